@@ -1,0 +1,6 @@
+//! The pure core of Holdfast: it decides, and never acts.
+//!
+//! No clock, no file, no environment, no network and no async runtime: time and randomness are arguments.
+
+pub mod session;
+pub mod time;

@@ -1,0 +1,1 @@
+//! The SSM data channel, sans IO.
