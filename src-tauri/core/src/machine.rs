@@ -1,0 +1,589 @@
+//! A machine: what is desired, and what was observed of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{
+    AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceProfileName, InstanceType, KmsKey, MachineName,
+    PolicyArn, ProfileName, Region, RouteTableId, RuleId, SnapshotId, SubnetId, TagKey, TagValue, UserName, VolumeId,
+    VpcId,
+};
+
+/// The tag that says to which machine a resource belongs: `<user>/<name>/<region>`.
+pub const TAG_MACHINE: &str = "holdfast:machine";
+/// The tag that says who made a resource, as [`Owner`] writes it: it guards the resource against others.
+pub const TAG_OWNER: &str = "holdfast:owner";
+/// The tag that says which installation of Holdfast made a resource that AWS may make twice.
+pub const TAG_MAKER: &str = "holdfast:maker";
+/// The tag on the network that counts the instances it has had; a part of the client token of the next.
+pub const TAG_GENERATION: &str = "holdfast:generation";
+/// The tag on a snapshot that says of which instance it is the last one.
+pub const TAG_FINAL: &str = "holdfast:final-snapshot-of";
+
+/// What the user wants of one machine: complete, with no choices left. Settings are parsed into this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Desired {
+    /// The machine's name.
+    pub machine: MachineName,
+    /// The user on the machine.
+    pub user: UserName,
+    /// The AWS profile; `None` leaves it to the standard chain.
+    pub profile: Option<ProfileName>,
+    /// The region.
+    pub region: Region,
+    /// The instance type.
+    pub instance_type: InstanceType,
+    /// Size of the root volume in GiB.
+    pub volume_size: u32,
+    /// Tags for everything that is made.
+    pub tags: BTreeMap<TagKey, TagValue>,
+    /// Where the machine's NixOS configuration comes from.
+    pub config: ConfigSource,
+    /// A subnet of the company's, used as it is; then no network is made.
+    pub subnet: Option<SubnetId>,
+    /// An instance profile of the company's, used as it is; then no role is made.
+    pub instance_profile: Option<InstanceProfileName>,
+    /// The permissions boundary that a role must carry.
+    pub permissions_boundary: Option<PolicyArn>,
+    /// The key that encrypts the volume; `None` is the account's default key.
+    pub kms_key: Option<KmsKey>,
+}
+
+/// Where the machine's NixOS configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigSource {
+    /// The flake that ships with Holdfast, with the user's edits.
+    Embedded,
+    /// A repository that the machine clones.
+    Git {
+        /// Address to clone from.
+        url: String,
+        /// Branch; `None` is the remote's default one.
+        branch: Option<String>,
+        /// Folder of the flake in the repository.
+        folder: String,
+        /// Attribute under `nixosConfigurations`.
+        attribute: String,
+    },
+    /// A folder on this computer.
+    Directory {
+        /// The folder.
+        path: String,
+        /// Attribute under `nixosConfigurations`.
+        attribute: String,
+    },
+}
+
+impl Desired {
+    /// The value of [`TAG_MACHINE`]: who, which, where.
+    pub fn key(&self) -> String {
+        format!("{}/{}/{}", self.user, self.machine, self.region)
+    }
+
+    /// The name of the part `part`, e.g. `ada-remote-dev-vpc`.
+    pub fn name(&self, part: &str) -> String {
+        format!("{}-{}-{part}", self.user, self.machine)
+    }
+
+    /// The role's name. IAM is global, so it carries the region.
+    pub fn role_name(&self) -> String {
+        self.name(&format!("{}-role", self.region))
+    }
+
+    /// The name of the instance profile that Holdfast makes.
+    pub fn own_profile_name(&self) -> String {
+        self.name(&format!("{}-profile", self.region))
+    }
+
+    /// The name of the instance profile that the instance gets: the company's, or our own.
+    pub fn profile_name(&self) -> String {
+        self.instance_profile.as_ref().map_or_else(|| self.own_profile_name(), ToString::to_string)
+    }
+
+    /// The ARN of the only managed policy that the role carries.
+    pub fn managed_policy(&self) -> String {
+        format!("arn:{}:iam::aws:policy/AmazonSSMManagedInstanceCore", self.region.partition())
+    }
+}
+
+/// One fact about the world.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact<T> {
+    /// It is not known, and why. Nothing is ever made because of an unknown.
+    Unknown(Why),
+    /// It is known not to be there.
+    #[default]
+    Absent,
+    /// It is there.
+    Present(T),
+}
+
+/// Why a fact is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// Nobody has looked, since it did not matter.
+    NotLooked,
+    /// The account does not let us look; the action that it denies.
+    Denied(String),
+}
+
+impl<T> Fact<T> {
+    /// Nobody has looked.
+    pub const NOT_LOOKED: Self = Self::Unknown(Why::NotLooked);
+
+    /// The thing, when it is there.
+    pub fn present(&self) -> Option<&T> {
+        match self {
+            Self::Present(thing) => Some(thing),
+            Self::Unknown(_) | Self::Absent => None,
+        }
+    }
+
+    /// Whether somebody has looked and could see.
+    pub fn is_known(&self) -> bool {
+        !matches!(self, Self::Unknown(_))
+    }
+
+    /// A fact about the thing inside.
+    pub fn as_ref(&self) -> Fact<&T> {
+        match self {
+            Self::Unknown(why) => Fact::Unknown(why.clone()),
+            Self::Absent => Fact::Absent,
+            Self::Present(thing) => Fact::Present(thing),
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Fact<T> {
+    fn from(thing: Option<T>) -> Self {
+        thing.map_or(Self::Absent, Self::Present)
+    }
+}
+
+impl<T> Fact<Vec<T>> {
+    /// All that were seen; none when nobody looked.
+    pub fn all(&self) -> &[T] {
+        self.present().map_or(&[], Vec::as_slice)
+    }
+
+    fn push(&mut self, thing: T) {
+        match self {
+            Self::Present(all) => all.push(thing),
+            Self::Unknown(_) | Self::Absent => *self = Self::Present(vec![thing]),
+        }
+    }
+
+    fn each(&mut self, mut change: impl FnMut(&mut T)) {
+        if let Self::Present(all) = self {
+            all.iter_mut().for_each(&mut change);
+        }
+    }
+
+    fn remove(&mut self, gone: impl Fn(&T) -> bool) {
+        if let Self::Present(all) = self {
+            all.retain(|thing| !gone(thing));
+        }
+    }
+}
+
+/// Everything known of a machine and of what holds it up, at one moment.
+///
+/// The lists hold what carries our tag AND what merely has our names, with its tags, so that the plan can tell them
+/// apart and say so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Who we are to AWS.
+    pub caller: Fact<Owner>,
+    /// This installation of Holdfast, as [`TAG_MAKER`] names it.
+    pub maker: String,
+    /// The wanted instance type in the wanted region.
+    pub offer: Fact<Offer>,
+    /// The newest stable official NixOS image for the type's architecture.
+    pub image: Fact<Image>,
+    /// VPCs.
+    pub vpcs: Fact<Vec<Vpc>>,
+    /// Subnets, and the company's subnet when the settings name one.
+    pub subnets: Fact<Vec<Subnet>>,
+    /// Internet gateways.
+    pub gateways: Fact<Vec<Gateway>>,
+    /// Route tables.
+    pub route_tables: Fact<Vec<RouteTable>>,
+    /// Security groups.
+    pub groups: Fact<Vec<Group>>,
+    /// The role with our name.
+    pub role: Fact<Role>,
+    /// The instance profile with our name, or the company's.
+    pub profile: Fact<Profile>,
+    /// Instances, the terminated ones that AWS still remembers too.
+    pub instances: Fact<Vec<Instance>>,
+    /// Volumes.
+    pub volumes: Fact<Vec<Volume>>,
+    /// Final snapshots.
+    pub snapshots: Fact<Vec<Snapshot>>,
+    /// Whether SSM has a line to the machine's agent.
+    pub agent: Fact<()>,
+}
+
+impl Observed {
+    /// Nothing looked at yet, seen by the installation `maker`.
+    pub fn unknown(maker: impl Into<String>) -> Self {
+        Self {
+            caller: Fact::NOT_LOOKED,
+            maker: maker.into(),
+            offer: Fact::NOT_LOOKED,
+            image: Fact::NOT_LOOKED,
+            vpcs: Fact::NOT_LOOKED,
+            subnets: Fact::NOT_LOOKED,
+            gateways: Fact::NOT_LOOKED,
+            route_tables: Fact::NOT_LOOKED,
+            groups: Fact::NOT_LOOKED,
+            role: Fact::NOT_LOOKED,
+            profile: Fact::NOT_LOOKED,
+            instances: Fact::NOT_LOOKED,
+            volumes: Fact::NOT_LOOKED,
+            snapshots: Fact::NOT_LOOKED,
+            agent: Fact::NOT_LOOKED,
+        }
+    }
+
+    /// Takes over from a newer look whatever that look saw.
+    pub fn learn(&mut self, newer: Self) {
+        fn take<T>(old: &mut Fact<T>, new: Fact<T>) {
+            if new.is_known() {
+                *old = new;
+            }
+        }
+        take(&mut self.caller, newer.caller);
+        take(&mut self.offer, newer.offer);
+        take(&mut self.image, newer.image);
+        take(&mut self.vpcs, newer.vpcs);
+        take(&mut self.subnets, newer.subnets);
+        take(&mut self.gateways, newer.gateways);
+        take(&mut self.route_tables, newer.route_tables);
+        take(&mut self.groups, newer.groups);
+        take(&mut self.role, newer.role);
+        take(&mut self.profile, newer.profile);
+        take(&mut self.instances, newer.instances);
+        take(&mut self.volumes, newer.volumes);
+        take(&mut self.snapshots, newer.snapshots);
+        take(&mut self.agent, newer.agent);
+    }
+}
+
+/// Who somebody is to AWS: account and user, or account, assumed role and session name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Owner(String);
+
+impl Owner {
+    /// The owner that an ARN of `sts:GetCallerIdentity` names.
+    ///
+    /// `arn:aws:iam::123456789012:user/ada` becomes `123456789012/user/ada`,
+    /// `arn:aws:sts::123456789012:assumed-role/Admin/ada@example.com` becomes
+    /// `123456789012/assumed-role/Admin/ada@example.com`.
+    pub fn from_arn(arn: &str) -> Option<Self> {
+        let mut parts = arn.splitn(6, ':').skip(4);
+        let (account, who) = (parts.next()?, parts.next()?);
+        (!account.is_empty() && !who.is_empty()).then(|| Self(format!("{account}/{who}")))
+    }
+
+    /// The owner as the tag [`TAG_OWNER`] writes it.
+    pub fn from_tag(tag: &str) -> Self {
+        Self(tag.to_owned())
+    }
+
+    /// As the tag writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A processor architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arch {
+    /// 64-bit ARM.
+    Arm64,
+    /// 64-bit x86.
+    X86_64,
+}
+
+impl Arch {
+    /// As EC2 writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Arm64 => "arm64",
+            Self::X86_64 => "x86_64",
+        }
+    }
+
+    /// From EC2's name; `None` for one that NixOS has no image for.
+    pub fn from_ec2(name: &str) -> Option<Self> {
+        match name {
+            "arm64" => Some(Self::Arm64),
+            "x86_64" => Some(Self::X86_64),
+            _ => None,
+        }
+    }
+}
+
+/// An instance type in a region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The type that was asked for.
+    pub instance_type: InstanceType,
+    /// Its architecture, as EC2 names it.
+    pub architecture: String,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// The zones that offer it.
+    pub zones: BTreeSet<String>,
+}
+
+/// A machine image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Its id.
+    pub id: ImageId,
+    /// Its name, with the release.
+    pub name: String,
+    /// Its root device.
+    pub root_device: String,
+    /// The least size of its root volume in GiB.
+    pub min_size: u32,
+}
+
+/// The tags of a resource.
+pub type Tags = BTreeMap<String, String>;
+
+/// A VPC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vpc {
+    /// Its id.
+    pub id: VpcId,
+    /// Its tags.
+    pub tags: Tags,
+    /// Whether Amazon's resolver answers in it.
+    pub dns_support: Fact<bool>,
+    /// Whether instances get public DNS names in it.
+    pub dns_hostnames: Fact<bool>,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subnet {
+    /// Its id.
+    pub id: SubnetId,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// Its zone.
+    pub zone: String,
+    /// Its tags.
+    pub tags: Tags,
+    /// Whether instances get a public address by themselves.
+    pub public_addresses: bool,
+    /// The way out, known for the company's subnet only.
+    pub way_out: Fact<WayOut>,
+}
+
+/// How traffic leaves a subnet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayOut {
+    /// Through an internet gateway: an instance needs a public address.
+    Gateway,
+    /// Through something of the company's: NAT, a transit gateway, a firewall.
+    Other,
+}
+
+/// An internet gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gateway {
+    /// Its id.
+    pub id: GatewayId,
+    /// The VPC that it is attached to.
+    pub vpc: Option<VpcId>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A route table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTable {
+    /// Its id.
+    pub id: RouteTableId,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// Where 0.0.0.0/0 goes, when that is an internet gateway.
+    pub default_gateway: Option<GatewayId>,
+    /// The subnets that use it.
+    pub associations: Vec<(AssociationId, SubnetId)>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A security group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its id.
+    pub id: GroupId,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// Its inbound rules, of which there should be none.
+    pub inbound: Vec<Rule>,
+    /// Whether all outbound traffic may leave.
+    pub outbound: bool,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// An inbound rule, with what a person reads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its id.
+    pub id: RuleId,
+    /// Protocol, ports and source, e.g. `tcp 22 from 0.0.0.0/0`.
+    pub text: String,
+}
+
+/// An IAM role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// Its tags.
+    pub tags: Tags,
+    /// The ARNs of its managed policies.
+    pub managed: BTreeSet<String>,
+    /// Its inline policies: name and document, parsed.
+    pub inline: BTreeMap<String, serde_json::Value>,
+}
+
+/// An instance profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Its tags.
+    pub tags: Tags,
+    /// The name of its role; IAM allows one.
+    pub role: Option<String>,
+    /// The managed policies of that role, known for the company's profile only.
+    pub managed: Fact<BTreeSet<String>>,
+}
+
+/// An instance's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Power {
+    /// Starting.
+    Pending,
+    /// On.
+    Running,
+    /// Going off.
+    Stopping,
+    /// Off.
+    Stopped,
+    /// Going away for ever.
+    ShuttingDown,
+    /// Gone; AWS remembers it for about an hour.
+    Terminated,
+}
+
+/// An instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its state.
+    pub power: Power,
+    /// Its type.
+    pub instance_type: InstanceType,
+    /// Its zone.
+    pub zone: String,
+    /// Its VPC; `None` when it is gone.
+    pub vpc: Option<VpcId>,
+    /// The image that it was made from.
+    pub image: Option<ImageId>,
+    /// When it was last started, RFC 3339.
+    pub launched: Option<String>,
+    /// Why and when the state last changed, in EC2's words.
+    pub transition: Option<String>,
+    /// Its root volume.
+    pub root: Option<RootVolume>,
+    /// Whether it has a public address.
+    pub public_address: bool,
+    /// The name of its instance profile.
+    pub profile: Option<String>,
+    /// The client token that it was made with.
+    pub token: Option<String>,
+    /// Whether the metadata service demands a session token and answers no further than one hop.
+    pub metadata_guarded: bool,
+    /// Whether termination protection is on.
+    pub protected: Fact<bool>,
+    /// Whether powering off inside stops it (and does not terminate it).
+    pub stops_on_shutdown: Fact<bool>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// The root volume, as the instance sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootVolume {
+    /// Its id.
+    pub id: VolumeId,
+    /// Its device name.
+    pub device: String,
+    /// Whether it goes with the instance.
+    pub goes_with_instance: bool,
+}
+
+/// A volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Its id.
+    pub id: VolumeId,
+    /// Size in GiB.
+    pub size: u32,
+    /// The instance that it is attached to.
+    pub attached: Option<InstanceId>,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Its id.
+    pub id: SnapshotId,
+    /// The volume that it was taken of.
+    pub volume: Option<VolumeId>,
+    /// How far it is.
+    pub progress: SnapshotProgress,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// How far a snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotProgress {
+    /// Being copied.
+    Pending,
+    /// Whole.
+    Complete,
+    /// It failed.
+    Failed,
+}
+
+mod after;
