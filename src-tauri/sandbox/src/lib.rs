@@ -1,0 +1,6 @@
+//! A local AWS in a process, for Holdfast's demo and its tests.
+
+mod backend;
+pub mod kms;
+
+pub use backend::{NoMachines, Power, SessionBackend, StartError, StartRequest, UpgradeResponse};
