@@ -2,5 +2,6 @@
 //!
 //! No clock, no file, no environment, no network and no async runtime: time and randomness are arguments.
 
+pub mod price;
 pub mod session;
 pub mod time;
