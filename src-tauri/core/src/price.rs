@@ -292,8 +292,9 @@ mod tests {
         for line in lines {
             for region in &TABLE.regions {
                 let here = line.iter().filter_map(|family| Some((family, cell(family, region)?)));
-                let ratios: Vec<_> =
-                    here.map(|(family, price)| price * 1_000_000 / cell(family, "us-east-1").unwrap()).collect();
+                let ratios: Vec<_> = here
+                    .map(|(family, price)| price * 1_000_000 / cell(family, "us-east-1").unwrap())
+                    .collect();
                 if let (Some(least), Some(most)) = (ratios.iter().min(), ratios.iter().max()) {
                     assert!(most - least < 300, "{line:?} in {region}: {ratios:?}");
                     compared += ratios.len() - 1;
