@@ -2,6 +2,9 @@
 //!
 //! No clock, no file, no environment, no network and no async runtime: time and randomness are arguments.
 
+pub mod machine;
+pub mod names;
+pub mod plan;
 pub mod price;
 pub mod session;
 pub mod time;

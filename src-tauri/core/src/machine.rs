@@ -158,6 +158,14 @@ impl<T> Fact<T> {
     }
 }
 
+impl<T: Clone> Fact<T> {
+    fn keep(&mut self, known: &Self) {
+        if !self.is_known() {
+            self.clone_from(known);
+        }
+    }
+}
+
 impl<T> From<Option<T>> for Fact<T> {
     fn from(thing: Option<T>) -> Self {
         thing.map_or(Self::Absent, Self::Present)
@@ -250,8 +258,21 @@ impl Observed {
         }
     }
 
-    /// Takes over from a newer look whatever that look saw.
-    pub fn learn(&mut self, newer: Self) {
+    /// Takes over from a newer look whatever that look saw. What a quick look leaves out of a VPC or an instance stays
+    /// as it was known.
+    pub fn learn(&mut self, mut newer: Self) {
+        newer.vpcs.each(|vpc| {
+            if let Some(known) = self.vpcs.all().iter().find(|old| old.id == vpc.id) {
+                vpc.dns_support.keep(&known.dns_support);
+                vpc.dns_hostnames.keep(&known.dns_hostnames);
+            }
+        });
+        newer.instances.each(|instance| {
+            if let Some(known) = self.instances.all().iter().find(|old| old.id == instance.id) {
+                instance.protected.keep(&known.protected);
+                instance.stops_on_shutdown.keep(&known.stops_on_shutdown);
+            }
+        });
         fn take<T>(old: &mut Fact<T>, new: Fact<T>) {
             if new.is_known() {
                 *old = new;

@@ -14,7 +14,7 @@ pub struct NotAllowed {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $allowed:literal, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident, $allowed:expr, $check:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -37,7 +37,7 @@ macro_rules! name {
                 if check(text) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(NotAllowed { value: text.to_owned(), allowed: $allowed })
+                    Err(NotAllowed { value: text.to_owned(), allowed: Self::ALLOWED })
                 }
             }
         }
@@ -65,7 +65,7 @@ macro_rules! name {
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
-        name!($(#[$doc])* $name, concat_id!($prefix), |text| is_id(text, $prefix));
+        name!($(#[$doc])* $name, concat!("an id like ", $prefix, "-0123456789abcdef0"), |text| is_id(text, $prefix));
 
         impl $name {
             /// The id of a thing that a plan would make: it stands in previews and never reaches a request.
@@ -80,14 +80,6 @@ macro_rules! ids {
         }
     )*};
 }
-
-macro_rules! concat_id {
-    ($prefix:literal) => {
-        concat!("an id like ", $prefix, "-0123456789abcdef0")
-    };
-}
-
-use concat_id;
 
 const PLANNED: &str = "(new)";
 

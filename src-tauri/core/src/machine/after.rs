@@ -1,0 +1,241 @@
+//! What a step will have done.
+
+use super::{
+    Fact, Gateway, Group, Instance, Observed, Power, Profile, Role, RootVolume, RouteTable, Snapshot, SnapshotProgress,
+    Subnet, Tags, Volume, Vpc,
+};
+use crate::machine::{Desired, TAG_FINAL};
+use crate::names::{
+    AssociationId, GatewayId, GroupId, InstanceId, RouteTableId, SnapshotId, SubnetId, VolumeId, VpcId,
+};
+use crate::plan::{self, Made, Run, Step};
+
+impl Observed {
+    /// The world after `step`, as far as AWS documents it. `made` is the id of what it made, once that is known.
+    ///
+    /// States that AWS passes through are skipped: an instance that was told to stop is off.
+    pub fn after(mut self, desired: &Desired, step: &Step, made: Option<&Made>) -> Self {
+        self.apply(desired, step, made);
+        self
+    }
+
+    /// The world when every change that is under way has come to its end.
+    pub fn settled(mut self) -> Self {
+        let running = self.instances.all().iter().any(|i| matches!(i.power, Power::Pending | Power::Running));
+        self.instances.each(|instance| {
+            instance.power = match instance.power {
+                Power::Pending | Power::Running => Power::Running,
+                Power::Stopping | Power::Stopped => Power::Stopped,
+                Power::ShuttingDown | Power::Terminated => Power::Terminated,
+            };
+        });
+        self.snapshots.each(|snapshot| snapshot.progress = SnapshotProgress::Complete);
+        if running {
+            self.agent = Fact::Present(());
+        }
+        self
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm for each step, read as a table")]
+    fn apply(&mut self, desired: &Desired, step: &Step, made: Option<&Made>) {
+        let named = |part: &str| plan::tags_for(desired, self.caller.present(), Some(&self.maker), part);
+        match step {
+            Step::CreateVpc => {
+                let id = if let Some(Made::Vpc(id)) = made { id.clone() } else { VpcId::planned() };
+                let (support, names) = (Fact::Present(true), Fact::Present(false));
+                let tags = named("vpc");
+                self.vpcs.push(Vpc { id, tags, dns_support: support, dns_hostnames: names });
+            }
+            Step::EnableDnsSupport { vpc } => self.vpc_mut(vpc, |v| v.dns_support = Fact::Present(true)),
+            Step::EnableDnsHostnames { vpc } => self.vpc_mut(vpc, |v| v.dns_hostnames = Fact::Present(true)),
+            Step::CreateSubnet { vpc, zone } => {
+                let id = if let Some(Made::Subnet(id)) = made { id.clone() } else { SubnetId::planned() };
+                let tags = named("subnet");
+                let (vpc, zone) = (vpc.clone(), zone.clone());
+                let way_out = Fact::NOT_LOOKED;
+                self.subnets.push(Subnet { id, vpc, zone, tags, public_addresses: false, way_out });
+            }
+            Step::EnablePublicAddresses { subnet } => {
+                self.subnets.each(|s| s.public_addresses |= &s.id == subnet);
+            }
+            Step::CreateGateway => {
+                let id = if let Some(Made::Gateway(id)) = made { id.clone() } else { GatewayId::planned() };
+                let tags = named("gateway");
+                self.gateways.push(Gateway { id, vpc: None, tags });
+            }
+            Step::AttachGateway { gateway, vpc } => self.gateway_mut(gateway, |g| g.vpc = Some(vpc.clone())),
+            Step::CreateRouteTable { vpc } => {
+                let id = if let Some(Made::RouteTable(id)) = made { id.clone() } else { RouteTableId::planned() };
+                let (vpc, tags) = (vpc.clone(), named("routes"));
+                let associations = Vec::new();
+                self.route_tables.push(RouteTable { id, vpc, default_gateway: None, associations, tags });
+            }
+            Step::CreateDefaultRoute { table, gateway } => {
+                self.table_mut(table, |t| t.default_gateway = Some(gateway.clone()));
+            }
+            Step::AssociateRouteTable { table, subnet } => {
+                let id = if let Some(Made::Association(id)) = made { id.clone() } else { AssociationId::planned() };
+                self.table_mut(table, |t| t.associations.push((id.clone(), subnet.clone())));
+            }
+            Step::CreateGroup { vpc } => {
+                let id = if let Some(Made::Group(id)) = made { id.clone() } else { GroupId::planned() };
+                let (vpc, tags) = (vpc.clone(), named("group"));
+                self.groups.push(Group { id, vpc, inbound: Vec::new(), outbound: true, tags });
+            }
+            Step::RevokeInbound { group, rules } => {
+                self.group_mut(group, |g| g.inbound.retain(|rule| !rules.contains(&rule.id)));
+            }
+            Step::AllowOutbound { group } => self.group_mut(group, |g| g.outbound = true),
+            Step::CreateRole => {
+                let tags = plan::tags_for(desired, self.caller.present(), None, "role");
+                self.role = Fact::Present(Role { tags, managed: [].into(), inline: [].into() });
+            }
+            Step::AttachManagedPolicy => self.role_mut(|role| {
+                role.managed.insert(desired.managed_policy());
+            }),
+            Step::DenyParameters => self.role_mut(|role| {
+                role.inline.insert(plan::DENY_POLICY.to_owned(), plan::deny_parameters());
+            }),
+            Step::CreateProfile => {
+                let tags = plan::tags_for(desired, self.caller.present(), None, "profile");
+                self.profile = Fact::Present(Profile { tags, role: None, managed: Fact::NOT_LOOKED });
+            }
+            Step::AddRoleToProfile => self.profile_mut(|profile| profile.role = Some(desired.role_name())),
+            Step::NextGeneration { network, generation } => {
+                let tags = Tags::from([(super::TAG_GENERATION.to_owned(), generation.to_string())]);
+                self.tag(&[network.as_str().to_owned()], &tags);
+            }
+            Step::RunInstance(run) => self.run(desired, run, made),
+            Step::Protect { instance } => self.instance_mut(instance, |i| i.protected = Fact::Present(true)),
+            Step::Unprotect { instance } => self.instance_mut(instance, |i| i.protected = Fact::Present(false)),
+            Step::StopOnShutdown { instance } => {
+                self.instance_mut(instance, |i| i.stops_on_shutdown = Fact::Present(true));
+            }
+            Step::GuardMetadata { instance } => self.instance_mut(instance, |i| i.metadata_guarded = true),
+            Step::Tag { resources, tags } => self.tag(resources, tags),
+            Step::TagRole { tags } => self.role_mut(|role| role.tags.extend(tags.clone())),
+            Step::TagProfile { tags } => self.profile_mut(|profile| profile.tags.extend(tags.clone())),
+            Step::Start { instance } => self.instance_mut(instance, |i| i.power = Power::Running),
+            Step::Stop { instance } => {
+                self.instance_mut(instance, |i| i.power = Power::Stopped);
+                self.agent = Fact::Absent;
+            }
+            Step::Snapshot { instance, volume } => {
+                let id = if let Some(Made::Snapshot(id)) = made { id.clone() } else { SnapshotId::planned() };
+                let mut tags = plan::tags_for(desired, self.caller.present(), None, "snapshot");
+                tags.insert(TAG_FINAL.to_owned(), instance.to_string());
+                let (volume, progress) = (Some(volume.clone()), SnapshotProgress::Complete);
+                self.snapshots.push(Snapshot { id, volume, progress, tags });
+            }
+            Step::KeepVolume { instance, .. } => self.root_mut(instance, |root| root.goes_with_instance = false),
+            Step::ReleaseVolume { instance, .. } => self.root_mut(instance, |root| root.goes_with_instance = true),
+            Step::Terminate { instance, volume_goes } => {
+                self.instance_mut(instance, |i| i.power = Power::Terminated);
+                self.volumes.remove(|v| *volume_goes && v.attached.as_ref() == Some(instance));
+                self.volumes.each(|v| v.attached = v.attached.take().filter(|id| id != instance));
+                self.agent = Fact::Absent;
+            }
+            Step::DeleteVolume { volume } => self.volumes.remove(|v| &v.id == volume),
+            Step::DeleteGroup { group } => self.groups.remove(|g| &g.id == group),
+            Step::DisassociateRouteTable { association } => {
+                self.route_tables.each(|t| t.associations.retain(|(id, _)| id != association));
+            }
+            Step::DeleteRouteTable { table } => self.route_tables.remove(|t| &t.id == table),
+            Step::DetachGateway { gateway, .. } => self.gateway_mut(gateway, |g| g.vpc = None),
+            Step::DeleteGateway { gateway } => self.gateways.remove(|g| &g.id == gateway),
+            Step::DeleteSubnet { subnet } => self.subnets.remove(|s| &s.id == subnet),
+            Step::DeleteVpc { vpc } => self.vpcs.remove(|v| &v.id == vpc),
+            Step::RemoveRoleFromProfile { .. } => self.profile_mut(|profile| profile.role = None),
+            Step::DeleteProfile => self.profile = Fact::Absent,
+            Step::DetachManagedPolicy { policy } => self.role_mut(|role| {
+                role.managed.remove(policy);
+            }),
+            Step::DeleteInlinePolicy { policy } => self.role_mut(|role| {
+                role.inline.remove(policy);
+            }),
+            Step::DeleteRole => self.role = Fact::Absent,
+        }
+    }
+
+    fn run(&mut self, desired: &Desired, run: &Run, made: Option<&Made>) {
+        let id = if let Some(Made::Instance(id)) = made { id.clone() } else { InstanceId::planned() };
+        let volume = VolumeId::planned();
+        let caller = self.caller.present();
+        let tags = plan::tags_for(desired, caller, None, "machine");
+        self.volumes.push(Volume {
+            id: volume.clone(),
+            size: run.volume_size,
+            attached: Some(id.clone()),
+            encrypted: true,
+            tags: plan::tags_for(desired, caller, None, "volume"),
+        });
+        self.instances.push(Instance {
+            id,
+            power: Power::Pending,
+            instance_type: run.instance_type.clone(),
+            zone: run.zone.clone(),
+            vpc: Some(run.vpc.clone()),
+            image: Some(run.image.clone()),
+            launched: None,
+            transition: None,
+            root: Some(RootVolume { id: volume, device: run.root_device.clone(), goes_with_instance: true }),
+            public_address: run.public_address,
+            profile: Some(desired.profile_name()),
+            token: Some(run.token.clone()),
+            metadata_guarded: true,
+            protected: Fact::Present(true),
+            stops_on_shutdown: Fact::Present(true),
+            tags,
+        });
+        self.agent = Fact::Absent;
+    }
+
+    fn tag(&mut self, resources: &[String], tags: &Tags) {
+        let hit = |id: &str| resources.iter().any(|resource| resource == id);
+        let set = |old: &mut Tags| old.extend(tags.clone());
+        self.vpcs.each(|v| if hit(v.id.as_str()) { set(&mut v.tags) });
+        self.subnets.each(|s| if hit(s.id.as_str()) { set(&mut s.tags) });
+        self.gateways.each(|g| if hit(g.id.as_str()) { set(&mut g.tags) });
+        self.route_tables.each(|t| if hit(t.id.as_str()) { set(&mut t.tags) });
+        self.groups.each(|g| if hit(g.id.as_str()) { set(&mut g.tags) });
+        self.instances.each(|i| if hit(i.id.as_str()) { set(&mut i.tags) });
+        self.volumes.each(|v| if hit(v.id.as_str()) { set(&mut v.tags) });
+        self.snapshots.each(|s| if hit(s.id.as_str()) { set(&mut s.tags) });
+    }
+
+    fn vpc_mut(&mut self, id: &VpcId, change: impl Fn(&mut Vpc)) {
+        self.vpcs.each(|vpc| if &vpc.id == id { change(vpc) });
+    }
+
+    fn gateway_mut(&mut self, id: &GatewayId, change: impl Fn(&mut Gateway)) {
+        self.gateways.each(|gateway| if &gateway.id == id { change(gateway) });
+    }
+
+    fn table_mut(&mut self, id: &RouteTableId, change: impl Fn(&mut RouteTable)) {
+        self.route_tables.each(|table| if &table.id == id { change(table) });
+    }
+
+    fn group_mut(&mut self, id: &GroupId, change: impl Fn(&mut Group)) {
+        self.groups.each(|group| if &group.id == id { change(group) });
+    }
+
+    fn instance_mut(&mut self, id: &InstanceId, change: impl Fn(&mut Instance)) {
+        self.instances.each(|instance| if &instance.id == id { change(instance) });
+    }
+
+    fn root_mut(&mut self, id: &InstanceId, change: impl Fn(&mut RootVolume)) {
+        self.instance_mut(id, |instance| if let Some(root) = &mut instance.root { change(root) });
+    }
+
+    fn role_mut(&mut self, change: impl FnOnce(&mut Role)) {
+        if let Fact::Present(role) = &mut self.role {
+            change(role);
+        }
+    }
+
+    fn profile_mut(&mut self, change: impl FnOnce(&mut Profile)) {
+        if let Fact::Present(profile) = &mut self.profile {
+            change(profile);
+        }
+    }
+}

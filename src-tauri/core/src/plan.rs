@@ -1,0 +1,426 @@
+//! The plan: which steps lead from what was observed to a goal.
+//!
+//! [`decide`] is one look at the world: what can be done right now. [`plan`] repeats it on the predicted world until
+//! there is nothing left, so that all of it can be shown before anything happens. Both are pure and total.
+//!
+//! EC2 has no client token for networks: two laptops may make the same thing at the same moment. So of several things
+//! with our tag one wins, by rules that every laptop applies alike (see [`Observed::winners`]), and each laptop takes
+//! away only what it made itself.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::machine::{
+    Arch, Desired, Fact, Instance, Observed, Owner, Power, SnapshotProgress, TAG_GENERATION, TAG_MACHINE, TAG_MAKER,
+    TAG_OWNER, Tags, WayOut, Why,
+};
+use crate::names::{InstanceId, SubnetId, VpcId};
+
+mod guard;
+mod remove;
+mod step;
+mod winners;
+
+pub use guard::{Blocked, Note};
+pub use step::{Area, Change, Consent, CostChange, Impact, Made, NetworkId, Run, Step, Words};
+pub use winners::Winners;
+
+/// The name of the inline policy that denies reading SSM parameters.
+pub const DENY_POLICY: &str = "holdfast-deny-parameters";
+/// The addresses of the VPC.
+pub const VPC_CIDR: &str = "10.0.0.0/16";
+/// The addresses of its one subnet.
+pub const SUBNET_CIDR: &str = "10.0.0.0/20";
+
+/// Where a plan leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// AWS matches the settings. A machine that is off stays off.
+    Settings,
+    /// The machine is on and its agent answers. A machine that exists is not changed otherwise.
+    Reachable,
+    /// The machine is off.
+    Stopped,
+    /// Nothing of the machine is left but what is asked for.
+    Gone(Leave),
+}
+
+/// What `destroy` leaves behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Leave {
+    /// The root volume.
+    pub volume: bool,
+    /// A snapshot of it, taken last.
+    pub snapshot: bool,
+}
+
+/// Something that happens by itself, and must be waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "for", rename_all = "snake_case")]
+pub enum Waiting {
+    /// The instance is between two states.
+    Power {
+        /// The state that it is in.
+        now: Power,
+    },
+    /// The machine's agent has not called yet.
+    Agent,
+    /// The final snapshot is being copied.
+    Snapshot,
+}
+
+impl Waiting {
+    /// What is waited for, as a part of a sentence.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::Power { now: Power::Pending } => "the machine to start",
+            Self::Power { now: Power::Stopping } => "the machine to stop",
+            Self::Power { now: Power::ShuttingDown } => "the instance to end",
+            Self::Power { now: Power::Running | Power::Stopped | Power::Terminated } => "the machine",
+            Self::Agent => "the machine's agent to answer",
+            Self::Snapshot => "the snapshot to be whole",
+        }
+    }
+}
+
+/// What can be done right now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Next {
+    /// The steps that nothing stands in the way of; they may be performed at the same time.
+    pub ready: Vec<Step>,
+    /// What is waited for.
+    pub waiting: Vec<Waiting>,
+    /// What forbids every step.
+    pub blocked: Vec<Blocked>,
+    /// What the user should know.
+    pub notes: Vec<Note>,
+}
+
+/// All that leads to a goal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The goal.
+    pub goal: Goal,
+    /// The steps in an order in which they can be performed.
+    pub steps: Vec<Planned>,
+    /// What is waited for now.
+    pub waiting: Vec<Waiting>,
+    /// What forbids every step.
+    pub blocked: Vec<Blocked>,
+    /// What the user should know.
+    pub notes: Vec<Note>,
+}
+
+/// A step in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Planned {
+    /// The step.
+    #[serde(flatten)]
+    pub step: Step,
+    /// Steps of one round need only steps of earlier rounds.
+    pub round: usize,
+    /// What it costs, interrupts and destroys.
+    pub impact: Impact,
+    /// By how much it changes the cost of a month.
+    pub monthly: Option<CostChange>,
+    /// How it is shown.
+    pub words: Words,
+}
+
+impl Plan {
+    /// What all of it costs, interrupts and destroys.
+    pub fn impact(&self) -> Impact {
+        self.steps.iter().fold(Impact::NONE, |sum, planned| sum.and(planned.impact))
+    }
+
+    /// Whether the goal is reached.
+    pub fn is_done(&self) -> bool {
+        self.steps.is_empty() && self.waiting.is_empty() && self.blocked.is_empty()
+    }
+}
+
+/// A plan longer than this repeats itself, which the property tests rule out.
+const MAX_ROUNDS: usize = 64;
+
+/// The whole plan from `observed` to `goal`.
+pub fn plan(desired: &Desired, observed: &Observed, goal: Goal) -> Plan {
+    let Next { mut ready, waiting, blocked, notes } = decide(desired, observed, goal);
+    let mut steps = Vec::new();
+    let mut world = observed.clone();
+    for round in 0..MAX_ROUNDS {
+        if ready.is_empty() {
+            world = world.settled();
+        }
+        for step in ready {
+            let (impact, words) = (step.impact(), step.words());
+            let monthly = step.monthly(desired.region.as_str(), &world);
+            world = world.after(desired, &step, None);
+            steps.push(Planned { step, round, impact, monthly, words });
+        }
+        let next = decide(desired, &world, goal);
+        if next.ready.is_empty() && next.waiting.is_empty() {
+            break;
+        }
+        ready = next.ready;
+    }
+    Plan { goal, steps, waiting, blocked, notes }
+}
+
+/// What can be done right now to come nearer to `goal`.
+pub fn decide(desired: &Desired, observed: &Observed, goal: Goal) -> Next {
+    let winners = observed.winners(desired);
+    let blocked = guard::blocked(desired, observed, &winners, goal);
+    let notes = guard::notes(desired, observed, &winners);
+    let mut next = Next { blocked, notes, ..Next::default() };
+    if next.blocked.is_empty() {
+        match goal {
+            Goal::Settings => provide(desired, observed, &winners, &mut next),
+            Goal::Reachable if winners.instance.is_none() => provide(desired, observed, &winners, &mut next),
+            Goal::Reachable => power_on(observed, &winners, &mut next),
+            Goal::Stopped => power_off(&winners, &mut next),
+            Goal::Gone(leave) => remove::everything(desired, observed, &winners, leave, &mut next),
+        }
+    }
+    next
+}
+
+fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
+    if desired.subnet.is_none() {
+        network(observed, winners, next);
+    }
+    group(winners, next);
+    if desired.instance_profile.is_none() {
+        identity(desired, observed, next);
+    }
+    instance(desired, observed, winners, next);
+    tags(desired, observed, winners, next);
+    remove::duplicates(desired, observed, winners, next);
+}
+
+fn network(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
+    let gateway = winners.gateway;
+    if gateway.is_none() {
+        next.ready.push(Step::CreateGateway);
+    }
+    let Some(vpc) = winners.vpc else {
+        next.ready.push(Step::CreateVpc);
+        return;
+    };
+    let id = || vpc.id.clone();
+    if step::is(&vpc.dns_support, false) {
+        next.ready.push(Step::EnableDnsSupport { vpc: id() });
+    }
+    if matches!(vpc.dns_hostnames, Fact::Present(false) | Fact::NOT_LOOKED) {
+        next.ready.push(Step::EnableDnsHostnames { vpc: id() });
+    }
+    let attached = gateway.filter(|gateway| gateway.vpc.as_ref() == Some(&vpc.id));
+    if let (Some(gateway), None) = (gateway, attached) {
+        next.ready.push(Step::AttachGateway { gateway: gateway.id.clone(), vpc: id() });
+    }
+    match winners.subnet {
+        None => {
+            let zone = observed.offer.present().and_then(|offer| offer.zones.first());
+            next.ready.extend(zone.map(|zone| Step::CreateSubnet { vpc: id(), zone: zone.clone() }));
+        }
+        Some(subnet) if !subnet.public_addresses => {
+            next.ready.push(Step::EnablePublicAddresses { subnet: subnet.id.clone() });
+        }
+        Some(_) => {}
+    }
+    let Some(table) = winners.route_table else {
+        next.ready.push(Step::CreateRouteTable { vpc: id() });
+        return;
+    };
+    if let Some(gateway) = attached
+        && table.default_gateway.as_ref() != Some(&gateway.id)
+    {
+        next.ready.push(Step::CreateDefaultRoute { table: table.id.clone(), gateway: gateway.id.clone() });
+    }
+    if let Some(subnet) = winners.subnet
+        && !table.associations.iter().any(|(_, id)| id == &subnet.id)
+    {
+        next.ready.push(Step::AssociateRouteTable { table: table.id.clone(), subnet: subnet.id.clone() });
+    }
+}
+
+fn group(winners: &Winners<'_>, next: &mut Next) {
+    match (winners.group, winners.network()) {
+        (None, Some(vpc)) => next.ready.push(Step::CreateGroup { vpc: vpc.clone() }),
+        (None, None) => {}
+        (Some(group), _) => {
+            if !group.inbound.is_empty() {
+                let rules = group.inbound.iter().map(|rule| rule.id.clone()).collect();
+                next.ready.push(Step::RevokeInbound { group: group.id.clone(), rules });
+            }
+            if !group.outbound {
+                next.ready.push(Step::AllowOutbound { group: group.id.clone() });
+            }
+        }
+    }
+}
+
+fn identity(desired: &Desired, observed: &Observed, next: &mut Next) {
+    match &observed.role {
+        Fact::Unknown(_) => {}
+        Fact::Absent => next.ready.push(Step::CreateRole),
+        Fact::Present(role) => {
+            if !role.managed.contains(&desired.managed_policy()) {
+                next.ready.push(Step::AttachManagedPolicy);
+            }
+            if role.inline.get(DENY_POLICY) != Some(&deny_parameters()) {
+                next.ready.push(Step::DenyParameters);
+            }
+        }
+    }
+    match &observed.profile {
+        Fact::Unknown(_) => {}
+        Fact::Absent => next.ready.push(Step::CreateProfile),
+        Fact::Present(profile) => match &profile.role {
+            None if observed.role.present().is_some() => next.ready.push(Step::AddRoleToProfile),
+            Some(role) if role != &desired.role_name() => {
+                next.ready.push(Step::RemoveRoleFromProfile { role: role.clone() });
+            }
+            None | Some(_) => {}
+        },
+    }
+}
+
+/// Whether the instance profile gives the machine just what it needs.
+fn identity_is_whole(desired: &Desired, observed: &Observed) -> bool {
+    if desired.instance_profile.is_some() {
+        return observed.profile.present().is_some_and(|profile| profile.role.is_some());
+    }
+    let (Some(role), Some(profile)) = (observed.role.present(), observed.profile.present()) else { return false };
+    profile.role.as_ref() == Some(&desired.role_name())
+        && role.managed.contains(&desired.managed_policy())
+        && role.inline.get(DENY_POLICY) == Some(&deny_parameters())
+}
+
+fn instance(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
+    let Some(instance) = winners.instance else {
+        if identity_is_whole(desired, observed) {
+            next.ready.extend(run(desired, observed, winners));
+        }
+        return;
+    };
+    let id = || instance.id.clone();
+    if instance.power == Power::ShuttingDown {
+        next.waiting.push(Waiting::Power { now: instance.power });
+        return;
+    }
+    if step::is(&instance.protected, false) {
+        next.ready.push(Step::Protect { instance: id() });
+    }
+    if step::is(&instance.stops_on_shutdown, false) {
+        next.ready.push(Step::StopOnShutdown { instance: id() });
+    }
+    if !instance.metadata_guarded {
+        next.ready.push(Step::GuardMetadata { instance: id() });
+    }
+}
+
+fn run(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Option<Step> {
+    let (subnet, group) = (winners.subnet?, winners.group?);
+    let (image, offer) = (observed.image.present()?, observed.offer.present()?);
+    let (network, generation) = winners.generation(desired)?;
+    let token = client_token(desired, &network, generation);
+    if observed.instances.all().iter().any(|old| old.token.as_ref() == Some(&token)) {
+        return Some(Step::NextGeneration { network, generation: generation + 1 });
+    }
+    Some(Step::RunInstance(Run {
+        token,
+        image: image.id.clone(),
+        root_device: image.root_device.clone(),
+        instance_type: offer.instance_type.clone(),
+        volume_size: desired.volume_size,
+        vpc: subnet.vpc.clone(),
+        subnet: subnet.id.clone(),
+        zone: subnet.zone.clone(),
+        group: group.id.clone(),
+        public_address: !matches!(subnet.way_out, Fact::Present(WayOut::Other)),
+    }))
+}
+
+fn power_on(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
+    let Some(instance) = winners.instance else { return };
+    match instance.power {
+        Power::Stopped => next.ready.push(Step::Start { instance: instance.id.clone() }),
+        Power::Running if observed.agent.present().is_some() => {}
+        Power::Running => next.waiting.push(Waiting::Agent),
+        Power::Pending | Power::Stopping | Power::ShuttingDown | Power::Terminated => {
+            next.waiting.push(Waiting::Power { now: instance.power });
+        }
+    }
+}
+
+fn power_off(winners: &Winners<'_>, next: &mut Next) {
+    let Some(instance) = winners.instance else { return };
+    match instance.power {
+        Power::Running => next.ready.push(Step::Stop { instance: instance.id.clone() }),
+        Power::Stopped | Power::Terminated => {}
+        Power::Pending | Power::Stopping | Power::ShuttingDown => {
+            next.waiting.push(Waiting::Power { now: instance.power });
+        }
+    }
+}
+
+/// The tags that a thing with the name part `part` must carry; `maker` only for what AWS may make twice.
+pub fn tags_for(desired: &Desired, owner: Option<&Owner>, maker: Option<&str>, part: &str) -> Tags {
+    let mut tags: Tags = desired.tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    tags.insert("Name".to_owned(), desired.name(part));
+    tags.insert(TAG_MACHINE.to_owned(), desired.key());
+    tags.extend(owner.map(|owner| (TAG_OWNER.to_owned(), owner.to_string())));
+    tags.extend(maker.map(|maker| (TAG_MAKER.to_owned(), maker.to_owned())));
+    tags
+}
+
+fn tags(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
+    let missing = |is: &Tags, part: &str| -> Tags {
+        let mut wanted = tags_for(desired, None, None, part);
+        wanted.retain(|key, value| is.get(key) != Some(value));
+        wanted
+    };
+    let mut by_tags: BTreeMap<Tags, Vec<String>> = BTreeMap::new();
+    for (id, is, part) in winners.tagged(observed) {
+        by_tags.entry(missing(is, part)).or_default().push(id.to_owned());
+    }
+    by_tags.remove(&Tags::new());
+    next.ready.extend(by_tags.into_iter().map(|(tags, resources)| Step::Tag { resources, tags }));
+    if desired.instance_profile.is_none() {
+        let of_role = observed.role.present().map(|role| missing(&role.tags, "role")).filter(|t| !t.is_empty());
+        next.ready.extend(of_role.map(|tags| Step::TagRole { tags }));
+        let of_profile = observed.profile.present().map(|p| missing(&p.tags, "profile")).filter(|t| !t.is_empty());
+        next.ready.extend(of_profile.map(|tags| Step::TagProfile { tags }));
+    }
+}
+
+/// The inline policy that takes back what `AmazonSSMManagedInstanceCore` allows too much.
+pub fn deny_parameters() -> serde_json::Value {
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Deny", "Action": "ssm:GetParameter*", "Resource": "*" }],
+    })
+}
+
+/// Lets EC2, and nobody else, assume the role.
+pub fn trust_ec2(desired: &Desired) -> serde_json::Value {
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Service": desired.region.ec2_principal() },
+            "Action": "sts:AssumeRole",
+        }],
+    })
+}
+
+/// The client token of an instance: at most 64 ASCII characters, the same on every laptop.
+/// Source: <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>
+pub fn client_token(desired: &Desired, network: &NetworkId, generation: u32) -> String {
+    let text = format!("{}|{}|{generation}", desired.key(), network.as_str());
+    let hash: String = Sha256::digest(text).iter().take(24).map(|byte| format!("{byte:02x}")).collect();
+    format!("holdfast-{hash}")
+}

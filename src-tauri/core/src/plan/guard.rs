@@ -1,0 +1,266 @@
+//! What forbids a plan, and what the user should know about it.
+
+use serde::Serialize;
+
+use super::winners::is_ours;
+use super::{Arch, Desired, Fact, Goal, Observed, Owner, Power, TAG_OWNER, Tags, Why, Winners};
+
+/// Something that forbids every step. Nothing has been changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are the things that the variant names")]
+pub enum Blocked {
+    /// The account does not let us look at something that decides.
+    CannotSee { what: &'static str, why: Why },
+    /// Something of the machine belongs to somebody else.
+    OtherOwner { resource: String, owner: Option<Owner>, caller: Owner },
+    /// Something has our name but not our tag.
+    Foreign { what: &'static str, resource: String, name: String },
+    /// Several instances carry the machine's tag.
+    SeveralInstances { instances: Vec<String> },
+    /// The region does not offer the type.
+    NoSuchType,
+    /// No zone of the region offers the type.
+    NoZone,
+    /// There is no NixOS image for the type's architecture.
+    NoImage { architecture: String },
+    /// The volume cannot hold the image.
+    VolumeTooSmall { least: u32 },
+    /// The settings name a subnet that is not there.
+    NoSubnet { subnet: String },
+    /// Nothing leads out of the subnet, so the agent could not call SSM.
+    NoWayOut { subnet: String },
+    /// The subnet's zone does not offer the type.
+    TypeNotInZone { zone: String },
+    /// The settings name an instance profile that is not there.
+    NoProfile { profile: String },
+    /// The instance profile has no role.
+    ProfileWithoutRole { profile: String },
+}
+
+/// Something that the user should know; it forbids nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "note", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are the things that the variant names")]
+pub enum Note {
+    /// The role carries policies that Holdfast did not give it.
+    ExtraPolicies { policies: Vec<String> },
+    /// The instance has another type than the settings say.
+    TypeDiffers { is: String },
+    /// The volume has another size than the settings say, in GiB.
+    SizeDiffers { is: u32 },
+    /// Something that another installation of Holdfast made twice; that one will take it away.
+    Duplicate { resource: String },
+    /// The company's instance profile lacks the managed policy.
+    ManagedPolicyMissing { profile: String },
+    /// A volume that was kept when its instance was destroyed.
+    KeptVolume { volume: String, size: u32 },
+}
+
+pub(super) fn blocked(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: Goal) -> Vec<Blocked> {
+    let mut blocked = unseen(desired, observed, goal);
+    if !blocked.is_empty() {
+        return blocked;
+    }
+    blocked.extend(other_owner(desired, observed));
+    let creates = match goal {
+        Goal::Settings => true,
+        Goal::Reachable => winners.instance.is_none(),
+        Goal::Stopped | Goal::Gone(_) => false,
+    };
+    if !matches!(goal, Goal::Gone(_)) {
+        blocked.extend(several_instances(desired, observed));
+    }
+    if creates {
+        blocked.extend(foreign(desired, observed, winners));
+        blocked.extend(company(desired, observed));
+        if winners.instance.is_none() {
+            blocked.extend(offer(desired, observed, winners));
+        }
+    }
+    blocked
+}
+
+/// A fact that decides what is made must be known.
+fn unseen(desired: &Desired, observed: &Observed, goal: Goal) -> Vec<Blocked> {
+    fn see<T>(what: &'static str, fact: &Fact<T>) -> Option<Blocked> {
+        if let Fact::Unknown(why) = fact { Some(Blocked::CannotSee { what, why: why.clone() }) } else { None }
+    }
+    let mut unseen: Vec<Blocked> = Vec::new();
+    unseen.extend(see("who you are", &observed.caller));
+    unseen.extend(see("instances", &observed.instances));
+    let power_only = match goal {
+        Goal::Stopped => true,
+        Goal::Reachable => !observed.instances.all().is_empty(),
+        Goal::Settings | Goal::Gone(_) => false,
+    };
+    if !power_only {
+        unseen.extend(see("VPCs", &observed.vpcs));
+        unseen.extend(see("subnets", &observed.subnets));
+        unseen.extend(see("internet gateways", &observed.gateways));
+        unseen.extend(see("route tables", &observed.route_tables));
+        unseen.extend(see("security groups", &observed.groups));
+        unseen.extend(see("volumes", &observed.volumes));
+        unseen.extend(see("the instance profile", &observed.profile));
+        if desired.instance_profile.is_none() {
+            unseen.extend(see("the role", &observed.role));
+        }
+    }
+    if let Goal::Gone(leave) = goal
+        && leave.snapshot
+    {
+        unseen.extend(see("snapshots", &observed.snapshots));
+    }
+    unseen
+}
+
+/// The first thing of the machine that somebody else made. One is enough: nothing is done then.
+fn other_owner(desired: &Desired, observed: &Observed) -> Option<Blocked> {
+    let caller = observed.caller.present()?;
+    let key = desired.key();
+    let alive = observed.instances.all().iter().filter(|i| i.power != Power::Terminated);
+    let ec2 = (observed.vpcs.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+        .chain(observed.subnets.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+        .chain(observed.gateways.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+        .chain(observed.route_tables.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+        .chain(observed.groups.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+        .chain(alive.map(|r| (r.id.as_str(), &r.tags)))
+        .chain(observed.volumes.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+        .map(|(id, tags)| (id.to_owned(), tags));
+    let iam = (observed.role.present().map(|role| (desired.role_name(), &role.tags)).into_iter())
+        .chain(observed.profile.present().map(|profile| (desired.profile_name(), &profile.tags)));
+    let mut ours = ec2.chain(iam).filter(|(_, tags)| is_ours(&key, tags));
+    let owner = |tags: &Tags| tags.get(TAG_OWNER).map(|tag| Owner::from_tag(tag));
+    let (resource, tags) = ours.find(|(_, tags)| owner(tags).as_ref() != Some(caller))?;
+    Some(Blocked::OtherOwner { resource, owner: owner(tags), caller: caller.clone() })
+}
+
+fn several_instances(desired: &Desired, observed: &Observed) -> Option<Blocked> {
+    let key = desired.key();
+    let going = |power| matches!(power, Power::ShuttingDown | Power::Terminated);
+    let alive = observed.instances.all().iter().filter(|i| is_ours(&key, &i.tags) && !going(i.power));
+    let instances: Vec<String> = alive.map(|instance| instance.id.to_string()).collect();
+    (instances.len() > 1).then_some(Blocked::SeveralInstances { instances })
+}
+
+/// Things with our names that are not ours, where we would have to make our own beside them.
+fn foreign(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Vec<Blocked> {
+    let key = desired.key();
+    let named = |tags: &Tags, part: &str| {
+        !is_ours(&key, tags) && tags.get("Name").is_some_and(|name| name == &desired.name(part))
+    };
+    let mut found = Vec::new();
+    if winners.vpc.is_none() && desired.subnet.is_none() {
+        found.extend(observed.vpcs.all().iter().filter(|v| named(&v.tags, "vpc")).map(|vpc| Blocked::Foreign {
+            what: "VPC",
+            resource: vpc.id.to_string(),
+            name: desired.name("vpc"),
+        }));
+    }
+    if winners.instance.is_none() {
+        let alive = observed.instances.all().iter().filter(|i| i.power != Power::Terminated);
+        found.extend(alive.filter(|i| named(&i.tags, "machine")).map(|instance| Blocked::Foreign {
+            what: "instance",
+            resource: instance.id.to_string(),
+            name: desired.name("machine"),
+        }));
+    }
+    if desired.instance_profile.is_none() {
+        if observed.role.present().is_some_and(|role| !is_ours(&key, &role.tags)) {
+            let name = desired.role_name();
+            found.push(Blocked::Foreign { what: "role", resource: name.clone(), name });
+        }
+        if observed.profile.present().is_some_and(|profile| !is_ours(&key, &profile.tags)) {
+            let name = desired.own_profile_name();
+            found.push(Blocked::Foreign { what: "instance profile", resource: name.clone(), name });
+        }
+    }
+    found
+}
+
+/// What the company provides must be there and do.
+fn company(desired: &Desired, observed: &Observed) -> Vec<Blocked> {
+    let mut blocked = Vec::new();
+    if let Some(given) = &desired.subnet {
+        match observed.subnets.all().iter().find(|subnet| &subnet.id == given) {
+            None => blocked.push(Blocked::NoSubnet { subnet: given.to_string() }),
+            Some(subnet) if subnet.way_out == Fact::Absent => {
+                blocked.push(Blocked::NoWayOut { subnet: given.to_string() });
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(given) = &desired.instance_profile {
+        match &observed.profile {
+            Fact::Absent => blocked.push(Blocked::NoProfile { profile: given.to_string() }),
+            Fact::Present(profile) if profile.role.is_none() => {
+                blocked.push(Blocked::ProfileWithoutRole { profile: given.to_string() });
+            }
+            Fact::Present(_) | Fact::Unknown(_) => {}
+        }
+    }
+    blocked
+}
+
+/// Whether an instance of the wanted type can be made here.
+fn offer(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Vec<Blocked> {
+    let offer = match &observed.offer {
+        Fact::Unknown(why) => return vec![Blocked::CannotSee { what: "instance types", why: why.clone() }],
+        Fact::Absent => return vec![Blocked::NoSuchType],
+        Fact::Present(offer) => offer,
+    };
+    let mut blocked = Vec::new();
+    if let Some(subnet) = winners.subnet.filter(|subnet| !offer.zones.contains(&subnet.zone)) {
+        blocked.push(Blocked::TypeNotInZone { zone: subnet.zone.clone() });
+    } else if offer.zones.is_empty() {
+        blocked.push(Blocked::NoZone);
+    }
+    match &observed.image {
+        Fact::Unknown(why) => blocked.push(Blocked::CannotSee { what: "machine images", why: why.clone() }),
+        Fact::Absent => blocked.push(Blocked::NoImage { architecture: offer.architecture.clone() }),
+        Fact::Present(_) if Arch::from_ec2(&offer.architecture).is_none() => {
+            blocked.push(Blocked::NoImage { architecture: offer.architecture.clone() });
+        }
+        Fact::Present(image) if desired.volume_size < image.min_size => {
+            blocked.push(Blocked::VolumeTooSmall { least: image.min_size });
+        }
+        Fact::Present(_) => {}
+    }
+    blocked
+}
+
+pub(super) fn notes(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Vec<Note> {
+    let key = desired.key();
+    let mut notes = Vec::new();
+    if let Some(role) = observed.role.present().filter(|role| is_ours(&key, &role.tags)) {
+        let managed = role.managed.iter().filter(|policy| **policy != desired.managed_policy());
+        let inline = role.inline.keys().filter(|policy| *policy != super::DENY_POLICY);
+        let policies: Vec<String> = managed.chain(inline).cloned().collect();
+        if !policies.is_empty() {
+            notes.push(Note::ExtraPolicies { policies });
+        }
+    }
+    if let Some(instance) = winners.instance
+        && instance.instance_type != desired.instance_type
+    {
+        notes.push(Note::TypeDiffers { is: instance.instance_type.to_string() });
+    }
+    if let Some(volume) = winners.volume
+        && volume.size != desired.volume_size
+    {
+        notes.push(Note::SizeDiffers { is: volume.size });
+    }
+    if desired.instance_profile.is_some()
+        && let Some(managed) = observed.profile.present().and_then(|profile| profile.managed.present())
+        && !managed.contains(&desired.managed_policy())
+    {
+        notes.push(Note::ManagedPolicyMissing { profile: desired.profile_name() });
+    }
+    let lost = observed.vpcs.all().iter().filter(|vpc| is_ours(&key, &vpc.tags));
+    let lost = lost.filter(|vpc| winners.vpc.is_some_and(|winner| winner.id != vpc.id));
+    let others = lost.filter(|vpc| vpc.tags.get(super::TAG_MAKER) != Some(&observed.maker));
+    notes.extend(others.map(|vpc| Note::Duplicate { resource: vpc.id.to_string() }));
+    let kept = observed.volumes.all().iter().filter(|v| is_ours(&key, &v.tags) && v.attached.is_none());
+    notes.extend(kept.map(|v| Note::KeptVolume { volume: v.id.to_string(), size: v.size }));
+    notes
+}

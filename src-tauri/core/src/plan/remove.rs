@@ -1,0 +1,165 @@
+//! Taking away: everything for [`super::Goal::Gone`], or what lost against its twin.
+
+use super::winners::is_ours;
+use super::{
+    Desired, Leave, Next, Observed, Power, SnapshotProgress, Step, TAG_MAKER, Tags, VpcId, Waiting,
+    Winners, step,
+};
+use crate::machine::{Gateway, Group, Instance, RouteTable, Subnet};
+
+/// Takes away all that carries our tag.
+pub(super) fn everything(desired: &Desired, observed: &Observed, winners: &Winners<'_>, leave: Leave, next: &mut Next) {
+    let key = desired.key();
+    let ours = |tags: &Tags| is_ours(&key, tags);
+    let alive = observed.instances.all().iter().filter(|i| ours(&i.tags) && i.power != Power::Terminated);
+    let alive: Vec<&Instance> = alive.collect();
+    for instance in &alive {
+        // Only the instance that counts has data worth a snapshot; any other was made a moment ago by accident.
+        let leave = if winners.is_instance(&instance.id) { leave } else { Leave::default() };
+        end(observed, instance, leave, next);
+    }
+    if !alive.is_empty() {
+        return;
+    }
+    for volume in observed.volumes.all().iter().filter(|v| ours(&v.tags) && v.attached.is_none() && !leave.volume) {
+        next.ready.push(Step::DeleteVolume { volume: volume.id.clone() });
+    }
+    let doomed = Doomed {
+        vpcs: observed.vpcs.all().iter().filter(|v| ours(&v.tags)).map(|v| &v.id).collect(),
+        subnets: observed.subnets.all().iter().filter(|s| ours(&s.tags)).collect(),
+        gateways: observed.gateways.all().iter().filter(|g| ours(&g.tags)).collect(),
+        tables: observed.route_tables.all().iter().filter(|t| ours(&t.tags)).collect(),
+        groups: observed.groups.all().iter().filter(|g| ours(&g.tags)).collect(),
+    };
+    doomed.steps(next);
+    identity(desired, observed, ours, next);
+}
+
+/// Brings one instance to its end, a final snapshot first when it is asked for.
+fn end(observed: &Observed, instance: &Instance, leave: Leave, next: &mut Next) {
+    let id = || instance.id.clone();
+    let wait = Waiting::Power { now: instance.power };
+    if matches!(instance.power, Power::ShuttingDown | Power::Terminated) {
+        next.waiting.push(wait);
+        return;
+    }
+    if let (true, Some(root)) = (leave.snapshot, &instance.root) {
+        // A snapshot of a machine that is off is consistent without asking its file system.
+        match instance.power {
+            Power::Running => return next.ready.push(Step::Stop { instance: id() }),
+            Power::Pending | Power::Stopping => return next.waiting.push(wait),
+            Power::Stopped | Power::ShuttingDown | Power::Terminated => {}
+        }
+        match step::final_snapshot(observed, &instance.id).map(|snapshot| snapshot.progress) {
+            Some(SnapshotProgress::Complete) => {}
+            Some(SnapshotProgress::Pending) => return next.waiting.push(Waiting::Snapshot),
+            Some(SnapshotProgress::Failed) | None => {
+                return next.ready.push(Step::Snapshot { instance: id(), volume: root.id.clone() });
+            }
+        }
+    }
+    if let Some(root) = instance.root.as_ref().filter(|root| root.goes_with_instance == leave.volume) {
+        let device = root.device.clone();
+        next.ready.push(if leave.volume {
+            Step::KeepVolume { instance: id(), device }
+        } else {
+            Step::ReleaseVolume { instance: id(), device }
+        });
+        return;
+    }
+    if !step::is(&instance.protected, false) {
+        return next.ready.push(Step::Unprotect { instance: id() });
+    }
+    let volume_goes = instance.root.as_ref().is_some_and(|root| root.goes_with_instance);
+    next.ready.push(Step::Terminate { instance: id(), volume_goes });
+}
+
+fn identity(desired: &Desired, observed: &Observed, ours: impl Fn(&Tags) -> bool, next: &mut Next) {
+    let profile = observed.profile.present().filter(|p| desired.instance_profile.is_none() && ours(&p.tags));
+    if let Some(profile) = profile {
+        next.ready.push(match &profile.role {
+            Some(role) => Step::RemoveRoleFromProfile { role: role.clone() },
+            None => Step::DeleteProfile,
+        });
+    }
+    let Some(role) = observed.role.present().filter(|role| ours(&role.tags)) else { return };
+    let policies = |policy: &String| Step::DetachManagedPolicy { policy: policy.clone() };
+    next.ready.extend(role.managed.iter().map(policies));
+    next.ready.extend(role.inline.keys().map(|policy| Step::DeleteInlinePolicy { policy: policy.clone() }));
+    let in_use = profile.is_some_and(|profile| profile.role.is_some());
+    if role.managed.is_empty() && role.inline.is_empty() && !in_use {
+        next.ready.push(Step::DeleteRole);
+    }
+}
+
+/// Takes away what this installation made and what lost against its twin.
+pub(super) fn duplicates(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
+    let key = desired.key();
+    let mine = |tags: &Tags| is_ours(&key, tags) && tags.get(TAG_MAKER) == Some(&observed.maker);
+    let Some(here) = winners.network() else { return };
+    let houses = |vpc: &VpcId| {
+        observed.instances.all().iter().any(|i| i.vpc.as_ref() == Some(vpc) && i.power != Power::Terminated)
+    };
+    let lost = |vpc: &VpcId| vpc != here && !houses(vpc);
+    let doomed = Doomed {
+        vpcs: observed.vpcs.all().iter().filter(|v| mine(&v.tags) && lost(&v.id)).map(|v| &v.id).collect(),
+        subnets: observed.subnets.all().iter().filter(|s| mine(&s.tags) && lost(&s.vpc)).collect(),
+        gateways: (observed.gateways.all().iter())
+            .filter(|g| mine(&g.tags) && winners.gateway.is_some_and(|winner| winner.id != g.id))
+            .filter(|g| g.vpc.as_ref().is_none_or(lost))
+            .collect(),
+        tables: (observed.route_tables.all().iter())
+            .filter(|t| mine(&t.tags))
+            .filter(|t| {
+                let beaten = winners.route_table.is_some_and(|winner| winner.id != t.id);
+                lost(&t.vpc) || (&t.vpc == here && beaten && t.associations.is_empty())
+            })
+            .collect(),
+        groups: observed.groups.all().iter().filter(|g| mine(&g.tags) && lost(&g.vpc)).collect(),
+    };
+    doomed.steps(next);
+}
+
+/// Parts of networks that are to go.
+struct Doomed<'a> {
+    vpcs: Vec<&'a VpcId>,
+    subnets: Vec<&'a Subnet>,
+    gateways: Vec<&'a Gateway>,
+    tables: Vec<&'a RouteTable>,
+    groups: Vec<&'a Group>,
+}
+
+impl Doomed<'_> {
+    fn steps(&self, next: &mut Next) {
+        for table in &self.tables {
+            if table.associations.is_empty() {
+                next.ready.push(Step::DeleteRouteTable { table: table.id.clone() });
+            }
+            for (association, _) in &table.associations {
+                next.ready.push(Step::DisassociateRouteTable { association: association.clone() });
+            }
+        }
+        for gateway in &self.gateways {
+            let gateway_id = gateway.id.clone();
+            next.ready.push(match &gateway.vpc {
+                Some(vpc) => Step::DetachGateway { gateway: gateway_id, vpc: vpc.clone() },
+                None => Step::DeleteGateway { gateway: gateway_id },
+            });
+        }
+        for group in &self.groups {
+            next.ready.push(Step::DeleteGroup { group: group.id.clone() });
+        }
+        for subnet in &self.subnets {
+            next.ready.push(Step::DeleteSubnet { subnet: subnet.id.clone() });
+        }
+        for vpc in &self.vpcs {
+            let empty = !self.tables.iter().any(|t| &t.vpc == *vpc)
+                && !self.subnets.iter().any(|s| &s.vpc == *vpc)
+                && !self.groups.iter().any(|g| &g.vpc == *vpc)
+                && !self.gateways.iter().any(|g| g.vpc.as_ref() == Some(vpc));
+            if empty {
+                next.ready.push(Step::DeleteVpc { vpc: (*vpc).clone() });
+            }
+        }
+    }
+}

@@ -1,0 +1,493 @@
+//! The steps: the whole list of what Holdfast may do to an account.
+
+use serde::Serialize;
+
+use crate::machine::{Fact, Observed, Tags};
+use crate::names::{
+    AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceType, RouteTableId, RuleId, SnapshotId, SubnetId,
+    VolumeId, VpcId,
+};
+use crate::price::{self, Money};
+
+/// One call that changes something.
+///
+/// A step says with ids what it works on, so that it can be performed without looking again. Names, tags and policies
+/// follow from the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are the ids of what the variant names")]
+pub enum Step {
+    /// Make the private network.
+    CreateVpc,
+    /// Let Amazon's resolver answer in it.
+    EnableDnsSupport { vpc: VpcId },
+    /// Give instances in it DNS names.
+    EnableDnsHostnames { vpc: VpcId },
+    /// Make the one subnet.
+    CreateSubnet { vpc: VpcId, zone: String },
+    /// Give instances in the subnet a public address.
+    EnablePublicAddresses { subnet: SubnetId },
+    /// Make the internet gateway.
+    CreateGateway,
+    /// Attach it to the network.
+    AttachGateway { gateway: GatewayId, vpc: VpcId },
+    /// Make the route table.
+    CreateRouteTable { vpc: VpcId },
+    /// Send what leaves the network to the gateway.
+    CreateDefaultRoute { table: RouteTableId, gateway: GatewayId },
+    /// Use the route table in the subnet.
+    AssociateRouteTable { table: RouteTableId, subnet: SubnetId },
+    /// Make the security group, which lets nothing in.
+    CreateGroup { vpc: VpcId },
+    /// Take inbound rules away.
+    RevokeInbound { group: GroupId, rules: Vec<RuleId> },
+    /// Let all traffic out.
+    AllowOutbound { group: GroupId },
+    /// Make the role.
+    CreateRole,
+    /// Attach the one managed policy.
+    AttachManagedPolicy,
+    /// Deny reading SSM parameters.
+    DenyParameters,
+    /// Make the instance profile.
+    CreateProfile,
+    /// Put the role into it.
+    AddRoleToProfile,
+    /// Count the instance generation up, so that a client token is never used twice.
+    NextGeneration { network: NetworkId, generation: u32 },
+    /// Make and start the instance.
+    RunInstance(Run),
+    /// Forbid termination.
+    Protect { instance: InstanceId },
+    /// Powering off inside stops the instance.
+    StopOnShutdown { instance: InstanceId },
+    /// Guard the metadata service.
+    GuardMetadata { instance: InstanceId },
+    /// Set tags of EC2 resources.
+    Tag { resources: Vec<String>, tags: Tags },
+    /// Set tags of the role.
+    TagRole { tags: Tags },
+    /// Set tags of the instance profile.
+    TagProfile { tags: Tags },
+    /// Start the instance.
+    Start { instance: InstanceId },
+    /// Stop the instance.
+    Stop { instance: InstanceId },
+    /// Take the final snapshot.
+    Snapshot { instance: InstanceId, volume: VolumeId },
+    /// Lift termination protection.
+    Unprotect { instance: InstanceId },
+    /// Keep the root volume when the instance goes.
+    KeepVolume { instance: InstanceId, device: String },
+    /// Let the root volume go with the instance.
+    ReleaseVolume { instance: InstanceId, device: String },
+    /// Terminate the instance.
+    Terminate { instance: InstanceId, volume_goes: bool },
+    /// Delete a volume.
+    DeleteVolume { volume: VolumeId },
+    /// Delete a security group.
+    DeleteGroup { group: GroupId },
+    /// Stop using a route table in a subnet.
+    DisassociateRouteTable { association: AssociationId },
+    /// Delete a route table.
+    DeleteRouteTable { table: RouteTableId },
+    /// Detach an internet gateway.
+    DetachGateway { gateway: GatewayId, vpc: VpcId },
+    /// Delete an internet gateway.
+    DeleteGateway { gateway: GatewayId },
+    /// Delete a subnet.
+    DeleteSubnet { subnet: SubnetId },
+    /// Delete a VPC.
+    DeleteVpc { vpc: VpcId },
+    /// Take the role out of the instance profile.
+    RemoveRoleFromProfile { role: String },
+    /// Delete the instance profile.
+    DeleteProfile,
+    /// Detach a managed policy from the role.
+    DetachManagedPolicy { policy: String },
+    /// Delete an inline policy of the role.
+    DeleteInlinePolicy { policy: String },
+    /// Delete the role.
+    DeleteRole,
+}
+
+/// What carries the generation tag: the VPC, or our group in a network of the company's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkId {
+    /// Our VPC.
+    Vpc(VpcId),
+    /// Our security group in a VPC of the company's.
+    Group(GroupId),
+}
+
+impl NetworkId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Vpc(id) => id.as_str(),
+            Self::Group(id) => id.as_str(),
+        }
+    }
+}
+
+/// What RunInstances is told beyond the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// The client token: machine, network and generation, so that two laptops, or one twice, make one instance.
+    pub token: String,
+    /// The image.
+    pub image: ImageId,
+    /// The image's root device.
+    pub root_device: String,
+    /// The type.
+    pub instance_type: InstanceType,
+    /// Size of the root volume in GiB.
+    pub volume_size: u32,
+    /// The VPC of the subnet.
+    pub vpc: VpcId,
+    /// The subnet.
+    pub subnet: SubnetId,
+    /// The subnet's zone.
+    pub zone: String,
+    /// The security group.
+    pub group: GroupId,
+    /// Whether it gets a public address.
+    pub public_address: bool,
+}
+
+/// What a step costs, interrupts and destroys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Impact {
+    /// It begins to cost money.
+    pub costs: bool,
+    /// What runs on the machine ends.
+    pub interrupts: bool,
+    /// Data is gone for ever.
+    pub loses_data: bool,
+}
+
+impl Impact {
+    /// Nothing of the kind.
+    pub const NONE: Self = Self { costs: false, interrupts: false, loses_data: false };
+
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            costs: self.costs || other.costs,
+            interrupts: self.interrupts || other.interrupts,
+            loses_data: self.loses_data || other.loses_data,
+        }
+    }
+}
+
+/// The impacts that the user agreed to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consent(Impact);
+
+impl Consent {
+    /// To nothing that costs, interrupts or destroys.
+    pub const NONE: Self = Self(Impact::NONE);
+
+    /// To just this.
+    pub const fn to(impact: Impact) -> Self {
+        Self(impact)
+    }
+
+    /// Whether the user agreed to all of it.
+    pub fn covers(self, impact: Impact) -> bool {
+        self.0.and(impact) == self.0
+    }
+}
+
+/// The group that a step stands in when a plan is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Area {
+    /// VPC, subnet, gateway, routes, group.
+    Network,
+    /// Role and instance profile.
+    Identity,
+    /// Instance and volume.
+    Machine,
+}
+
+/// What a step does to its object, as a diff marks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// `+`
+    Add,
+    /// `~`
+    Alter,
+    /// `-`
+    Remove,
+}
+
+impl Step {
+    /// What it costs, interrupts and destroys.
+    pub fn impact(&self) -> Impact {
+        match self {
+            Self::RunInstance(_) | Self::Start { .. } | Self::Snapshot { .. } => Impact { costs: true, ..Impact::NONE },
+            Self::Stop { .. } => Impact { interrupts: true, ..Impact::NONE },
+            Self::Terminate { volume_goes, .. } => {
+                Impact { costs: false, interrupts: true, loses_data: *volume_goes }
+            }
+            Self::DeleteVolume { .. } => Impact { loses_data: true, ..Impact::NONE },
+            Self::CreateVpc
+            | Self::EnableDnsSupport { .. }
+            | Self::EnableDnsHostnames { .. }
+            | Self::CreateSubnet { .. }
+            | Self::EnablePublicAddresses { .. }
+            | Self::CreateGateway
+            | Self::AttachGateway { .. }
+            | Self::CreateRouteTable { .. }
+            | Self::CreateDefaultRoute { .. }
+            | Self::AssociateRouteTable { .. }
+            | Self::CreateGroup { .. }
+            | Self::RevokeInbound { .. }
+            | Self::AllowOutbound { .. }
+            | Self::CreateRole
+            | Self::AttachManagedPolicy
+            | Self::DenyParameters
+            | Self::CreateProfile
+            | Self::AddRoleToProfile
+            | Self::NextGeneration { .. }
+            | Self::Protect { .. }
+            | Self::StopOnShutdown { .. }
+            | Self::GuardMetadata { .. }
+            | Self::Tag { .. }
+            | Self::TagRole { .. }
+            | Self::TagProfile { .. }
+            | Self::Unprotect { .. }
+            | Self::KeepVolume { .. }
+            | Self::ReleaseVolume { .. }
+            | Self::DeleteGroup { .. }
+            | Self::DisassociateRouteTable { .. }
+            | Self::DeleteRouteTable { .. }
+            | Self::DetachGateway { .. }
+            | Self::DeleteGateway { .. }
+            | Self::DeleteSubnet { .. }
+            | Self::DeleteVpc { .. }
+            | Self::RemoveRoleFromProfile { .. }
+            | Self::DeleteProfile
+            | Self::DetachManagedPolicy { .. }
+            | Self::DeleteInlinePolicy { .. }
+            | Self::DeleteRole => Impact::NONE,
+        }
+    }
+
+    /// The step's place and sentence in a plan.
+    pub fn words(&self) -> Words {
+        use Area::{Identity, Machine, Network};
+        use Change::{Add, Alter, Remove};
+        let say = |area, change, what: String, why: &'static str| Words { area, change, what, why };
+        match self {
+            Self::CreateVpc => say(Network, Add, "private network (VPC)".into(), "the machine's own network"),
+            Self::EnableDnsSupport { vpc } => {
+                say(Network, Alter, format!("DNS resolution in {vpc}"), "the machine must resolve names")
+            }
+            Self::EnableDnsHostnames { vpc } => {
+                say(Network, Alter, format!("DNS host names in {vpc}"), "AWS gives the machine a name")
+            }
+            Self::CreateSubnet { zone, .. } => {
+                say(Network, Add, format!("subnet in {zone}"), "this zone offers the instance type")
+            }
+            Self::EnablePublicAddresses { subnet } => {
+                say(Network, Alter, format!("public addresses in {subnet}"), "the machine reaches AWS by itself")
+            }
+            Self::CreateGateway => say(Network, Add, "internet gateway".into(), "the way out"),
+            Self::AttachGateway { gateway, vpc } => {
+                say(Network, Alter, format!("gateway {gateway} attached to {vpc}"), "the way out")
+            }
+            Self::CreateRouteTable { .. } => say(Network, Add, "route table".into(), "the subnet's own routes"),
+            Self::CreateDefaultRoute { gateway, .. } => {
+                say(Network, Add, format!("route 0.0.0.0/0 to {gateway}"), "the way out")
+            }
+            Self::AssociateRouteTable { subnet, .. } => {
+                say(Network, Alter, format!("route table used in {subnet}"), "the subnet's own routes")
+            }
+            Self::CreateGroup { .. } => {
+                say(Network, Add, "security group, nothing inbound".into(), "nobody reaches the machine from outside")
+            }
+            Self::RevokeInbound { group, rules } => say(
+                Network,
+                Remove,
+                format!("{} of {group}", count(rules.len(), "inbound rule")),
+                "security: the machine needs no open port",
+            ),
+            Self::AllowOutbound { group } => {
+                say(Network, Add, format!("all outbound traffic of {group}"), "the agent calls out to AWS")
+            }
+            Self::CreateRole => say(Identity, Add, "role for EC2".into(), "lets the machine's agent talk to SSM"),
+            Self::AttachManagedPolicy => {
+                say(Identity, Add, "policy AmazonSSMManagedInstanceCore".into(), "all that the agent needs")
+            }
+            Self::DenyParameters => say(
+                Identity,
+                Add,
+                "policy that denies ssm:GetParameter*".into(),
+                "the managed policy would let the machine read every parameter of the account",
+            ),
+            Self::CreateProfile => say(Identity, Add, "instance profile".into(), "hands the role to the machine"),
+            Self::AddRoleToProfile => {
+                say(Identity, Alter, "role in the instance profile".into(), "hands the role to the machine")
+            }
+            Self::NextGeneration { generation, .. } => {
+                say(Machine, Alter, format!("instance generation {generation}"), "the last instance is gone")
+            }
+            Self::RunInstance(run) => say(
+                Machine,
+                Add,
+                format!("instance {} with {} GiB gp3, encrypted", run.instance_type, run.volume_size),
+                "the machine",
+            ),
+            Self::Protect { instance } => {
+                say(Machine, Alter, format!("termination protection of {instance}"), "only destroy may end it")
+            }
+            Self::StopOnShutdown { instance } => say(
+                Machine,
+                Alter,
+                format!("shutdown behaviour of {instance}: stop"),
+                "powering off inside must not delete it",
+            ),
+            Self::GuardMetadata { instance } => say(
+                Machine,
+                Alter,
+                format!("metadata service of {instance}: IMDSv2, one hop"),
+                "keeps containers away from the machine's credentials",
+            ),
+            Self::Tag { resources, .. } => say(
+                Machine,
+                Alter,
+                format!("tags of {}", resources.join(", ")),
+                "tags are how Holdfast and account cleaners know what is whose",
+            ),
+            Self::TagRole { .. } => say(Identity, Alter, "tags of the role".into(), "as set"),
+            Self::TagProfile { .. } => say(Identity, Alter, "tags of the instance profile".into(), "as set"),
+            Self::Start { instance } => say(Machine, Alter, format!("{instance}: start"), "it is off"),
+            Self::Stop { instance } => say(Machine, Alter, format!("{instance}: stop"), "everything on it ends"),
+            Self::Snapshot { volume, .. } => {
+                say(Machine, Add, format!("final snapshot of {volume}"), "the data outlives the machine")
+            }
+            Self::Unprotect { instance } => {
+                say(Machine, Alter, format!("termination protection of {instance} off"), "it is to go")
+            }
+            Self::KeepVolume { device, .. } => {
+                say(Machine, Alter, format!("volume {device} stays"), "asked for")
+            }
+            Self::ReleaseVolume { device, .. } => {
+                say(Machine, Alter, format!("volume {device} goes with the instance"), "asked for")
+            }
+            Self::Terminate { instance, volume_goes } => say(
+                Machine,
+                Remove,
+                format!("instance {instance}{}", if *volume_goes { " and its volume with all data" } else { "" }),
+                "it is to go",
+            ),
+            Self::DeleteVolume { volume } => {
+                say(Machine, Remove, format!("volume {volume} with all data"), "it is to go")
+            }
+            Self::DeleteGroup { group } => say(Network, Remove, format!("security group {group}"), "not needed"),
+            Self::DisassociateRouteTable { association } => {
+                say(Network, Remove, format!("use of the route table ({association})"), "not needed")
+            }
+            Self::DeleteRouteTable { table } => say(Network, Remove, format!("route table {table}"), "not needed"),
+            Self::DetachGateway { gateway, .. } => {
+                say(Network, Alter, format!("gateway {gateway} detached"), "not needed")
+            }
+            Self::DeleteGateway { gateway } => {
+                say(Network, Remove, format!("internet gateway {gateway}"), "not needed")
+            }
+            Self::DeleteSubnet { subnet } => say(Network, Remove, format!("subnet {subnet}"), "not needed"),
+            Self::DeleteVpc { vpc } => say(Network, Remove, format!("private network {vpc}"), "not needed"),
+            Self::RemoveRoleFromProfile { role } => {
+                say(Identity, Alter, format!("role {role} out of the instance profile"), "not needed")
+            }
+            Self::DeleteProfile => say(Identity, Remove, "instance profile".into(), "not needed"),
+            Self::DetachManagedPolicy { policy } => {
+                let name = policy.rsplit('/').next().unwrap_or(policy);
+                say(Identity, Remove, format!("policy {name}"), "not needed")
+            }
+            Self::DeleteInlinePolicy { policy } => say(Identity, Remove, format!("policy {policy}"), "not needed"),
+            Self::DeleteRole => say(Identity, Remove, "role".into(), "not needed"),
+        }
+    }
+
+    /// By how much the step changes the cost of a month, where the price is known: what runs counts as running always.
+    pub fn monthly(&self, region: &str, observed: &Observed) -> Option<CostChange> {
+        let running = |id: &InstanceId| {
+            let instance = observed.instances.all().iter().find(|i| &i.id == id)?;
+            let hourly = price::hourly(region, instance.instance_type.as_str())?;
+            Some(month(hourly) + month(price::public_ipv4_hour()))
+        };
+        if let Self::RunInstance(run) = self {
+            let address = if run.public_address { month(price::public_ipv4_hour()) } else { Money::ZERO };
+            let instance = month(price::hourly(region, run.instance_type.as_str())?);
+            return Some(CostChange::More(instance + price::gp3_gib_month(region)?.times(run.volume_size) + address));
+        }
+        if let Self::Start { instance } = self {
+            return running(instance).map(CostChange::More);
+        }
+        if let Self::Stop { instance } | Self::Terminate { instance, .. } = self {
+            return running(instance).map(CostChange::Less);
+        }
+        None
+    }
+}
+
+/// A change of what a month costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CostChange {
+    /// It costs more.
+    More(Money),
+    /// It costs less.
+    Less(Money),
+}
+
+/// How a step is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Words {
+    /// The group that it stands in.
+    pub area: Area,
+    /// Whether something comes, changes or goes.
+    pub change: Change,
+    /// What.
+    pub what: String,
+    /// Why.
+    pub why: &'static str,
+}
+
+fn month(hourly: Money) -> Money {
+    hourly.times(price::HOURS_PER_MONTH)
+}
+
+fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// The final snapshot of an instance, when it was taken.
+pub fn final_snapshot<'a>(observed: &'a Observed, instance: &InstanceId) -> Option<&'a crate::machine::Snapshot> {
+    let of_it = |tags: &Tags| tags.get(crate::machine::TAG_FINAL).is_some_and(|id| id == instance.as_str());
+    observed.snapshots.all().iter().find(|snapshot| of_it(&snapshot.tags))
+}
+
+/// The id of a thing that the step made, as AWS told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants name their ids")]
+pub enum Made {
+    Vpc(VpcId),
+    Subnet(SubnetId),
+    Gateway(GatewayId),
+    RouteTable(RouteTableId),
+    Association(AssociationId),
+    Group(GroupId),
+    Instance(InstanceId),
+    Snapshot(SnapshotId),
+}
+
+/// Whether a boolean fact is known to be so.
+pub(crate) fn is(fact: &Fact<bool>, wanted: bool) -> bool {
+    fact.present() == Some(&wanted)
+}
