@@ -1,0 +1,1 @@
+echo "sandbox (a process guest, no NixOS)"

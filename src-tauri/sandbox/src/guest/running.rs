@@ -1,0 +1,259 @@
+//! A program of a session while it runs: its output as it comes, its input queued, and its end.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use pty_process::{OwnedWritePty, Size};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+use super::process::ProcessGuest;
+use super::program::{Program, Streams};
+use super::utf8::Utf8Hold;
+use super::{Failure, Input, Output, Reading, Stream, split_command, sweep};
+
+/// The most bytes that the agent puts into one message.
+const MESSAGE: usize = 1024;
+/// Messages read ahead of the session; the program is held up beyond that.
+const READ_AHEAD: usize = 16;
+/// Inputs the program has not taken yet before the session stops reading its socket.
+const INPUTS: usize = 64;
+/// Exit code the client is told when there is none.
+const SIGNALLED: i32 = -1;
+
+/// A running program. Dropping it kills the program and all of its process group and terminal session.
+#[derive(Debug)]
+pub(crate) struct Running {
+    output: mpsc::Receiver<Output>,
+    input: mpsc::Sender<Input>,
+    leader: Option<Pid>,
+}
+
+impl Running {
+    pub(super) fn start(guest: &ProcessGuest, program: &Program, reading: Reading) -> Result<Self, Failure> {
+        let (output_tx, output) = mpsc::channel(READ_AHEAD);
+        let (input, input_rx) = mpsc::channel(INPUTS);
+        let leader = match program {
+            Program::Shell => terminal(guest.command("sh", &[]), reading, output_tx, input_rx)?,
+            Program::Interactive(line) => {
+                let command = guest.command("sh", &["-c".to_owned(), line.clone()]);
+                terminal(command, reading, output_tx, input_rx)?
+            }
+            Program::NonInteractive { command, streams } => {
+                let words = split_command(command)
+                    .map_err(|error| Failure::before(&format!("Failed to parse commands input: {error}")))?;
+                let Some((name, arguments)) = words.split_first() else {
+                    return Err(Failure::before("Failed to parse commands input: no command"));
+                };
+                let mut command = guest.command(name, arguments);
+                command.stdin(Stdio::null()).process_group(0);
+                match streams {
+                    Streams::Together => together(guest.root(), command, reading, output_tx, input_rx),
+                    Streams::Separate { stdout_prefix, stderr_prefix } => {
+                        let prefixes = [stdout_prefix.clone(), stderr_prefix.clone()];
+                        separate(command, prefixes, reading, output_tx, input_rx)
+                    }
+                }
+                .map_err(|error| Failure {
+                    text: format!("Error occurred starting the command: {name}: {error}\n"),
+                    exit: matches!(streams, Streams::Separate { .. }).then_some(1),
+                })?
+            }
+        };
+        Ok(Self { output, input, leader })
+    }
+
+    /// The next piece of output; `None` after the end was told.
+    pub(crate) async fn output(&mut self) -> Option<Output> {
+        self.output.recv().await
+    }
+
+    /// Hands input over; gives it back when the program takes none for now.
+    pub(crate) fn input(&self, input: Input) -> Result<(), Input> {
+        match self.input.try_send(input) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(input)) => Err(input),
+        }
+    }
+
+    /// Waits until the program takes input again.
+    pub(crate) async fn takes_input(&self) {
+        // An error means the program is at its end, and then any input is taken and dropped.
+        drop(self.input.reserve().await);
+    }
+
+    /// Ends the program and whatever it left in its terminal session. What makes itself a session of its own (a
+    /// daemon) stays until the machine is off, as on a real machine.
+    pub(crate) fn kill(&self) {
+        if let Some(leader) = self.leader {
+            sweep::kill_session(leader);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn no_terminal(error: pty_process::Error) -> Failure {
+    Failure::before(&format!("Failed to start pty: {error}"))
+}
+
+fn terminal(
+    command: Command,
+    reading: Reading,
+    output: mpsc::Sender<Output>,
+    mut input: mpsc::Receiver<Input>,
+) -> Result<Option<Pid>, Failure> {
+    let (pty, pts) = pty_process::open().map_err(no_terminal)?;
+    let mut child = pty_process::Command::from(command).spawn(pts).map_err(no_terminal)?;
+    let leader = pid(&child);
+    let (reader, mut writer) = pty.into_split();
+    let typing = tokio::spawn(async move {
+        while let Some(input) = input.recv().await {
+            if let Err(error) = put(&mut writer, input).await {
+                tracing::debug!(%error, "terminal takes no input");
+            }
+        }
+    });
+    tokio::spawn(async move {
+        tokio::time::sleep(reading.first).await;
+        relay(reader, Stream::Output, "", reading.rest, &output).await;
+        let status = child.wait().await;
+        typing.abort();
+        end(leader, status, None, &output).await;
+    });
+    Ok(leader)
+}
+
+async fn put(terminal: &mut OwnedWritePty, input: Input) -> io::Result<()> {
+    match input {
+        Input::Bytes(bytes) => terminal.write_all(&bytes).await,
+        Input::Resize { cols, rows } => terminal.resize(Size::new(rows, cols)).map_err(io::Error::other),
+    }
+}
+
+/// One file takes both streams, in the order in which they were written, and is sent afterwards.
+fn together(
+    folder: &Path,
+    mut command: Command,
+    reading: Reading,
+    output: mpsc::Sender<Output>,
+    input: mpsc::Receiver<Input>,
+) -> io::Result<Option<Pid>> {
+    let path = folder.join(format!("output-{}", uuid::Uuid::new_v4()));
+    let written = OpenOptions::new().append(true).create_new(true).open(&path)?;
+    let read = File::open(&path);
+    std::fs::remove_file(&path)?;
+    let mut child = command.stdout(written.try_clone()?).stderr(written).spawn()?;
+    let leader = pid(&child);
+    let read = tokio::fs::File::from_std(read?);
+    tokio::spawn(async move {
+        let status = attend(&mut child, input).await;
+        relay(read, Stream::Output, "", reading.rest, &output).await;
+        end(leader, status, None, &output).await;
+    });
+    Ok(leader)
+}
+
+fn separate(
+    mut command: Command,
+    prefixes: [String; 2],
+    reading: Reading,
+    output: mpsc::Sender<Output>,
+    input: mpsc::Receiver<Input>,
+) -> io::Result<Option<Pid>> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let leader = pid(&child);
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(io::Error::other("no pipes"));
+    };
+    tokio::spawn(async move {
+        let (status, (), ()) = tokio::join!(
+            attend(&mut child, input),
+            relay(stdout, Stream::Output, &prefixes[0], reading.rest, &output),
+            relay(stderr, Stream::StdErr, &prefixes[1], reading.rest, &output),
+        );
+        let code = status.as_ref().map_or(1, |status| status.code().unwrap_or(SIGNALLED));
+        end(leader, status, Some(code), &output).await;
+    });
+    Ok(leader)
+}
+
+/// Waits for a program without a terminal, handing it the two signals that its input can carry.
+async fn attend(child: &mut Child, mut input: mpsc::Receiver<Input>) -> io::Result<ExitStatus> {
+    let leader = pid(child);
+    loop {
+        tokio::select! {
+            status = child.wait() => return status,
+            Some(input) = input.recv() => {
+                if let (Some(leader), Some(signal)) = (leader, signal(&input)) {
+                    // The child is not reaped before `wait` says so: the id is still its own.
+                    kill_process(leader, signal).unwrap_or_else(|error| tracing::debug!(%error, "no signal"));
+                }
+            }
+        }
+    }
+}
+
+fn signal(input: &Input) -> Option<Signal> {
+    let Input::Bytes(bytes) = input else { return None };
+    bytes.iter().find_map(|byte| match byte {
+        0x03 => Some(Signal::INT),
+        0x1c => Some(Signal::QUIT),
+        _ => None,
+    })
+}
+
+async fn relay(
+    mut from: impl AsyncRead + Unpin,
+    stream: Stream,
+    prefix: &str,
+    rest: Duration,
+    to: &mpsc::Sender<Output>,
+) {
+    let mut buffer = vec![0; MESSAGE - prefix.len()];
+    let mut hold = Utf8Hold::default();
+    let mut fresh = true;
+    // A terminal reports its end as an error, a pipe as nothing more to read.
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        let read = &buffer[..count];
+        let text = if fresh && !prefix.is_empty() {
+            hold.pass(&[prefix.as_bytes(), read].concat())
+        } else {
+            hold.pass(read)
+        };
+        fresh = read.ends_with(b"\n");
+        if !text.is_empty() && to.send(Output::Bytes(stream, text)).await.is_err() {
+            return;
+        }
+        if !rest.is_zero() {
+            tokio::time::sleep(rest).await;
+        }
+    }
+}
+
+async fn end(
+    leader: Option<Pid>,
+    status: io::Result<ExitStatus>,
+    code: Option<i32>,
+    output: &mpsc::Sender<Output>,
+) {
+    if let Some(leader) = leader {
+        sweep::kill_session(leader);
+    }
+    tracing::debug!(?status, "program ended");
+    // Nobody listens any more when the session was terminated.
+    drop(output.send(Output::End(code)).await);
+}
+
+fn pid(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+}
