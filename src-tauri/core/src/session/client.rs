@@ -1,0 +1,520 @@
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::cipher::Cipher;
+use super::delivery::{Arrival, Inbox, Outbox};
+use super::handshake::{PRESENT, Phase, QUIET, Request, Unheard};
+use super::link::{Check, Link};
+use super::wire::{
+    Acknowledge, ChannelClosed, EncChallenge, Flag, Frame, HandshakeComplete, Ids, Json as _, MessageId,
+    MessageType, OpenDataChannel, PayloadType, Size, derive, from_json, parse_exit_code,
+};
+use super::{
+    Closed, Config, DataKey, Event, Failure, INPUT_PAYLOAD, MAX_PENDING_OUTPUT, SEND_BUFFER, Stats, Stream,
+    Transmit,
+};
+use crate::time::Moment;
+
+/// The client's end of a session. See the module for how to drive it.
+pub struct Session {
+    config: Config,
+    ids: Ids,
+    phase: Phase,
+    cipher: Option<Cipher>,
+    link: Link,
+    inbox: Inbox,
+    outbox: Outbox,
+    /// What goes out before all messages, on this link only.
+    control: VecDeque<Transmit>,
+    /// Acknowledgements to be sent: sequence number and id of the agent's messages.
+    acks: VecDeque<(i64, MessageId)>,
+    /// Input that is not in a message yet.
+    input: VecDeque<u8>,
+    size: Option<(u16, u16)>,
+    size_changed: bool,
+    terminating: bool,
+    events: VecDeque<Event>,
+    pending_output: usize,
+    agent_version: Option<String>,
+    stats: Stats,
+}
+
+/// Bytes of output kept that arrived too early: all of the 10 000 messages that an agent may have sent ahead.
+const MAX_EARLY_BYTES: usize = 16 << 20;
+
+/// Acknowledgements that wait for the socket. An owner that reads without ever writing gets no further.
+const MAX_ACKS: usize = 10_000;
+
+/// Neighbouring output becomes one event up to this size.
+const MAX_EVENT: usize = 64 << 10;
+
+/// With input unacknowledged and nothing heard for this long, the link is probed.
+const DOUBT: Duration = Duration::from_secs(2);
+
+/// What the session-manager-plugin's pings carry.
+const PING: &[u8] = b"keepalive";
+
+/// What a probe says of a terminal that is none, as the session-manager-plugin does.
+const NO_TERMINAL: (u16, u16) = (300, 100);
+
+impl Session {
+    /// A session that StartSession just started, without a link yet.
+    pub fn new(config: Config, _now: Moment) -> Self {
+        Self {
+            ids: Ids::new(config.seed),
+            phase: Phase::Unheard(Unheard::Patient),
+            cipher: None,
+            link: Link::new(),
+            inbox: Inbox::new(MAX_EARLY_BYTES),
+            outbox: Outbox::new(),
+            control: VecDeque::new(),
+            acks: VecDeque::new(),
+            input: VecDeque::new(),
+            size: config.size,
+            size_changed: false,
+            terminating: false,
+            events: VecDeque::new(),
+            pending_output: 0,
+            agent_version: None,
+            stats: Stats::default(),
+            config,
+        }
+    }
+
+    /// A websocket is open. `token` is the one StartSession or ResumeSession returned with its address. Everything the
+    /// agent has not acknowledged goes out again.
+    pub fn link_up(&mut self, now: Moment, token: &str) {
+        let open = OpenDataChannel {
+            message_schema_version: "1.0".into(),
+            request_id: self.ids.next_id().to_string(),
+            token_value: token.into(),
+            client_id: MessageId(self.config.client_id).to_string(),
+            client_version: self.config.client_version.clone(),
+        };
+        let open = String::from_utf8_lossy(&open.to_json()).into_owned();
+        self.control = VecDeque::from([Transmit::Text(open), Transmit::Ping(PING.to_vec())]);
+        self.link.up(now);
+        self.outbox.link_up();
+        if let Phase::Unheard(unheard) = &mut self.phase
+            && !self.config.expects_handshake
+        {
+            *unheard = Unheard::Quiet { until: now + QUIET };
+        }
+    }
+
+    /// The websocket is gone, for whatever reason; also a close frame means no more than this.
+    pub fn link_lost(&mut self, _now: Moment) {
+        self.link.down();
+        self.control.clear();
+    }
+
+    /// Bytes of a binary or text message from the websocket. Bytes that are no valid frame are passed over.
+    pub fn handle_frame(&mut self, now: Moment, bytes: &[u8]) {
+        if !self.link.is_up() || matches!(self.phase, Phase::Closed) {
+            return;
+        }
+        self.link.heard(now);
+        let Ok(frame) = Frame::decode(bytes) else {
+            self.stats.bad_frames += 1;
+            return;
+        };
+        match frame.kind {
+            MessageType::OutputStreamData => self.stream_data(now, &frame),
+            MessageType::Acknowledge => self.acknowledged(now, frame.payload),
+            MessageType::ChannelClosed => self.channel_closed(frame.payload),
+            MessageType::InputStreamData
+            | MessageType::StartPublication
+            | MessageType::PausePublication
+            | MessageType::AgentSessionState
+            | MessageType::Unknown(_) => {}
+        }
+    }
+
+    /// A websocket pong arrived.
+    pub fn handle_pong(&mut self, now: Moment) {
+        self.link.heard(now);
+    }
+
+    /// Input for the agent; returns how many bytes are taken. 0 means full: stop reading the keyboard until
+    /// [`Session::can_write`]. Bytes taken are never lost while the session lives, link or not.
+    pub fn write(&mut self, _now: Moment, bytes: &[u8]) -> usize {
+        let taken = bytes.get(..self.room().min(bytes.len())).unwrap_or_default();
+        self.input.extend(taken);
+        taken.len()
+    }
+
+    /// Whether [`Session::write`] would take at least one byte.
+    pub fn can_write(&self) -> bool {
+        self.room() > 0
+    }
+
+    fn room(&self) -> usize {
+        if self.terminating || self.is_over() {
+            return 0;
+        }
+        SEND_BUFFER.saturating_sub(self.input.len() + self.outbox.bytes())
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Closed | Phase::Failed)
+    }
+
+    /// The terminal changed its size. Of several changes the agent learns the last.
+    pub fn resize(&mut self, _now: Moment, cols: u16, rows: u16) {
+        self.size_changed |= self.size != Some((cols, rows));
+        self.size = Some((cols, rows));
+    }
+
+    /// Ends the session from this side; `Closed` follows if all goes well. Input not yet sent is dropped. An agent in the
+    /// middle of a handshake learns of it only afterwards, so call ssm:TerminateSession, too.
+    pub fn terminate(&mut self, now: Moment) {
+        if self.terminating || self.is_over() {
+            return;
+        }
+        self.terminating = true;
+        self.input.clear();
+        if matches!(self.phase, Phase::Open) {
+            self.stream(now, PayloadType::Flag, &Flag::TerminateSession.to_bytes());
+        }
+    }
+
+    /// Answers `KeyNeeded`.
+    pub fn provide_key(&mut self, now: Moment, key: DataKey) {
+        let Phase::NeedsKey(request) = &self.phase else { return };
+        let response = request.response(&self.config, Ok(&key));
+        let mut nonce_start = [0; 12];
+        nonce_start.copy_from_slice(&derive(&self.config.seed, "nonce", 0)[..12]);
+        self.cipher = Some(Cipher::of_client(&key.plaintext, nonce_start));
+        self.stream(now, PayloadType::HandshakeResponse, &response);
+        self.phase = Phase::Answered;
+    }
+
+    /// Answers `KeyNeeded` when KMS says no. The agent is told, and the session fails.
+    pub fn key_refused(&mut self, now: Moment, why: String) {
+        let Phase::NeedsKey(request) = &self.phase else { return };
+        let response = request.response(&self.config, Err(&why));
+        self.stream(now, PayloadType::HandshakeResponse, &response);
+        self.fail(Failure::KeyRefused(why));
+    }
+
+    /// The computer woke up, or the network changed: find out at once whether the link still lives.
+    pub fn probe(&mut self, now: Moment) {
+        if self.link.probe(now) {
+            self.control.push_back(Transmit::Ping(PING.to_vec()));
+        }
+    }
+
+    /// To be called when [`Session::poll_timeout`] is due; earlier does no harm.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        match self.link.check(now) {
+            Check::Nothing => {}
+            Check::Ping => self.control.push_back(Transmit::Ping(PING.to_vec())),
+            Check::Dead => {
+                self.link_lost(now);
+                self.event(Event::LinkDead);
+            }
+        }
+        if !self.link.is_up() {
+            return;
+        }
+        let overdue = self.outbox.due().is_some_and(|due| due <= now);
+        if overdue && self.outbox.resend_overdue(now) && self.link.silence(now) >= DOUBT {
+            self.probe(now);
+        }
+        if let Phase::Unheard(unheard) = self.phase
+            && unheard.due().is_some_and(|due| due <= now)
+        {
+            self.still_unheard(now, unheard);
+        }
+    }
+
+    /// The next thing for the websocket, in order; `None` while there is no link. Resend timers start here, so call it
+    /// when the socket can take more.
+    pub fn poll_transmit(&mut self, now: Moment) -> Option<Transmit> {
+        if !self.link.is_up() || matches!(self.phase, Phase::Closed) {
+            return None;
+        }
+        if let Some(control) = self.control.pop_front() {
+            return Some(control);
+        }
+        if let Some((sequence, id)) = self.acks.pop_front() {
+            let json = Acknowledge::json(MessageType::OutputStreamData, id, sequence);
+            let own = self.ids.next_id();
+            let frame = Frame::plain(MessageType::Acknowledge, now, own, json.as_bytes());
+            return Some(Transmit::Binary(frame.encode()));
+        }
+        if let Some(frame) = self.outbox.transmit(now) {
+            return Some(Transmit::Binary(frame));
+        }
+        if matches!(self.phase, Phase::Open) {
+            self.fill(now);
+        }
+        self.outbox.transmit(now).map(Transmit::Binary)
+    }
+
+    /// The next thing for the owner, in order.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        if let Event::Output { bytes, .. } = &event {
+            self.pending_output -= bytes.len();
+        }
+        Some(event)
+    }
+
+    /// When [`Session::handle_timeout`] is to be called next. `None` while there is no link: then all waits.
+    pub fn poll_timeout(&self) -> Option<Moment> {
+        if !self.link.is_up() || matches!(self.phase, Phase::Closed) {
+            return None;
+        }
+        let unheard = match &self.phase {
+            Phase::Unheard(unheard) => unheard.due(),
+            Phase::NeedsKey(_) | Phase::Answered | Phase::Open | Phase::Closed | Phase::Failed => None,
+        };
+        [self.link.timeout(), self.outbox.due(), unheard].into_iter().flatten().min()
+    }
+
+    /// The agent's version; only a handshake tells it.
+    pub fn agent_version(&self) -> Option<&str> {
+        self.agent_version.as_deref()
+    }
+
+    /// Bytes taken by [`Session::write`] or made by the session that the agent has not acknowledged.
+    pub fn unacknowledged(&self) -> usize {
+        self.input.len() + self.outbox.bytes()
+    }
+
+    /// Bytes of output that wait here: for [`Session::poll_event`], or for a message that is missing.
+    pub fn pending_output(&self) -> usize {
+        self.pending_output + self.inbox.early_bytes()
+    }
+
+    pub fn stats(&self) -> Stats {
+        Stats { resent: self.outbox.resent(), round_trip: self.outbox.round_trip(), ..self.stats }
+    }
+
+    fn stream_data(&mut self, now: Moment, frame: &Frame<'_>) {
+        let Ok(sequence) = u64::try_from(frame.sequence) else { return };
+        if self.acks.len() >= MAX_ACKS || matches!(self.phase, Phase::Failed) {
+            self.stats.refused += 1;
+            return;
+        }
+        match self.inbox.arrive(sequence, frame.payload_type, frame.payload) {
+            Arrival::Next if self.pending_output >= MAX_PENDING_OUTPUT => self.stats.refused += 1,
+            Arrival::Next => {
+                if let Err(failure) = self.process_in_order(now, frame) {
+                    self.fail(failure);
+                }
+            }
+            Arrival::Kept => self.acks.push_back((frame.sequence, frame.id)),
+            Arrival::Again => {
+                self.stats.duplicates += 1;
+                self.acks.push_back((frame.sequence, frame.id));
+            }
+            Arrival::Refused => self.stats.refused += 1,
+        }
+    }
+
+    fn process_in_order(&mut self, now: Moment, frame: &Frame<'_>) -> Result<(), Failure> {
+        self.process(now, frame.payload_type, frame.payload)?;
+        self.acks.push_back((frame.sequence, frame.id));
+        self.inbox.advance();
+        while let Some((payload_type, payload)) = self.inbox.next() {
+            self.process(now, payload_type, &payload)?;
+            self.inbox.advance();
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, now: Moment, payload_type: PayloadType, payload: &[u8]) -> Result<(), Failure> {
+        if payload_type != PayloadType::HandshakeRequest && matches!(self.phase, Phase::Unheard(_)) {
+            self.open(now);
+        }
+        match payload_type {
+            PayloadType::HandshakeRequest => self.handshake_request(now, payload)?,
+            PayloadType::EncChallengeRequest => self.challenge(now, payload)?,
+            PayloadType::HandshakeComplete => self.handshake_complete(now, payload)?,
+            PayloadType::Output => self.output(Stream::Out, payload)?,
+            PayloadType::StdErr => self.output(Stream::Err, payload)?,
+            PayloadType::ExitCode => {
+                let text = self.decrypted(payload)?;
+                if let Some(code) = parse_exit_code(&text) {
+                    self.event(Event::ExitCode(code));
+                }
+            }
+            PayloadType::Flag => {
+                if Flag::parse(payload) == Some(Flag::ConnectToPortError) {
+                    self.event(Event::PortUnreachable);
+                }
+            }
+            PayloadType::None
+            | PayloadType::Error
+            | PayloadType::Size
+            | PayloadType::Parameter
+            | PayloadType::HandshakeResponse
+            | PayloadType::EncChallengeResponse
+            | PayloadType::Unknown(_) => {}
+        }
+        Ok(())
+    }
+
+    fn handshake_request(&mut self, now: Moment, payload: &[u8]) -> Result<(), Failure> {
+        if !matches!(self.phase, Phase::Unheard(_)) {
+            return Ok(());
+        }
+        let request = Request::parse(payload)?;
+        self.agent_version = Some(request.agent_version.clone());
+        if let Some(what) = request.unsupported() {
+            let response = request.response(&self.config, Err("not tried, the session fails anyway"));
+            self.stream(now, PayloadType::HandshakeResponse, &response);
+            return Err(Failure::Unsupported(what));
+        }
+        if let Some((key_id, context)) = request.key_needed(&self.config) {
+            self.event(Event::KeyNeeded { key_id, context });
+            self.phase = Phase::NeedsKey(request);
+        } else {
+            let response = request.response(&self.config, Err(""));
+            self.stream(now, PayloadType::HandshakeResponse, &response);
+            self.phase = Phase::Answered;
+        }
+        Ok(())
+    }
+
+    fn challenge(&mut self, now: Moment, payload: &[u8]) -> Result<(), Failure> {
+        let nonsense = || Failure::Handshake("the challenge is not readable".into());
+        let request: EncChallenge = from_json(payload).ok_or_else(nonsense)?;
+        let cipher = self.cipher.as_mut().ok_or_else(nonsense)?;
+        let plain = cipher.open(&request.challenge).ok_or(Failure::Decrypt)?;
+        let challenge = cipher.seal(&plain).ok_or_else(nonsense)?;
+        self.stream(now, PayloadType::EncChallengeResponse, &EncChallenge { challenge }.to_json());
+        Ok(())
+    }
+
+    fn handshake_complete(&mut self, now: Moment, payload: &[u8]) -> Result<(), Failure> {
+        match self.phase {
+            Phase::Answered => {}
+            Phase::NeedsKey(_) => return Err(Failure::Handshake("it ended without our answer".into())),
+            Phase::Unheard(_) | Phase::Open | Phase::Closed | Phase::Failed => return Ok(()),
+        }
+        let complete: HandshakeComplete = from_json(payload).unwrap_or_default();
+        if !complete.customer_message.is_empty() {
+            self.event(Event::Message(complete.customer_message));
+        }
+        self.open(now);
+        Ok(())
+    }
+
+    fn open(&mut self, now: Moment) {
+        self.phase = Phase::Open;
+        self.size_changed = self.size.is_some();
+        self.event(Event::Ready);
+        if self.terminating {
+            self.stream(now, PayloadType::Flag, &Flag::TerminateSession.to_bytes());
+        }
+    }
+
+    /// See [`Unheard`].
+    fn still_unheard(&mut self, now: Moment, unheard: Unheard) {
+        match unheard {
+            Unheard::Patient | Unheard::Probed { .. } => {}
+            Unheard::Quiet { .. } => {
+                let sequence = self.outbox.next_sequence();
+                self.send_size(now, self.size.unwrap_or(NO_TERMINAL));
+                self.phase = Phase::Unheard(Unheard::Probed { sequence });
+            }
+            // Something is on its way; it may be a handshake request that got lost.
+            Unheard::Present { .. } if self.inbox.has_gap() => {
+                self.phase = Phase::Unheard(Unheard::Present { until: now + PRESENT });
+            }
+            Unheard::Present { .. } => self.open(now),
+        }
+    }
+
+    fn output(&mut self, stream: Stream, payload: &[u8]) -> Result<(), Failure> {
+        let bytes = self.decrypted(payload)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.pending_output += bytes.len();
+        if let Some(Event::Output { stream: last, bytes: before }) = self.events.back_mut()
+            && *last == stream
+            && before.len() + bytes.len() <= MAX_EVENT
+        {
+            before.extend_from_slice(&bytes);
+            return Ok(());
+        }
+        self.events.push_back(Event::Output { stream, bytes: bytes.into_owned() });
+        Ok(())
+    }
+
+    fn decrypted<'p>(&self, payload: &'p [u8]) -> Result<Cow<'p, [u8]>, Failure> {
+        match &self.cipher {
+            None => Ok(Cow::Borrowed(payload)),
+            Some(cipher) => cipher.open(payload).map(Cow::Owned).ok_or(Failure::Decrypt),
+        }
+    }
+
+    fn acknowledged(&mut self, now: Moment, payload: &[u8]) {
+        let Some(ack) = Acknowledge::parse(payload) else { return };
+        self.outbox.acknowledged(now, ack.sequence);
+        if let Phase::Unheard(Unheard::Probed { sequence }) = self.phase
+            && self.outbox.is_acked(sequence)
+        {
+            self.phase = Phase::Unheard(Unheard::Present { until: now + PRESENT });
+        }
+    }
+
+    fn channel_closed(&mut self, payload: &[u8]) {
+        // The message alone says that it is over; its text is only the reason.
+        let closed: ChannelClosed = from_json(payload).unwrap_or_default();
+        self.event(Event::Closed(Closed { output: closed.output, incomplete: self.inbox.has_gap() }));
+        self.phase = Phase::Closed;
+        self.input.clear();
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.event(Event::Failed(failure));
+        self.phase = Phase::Failed;
+        self.input.clear();
+    }
+
+    /// Nothing follows a failure.
+    fn event(&mut self, event: Event) {
+        if !self.is_over() {
+            self.events.push_back(event);
+        }
+    }
+
+    /// Puts one more message into the empty outbox, if there is something to say.
+    fn fill(&mut self, now: Moment) {
+        if let (true, Some(size)) = (self.size_changed, self.size) {
+            self.size_changed = false;
+            self.send_size(now, size);
+        } else if !self.input.is_empty() {
+            let length = self.input.len().min(INPUT_PAYLOAD);
+            let mut payload: Vec<u8> = self.input.drain(..length).collect();
+            if let Some(cipher) = &mut self.cipher {
+                payload = cipher.seal(&payload).unwrap_or_default();
+            }
+            self.stream(now, PayloadType::Output, &payload);
+        }
+    }
+
+    fn send_size(&mut self, now: Moment, (cols, rows): (u16, u16)) {
+        let size = Size { cols: cols.into(), rows: rows.into() };
+        self.stream(now, PayloadType::Size, &size.to_json());
+    }
+
+    fn stream(&mut self, now: Moment, payload_type: PayloadType, payload: &[u8]) {
+        let (id, sequence) = (self.ids.next_id(), self.outbox.next_sequence());
+        let kind = MessageType::InputStreamData;
+        let frame = Frame::stream(kind, now, id, sequence, (payload_type, payload));
+        self.outbox.push(frame.encode());
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Session").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
