@@ -7,4 +7,5 @@ pub mod names;
 pub mod plan;
 pub mod price;
 pub mod session;
+pub mod settings;
 pub mod time;

@@ -1,0 +1,131 @@
+//! Settings: what the user wrote, parsed once into [`Desired`].
+//!
+//! Pure text in, values out. [`Settings::parse`] reads the file and reports everything that is wrong with it at once;
+//! [`set`] and [`unset`] edit its text without touching any other line; [`show`] lists what is in force and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::machine::Desired;
+use crate::names::{MachineName, UserName};
+
+mod edit;
+mod error;
+#[cfg(test)]
+mod properties;
+mod read;
+mod show;
+mod source;
+mod splice;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use edit::{set, unset};
+pub use error::{SettingsError, Wrong};
+pub use show::{Origin, Shown, ShownValue, show};
+pub use template::template;
+
+/// The version of the file's shape that this Holdfast reads and writes.
+pub const VERSION: i64 = 1;
+/// The machine that there is when the settings name none.
+pub const DEFAULT_MACHINE: &str = "remote-dev";
+/// The region of a machine whose settings name none.
+pub const DEFAULT_REGION: &str = "us-west-2";
+/// The instance type of a machine whose settings name none.
+pub const DEFAULT_INSTANCE_TYPE: &str = "m8g.xlarge";
+/// The size of the root volume in GiB when the settings name none.
+pub const DEFAULT_VOLUME_SIZE: u32 = 100;
+/// The folder of the flake in a repository when the settings name none.
+pub const DEFAULT_FOLDER: &str = ".";
+/// Tags that every machine gets unless its settings say `false` for one.
+pub const DEFAULT_TAGS: [(&str, &str); 1] = [("do-not-nuke", "true")];
+
+/// The least root volume in GiB: the NixOS image is 4, and a system that rebuilds itself needs room for two.
+pub const MIN_VOLUME_SIZE: u32 = 8;
+/// The largest gp3 volume in GiB (64 TiB).
+/// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html> (`VolumeSize`)
+pub const MAX_VOLUME_SIZE: u32 = 65_536;
+/// Tags of one machine, the default ones included. AWS allows 50 on a resource; the rest is for Holdfast's own.
+/// Source: <https://docs.aws.amazon.com/tag-editor/latest/userguide/reference.html>
+pub const MAX_TAGS: usize = 40;
+/// Characters in the name of an IAM role.
+/// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+pub const MAX_ROLE_NAME: usize = 64;
+/// Characters in the name of an instance profile. Source: as for [`MAX_ROLE_NAME`].
+pub const MAX_PROFILE_NAME: usize = 128;
+
+/// The keys at the top of the file.
+const TOP_KEYS: [&str; 3] = ["version", "default", "machine"];
+
+/// The keys of a machine, in the order in which people read them.
+const MACHINE_KEYS: [&str; 11] = [
+    "profile",
+    "region",
+    "instance_type",
+    "volume_size",
+    "user",
+    "config",
+    "tags",
+    "subnet",
+    "instance_profile",
+    "permissions_boundary",
+    "kms_key",
+];
+
+/// All that the user has settled: complete, with no choices left. Only [`Settings::parse`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The machine that is meant when a command names none; always one of [`Self::machines`].
+    pub default: MachineName,
+    /// Every machine by its name; at least one.
+    pub machines: BTreeMap<MachineName, Desired>,
+    /// The dotted path of every setting that the file itself gives.
+    given: BTreeSet<String>,
+}
+
+impl Settings {
+    /// Reads the text of a settings file; an empty one gives the machine [`DEFAULT_MACHINE`] with all defaults.
+    ///
+    /// `login` is the user of a machine whose settings name none: the login name of this computer where it can
+    /// serve, see [`UserName::from_login`].
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, in the order of the file; of text that is not TOML only the first mistake.
+    pub fn parse(text: &str, login: Option<&UserName>) -> Result<Self, Vec<SettingsError>> {
+        read::settings(text, login)
+    }
+
+    /// What is wanted of the default machine, or of the one called `name`; `None` when there is no such machine.
+    pub fn machine(&self, name: Option<&MachineName>) -> Option<&Desired> {
+        self.machines.get(name.unwrap_or(&self.default))
+    }
+}
+
+/// The path of a setting as TOML writes it, with quotes where a part needs them.
+fn dotted(parts: &[&str]) -> String {
+    let parts: Vec<_> =
+        parts.iter().map(|part| toml_edit::Key::new(*part).display_repr().into_owned()).collect();
+    parts.join(".")
+}
+
+/// The one of `known` that somebody may have meant by `word`.
+fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase().replace(['-', ' '], "_");
+    let distance = |candidate: &str| {
+        let candidate = candidate.replace('-', "_");
+        let typos = strsim::damerau_levenshtein(&word, &candidate);
+        let part = word.len() >= 3 && (candidate.contains(&word) || word.contains(&candidate));
+        // A handful of letters may be wrong in a long word, none in a word of two.
+        if typos <= candidate.chars().count().min(word.chars().count()) / 3 {
+            Some(typos)
+        } else {
+            part.then_some(usize::MAX)
+        }
+    };
+    known
+        .into_iter()
+        .filter_map(|candidate| Some((distance(candidate)?, candidate)))
+        .min()
+        .map(|(_, near)| near)
+}

@@ -1,0 +1,137 @@
+//! The settings in force, and where each comes from.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{DEFAULT_TAGS, MACHINE_KEYS, Settings, dotted};
+use crate::machine::{ConfigSource, Desired};
+use crate::names::MachineName;
+
+/// One setting in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// The machine that it is about; `None` for a setting of all of them.
+    pub machine: Option<MachineName>,
+    /// The key as [`set`](super::set) takes it, e.g. `tags.team`.
+    pub key: String,
+    /// The value.
+    pub value: ShownValue,
+    /// Where the value comes from.
+    pub origin: Origin,
+}
+
+/// The value of a setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum ShownValue {
+    /// Text.
+    Text(String),
+    /// A number.
+    Number(u32),
+    /// There is none: an optional setting that is not used, or a default tag that is left out.
+    Nothing,
+}
+
+/// Where the value of a setting comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The settings file gives it.
+    Set,
+    /// Holdfast's default, or this computer's login name.
+    Default,
+}
+
+impl fmt::Display for ShownValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Nothing => f.write_str("(none)"),
+        }
+    }
+}
+
+/// Every setting in force: the default machine, then machine by machine in the order of their names.
+pub fn show(settings: &Settings) -> Vec<Shown> {
+    let mut all = vec![Shown {
+        machine: None,
+        key: "default".to_owned(),
+        value: ShownValue::Text(settings.default.to_string()),
+        origin: origin(settings, &["default"]),
+    }];
+    for desired in settings.machines.values() {
+        for key in MACHINE_KEYS {
+            for (path, value) in values(desired, key) {
+                let full: Vec<&str> = ["machine", desired.machine.as_str()]
+                    .into_iter()
+                    .chain(path.iter().map(String::as_str))
+                    .collect();
+                all.push(Shown {
+                    machine: Some(desired.machine.clone()),
+                    key: path.join("."),
+                    value,
+                    origin: origin(settings, &full),
+                });
+            }
+        }
+    }
+    all
+}
+
+fn origin(settings: &Settings, path: &[&str]) -> Origin {
+    if settings.given.contains(&dotted(path)) { Origin::Set } else { Origin::Default }
+}
+
+fn values(desired: &Desired, key: &'static str) -> Vec<(Vec<String>, ShownValue)> {
+    let text = |text: &dyn ToString| ShownValue::Text(text.to_string());
+    fn optional<T: ToString>(value: Option<&T>) -> ShownValue {
+        value.map_or(ShownValue::Nothing, |value| ShownValue::Text(value.to_string()))
+    }
+    let value = match key {
+        "profile" => optional(desired.profile.as_ref()),
+        "region" => text(&desired.region),
+        "instance_type" => text(&desired.instance_type),
+        "volume_size" => ShownValue::Number(desired.volume_size),
+        "user" => text(&desired.user),
+        "subnet" => optional(desired.subnet.as_ref()),
+        "instance_profile" => optional(desired.instance_profile.as_ref()),
+        "permissions_boundary" => optional(desired.permissions_boundary.as_ref()),
+        "kms_key" => optional(desired.kms_key.as_ref()),
+        "config" => return config(&desired.config),
+        _ => return tags(desired),
+    };
+    vec![(vec![key.to_owned()], value)]
+}
+
+fn config(source: &ConfigSource) -> Vec<(Vec<String>, ShownValue)> {
+    let part = |key: &str, value: &str| {
+        (vec!["config".to_owned(), key.to_owned()], ShownValue::Text(value.to_owned()))
+    };
+    match source {
+        ConfigSource::Embedded => vec![(vec!["config".to_owned()], ShownValue::Text("embedded".to_owned()))],
+        ConfigSource::Git { url, branch, folder, attribute } => {
+            let mut parts = vec![part("git", url)];
+            parts.extend(branch.as_ref().map(|branch| part("branch", branch)));
+            parts.extend([part("folder", folder), part("attribute", attribute)]);
+            parts
+        }
+        ConfigSource::Directory { path, attribute } => {
+            vec![part("directory", path), part("attribute", attribute)]
+        }
+    }
+}
+
+fn tags(desired: &Desired) -> Vec<(Vec<String>, ShownValue)> {
+    let path = |key: &str| vec!["tags".to_owned(), key.to_owned()];
+    let left_out = DEFAULT_TAGS.iter().filter(|(key, _)| desired.tags.keys().all(|tag| tag.as_str() != *key));
+    let mut tags: Vec<_> = desired
+        .tags
+        .iter()
+        .map(|(key, value)| (path(key.as_str()), ShownValue::Text(value.to_string())))
+        .chain(left_out.map(|(key, _)| (path(key), ShownValue::Nothing)))
+        .collect();
+    tags.sort_by(|(left, _), (right, _)| left.cmp(right));
+    tags
+}

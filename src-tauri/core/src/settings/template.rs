@@ -1,0 +1,45 @@
+//! The settings file that a user begins with.
+
+/// A commented settings file that changes nothing: every setting stands there with its default, switched off.
+pub fn template() -> &'static str {
+    TEMPLATE
+}
+
+const TEMPLATE: &str = r#"# Settings of Holdfast. A line that begins with # changes nothing: remove the # to set what it shows.
+# `holdfast settings show` prints what is in force, `holdfast plan` what it would change in AWS.
+
+version = 1
+
+# The machine that a command means when it names none.
+default = "remote-dev"
+
+[machine.remote-dev]
+# The profile of the AWS configuration files; without it the standard chain decides (AWS_PROFILE and so on).
+# profile = "team/Admin"
+
+# region = "us-west-2"
+
+# arm64 and x86_64 types both work; the price is shown before anything is made.
+# instance_type = "m8g.xlarge"
+
+# The root volume in GiB. AWS lets it grow, never shrink.
+# volume_size = 100
+
+# The user on the machine; the default is the login name of this computer.
+# user = "ada"
+
+# Where the machine's NixOS configuration comes from. Attribute is a name under nixosConfigurations.
+# config = "embedded"
+# config = { git = "https://example.com/team/machines.git", branch = "main", folder = "nixos", attribute = "remote-dev" }
+# config = { directory = "~/machines", attribute = "remote-dev" }
+
+# Tags for everything that is made. This one is there by default; write false to leave it out.
+# tags.do-not-nuke = "true"
+# tags.team = "compilers"
+
+# For accounts that forbid making networks or roles: existing ones are used as they are and never deleted.
+# subnet = "subnet-0123456789abcdef0"
+# instance_profile = "company-ssm"
+# permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+# kms_key = "alias/company-ebs"
+"#;
