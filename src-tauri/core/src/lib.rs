@@ -6,6 +6,8 @@ pub mod machine;
 pub mod names;
 pub mod plan;
 pub mod price;
+pub mod script;
 pub mod session;
 pub mod settings;
+pub mod status;
 pub mod time;

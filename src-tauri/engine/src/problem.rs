@@ -6,6 +6,7 @@ use std::fmt;
 
 use holdfast_core::machine::{Desired, Why};
 use holdfast_core::plan::{Blocked, Goal};
+use holdfast_core::session::Failure;
 use holdfast_core::settings::SettingsError;
 use serde::Serialize;
 
@@ -113,5 +114,219 @@ impl Problem {
     pub fn exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
+    }
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        tracing::debug!(?error, "a call failed");
+        let call = format!("{}:{}", error.service, error.operation);
+        match error.kind {
+            CallErrorKind::Service { code, message } => service(&call, &code, message),
+            CallErrorKind::Credentials(why) => Self::new("no_credentials", "There are no valid AWS credentials")
+                .because(why)
+                .hint("name the profile to use: holdfast settings set profile NAME"),
+            CallErrorKind::Timeout => Self::new("timeout", format!("AWS did not answer {call} in time"))
+                .hint("check the network, then run the same command again: it goes on where it was"),
+            CallErrorKind::Unreachable(why) => Self::new("unreachable", format!("AWS cannot be reached for {call}"))
+                .because(why)
+                .hint("check the network and the region's name, then run the same command again"),
+            CallErrorKind::Garbled(why) => {
+                Self::new("garbled", format!("The answer to {call} makes no sense")).because(why)
+            }
+        }
+    }
+}
+
+/// The problem that an error code of AWS stands for.
+/// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html> and each service's list.
+fn service(call: &str, code: &str, message: String) -> Problem {
+    let quota = "ask for more in the AWS console: Service Quotas";
+    let problem = match code {
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "UnauthorizedAccess" => {
+            Problem::new("denied", format!("Your AWS identity may not call {call}"))
+                .hint("give it the policy in the README, or use another profile")
+        }
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "InvalidGrantException"
+        | "UnauthorizedException" => Problem::new("expired", "Your AWS sign-in is over").hint("sign in again"),
+        "AuthFailure" | "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch"
+        | "InvalidSignatureException" | "IncompleteSignature" => {
+            Problem::new("bad_credentials", "AWS does not accept the credentials")
+                .hint("check the profile, the region's name and this computer's clock")
+        }
+        "VpcLimitExceeded" => Problem::new("vpc_quota", "The account has no room for another VPC in this region")
+            .hint("delete an unused VPC, or use one: holdfast settings set subnet SUBNET-ID")
+            .hint(format!("{quota}, Amazon VPC, VPCs per Region (5 by default)")),
+        "VcpuLimitExceeded" => Problem::new("vcpu_quota", "The account's vCPU quota is too small for this type")
+            .hint("use a smaller type: holdfast settings set instance_type TYPE")
+            .hint(format!("{quota}, Amazon EC2, Running On-Demand instances")),
+        "InstanceLimitExceeded" | "VolumeLimitExceeded" | "MaxSpotInstanceCountExceeded" | "LimitExceeded"
+        | "InternetGatewayLimitExceeded" | "RouteTableLimitExceeded" | "SecurityGroupLimitExceeded" => {
+            Problem::new("quota", format!("A quota of the account stops {call}")).hint(quota)
+        }
+        "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacity" => {
+            Problem::new("capacity", "AWS has no free machine of this type in this zone right now")
+                .hint("try again in some minutes, or take another type; the disk is not touched")
+        }
+        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "TooManyRequestsException" => {
+            Problem::new("throttled", "AWS asks for fewer calls").hint("run the same command again in a minute")
+        }
+        "TargetNotConnected" => Problem::new("agent_offline", "The machine's agent does not answer")
+            .hint("wait a minute after a start; see what AWS knows: holdfast status"),
+        "OptInRequired" | "SubscriptionRequiredException" => {
+            Problem::new("region_off", "The account has not switched this region on").hint("choose another region")
+        }
+        "UnsupportedOperation" | "InvalidAction" => {
+            Problem::new("unsupported", format!("This endpoint does not know {call}"))
+        }
+        "DependencyViolation" => Problem::new("in_use", format!("Something else still uses it, so {call} is refused"))
+            .hint("remove what was added beside Holdfast, then run the same command again"),
+        _ => Problem::new("aws", format!("AWS refused {call}")).because(format!("{code}: {message}")),
+    };
+    let cause = problem.cause.clone().or((!message.is_empty()).then_some(message));
+    Problem { cause, ..problem }
+}
+
+impl Problem {
+    /// What forbids the plan.
+    pub fn blocked(desired: &Desired, blocked: &Blocked) -> Self {
+        let machine = &desired.machine;
+        let problem = match blocked {
+            Blocked::CannotSee { what, why: Why::NotLooked } => Self::new("unseen", format!("Nobody looked at {what}")),
+            Blocked::CannotSee { what, why: Why::Denied(action) } => {
+                Self::new("denied", format!("Your AWS identity may not look at {what}, so nothing is changed"))
+                    .because(format!("{action} is denied"))
+                    .hint("give it the policy in the README, or use another profile")
+            }
+            Blocked::CannotSee { what, why: Why::Failed(cause) } => {
+                Self::new("unseen", format!("AWS cannot tell about {what}, so nothing is changed")).because(cause)
+            }
+            Blocked::OtherOwner { resource, owner, caller } => {
+                let owner = owner.as_ref().map_or("somebody unknown", |owner| owner.as_str());
+                Self::new("other_owner", format!("{resource} of the machine {machine} belongs to {owner}"))
+                    .because(format!("you are {caller}"))
+                    .hint("name your own machine otherwise, or set another user: holdfast settings set user NAME")
+            }
+            Blocked::Foreign { what, resource, name } => {
+                let there = if resource == name { format!("A {what}") } else { format!("The {what} {resource}") };
+                Self::new("foreign", format!("{there} named {name} is there already, and Holdfast did not make it"))
+                    .hint("nothing of it is changed; rename or remove it, or name the machine otherwise")
+            }
+            Blocked::SeveralInstances { instances } => {
+                Self::new("several_instances", format!("{} are all tagged as {machine}", instances.join(" and ")))
+                    .hint("take the tag holdfast:machine off the one that you do not want, in the AWS console")
+            }
+            Blocked::NoSuchType => {
+                Self::new("no_type", format!("{} does not offer {}", desired.region, desired.instance_type))
+                    .hint("choose another: holdfast settings set instance_type m8g.xlarge")
+            }
+            Blocked::NoZone => Self::new(
+                "no_zone",
+                format!("No zone of {} offers {} right now", desired.region, desired.instance_type),
+            )
+            .hint("choose another: holdfast settings set instance_type m7g.xlarge"),
+            Blocked::NoImage { architecture } => Self::new(
+                "no_image",
+                format!("There is no NixOS image for {} ({architecture})", desired.instance_type),
+            )
+            .hint("choose a type with an arm64 or x86_64 processor, like m8g.xlarge"),
+            Blocked::VolumeTooSmall { least } => {
+                Self::new("volume_too_small", format!("The image needs a volume of {least} GiB or more"))
+                    .hint(format!("holdfast settings set volume_size {}", (*least).max(100)))
+            }
+            Blocked::NoSubnet { subnet } => {
+                Self::new("no_subnet", format!("The subnet {subnet} is not in {}", desired.region))
+                    .hint("check it, or let Holdfast make its own: holdfast settings unset subnet")
+            }
+            Blocked::NoWayOut { subnet } => {
+                Self::new("no_way_out", format!("Nothing leads out of the subnet {subnet}"))
+                    .because("the machine's agent must reach AWS on port 443")
+                    .hint("use a subnet with a route for 0.0.0.0/0")
+            }
+            Blocked::TypeNotInZone { zone } => {
+                Self::new("type_not_in_zone", format!("{zone} does not offer {}", desired.instance_type))
+                    .hint("the subnet is in this zone; choose another type or subnet")
+            }
+            Blocked::NoProfile { profile } => {
+                Self::new("no_profile", format!("There is no instance profile {profile}"))
+                    .hint("check it, or let Holdfast make its own: holdfast settings unset instance_profile")
+            }
+            Blocked::ProfileWithoutRole { profile } => {
+                Self::new("profile_without_role", format!("The instance profile {profile} has no role"))
+                    .hint("whoever made it must put a role with AmazonSSMManagedInstanceCore into it")
+            }
+        };
+        problem.exit(Exit::Refused)
+    }
+
+    /// A goal that needs a machine where there is none.
+    pub fn no_machine(desired: &Desired) -> Self {
+        Self::new("no_machine", format!("There is no machine {} in {}", desired.machine, desired.region))
+            .hint("make it: holdfast up")
+    }
+
+    /// A plan that would cost, interrupt or destroy what nobody agreed to.
+    pub fn no_consent(goal: Goal) -> Self {
+        let what = match goal {
+            Goal::Settings | Goal::Reachable => "Nothing was changed: this costs money or interrupts the machine",
+            Goal::Stopped => "Nothing was changed: stopping ends everything that runs on the machine",
+            Goal::Gone(_) => "Nothing was changed: destroying needs your word",
+        };
+        Self::new("no_consent", what).hint("say yes at the prompt, or add --yes").exit(Exit::Refused)
+    }
+
+    /// A session that cannot go on.
+    pub fn session(failure: &Failure) -> Self {
+        let problem = match failure {
+            Failure::KeyRefused(_) => Self::new("session_key", "The account wants sessions encrypted, and you may not use its key")
+                .hint("ask for kms:GenerateDataKey on the key that the account's Session Manager preferences name"),
+            Failure::Unsupported(_) => Self::new("session_unsupported", "The account asks for a session that Holdfast does not know"),
+            Failure::Handshake(_) | Failure::Decrypt => Self::new("session_broken", "The session cannot go on")
+                .hint("connect again"),
+        };
+        problem.because(failure.to_string())
+    }
+
+    /// Settings that do not hold, all of it at once.
+    pub fn settings(path: &std::path::Path, errors: &[SettingsError]) -> Self {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Self::new("settings", format!("The settings in {} do not hold", path.display()))
+            .because(lines.join("\n"))
+            .hint("mend them: holdfast settings edit")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(code: &str) -> CallError {
+        let kind = CallErrorKind::Service { code: code.into(), message: "in AWS's words".into() };
+        CallError { service: "ec2", operation: "CreateVpc", kind, request_id: None }
+    }
+
+    #[test]
+    fn codes_become_problems() {
+        for (code, problem) in [
+            ("UnauthorizedOperation", "denied"),
+            ("AccessDeniedException", "denied"),
+            ("ExpiredToken", "expired"),
+            ("AuthFailure", "bad_credentials"),
+            ("VpcLimitExceeded", "vpc_quota"),
+            ("VcpuLimitExceeded", "vcpu_quota"),
+            ("InsufficientInstanceCapacity", "capacity"),
+            ("RequestLimitExceeded", "throttled"),
+            ("TargetNotConnected", "agent_offline"),
+            ("NeverHeardOf", "aws"),
+        ] {
+            assert_eq!(Problem::from(call(code)).code, problem, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_denied_call_is_named_with_the_words_of_aws() {
+        let problem = Problem::from(call("UnauthorizedOperation"));
+        assert_eq!(problem.to_string(), "Your AWS identity may not call ec2:CreateVpc: in AWS's words");
+        assert!(!problem.hints.is_empty());
     }
 }

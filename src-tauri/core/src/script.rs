@@ -1,0 +1,244 @@
+//! What Holdfast tells a shell on the machine. Every word that is not ours goes through [`quote`].
+
+use crate::names::UserName;
+
+/// A text that no shell word can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a NUL character cannot be passed to a shell")]
+pub struct NotQuotable;
+
+/// One shell word that means exactly `text`, for a POSIX shell and for the agent's own splitting alike.
+///
+/// # Errors
+/// A NUL, which no argument can hold.
+pub fn quote(text: &str) -> Result<String, NotQuotable> {
+    if text.contains('\0') {
+        return Err(NotQuotable);
+    }
+    Ok(format!("'{}'", text.replace('\'', r"'\''")))
+}
+
+/// The words of `argv` as one command line.
+///
+/// # Errors
+/// A NUL.
+pub fn quote_all<'a>(argv: impl IntoIterator<Item = &'a str>) -> Result<String, NotQuotable> {
+    let words: Result<Vec<String>, NotQuotable> = argv.into_iter().map(quote).collect();
+    Ok(words?.join(" "))
+}
+
+/// Finds the `sudo` of NixOS, whose setuid wrapper is not in the agent's PATH everywhere, or the system's.
+const FIND_SUDO: &str = "s=/run/wrappers/bin/sudo; [ -x \"$s\" ] || s=sudo";
+
+/// Becomes the machine's user in a login shell; on a machine that has no such user yet, says so and stays.
+///
+/// One line, since it may have to be typed.
+pub fn enter(user: &UserName) -> String {
+    format!(
+        "{FIND_SUDO}; if id -u {user} >/dev/null 2>&1; then exec \"$s\" -iu {user}; fi; \
+         echo 'holdfast: this machine has no user {user} before its configuration is applied; \
+         this is the shell of '\"$(id -un)\"'.'; cd ~ 2>/dev/null; exec sh -l"
+    )
+}
+
+/// Runs a command as the machine's user in a login environment, or as whoever the agent is on a machine without that
+/// user.
+///
+/// One argument is a line for the shell; several are one program and its arguments, handed over as they are.
+///
+/// Not through `sudo -i`: that joins its arguments and leaves `$` to the login shell, so the line would be read twice.
+/// The login shell may be any, so the line travels in a variable and not in its syntax.
+///
+/// # Errors
+/// A NUL.
+pub fn run(user: &UserName, argv: &[String]) -> Result<String, NotQuotable> {
+    let line = match argv {
+        [line] => line.clone(),
+        argv => quote_all(argv.iter().map(String::as_str))?,
+    };
+    let line = quote(&line)?;
+    Ok(format!(
+        "{FIND_SUDO}; if id -u {user} >/dev/null 2>&1; then \
+         exec \"$s\" -Hu {user} -- env HOLDFAST_RUN={line} \"$(getent passwd {user} | cut -d: -f7)\" -l -c \
+         'cd; exec env -u HOLDFAST_RUN sh -c \"$HOLDFAST_RUN\"'; fi; cd ~ 2>/dev/null; exec sh -c {line}"
+    ))
+}
+
+/// The `command` of AWS-StartNonInteractiveCommand that runs `script`: there the agent splits the string itself and no
+/// shell sees it.
+/// Source: `shlex.Split` of `github.com/google/shlex`, called in `amazon-ssm-agent` `agent/session/shell/shell_unix.go`.
+///
+/// # Errors
+/// A NUL.
+pub fn without_shell(script: &str) -> Result<String, NotQuotable> {
+    Ok(format!("sh -c {}", quote(script)?))
+}
+
+/// The longest line that may be typed: a terminal in line mode holds 4096 bytes on Linux and drops the rest.
+pub const LONGEST_TYPED: usize = 4000;
+
+/// What is typed into the default document's shell to run `script` there, where company policy denies the documents
+/// that take a command.
+///
+/// # Errors
+/// A NUL.
+pub fn typed(script: &str) -> Result<String, NotQuotable> {
+    Ok(format!(" exec sh -c {}\r", quote(script)?))
+}
+
+/// Like [`typed`], for a command whose output and exit status are wanted: [`Between`] finds both.
+///
+/// `nonce` must be letters and digits that no output can know.
+///
+/// # Errors
+/// A NUL.
+pub fn typed_command(script: &str, nonce: &str) -> Result<String, NotQuotable> {
+    Ok(format!(
+        " stty -echo -onlcr; printf 'HF-%s\\n' {nonce}; sh -c {} </dev/null; printf '\\nHF-%s %s\\n' {nonce} \"$?\"; \
+         exit\r",
+        quote(script)?
+    ))
+}
+
+/// Cuts a command's output out of what a terminal shows, between the marks of [`typed_command`].
+#[derive(Debug)]
+pub struct Between {
+    begin: Vec<u8>,
+    end: Vec<u8>,
+    held: Vec<u8>,
+    begun: bool,
+    status: Option<i32>,
+}
+
+impl Between {
+    /// For the marks made with `nonce`.
+    pub fn new(nonce: &str) -> Self {
+        let begin = format!("HF-{nonce}\n").into_bytes();
+        let end = format!("\nHF-{nonce} ").into_bytes();
+        Self { begin, end, held: Vec::new(), begun: false, status: None }
+    }
+
+    /// Takes what the terminal shows next and gives what the command wrote of it.
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.held.extend(bytes);
+        if !self.begun {
+            // The carriage return is there when the terminal could not be told to leave line ends alone.
+            let Some(at) = find(&self.held, &self.begin[..self.begin.len() - 1]) else {
+                let keep = self.held.len().saturating_sub(self.begin.len());
+                self.held.drain(..keep);
+                return Vec::new();
+            };
+            let after = at + self.begin.len() - 1;
+            let line_end = match self.held.get(after..) {
+                Some([b'\r', b'\n', ..]) => 2,
+                Some([b'\n', ..]) => 1,
+                Some([] | [b'\r']) | None => return Vec::new(),
+                Some(_) => 0,
+            };
+            self.held.drain(..after + line_end);
+            self.begun = true;
+        }
+        let Some(at) = find(&self.held, &self.end) else {
+            let keep = self.held.len().saturating_sub(self.end.len() - 1);
+            return self.held.drain(..keep).collect();
+        };
+        let tail = &self.held[at + self.end.len()..];
+        let digits: String = tail.iter().map(|&b| char::from(b)).take_while(char::is_ascii_digit).collect();
+        if digits.len() < tail.len() {
+            self.status = digits.parse().ok();
+            let output = self.held[..at].to_vec();
+            self.held.clear();
+            return output;
+        }
+        self.held.drain(..at).collect()
+    }
+
+    /// The exit status, once the command has ended.
+    pub fn status(&self) -> Option<i32> {
+        self.status
+    }
+}
+
+fn find(text: &[u8], mark: &[u8]) -> Option<usize> {
+    text.windows(mark.len()).position(|window| window == mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shell(shell: &str, script: &str) -> Vec<u8> {
+        Command::new(shell).arg("-c").arg(script).output().unwrap().stdout
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_real_shell_reads_what_was_quoted(text in "[^\0]{0,40}") {
+            let out = shell("sh", &format!("printf %s {}", quote(&text).unwrap()));
+            prop_assert_eq!(out, text.into_bytes());
+        }
+
+        #[test]
+        fn two_layers_of_quoting_survive(words in prop::collection::vec("[^\0]{0,12}", 2..5)) {
+            let line = quote_all(words.iter().map(String::as_str)).unwrap();
+            let inner = format!("for w in {line}; do printf '%s|' \"$w\"; done");
+            let out = shell("sh", &format!("sh -c {}", quote(&inner).unwrap()));
+            prop_assert_eq!(String::from_utf8(out).unwrap(), words.join("|") + "|");
+        }
+
+        #[test]
+        fn output_is_found_however_it_is_cut(
+            output in prop::collection::vec(any::<u8>(), 0..80), cuts in prop::collection::vec(1usize..9, 0..40),
+        ) {
+            let mut shown = b"$ stty; printf 'HF-%s\\n' n0nce\r\nHF-n0nce\n".to_vec();
+            shown.extend(&output);
+            shown.extend(b"\nHF-n0nce 42\nbye");
+            let (mut between, mut found, mut at) = (Between::new("n0nce"), Vec::new(), 0);
+            for cut in cuts.into_iter().chain([shown.len()]) {
+                let to = (at + cut).min(shown.len());
+                if between.status().is_none() {
+                    found.extend(between.feed(&shown[at..to]));
+                }
+                at = to;
+            }
+            prop_assert_eq!(found, output);
+            prop_assert_eq!(between.status(), Some(42));
+        }
+    }
+
+    #[test]
+    fn hostile_words_stay_words() {
+        for text in ["", "$(id)", "`id`", "a'b", "'", "''", "-rf", "a\nb", "\\", "\"", "*", "~", "a;b", "ü\u{202e}"] {
+            let out = shell("sh", &format!("printf %s {}", quote(text).unwrap()));
+            assert_eq!(out, text.as_bytes(), "{text:?}");
+        }
+        assert_eq!(quote("a\0b"), Err(NotQuotable));
+    }
+
+    #[test]
+    fn scripts_are_one_line_of_valid_shell() {
+        let user: UserName = "ada".parse().unwrap();
+        let run = run(&user, &["echo".into(), "it's".into(), "a\tb".into()]).unwrap();
+        for script in [enter(&user), run, without_shell("echo 'x'").unwrap()] {
+            assert!(!script.contains('\n'), "{script}");
+            let check = Command::new("sh").args(["-n", "-c", &script]).status().unwrap();
+            assert!(check.success(), "{script}");
+        }
+    }
+
+    #[test]
+    fn a_machine_without_the_user_says_so() {
+        let user: UserName = "nobody-has-this-name".parse().unwrap();
+        let out = shell("sh", &format!("{} </dev/null", enter(&user)));
+        let said = String::from_utf8(out).unwrap();
+        assert!(said.contains("no user nobody-has-this-name"), "{said}");
+        let argv = ["printf".to_owned(), "%s,".to_owned(), "a b".to_owned(), "$HOME".to_owned()];
+        assert_eq!(shell("sh", &run(&user, &argv).unwrap()), b"a b,$HOME,");
+        assert_eq!(shell("sh", &run(&user, &["echo $((6*7))".to_owned()]).unwrap()), b"42\n");
+    }
+}

@@ -1,0 +1,140 @@
+//! The clients, and how they are configured.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use holdfast_core::machine::{Desired, Owner};
+use holdfast_core::names::Region;
+
+use super::error::{garbled, sts};
+use crate::problem::CallError;
+
+const CONNECT: Duration = Duration::from_secs(5);
+const ATTEMPT: Duration = Duration::from_secs(15);
+const OPERATION: Duration = Duration::from_secs(60);
+
+/// What the settings do not say.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// This installation of Holdfast, as the tag `holdfast:maker` names it.
+    pub maker: String,
+    /// Where every service is, whatever the environment says: the sandbox.
+    pub endpoint: Option<String>,
+    /// The credentials, whatever the environment says: those of the sandbox.
+    pub credentials: Option<SharedCredentialsProvider>,
+    /// A client that needs no network, for tests.
+    pub http_client: Option<SharedHttpClient>,
+}
+
+/// AWS as one profile and region see it.
+#[derive(Debug)]
+pub struct Aws {
+    pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) iam: aws_sdk_iam::Client,
+    pub(super) ssm: aws_sdk_ssm::Client,
+    pub(super) maker: String,
+    /// Whether an earlier look met an instance of ours. It saves calls, and decides nothing.
+    pub(super) met_instance: AtomicBool,
+    sts: aws_sdk_sts::Client,
+    config: SdkConfig,
+    region: Region,
+    owner: Mutex<Option<Owner>>,
+}
+
+impl Aws {
+    /// Reads the configuration; calls nothing yet, so credentials may still turn out to be missing.
+    ///
+    /// The standard chain of the SDK: the profile of the settings, else `AWS_PROFILE`; SSO caches,
+    /// `credential_process`, the environment. `AWS_ENDPOINT_URL_<SERVICE>`, then `AWS_ENDPOINT_URL`, then the same in
+    /// the profile, are honoured alike for EC2, IAM, STS, SSM and KMS: each client reads its own key when it is made
+    /// from the shared configuration.
+    /// Source: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
+    ///
+    /// IAM is one for a whole partition: the SDK's endpoint rules send it to `iam.amazonaws.com` and sign for
+    /// `us-east-1` (`cn-north-1`, `us-gov-west-1` …), whatever the region. With an endpoint of one's own there are no
+    /// such rules, and calls are signed for the region of the settings.
+    pub async fn connect(desired: &Desired, options: Options) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(OPERATION)
+            .build();
+        // A version by name: a newer SDK does not change how we behave before somebody has read what it changes.
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(aws_config::Region::new(desired.region.to_string()))
+            .retry_config(RetryConfig::adaptive())
+            .timeout_config(timeouts);
+        if let Ok(name) = AppName::new(concat!("holdfast-", env!("CARGO_PKG_VERSION"))) {
+            loader = loader.app_name(name);
+        }
+        if let Some(profile) = &desired.profile {
+            loader = loader.profile_name(profile.as_str());
+        }
+        if let Some(endpoint) = options.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        if let Some(credentials) = options.credentials {
+            loader = loader.credentials_provider(credentials);
+        }
+        if let Some(client) = options.http_client {
+            loader = loader.http_client(client);
+        }
+        let config = loader.load().await;
+        Self {
+            ec2: aws_sdk_ec2::Client::new(&config),
+            iam: aws_sdk_iam::Client::new(&config),
+            ssm: aws_sdk_ssm::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
+            maker: options.maker,
+            met_instance: AtomicBool::new(false),
+            region: desired.region.clone(),
+            owner: Mutex::new(None),
+            config,
+        }
+    }
+
+    /// The client for SSM.
+    pub fn ssm(&self) -> &aws_sdk_ssm::Client {
+        &self.ssm
+    }
+
+    /// A client for KMS, which few sessions need.
+    pub fn kms(&self) -> aws_sdk_kms::Client {
+        aws_sdk_kms::Client::new(&self.config)
+    }
+
+    /// Where the credentials come from; `None` when the standard chain is switched off. For signing what the SDK does
+    /// not send.
+    pub fn credentials(&self) -> Option<SharedCredentialsProvider> {
+        self.config.credentials_provider()
+    }
+
+    /// The region.
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// Asks AWS who we are.
+    pub(super) async fn caller(&self) -> Result<Owner, CallError> {
+        let answer = self.sts.get_caller_identity().send().await.map_err(sts("GetCallerIdentity"))?;
+        let owner = Owner::from_arn(answer.arn().unwrap_or_default())
+            .ok_or_else(|| garbled("sts", "GetCallerIdentity", "no ARN of a user or role"))?;
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner.clone());
+        Ok(owner)
+    }
+
+    /// Whom the last look found us to be: what is made belongs to whom the plan was checked for.
+    pub(super) async fn owner(&self) -> Result<Owner, CallError> {
+        let known = self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(owner) => Ok(owner),
+            None => self.caller().await,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What the SDK says of a failed call, as a [`CallError`].
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_ec2::operation::RequestId;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use holdfast_core::machine::{Fact, Why};
+
+use crate::problem::{CallError, CallErrorKind};
+
+pub(super) fn ec2<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CallError {
+    move |error| call_error("ec2", operation, &error)
+}
+
+pub(super) fn iam<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CallError {
+    move |error| call_error("iam", operation, &error)
+}
+
+pub(super) fn ssm<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CallError {
+    move |error| call_error("ssm", operation, &error)
+}
+
+pub(super) fn sts<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CallError {
+    move |error| call_error("sts", operation, &error)
+}
+
+/// An error that a service answers with.
+pub trait Answer: ProvideErrorMetadata + Error + Send + Sync + 'static {}
+
+impl<E: ProvideErrorMetadata + Error + Send + Sync + 'static> Answer for E {}
+
+/// A failed call of any service.
+pub fn call_error<E: Answer>(
+    service: &'static str,
+    operation: &'static str,
+    error: &SdkError<E, HttpResponse>,
+) -> CallError {
+    let request_id = error.request_id().or_else(|| error.meta().extra("aws_request_id")).map(ToOwned::to_owned);
+    CallError { service, operation, kind: kind(error), request_id }
+}
+
+/// An answer that lacks what it must have.
+pub(super) fn garbled(service: &'static str, operation: &'static str, what: impl Into<String>) -> CallError {
+    CallError { service, operation, kind: CallErrorKind::Garbled(what.into()), request_id: None }
+}
+
+fn kind<E: Answer>(error: &SdkError<E, HttpResponse>) -> CallErrorKind {
+    if let Some(credentials) = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
+        return CallErrorKind::Credentials(innermost(credentials));
+    }
+    match error {
+        SdkError::TimeoutError(_) => CallErrorKind::Timeout,
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => CallErrorKind::Timeout,
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => CallErrorKind::Unreachable(innermost(error)),
+        SdkError::ResponseError(_) => CallErrorKind::Garbled(innermost(error)),
+        SdkError::ServiceError(answer) => match error.code() {
+            Some(code) => CallErrorKind::Service {
+                code: code.to_owned(),
+                message: error.message().unwrap_or_default().to_owned(),
+            },
+            None => CallErrorKind::Garbled(format!("HTTP {} without an error code", answer.raw().status().as_u16())),
+        },
+        _ => CallErrorKind::Garbled(innermost(error)),
+    }
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+/// The deepest cause that has words: the layers above it only say that something below them failed.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).filter(|text| !text.is_empty()).last().unwrap_or_default()
+}
+
+impl CallError {
+    /// What IAM calls the permission that the call needs. Every call of ours is named like its action.
+    pub fn action(&self) -> String {
+        format!("{}:{}", self.service, self.operation)
+    }
+
+    /// Whether the account does not allow the call. A missing or a wrong identity is not that.
+    pub fn is_denied(&self) -> bool {
+        matches!(
+            self.code(),
+            "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "UnauthorizedAccess"
+        )
+    }
+
+    /// Whether AWS does not know the thing that the call names.
+    /// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>,
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>
+    pub fn is_missing(&self) -> bool {
+        let code = self.code();
+        code == "NoSuchEntity" || code.ends_with(".NotFound")
+    }
+}
+
+/// What a read tells: the thing, that it is not there, or that the account does not let us see it.
+pub(super) fn seen<T>(result: Result<T, CallError>) -> Result<Fact<T>, CallError> {
+    match result {
+        Ok(thing) => Ok(Fact::Present(thing)),
+        Err(error) if error.is_denied() => Ok(Fact::Unknown(Why::Denied(error.action()))),
+        Err(error) if error.is_missing() => Ok(Fact::Absent),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,34 @@
+//! AWS: the only place that calls its SDK.
+//!
+//! [`Aws`] is the [`World`](crate::world::World) that the product works on. It looks (`observe`), it performs single
+//! steps (`perform`), and it says what a failed call means (`error`, `verdict`). It decides nothing.
+
+use holdfast_core::machine::{Desired, Observed};
+use holdfast_core::plan::{Goal, Step};
+
+use crate::problem::Problem;
+use crate::world::{Done, Failure, World};
+
+mod clients;
+mod error;
+mod image;
+mod observe;
+mod parse;
+mod perform;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use clients::{Aws, Options};
+pub use error::call_error;
+
+impl World for Aws {
+    async fn observe(&self, desired: &Desired, goal: Goal) -> Result<Observed, Problem> {
+        Ok(observe::observe(self, desired, goal).await?)
+    }
+
+    async fn perform(&self, desired: &Desired, step: &Step) -> Result<Done, Failure> {
+        perform::perform(self, desired, step).await
+    }
+}

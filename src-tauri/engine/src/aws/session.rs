@@ -1,0 +1,203 @@
+//! Sessions of SSM: the calls that open, resume and end one, and the websocket that carries it.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sdk_kms::primitives::Blob;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use holdfast_core::names::InstanceId;
+use holdfast_core::session::DataKey;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use super::{Aws, call_error};
+use crate::problem::{CallError, CallErrorKind, Problem};
+
+/// A websocket to the gateway of SSM.
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// How long a dial may take.
+const DIAL: Duration = Duration::from_secs(10);
+
+/// What a session runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// The account's own shell document.
+    Shell,
+    /// A command on a terminal; `sh -c` reads it.
+    Interactive(String),
+    /// A command without terminal and input; the agent splits it into words, and no shell sees it.
+    Command(String),
+}
+
+impl Document {
+    /// The document's name; the default one has none.
+    pub fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Shell => None,
+            Self::Interactive(_) => Some("AWS-StartInteractiveCommand"),
+            Self::Command(_) => Some("AWS-StartNonInteractiveCommand"),
+        }
+    }
+}
+
+/// How to reach a session.
+#[derive(Clone)]
+pub struct Line {
+    /// The session.
+    pub session_id: String,
+    /// Where its websocket is, used exactly as AWS gave it.
+    pub url: String,
+    /// What opens it.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Line").field("session_id", &self.session_id).finish_non_exhaustive()
+    }
+}
+
+impl Aws {
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// AWS's refusal: `TargetNotConnected`, `AccessDeniedException`, …
+    pub async fn start_session(&self, target: &InstanceId, document: &Document) -> Result<Line, CallError> {
+        let mut call = self.ssm().start_session().target(target.as_str()).reason("holdfast");
+        call = call.set_document_name(document.name().map(ToOwned::to_owned));
+        match document {
+            Document::Shell => {}
+            Document::Interactive(command) => call = call.parameters("command", vec![command.clone()]),
+            Document::Command(command) => {
+                call = call
+                    .parameters("command", vec![command.clone()])
+                    .parameters("separateOutputStream", vec!["True".to_owned()]);
+            }
+        }
+        let answer = call.send().await.map_err(|error| call_error("ssm", "StartSession", error))?;
+        line("StartSession", answer.session_id, answer.stream_url, answer.token_value)
+    }
+
+    /// Asks for a new line to a session that goes on; `None` when it is over.
+    ///
+    /// # Errors
+    /// AWS's refusal, and no network.
+    pub async fn resume_session(&self, session_id: &str) -> Result<Option<Line>, CallError> {
+        let answer = match self.ssm().resume_session().session_id(session_id).send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let error = call_error("ssm", "ResumeSession", error);
+                return if error.code() == "DoesNotExistException" { Ok(None) } else { Err(error) };
+            }
+        };
+        if answer.token_value.is_none() {
+            return Ok(None);
+        }
+        let id = answer.session_id.or_else(|| Some(session_id.to_owned()));
+        line("ResumeSession", id, answer.stream_url, answer.token_value).map(Some)
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// AWS's refusal, and no network.
+    pub async fn terminate_session(&self, session_id: &str) -> Result<(), CallError> {
+        let call = self.ssm().terminate_session().session_id(session_id).send().await;
+        call.map(|_| ()).map_err(|error| call_error("ssm", "TerminateSession", error))
+    }
+
+    /// A data key for a session that the account wants encrypted.
+    ///
+    /// # Errors
+    /// AWS's refusal.
+    pub async fn data_key(
+        &self,
+        key_id: &str,
+        context: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<DataKey, CallError> {
+        let call = self.kms().generate_data_key().key_id(key_id).number_of_bytes(64);
+        let call = call.set_encryption_context(Some(context.into_iter().collect()));
+        let answer = call.send().await.map_err(|error| call_error("kms", "GenerateDataKey", error))?;
+        let plaintext = answer.plaintext.map(Blob::into_inner).and_then(|bytes| bytes.try_into().ok());
+        match (plaintext, answer.ciphertext_blob) {
+            (Some(plaintext), Some(ciphertext)) => Ok(DataKey { plaintext, ciphertext: ciphertext.into_inner() }),
+            (None, _) | (_, None) => Err(garbled("kms", "GenerateDataKey", "no key of 64 bytes")),
+        }
+    }
+
+    /// Opens the websocket of a session.
+    ///
+    /// The upgrade is signed, as AWS asks of every supported client: `Host` and the date are, what belongs to the
+    /// websocket is not. An address that is signed already stays as it is.
+    /// Source: `aws/session-manager-plugin` from 1.2.764.0 on.
+    ///
+    /// # Errors
+    /// No network, no credentials, or a gateway that refuses.
+    pub async fn dial(&self, url: &str) -> Result<Socket, Problem> {
+        let mut request = url.into_client_request().map_err(|error| unreachable(&error))?;
+        if !is_signed(url) {
+            self.sign(url, &mut request).await?;
+        }
+        // The session bounds what is under way, so nothing is sent but by an explicit flush.
+        let config = WebSocketConfig::default().write_buffer_size(8 << 20).max_write_buffer_size(16 << 20);
+        match tokio::time::timeout(DIAL, connect_async_with_config(request, Some(config), true)).await {
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(error)) => Err(unreachable(&error)),
+            Err(_) => Err(Problem::new("timeout", "The session's gateway did not answer in time")),
+        }
+    }
+
+    async fn sign(&self, url: &str, request: &mut Request) -> Result<(), Problem> {
+        let credentials = self.credentials().provide_credentials().await.map_err(|error| {
+            let kind = CallErrorKind::Credentials(error.to_string());
+            Problem::from(CallError { service: "ssmmessages", operation: "OpenDataChannel", kind, request_id: None })
+        })?;
+        let identity = credentials.into();
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(self.region().as_str())
+            .name("ssmmessages")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| unreachable(&error))?;
+        let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+        let headers = [("host", host.as_str())];
+        let signable = SignableRequest::new("GET", url, headers.into_iter(), SignableBody::Bytes(&[]));
+        let signed = signable.and_then(|signable| sign(signable, &params.into()));
+        let (instructions, _) = signed.map_err(|error| unreachable(&error))?.into_parts();
+        instructions.apply_to_request_http1x(request);
+        Ok(())
+    }
+}
+
+fn is_signed(url: &str) -> bool {
+    url.split_once('?').is_some_and(|(_, query)| query.split('&').any(|pair| pair.starts_with("X-Amz-")))
+}
+
+fn line(
+    operation: &'static str,
+    session_id: Option<String>,
+    url: Option<String>,
+    token: Option<String>,
+) -> Result<Line, CallError> {
+    match (session_id, url, token) {
+        (Some(session_id), Some(url), Some(token)) => Ok(Line { session_id, url, token }),
+        (None, _, _) | (_, None, _) | (_, _, None) => Err(garbled("ssm", operation, "a part of the line is missing")),
+    }
+}
+
+fn garbled(service: &'static str, operation: &'static str, why: &str) -> CallError {
+    CallError { service, operation, kind: CallErrorKind::Garbled(why.to_owned()), request_id: None }
+}
+
+fn unreachable(error: &dyn std::error::Error) -> Problem {
+    Problem::new("unreachable", "The session's gateway cannot be reached")
+        .because(error.to_string())
+        .hint("check the network, then connect again")
+}

@@ -1,0 +1,296 @@
+//! Bringing the world to a goal.
+//!
+//! There is no undo and no saved state: an interrupted run is healed by the next look.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use holdfast_core::machine::{Desired, Observed};
+use holdfast_core::plan::{self, Consent, Goal, Plan, Step, Waiting};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::problem::Problem;
+use crate::world::{Done, Failure, World};
+
+/// How long AWS may not know what it was told a moment ago: instance profiles take up to two minutes.
+const PROPAGATION: Duration = Duration::from_secs(150);
+/// How long a look may show the world as it was before a step that AWS has confirmed.
+const SETTLING: Duration = Duration::from_secs(30);
+/// How often the world may turn out other than planned before we stop.
+const MAX_SURPRISES: u32 = 20;
+/// The first and the longest pause between two looks.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// Who watches an operation, and agrees to it.
+pub trait Witness {
+    /// Asks for consent to a plan. What is not agreed to is not done.
+    fn consent(&self, plan: &Plan) -> impl Future<Output = Consent>;
+    /// Something happened.
+    fn event(&self, event: Event<'_>);
+}
+
+/// What happens in an operation.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A step begins.
+    Started(&'a Step),
+    /// A step has its effect.
+    Finished(&'a Step),
+    /// AWS does not know yet what was just made.
+    Postponed(&'a Step, &'a Problem),
+    /// Somebody else changed the world; it is looked at again.
+    Surprised(&'a Problem),
+    /// Nothing can be done but wait.
+    Waiting(&'a [Waiting]),
+}
+
+/// The end of an operation that reached its goal.
+#[derive(Debug)]
+pub struct Report {
+    /// The world as it is now.
+    pub observed: Observed,
+    /// How many steps had their effect.
+    pub performed: usize,
+}
+
+/// Looks, plans, asks once, performs at the same time every step that is ready, and looks again, until the goal is
+/// reached.
+///
+/// Dropping the future stops it anywhere; running it again goes on from what is there.
+///
+/// # Errors
+/// What blocks the plan, a consent that is missing, the first step that AWS refuses, or a wait that is too long. Steps
+/// that were under way by then have ended.
+pub async fn converge<W: World>(
+    world: &W,
+    desired: &Desired,
+    goal: Goal,
+    witness: &impl Witness,
+) -> Result<Report, Problem> {
+    let mut observed = world.observe(desired, goal).await?;
+    let first = plan::plan(desired, &observed, goal);
+    if let Some(blocked) = first.blocked.first() {
+        return Err(Problem::blocked(desired, blocked));
+    }
+    let mut consent = Consent::NONE;
+    let mut journal = Journal::default();
+    let mut patience = Patience::default();
+    let mut in_flight = FuturesUnordered::new();
+    let mut flying: Vec<Step> = Vec::new();
+    let mut fresh = true;
+
+    if !first.is_done() {
+        consent = witness.consent(&first).await;
+    }
+    loop {
+        let next = plan::decide(desired, &observed, goal);
+        if let Some(blocked) = next.blocked.first() {
+            journal.refuse(Problem::blocked(desired, blocked));
+        }
+        if journal.may_go_on() {
+            let idle: Vec<Step> = next.ready.iter().filter(|step| !flying.contains(step)).cloned().collect();
+            for step in idle {
+                if !journal.may_perform(&step) {
+                    continue;
+                }
+                if !consent.covers(step.impact()) {
+                    consent = witness.consent(&plan::plan(desired, &observed, goal)).await;
+                    if !consent.covers(step.impact()) {
+                        journal.refuse(Problem::no_consent(goal));
+                        break;
+                    }
+                }
+                witness.event(Event::Started(&step));
+                flying.push(step.clone());
+                in_flight.push(async move {
+                    let result = world.perform(desired, &step).await;
+                    (step, result)
+                });
+            }
+        }
+
+        if let Some((step, result)) = in_flight.next().await {
+            flying.retain(|other| other != &step);
+            fresh = false;
+            match result {
+                Ok(Done { made, saw }) => {
+                    witness.event(Event::Finished(&step));
+                    observed = observed.after(desired, &step, made.as_ref());
+                    if let Some(saw) = saw {
+                        observed.learn(saw);
+                    }
+                    journal.performed(step);
+                }
+                Err(Failure::NotYet(problem)) => {
+                    witness.event(Event::Postponed(&step, &problem));
+                    journal.postpone(step, problem);
+                }
+                Err(Failure::Changed(problem)) => {
+                    witness.event(Event::Surprised(&problem));
+                    journal.surprise(problem);
+                }
+                Err(Failure::Refused(problem)) => journal.refuse(problem),
+            }
+            continue;
+        }
+        if let Some(problem) = journal.refused.take() {
+            return Err(problem);
+        }
+        if let Some(pause) = journal.pause() {
+            sleep_until(pause).await;
+        } else if fresh {
+            if next.ready.is_empty() && next.waiting.is_empty() {
+                return Ok(Report { observed, performed: journal.performed.len() });
+            }
+            witness.event(Event::Waiting(&next.waiting));
+            patience.wait(&next.waiting).await?;
+        }
+        observed = world.observe(desired, goal).await?;
+        journal.stale = false;
+        fresh = true;
+    }
+}
+
+/// What was tried, and when.
+#[derive(Default)]
+struct Journal {
+    performed: Vec<(Step, Instant)>,
+    postponed: Vec<Postponed>,
+    surprises: u32,
+    /// The world is known to be other than we think.
+    stale: bool,
+    look_again: Option<Instant>,
+    refused: Option<Problem>,
+}
+
+struct Postponed {
+    step: Step,
+    since: Instant,
+    tries: u32,
+    until: Instant,
+    problem: Problem,
+}
+
+impl Journal {
+    /// Whether it is time for the step. A look may show the world as it was before a step, and a second VPC is worse
+    /// than a moment's patience.
+    fn may_perform(&mut self, step: &Step) -> bool {
+        let now = Instant::now();
+        if let Some(postponed) = self.postponed.iter().find(|postponed| &postponed.step == step) {
+            if now.duration_since(postponed.since) > PROPAGATION {
+                let problem = postponed.problem.clone();
+                self.refuse(problem);
+                return false;
+            }
+            return now >= postponed.until;
+        }
+        let mut before = self.performed.iter().filter(|(other, _)| other == step);
+        let Some((_, last)) = before.next_back() else { return true };
+        if before.next().is_some() {
+            let what = step.words().what;
+            let stuck = Problem::new("stuck", format!("AWS confirms it, yet nothing changes: {what}"));
+            self.refuse(stuck.hint("look at it in the AWS console; run the same command again to go on"));
+            return false;
+        }
+        if now.duration_since(*last) < SETTLING {
+            self.look_again = Some(now + PAUSES.0 * 2);
+            return false;
+        }
+        true
+    }
+
+    fn performed(&mut self, step: Step) {
+        self.postponed.retain(|postponed| postponed.step != step);
+        self.performed.push((step, Instant::now()));
+    }
+
+    fn postpone(&mut self, step: Step, problem: Problem) {
+        let now = Instant::now();
+        let known = self.postponed.iter_mut().find(|postponed| postponed.step == step);
+        match known {
+            Some(postponed) => {
+                postponed.tries += 1;
+                postponed.until = now + pause(postponed.tries);
+                postponed.problem = problem;
+            }
+            None => self.postponed.push(Postponed { step, since: now, tries: 0, until: now + pause(0), problem }),
+        }
+    }
+
+    fn surprise(&mut self, problem: Problem) {
+        self.surprises += 1;
+        self.stale = true;
+        self.look_again = Some(Instant::now() + pause(self.surprises.min(4)));
+        if self.surprises > MAX_SURPRISES {
+            self.refuse(problem);
+        }
+    }
+
+    fn refuse(&mut self, problem: Problem) {
+        self.refused.get_or_insert(problem);
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.refused.is_none() && !self.stale
+    }
+
+    /// Until when there is nothing to do but let AWS catch up.
+    fn pause(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        let postponed = self.postponed.iter().map(|postponed| postponed.until).filter(|until| *until > now);
+        postponed.chain(self.look_again.take()).min()
+    }
+}
+
+/// The pause before try number `tries + 1`, with jitter, so that two laptops do not keep step.
+fn pause(tries: u32) -> Duration {
+    let grown = PAUSES.0.saturating_mul(1 << tries.min(8)).min(PAUSES.1);
+    let jitter = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    grown / 2 + grown * jitter / 510
+}
+
+/// How long was waited, and for what.
+#[derive(Default)]
+struct Patience {
+    waiting: Vec<Waiting>,
+    since: Option<Instant>,
+    looks: u32,
+}
+
+impl Patience {
+    async fn wait(&mut self, waiting: &[Waiting]) -> Result<(), Problem> {
+        let now = Instant::now();
+        if self.waiting != waiting {
+            *self = Self { waiting: waiting.to_vec(), since: Some(now), looks: 0 };
+        }
+        let since = *self.since.get_or_insert(now);
+        if let Some(waiting) = waiting.iter().find(|waiting| now.duration_since(since) > deadline(waiting)) {
+            return Err(waited_too_long(waiting));
+        }
+        self.looks += 1;
+        sleep(pause(self.looks / 2)).await;
+        Ok(())
+    }
+}
+
+fn deadline(waiting: &Waiting) -> Duration {
+    match waiting {
+        Waiting::Power { .. } | Waiting::Agent => Duration::from_secs(15 * 60),
+        // A first snapshot of a full volume can take hours.
+        Waiting::Snapshot => Duration::from_secs(24 * 60 * 60),
+    }
+}
+
+fn waited_too_long(waiting: &Waiting) -> Problem {
+    let minutes = deadline(waiting).as_secs() / 60;
+    let problem =
+        Problem::new("waited_too_long", format!("Waited {minutes} minutes for {}, in vain", waiting.words()));
+    match waiting {
+        Waiting::Agent => problem
+            .hint("the agent needs an instance profile with AmazonSSMManagedInstanceCore and a way out to port 443")
+            .hint("restart the machine: holdfast restart"),
+        Waiting::Power { .. } | Waiting::Snapshot => problem.hint("run the same command again to go on waiting"),
+    }
+}
