@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::names::{
-    AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceProfileName, InstanceType, KmsKey, MachineName,
-    PolicyArn, ProfileName, Region, RouteTableId, RuleId, SnapshotId, SubnetId, TagKey, TagValue, UserName, VolumeId,
-    VpcId,
+    AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceProfileName, InstanceType, KmsKey,
+    MachineName, PolicyArn, ProfileName, Region, RouteTableId, RuleId, SnapshotId, SubnetId, TagKey,
+    TagValue, UserName, VolumeId, VpcId,
 };
 
 /// The tag that says to which machine a resource belongs: `<user>/<name>/<region>`.
@@ -18,6 +19,11 @@ pub const TAG_OWNER: &str = "holdfast:owner";
 pub const TAG_MAKER: &str = "holdfast:maker";
 /// The tag on the network that counts the instances it has had; a part of the client token of the next.
 pub const TAG_GENERATION: &str = "holdfast:generation";
+/// The tag on the instance profile that says in which VPC the instance is to be.
+///
+/// It settles which of several VPCs counts: IAM makes only one profile of a name, and its tags come with it, so the
+/// first to make it chooses for all. EC2 alone has nothing of the kind.
+pub const TAG_NETWORK: &str = "holdfast:network";
 /// The tag on a snapshot that says of which instance it is the last one.
 pub const TAG_FINAL: &str = "holdfast:final-snapshot-of";
 
@@ -87,9 +93,16 @@ impl Desired {
         format!("{}-{}-{part}", self.user, self.machine)
     }
 
-    /// The role's name. IAM is global, so it carries the region.
+    /// The role's name. IAM is global, so it carries the region. IAM allows 64 characters: what would be longer ends in
+    /// a checksum of all of it.
     pub fn role_name(&self) -> String {
-        self.name(&format!("{}-role", self.region))
+        let name = self.name(&format!("{}-role", self.region));
+        if name.len() <= 64 {
+            return name;
+        }
+        let sum: String = Sha256::digest(&name).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+        let start: String = name.chars().take(53).collect();
+        format!("{start}-{sum}")
     }
 
     /// The name of the instance profile that Holdfast makes.
@@ -129,6 +142,8 @@ pub enum Why {
     NotLooked,
     /// The account does not let us look; the action that it denies.
     Denied(String),
+    /// We looked, and the endpoint could not tell; in its own words.
+    Failed(String),
 }
 
 impl<T> Fact<T> {
@@ -224,9 +239,13 @@ pub struct Observed {
     pub groups: Fact<Vec<Group>>,
     /// The role with our name.
     pub role: Fact<Role>,
-    /// The instance profile with our name, or the company's.
+    /// The instance profile with our name, or the company's when the settings name one; for [`Goal::Gone`], which takes
+    /// nothing of the company's away, always the one with our name.
+    ///
+    /// [`Goal::Gone`]: crate::plan::Goal::Gone
     pub profile: Fact<Profile>,
-    /// Instances, the terminated ones that AWS still remembers too.
+    /// Instances, the terminated ones that AWS still remembers too: their client tokens are spent. AWS remembers a token
+    /// longer than an instance, so an instance that RunInstances answers with and that is gone belongs here as well.
     pub instances: Fact<Vec<Instance>>,
     /// Volumes.
     pub volumes: Fact<Vec<Volume>>,
@@ -258,13 +277,18 @@ impl Observed {
         }
     }
 
-    /// Takes over from a newer look whatever that look saw. What a quick look leaves out of a VPC or an instance stays
-    /// as it was known.
+    /// Takes over from a newer look whatever that look saw. What a quick look leaves out of a VPC, a subnet or an
+    /// instance stays as it was known.
     pub fn learn(&mut self, mut newer: Self) {
         newer.vpcs.each(|vpc| {
             if let Some(known) = self.vpcs.all().iter().find(|old| old.id == vpc.id) {
                 vpc.dns_support.keep(&known.dns_support);
                 vpc.dns_hostnames.keep(&known.dns_hostnames);
+            }
+        });
+        newer.subnets.each(|subnet| {
+            if let Some(known) = self.subnets.all().iter().find(|old| old.id == subnet.id) {
+                subnet.way_out.keep(&known.way_out);
             }
         });
         newer.instances.each(|instance| {
@@ -274,7 +298,7 @@ impl Observed {
             }
         });
         fn take<T>(old: &mut Fact<T>, new: Fact<T>) {
-            if new.is_known() {
+            if new.is_known() || matches!(old, Fact::Unknown(Why::NotLooked)) {
                 *old = new;
             }
         }
@@ -455,6 +479,13 @@ pub struct RouteTable {
     pub tags: Tags,
 }
 
+impl RouteTable {
+    /// Whether the subnet uses it.
+    pub fn serves(&self, subnet: &SubnetId) -> bool {
+        self.associations.iter().any(|(_, id)| id == subnet)
+    }
+}
+
 /// A security group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
@@ -589,6 +620,8 @@ pub struct Snapshot {
     pub id: SnapshotId,
     /// The volume that it was taken of.
     pub volume: Option<VolumeId>,
+    /// When it was begun, RFC 3339 as [`Instance::launched`]: what is older than the last start is not the last state.
+    pub taken: Option<String>,
     /// How far it is.
     pub progress: SnapshotProgress,
     /// Its tags.

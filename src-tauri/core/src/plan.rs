@@ -6,6 +6,12 @@
 //! EC2 has no client token for networks: two laptops may make the same thing at the same moment. So of several things
 //! with our tag one wins, by rules that every laptop applies alike (see [`Observed::winners`]), and each laptop takes
 //! away only what it made itself.
+//!
+//! Looking is not enough, since a laptop may sleep between a look and a step: whoever wakes up with RunInstances for a VPC
+//! that has lost meanwhile would make a second machine. So the instance profile, of which IAM makes only one, names the
+//! VPC ([`TAG_NETWORK`]), and an instance is made in that VPC or not at all. Where the company provides the profile, or
+//! the subnet, there is no such claim. In a company's subnet none is needed: EC2 makes only one group of a name in a
+//! VPC, and the client token follows from the group.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::machine::{
     Arch, Desired, Fact, Instance, Observed, Owner, Power, SnapshotProgress, TAG_GENERATION, TAG_MACHINE, TAG_MAKER,
-    TAG_OWNER, Tags, WayOut, Why,
+    TAG_NETWORK, TAG_OWNER, Tags, WayOut, Why,
 };
 use crate::names::{InstanceId, SubnetId, VpcId};
 
@@ -24,6 +30,7 @@ mod step;
 mod winners;
 
 pub use guard::{Blocked, Note};
+pub(crate) use step::gets_public_address;
 pub use step::{Area, Change, Consent, CostChange, Impact, Made, NetworkId, Run, Step, Words};
 pub use winners::Winners;
 
@@ -46,6 +53,18 @@ pub enum Goal {
     Stopped,
     /// Nothing of the machine is left but what is asked for.
     Gone(Leave),
+}
+
+impl Goal {
+    /// The goal in one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::Reachable => "reachable",
+            Self::Stopped => "stopped",
+            Self::Gone(_) => "gone",
+        }
+    }
 }
 
 /// What `destroy` leaves behind.
@@ -149,6 +168,9 @@ const MAX_ROUNDS: usize = 64;
 pub fn plan(desired: &Desired, observed: &Observed, goal: Goal) -> Plan {
     let Next { mut ready, waiting, blocked, notes } = decide(desired, observed, goal);
     let mut steps = Vec::new();
+    if !blocked.is_empty() {
+        return Plan { goal, steps, waiting, blocked, notes };
+    }
     let mut world = observed.clone();
     for round in 0..MAX_ROUNDS {
         if ready.is_empty() {
@@ -181,19 +203,22 @@ pub fn decide(desired: &Desired, observed: &Observed, goal: Goal) -> Next {
             Goal::Reachable if winners.instance.is_none() => provide(desired, observed, &winners, &mut next),
             Goal::Reachable => power_on(observed, &winners, &mut next),
             Goal::Stopped => power_off(&winners, &mut next),
-            Goal::Gone(leave) => remove::everything(desired, observed, &winners, leave, &mut next),
+            Goal::Gone(leave) => remove::everything(desired, observed, leave, &mut next),
         }
     }
     next
 }
 
 fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
-    if desired.subnet.is_none() {
-        network(observed, winners, next);
+    // A network for a machine that lives in another one would serve nobody.
+    if winners.elsewhere().is_none() {
+        if desired.subnet.is_none() {
+            network(observed, winners, next);
+        }
+        group(winners, next);
     }
-    group(winners, next);
     if desired.instance_profile.is_none() {
-        identity(desired, observed, next);
+        identity(desired, observed, winners, next);
     }
     instance(desired, observed, winners, next);
     tags(desired, observed, winners, next);
@@ -222,7 +247,8 @@ fn network(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     }
     match winners.subnet {
         None => {
-            let zone = observed.offer.present().and_then(|offer| offer.zones.first());
+            let zone = winners.instance.map(|instance| &instance.zone);
+            let zone = zone.or_else(|| observed.offer.present().and_then(|offer| offer.zones.first()));
             next.ready.extend(zone.map(|zone| Step::CreateSubnet { vpc: id(), zone: zone.clone() }));
         }
         Some(subnet) if !subnet.public_addresses => {
@@ -240,9 +266,15 @@ fn network(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
         next.ready.push(Step::CreateDefaultRoute { table: table.id.clone(), gateway: gateway.id.clone() });
     }
     if let Some(subnet) = winners.subnet
-        && !table.associations.iter().any(|(_, id)| id == &subnet.id)
+        && !table.serves(&subnet.id)
     {
-        next.ready.push(Step::AssociateRouteTable { table: table.id.clone(), subnet: subnet.id.clone() });
+        // A subnet has one table; our own would have won if it were in use.
+        let of_subnet = observed.route_tables.all().iter().flat_map(|table| &table.associations);
+        let other = of_subnet.into_iter().find(|(_, id)| id == &subnet.id);
+        next.ready.push(match other {
+            Some((association, _)) => Step::DisassociateRouteTable { association: association.clone() },
+            None => Step::AssociateRouteTable { table: table.id.clone(), subnet: subnet.id.clone() },
+        });
     }
 }
 
@@ -262,7 +294,7 @@ fn group(winners: &Winners<'_>, next: &mut Next) {
     }
 }
 
-fn identity(desired: &Desired, observed: &Observed, next: &mut Next) {
+fn identity(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     match &observed.role {
         Fact::Unknown(_) => {}
         Fact::Absent => next.ready.push(Step::CreateRole),
@@ -277,19 +309,29 @@ fn identity(desired: &Desired, observed: &Observed, next: &mut Next) {
     }
     match &observed.profile {
         Fact::Unknown(_) => {}
-        Fact::Absent => next.ready.push(Step::CreateProfile),
+        Fact::Absent => match winners.vpc {
+            Some(vpc) => next.ready.push(Step::CreateProfile { network: Some(vpc.id.clone()) }),
+            // The VPC comes first.
+            None if desired.subnet.is_none() && winners.elsewhere().is_none() => {}
+            None => next.ready.push(Step::CreateProfile { network: None }),
+        },
         Fact::Present(profile) => match &profile.role {
-            None if observed.role.present().is_some() => next.ready.push(Step::AddRoleToProfile),
+            // Two laptops could move a claim at the same moment, so it is given up and made anew.
+            Some(role) if winners.claims_nothing(desired, profile) => {
+                next.ready.push(Step::RemoveRoleFromProfile { role: role.clone() });
+            }
+            None if winners.claims_nothing(desired, profile) => next.ready.push(Step::DeleteProfile),
             Some(role) if role != &desired.role_name() => {
                 next.ready.push(Step::RemoveRoleFromProfile { role: role.clone() });
             }
+            None if observed.role.present().is_some() => next.ready.push(Step::AddRoleToProfile),
             None | Some(_) => {}
         },
     }
 }
 
-/// Whether the instance profile gives the machine just what it needs.
-fn identity_is_whole(desired: &Desired, observed: &Observed) -> bool {
+/// Whether the instance profile gives the machine just what it needs, in the network that counts.
+fn identity_is_whole(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> bool {
     if desired.instance_profile.is_some() {
         return observed.profile.present().is_some_and(|profile| profile.role.is_some());
     }
@@ -297,11 +339,12 @@ fn identity_is_whole(desired: &Desired, observed: &Observed) -> bool {
     profile.role.as_ref() == Some(&desired.role_name())
         && role.managed.contains(&desired.managed_policy())
         && role.inline.get(DENY_POLICY) == Some(&deny_parameters())
+        && winners.vpc.is_none_or(|vpc| profile.tags.get(TAG_NETWORK).map(String::as_str) == Some(vpc.id.as_str()))
 }
 
 fn instance(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     let Some(instance) = winners.instance else {
-        if identity_is_whole(desired, observed) {
+        if identity_is_whole(desired, observed, winners) {
             next.ready.extend(run(desired, observed, winners));
         }
         return;
@@ -326,9 +369,15 @@ fn run(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Option<
     let (subnet, group) = (winners.subnet?, winners.group?);
     let (image, offer) = (observed.image.present()?, observed.offer.present()?);
     let (network, generation) = winners.generation(desired)?;
-    let token = client_token(desired, &network, generation);
-    if observed.instances.all().iter().any(|old| old.token.as_ref() == Some(&token)) {
-        return Some(Step::NextGeneration { network, generation: generation + 1 });
+    let spent = |token: &str| observed.instances.all().iter().any(|old| old.token.as_deref() == Some(token));
+    let mut unspent = generation;
+    let mut token = client_token(desired, &network, unspent);
+    while spent(&token) {
+        unspent = unspent.wrapping_add(1);
+        token = client_token(desired, &network, unspent);
+    }
+    if unspent != generation {
+        return Some(Step::NextGeneration { network, generation: unspent });
     }
     Some(Step::RunInstance(Run {
         token,
@@ -379,12 +428,13 @@ pub fn tags_for(desired: &Desired, owner: Option<&Owner>, maker: Option<&str>, p
 
 fn tags(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     let missing = |is: &Tags, part: &str| -> Tags {
-        let mut wanted = tags_for(desired, None, None, part);
+        // The owner is missing on a root volume that has lost all its tags, and nowhere else.
+        let mut wanted = tags_for(desired, observed.caller.present(), None, part);
         wanted.retain(|key, value| is.get(key) != Some(value));
         wanted
     };
     let mut by_tags: BTreeMap<Tags, Vec<String>> = BTreeMap::new();
-    for (id, is, part) in winners.tagged(observed) {
+    for (id, is, part) in winners.tagged() {
         by_tags.entry(missing(is, part)).or_default().push(id.to_owned());
     }
     by_tags.remove(&Tags::new());

@@ -1,8 +1,8 @@
 //! What a step will have done.
 
 use super::{
-    Fact, Gateway, Group, Instance, Observed, Power, Profile, Role, RootVolume, RouteTable, Snapshot, SnapshotProgress,
-    Subnet, Tags, Volume, Vpc,
+    Fact, Gateway, Group, Instance, Observed, Power, Profile, Role, RootVolume, RouteTable, Snapshot,
+    SnapshotProgress, Subnet, Tags, Volume, Vpc,
 };
 use crate::machine::{Desired, TAG_FINAL};
 use crate::names::{
@@ -21,6 +21,11 @@ impl Observed {
 
     /// The world when every change that is under way has come to its end.
     pub fn settled(mut self) -> Self {
+        let ending: Vec<InstanceId> = (self.instances.all().iter())
+            .filter(|instance| instance.power == Power::ShuttingDown)
+            .map(|instance| instance.id.clone())
+            .collect();
+        ending.iter().for_each(|id| self.end(id));
         let running = self.instances.all().iter().any(|i| matches!(i.power, Power::Pending | Power::Running));
         self.instances.each(|instance| {
             instance.power = match instance.power {
@@ -29,7 +34,10 @@ impl Observed {
                 Power::ShuttingDown | Power::Terminated => Power::Terminated,
             };
         });
-        self.snapshots.each(|snapshot| snapshot.progress = SnapshotProgress::Complete);
+        self.snapshots.each(|snapshot| match snapshot.progress {
+            SnapshotProgress::Pending => snapshot.progress = SnapshotProgress::Complete,
+            SnapshotProgress::Complete | SnapshotProgress::Failed => {}
+        });
         if running {
             self.agent = Fact::Present(());
         }
@@ -65,7 +73,8 @@ impl Observed {
             }
             Step::AttachGateway { gateway, vpc } => self.gateway_mut(gateway, |g| g.vpc = Some(vpc.clone())),
             Step::CreateRouteTable { vpc } => {
-                let id = if let Some(Made::RouteTable(id)) = made { id.clone() } else { RouteTableId::planned() };
+                let id =
+                    if let Some(Made::RouteTable(id)) = made { id.clone() } else { RouteTableId::planned() };
                 let (vpc, tags) = (vpc.clone(), named("routes"));
                 let associations = Vec::new();
                 self.route_tables.push(RouteTable { id, vpc, default_gateway: None, associations, tags });
@@ -74,7 +83,11 @@ impl Observed {
                 self.table_mut(table, |t| t.default_gateway = Some(gateway.clone()));
             }
             Step::AssociateRouteTable { table, subnet } => {
-                let id = if let Some(Made::Association(id)) = made { id.clone() } else { AssociationId::planned() };
+                let id = if let Some(Made::Association(id)) = made {
+                    id.clone()
+                } else {
+                    AssociationId::planned()
+                };
                 self.table_mut(table, |t| t.associations.push((id.clone(), subnet.clone())));
             }
             Step::CreateGroup { vpc } => {
@@ -96,8 +109,9 @@ impl Observed {
             Step::DenyParameters => self.role_mut(|role| {
                 role.inline.insert(plan::DENY_POLICY.to_owned(), plan::deny_parameters());
             }),
-            Step::CreateProfile => {
-                let tags = plan::tags_for(desired, self.caller.present(), None, "profile");
+            Step::CreateProfile { network } => {
+                let mut tags = plan::tags_for(desired, self.caller.present(), None, "profile");
+                tags.extend(network.as_ref().map(|vpc| (super::TAG_NETWORK.to_owned(), vpc.to_string())));
                 self.profile = Fact::Present(Profile { tags, role: None, managed: Fact::NOT_LOOKED });
             }
             Step::AddRoleToProfile => self.profile_mut(|profile| profile.role = Some(desired.role_name())),
@@ -107,7 +121,9 @@ impl Observed {
             }
             Step::RunInstance(run) => self.run(desired, run, made),
             Step::Protect { instance } => self.instance_mut(instance, |i| i.protected = Fact::Present(true)),
-            Step::Unprotect { instance } => self.instance_mut(instance, |i| i.protected = Fact::Present(false)),
+            Step::Unprotect { instance } => {
+                self.instance_mut(instance, |i| i.protected = Fact::Present(false))
+            }
             Step::StopOnShutdown { instance } => {
                 self.instance_mut(instance, |i| i.stops_on_shutdown = Fact::Present(true));
             }
@@ -115,9 +131,18 @@ impl Observed {
             Step::Tag { resources, tags } => self.tag(resources, tags),
             Step::TagRole { tags } => self.role_mut(|role| role.tags.extend(tags.clone())),
             Step::TagProfile { tags } => self.profile_mut(|profile| profile.tags.extend(tags.clone())),
-            Step::Start { instance } => self.instance_mut(instance, |i| i.power = Power::Running),
+            Step::Start { instance } => {
+                let public = plan::gets_public_address(self);
+                self.instance_mut(instance, |i| {
+                    i.power = Power::Running;
+                    i.public_address = public;
+                });
+            }
             Step::Stop { instance } => {
-                self.instance_mut(instance, |i| i.power = Power::Stopped);
+                self.instance_mut(instance, |i| {
+                    i.power = Power::Stopped;
+                    i.public_address = false;
+                });
                 self.agent = Fact::Absent;
             }
             Step::Snapshot { instance, volume } => {
@@ -125,14 +150,18 @@ impl Observed {
                 let mut tags = plan::tags_for(desired, self.caller.present(), None, "snapshot");
                 tags.insert(TAG_FINAL.to_owned(), instance.to_string());
                 let (volume, progress) = (Some(volume.clone()), SnapshotProgress::Complete);
-                self.snapshots.push(Snapshot { id, volume, progress, tags });
+                let known = self.instances.all().iter().find(|i| &i.id == instance);
+                let taken = known.and_then(|i| i.launched.clone());
+                self.snapshots.push(Snapshot { id, volume, taken, progress, tags });
             }
-            Step::KeepVolume { instance, .. } => self.root_mut(instance, |root| root.goes_with_instance = false),
-            Step::ReleaseVolume { instance, .. } => self.root_mut(instance, |root| root.goes_with_instance = true),
-            Step::Terminate { instance, volume_goes } => {
-                self.instance_mut(instance, |i| i.power = Power::Terminated);
-                self.volumes.remove(|v| *volume_goes && v.attached.as_ref() == Some(instance));
-                self.volumes.each(|v| v.attached = v.attached.take().filter(|id| id != instance));
+            Step::KeepVolume { instance, .. } => {
+                self.root_mut(instance, |root| root.goes_with_instance = false)
+            }
+            Step::ReleaseVolume { instance, .. } => {
+                self.root_mut(instance, |root| root.goes_with_instance = true)
+            }
+            Step::Terminate { instance, .. } => {
+                self.end(instance);
                 self.agent = Fact::Absent;
             }
             Step::DeleteVolume { volume } => self.volumes.remove(|v| &v.id == volume),
@@ -190,41 +219,110 @@ impl Observed {
         self.agent = Fact::Absent;
     }
 
+    /// The instance is gone, and its root volume with it unless that was to stay.
+    fn end(&mut self, id: &InstanceId) {
+        let root = self.instances.all().iter().find(|i| &i.id == id).and_then(|i| i.root.clone());
+        let goes = |v: &Volume| root.as_ref().is_some_and(|root| root.goes_with_instance && root.id == v.id);
+        self.volumes.remove(|v| goes(v) && v.attached.as_ref() == Some(id));
+        self.volumes.each(|v| v.attached = v.attached.take().filter(|to| to != id));
+        self.instance_mut(id, |instance| {
+            instance.power = Power::Terminated;
+            instance.vpc = None;
+            instance.public_address = false;
+        });
+    }
+
     fn tag(&mut self, resources: &[String], tags: &Tags) {
         let hit = |id: &str| resources.iter().any(|resource| resource == id);
         let set = |old: &mut Tags| old.extend(tags.clone());
-        self.vpcs.each(|v| if hit(v.id.as_str()) { set(&mut v.tags) });
-        self.subnets.each(|s| if hit(s.id.as_str()) { set(&mut s.tags) });
-        self.gateways.each(|g| if hit(g.id.as_str()) { set(&mut g.tags) });
-        self.route_tables.each(|t| if hit(t.id.as_str()) { set(&mut t.tags) });
-        self.groups.each(|g| if hit(g.id.as_str()) { set(&mut g.tags) });
-        self.instances.each(|i| if hit(i.id.as_str()) { set(&mut i.tags) });
-        self.volumes.each(|v| if hit(v.id.as_str()) { set(&mut v.tags) });
-        self.snapshots.each(|s| if hit(s.id.as_str()) { set(&mut s.tags) });
+        self.vpcs.each(|v| {
+            if hit(v.id.as_str()) {
+                set(&mut v.tags)
+            }
+        });
+        self.subnets.each(|s| {
+            if hit(s.id.as_str()) {
+                set(&mut s.tags)
+            }
+        });
+        self.gateways.each(|g| {
+            if hit(g.id.as_str()) {
+                set(&mut g.tags)
+            }
+        });
+        self.route_tables.each(|t| {
+            if hit(t.id.as_str()) {
+                set(&mut t.tags)
+            }
+        });
+        self.groups.each(|g| {
+            if hit(g.id.as_str()) {
+                set(&mut g.tags)
+            }
+        });
+        self.instances.each(|i| {
+            if hit(i.id.as_str()) {
+                set(&mut i.tags)
+            }
+        });
+        self.volumes.each(|v| {
+            if hit(v.id.as_str()) {
+                set(&mut v.tags)
+            }
+        });
+        self.snapshots.each(|s| {
+            if hit(s.id.as_str()) {
+                set(&mut s.tags)
+            }
+        });
     }
 
     fn vpc_mut(&mut self, id: &VpcId, change: impl Fn(&mut Vpc)) {
-        self.vpcs.each(|vpc| if &vpc.id == id { change(vpc) });
+        self.vpcs.each(|vpc| {
+            if &vpc.id == id {
+                change(vpc)
+            }
+        });
     }
 
     fn gateway_mut(&mut self, id: &GatewayId, change: impl Fn(&mut Gateway)) {
-        self.gateways.each(|gateway| if &gateway.id == id { change(gateway) });
+        self.gateways.each(|gateway| {
+            if &gateway.id == id {
+                change(gateway)
+            }
+        });
     }
 
     fn table_mut(&mut self, id: &RouteTableId, change: impl Fn(&mut RouteTable)) {
-        self.route_tables.each(|table| if &table.id == id { change(table) });
+        self.route_tables.each(|table| {
+            if &table.id == id {
+                change(table)
+            }
+        });
     }
 
     fn group_mut(&mut self, id: &GroupId, change: impl Fn(&mut Group)) {
-        self.groups.each(|group| if &group.id == id { change(group) });
+        self.groups.each(|group| {
+            if &group.id == id {
+                change(group)
+            }
+        });
     }
 
     fn instance_mut(&mut self, id: &InstanceId, change: impl Fn(&mut Instance)) {
-        self.instances.each(|instance| if &instance.id == id { change(instance) });
+        self.instances.each(|instance| {
+            if &instance.id == id {
+                change(instance)
+            }
+        });
     }
 
     fn root_mut(&mut self, id: &InstanceId, change: impl Fn(&mut RootVolume)) {
-        self.instance_mut(id, |instance| if let Some(root) = &mut instance.root { change(root) });
+        self.instance_mut(id, |instance| {
+            if let Some(root) = &mut instance.root {
+                change(root)
+            }
+        });
     }
 
     fn role_mut(&mut self, change: impl FnOnce(&mut Role)) {

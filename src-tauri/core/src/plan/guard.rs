@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 
+use super::remove::serves_stranger;
 use super::winners::is_ours;
-use super::{Arch, Desired, Fact, Goal, Observed, Owner, Power, TAG_OWNER, Tags, Why, Winners};
+use super::{
+    Arch, Desired, Fact, Goal, Observed, Owner, Power, TAG_MAKER, TAG_OWNER, Tags, VpcId, Why, Winners,
+};
 
 /// Something that forbids every step. Nothing has been changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -55,10 +58,21 @@ pub enum Note {
     ManagedPolicyMissing { profile: String },
     /// A volume that was kept when its instance was destroyed.
     KeptVolume { volume: String, size: u32 },
+    /// The instance lives in another network than the settings ask for, and stays there.
+    NetworkDiffers { is: String },
+    /// The instance has another instance profile than the settings say, or none: its agent may not reach SSM.
+    ProfileDiffers { is: Option<String> },
+    /// A gateway of ours that somebody attached to another network. It is left alone.
+    GatewayElsewhere { gateway: String, network: String },
 }
 
-pub(super) fn blocked(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: Goal) -> Vec<Blocked> {
-    let mut blocked = unseen(desired, observed, goal);
+pub(super) fn blocked(
+    desired: &Desired,
+    observed: &Observed,
+    winners: &Winners<'_>,
+    goal: Goal,
+) -> Vec<Blocked> {
+    let mut blocked = unseen(desired, observed, winners, goal);
     if !blocked.is_empty() {
         return blocked;
     }
@@ -82,7 +96,7 @@ pub(super) fn blocked(desired: &Desired, observed: &Observed, winners: &Winners<
 }
 
 /// A fact that decides what is made must be known.
-fn unseen(desired: &Desired, observed: &Observed, goal: Goal) -> Vec<Blocked> {
+fn unseen(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: Goal) -> Vec<Blocked> {
     fn see<T>(what: &'static str, fact: &Fact<T>) -> Option<Blocked> {
         if let Fact::Unknown(why) = fact { Some(Blocked::CannotSee { what, why: why.clone() }) } else { None }
     }
@@ -91,7 +105,7 @@ fn unseen(desired: &Desired, observed: &Observed, goal: Goal) -> Vec<Blocked> {
     unseen.extend(see("instances", &observed.instances));
     let power_only = match goal {
         Goal::Stopped => true,
-        Goal::Reachable => !observed.instances.all().is_empty(),
+        Goal::Reachable => winners.instance.is_some(),
         Goal::Settings | Goal::Gone(_) => false,
     };
     if !power_only {
@@ -151,11 +165,39 @@ fn foreign(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Vec
     };
     let mut found = Vec::new();
     if winners.vpc.is_none() && desired.subnet.is_none() {
-        found.extend(observed.vpcs.all().iter().filter(|v| named(&v.tags, "vpc")).map(|vpc| Blocked::Foreign {
-            what: "VPC",
-            resource: vpc.id.to_string(),
-            name: desired.name("vpc"),
+        found.extend(observed.vpcs.all().iter().filter(|v| named(&v.tags, "vpc")).map(|vpc| {
+            Blocked::Foreign { what: "VPC", resource: vpc.id.to_string(), name: desired.name("vpc") }
         }));
+    }
+    if let Some(vpc) = winners.network() {
+        // What would stand in the way of our own: EC2 takes neither a second group of a name, nor a second subnet with the
+        // same addresses, nor a second gateway.
+        let here = |id: &VpcId, tags: &Tags, part: &str| id == vpc && named(tags, part);
+        if winners.group.is_none() {
+            let groups = observed.groups.all().iter().filter(|g| here(&g.vpc, &g.tags, "group"));
+            found.extend(groups.map(|group| Blocked::Foreign {
+                what: "security group",
+                resource: group.id.to_string(),
+                name: desired.name("group"),
+            }));
+        }
+        if winners.subnet.is_none() {
+            let subnets = observed.subnets.all().iter().filter(|s| here(&s.vpc, &s.tags, "subnet"));
+            found.extend(subnets.map(|subnet| Blocked::Foreign {
+                what: "subnet",
+                resource: subnet.id.to_string(),
+                name: desired.name("subnet"),
+            }));
+        }
+        if desired.subnet.is_none() {
+            let gateways = observed.gateways.all().iter();
+            let gateways = gateways.filter(|g| g.vpc.as_ref() == Some(vpc) && !is_ours(&key, &g.tags));
+            found.extend(gateways.map(|gateway| Blocked::Foreign {
+                what: "internet gateway",
+                resource: gateway.id.to_string(),
+                name: desired.name("gateway"),
+            }));
+        }
     }
     if winners.instance.is_none() {
         let alive = observed.instances.all().iter().filter(|i| i.power != Power::Terminated);
@@ -256,11 +298,35 @@ pub(super) fn notes(desired: &Desired, observed: &Observed, winners: &Winners<'_
     {
         notes.push(Note::ManagedPolicyMissing { profile: desired.profile_name() });
     }
-    let lost = observed.vpcs.all().iter().filter(|vpc| is_ours(&key, &vpc.tags));
-    let lost = lost.filter(|vpc| winners.vpc.is_some_and(|winner| winner.id != vpc.id));
-    let others = lost.filter(|vpc| vpc.tags.get(super::TAG_MAKER) != Some(&observed.maker));
-    notes.extend(others.map(|vpc| Note::Duplicate { resource: vpc.id.to_string() }));
+    notes.extend(twins(&key, observed, winners).map(|resource| Note::Duplicate { resource }));
     let kept = observed.volumes.all().iter().filter(|v| is_ours(&key, &v.tags) && v.attached.is_none());
     notes.extend(kept.map(|v| Note::KeptVolume { volume: v.id.to_string(), size: v.size }));
+    notes.extend(winners.elsewhere().map(|vpc| Note::NetworkDiffers { is: vpc.to_string() }));
+    if let Some(instance) = winners.instance.filter(|instance| instance.power != Power::ShuttingDown)
+        && instance.profile.as_ref() != Some(&desired.profile_name())
+    {
+        notes.push(Note::ProfileDiffers { is: instance.profile.clone() });
+    }
+    for gateway in observed.gateways.all().iter().filter(|gateway| is_ours(&key, &gateway.tags)) {
+        if let Some(vpc) = serves_stranger(&key, observed, gateway) {
+            notes.push(Note::GatewayElsewhere { gateway: gateway.id.to_string(), network: vpc.to_string() });
+        }
+    }
     notes
+}
+
+/// What is ours and has lost against its twin, where another installation made it.
+fn twins<'a>(
+    key: &'a str,
+    observed: &'a Observed,
+    winners: &'a Winners<'_>,
+) -> impl Iterator<Item = String> + 'a {
+    let others = |tags: &Tags| is_ours(key, tags) && tags.get(TAG_MAKER) != Some(&observed.maker);
+    let vpcs = observed.vpcs.all().iter().filter(move |v| others(&v.tags)).map(|v| v.id.as_str());
+    let vpcs = vpcs.filter(|id| winners.vpc.is_some_and(|winner| winner.id.as_str() != *id));
+    let gateways = observed.gateways.all().iter().filter(move |g| others(&g.tags)).map(|g| g.id.as_str());
+    let gateways = gateways.filter(|id| winners.gateway.is_some_and(|winner| winner.id.as_str() != *id));
+    let tables = observed.route_tables.all().iter().filter(move |t| others(&t.tags)).map(|t| t.id.as_str());
+    let tables = tables.filter(|id| winners.route_table.is_some_and(|winner| winner.id.as_str() != *id));
+    vpcs.chain(gateways).chain(tables).map(str::to_owned)
 }

@@ -2,37 +2,45 @@
 
 use super::winners::is_ours;
 use super::{
-    Desired, Leave, Next, Observed, Power, SnapshotProgress, Step, TAG_MAKER, Tags, VpcId, Waiting,
-    Winners, step,
+    Desired, Leave, Next, Observed, Power, SnapshotProgress, Step, TAG_MAKER, Tags, VpcId, Waiting, Winners,
+    step,
 };
 use crate::machine::{Gateway, Group, Instance, RouteTable, Subnet};
 
 /// Takes away all that carries our tag.
-pub(super) fn everything(desired: &Desired, observed: &Observed, winners: &Winners<'_>, leave: Leave, next: &mut Next) {
+pub(super) fn everything(desired: &Desired, observed: &Observed, leave: Leave, next: &mut Next) {
     let key = desired.key();
     let ours = |tags: &Tags| is_ours(&key, tags);
     let alive = observed.instances.all().iter().filter(|i| ours(&i.tags) && i.power != Power::Terminated);
     let alive: Vec<&Instance> = alive.collect();
     for instance in &alive {
-        // Only the instance that counts has data worth a snapshot; any other was made a moment ago by accident.
-        let leave = if winners.is_instance(&instance.id) { leave } else { Leave::default() };
         end(observed, instance, leave, next);
     }
     if !alive.is_empty() {
         return;
     }
-    for volume in observed.volumes.all().iter().filter(|v| ours(&v.tags) && v.attached.is_none() && !leave.volume) {
-        next.ready.push(Step::DeleteVolume { volume: volume.id.clone() });
+    // A volume that an earlier destroy has kept has no snapshot, so whoever asks for one does not mean to lose it either.
+    if leave == Leave::default() {
+        let kept = observed.volumes.all().iter().filter(|v| ours(&v.tags) && v.attached.is_none());
+        next.ready.extend(kept.map(|volume| Step::DeleteVolume { volume: volume.id.clone() }));
     }
     let doomed = Doomed {
         vpcs: observed.vpcs.all().iter().filter(|v| ours(&v.tags)).map(|v| &v.id).collect(),
         subnets: observed.subnets.all().iter().filter(|s| ours(&s.tags)).collect(),
-        gateways: observed.gateways.all().iter().filter(|g| ours(&g.tags)).collect(),
+        gateways: (observed.gateways.all().iter())
+            .filter(|g| ours(&g.tags) && serves_stranger(&key, observed, g).is_none())
+            .collect(),
         tables: observed.route_tables.all().iter().filter(|t| ours(&t.tags)).collect(),
         groups: observed.groups.all().iter().filter(|g| ours(&g.tags)).collect(),
     };
     doomed.steps(next);
-    identity(desired, observed, ours, next);
+    identity(observed, ours, next);
+}
+
+/// The VPC of somebody else's that a gateway of ours was attached to. It is not taken away from there.
+pub(super) fn serves_stranger<'a>(key: &str, observed: &Observed, gateway: &'a Gateway) -> Option<&'a VpcId> {
+    let known = |id: &VpcId| observed.vpcs.all().iter().any(|vpc| &vpc.id == id && is_ours(key, &vpc.tags));
+    gateway.vpc.as_ref().filter(|vpc| !known(vpc))
 }
 
 /// Brings one instance to its end, a final snapshot first when it is asked for.
@@ -50,7 +58,7 @@ fn end(observed: &Observed, instance: &Instance, leave: Leave, next: &mut Next) 
             Power::Pending | Power::Stopping => return next.waiting.push(wait),
             Power::Stopped | Power::ShuttingDown | Power::Terminated => {}
         }
-        match step::final_snapshot(observed, &instance.id).map(|snapshot| snapshot.progress) {
+        match step::final_snapshot(observed, instance).map(|snapshot| snapshot.progress) {
             Some(SnapshotProgress::Complete) => {}
             Some(SnapshotProgress::Pending) => return next.waiting.push(Waiting::Snapshot),
             Some(SnapshotProgress::Failed) | None => {
@@ -74,8 +82,8 @@ fn end(observed: &Observed, instance: &Instance, leave: Leave, next: &mut Next) 
     next.ready.push(Step::Terminate { instance: id(), volume_goes });
 }
 
-fn identity(desired: &Desired, observed: &Observed, ours: impl Fn(&Tags) -> bool, next: &mut Next) {
-    let profile = observed.profile.present().filter(|p| desired.instance_profile.is_none() && ours(&p.tags));
+fn identity(observed: &Observed, ours: impl Fn(&Tags) -> bool, next: &mut Next) {
+    let profile = observed.profile.present().filter(|profile| ours(&profile.tags));
     if let Some(profile) = profile {
         next.ready.push(match &profile.role {
             Some(role) => Step::RemoveRoleFromProfile { role: role.clone() },
@@ -92,7 +100,7 @@ fn identity(desired: &Desired, observed: &Observed, ours: impl Fn(&Tags) -> bool
     }
 }
 
-/// Takes away what this installation made and what lost against its twin.
+/// Takes away what this installation made and what lost against its twin, or is not used any more.
 pub(super) fn duplicates(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     let key = desired.key();
     let mine = |tags: &Tags| is_ours(&key, tags) && tags.get(TAG_MAKER) == Some(&observed.maker);
@@ -101,12 +109,22 @@ pub(super) fn duplicates(desired: &Desired, observed: &Observed, winners: &Winne
         observed.instances.all().iter().any(|i| i.vpc.as_ref() == Some(vpc) && i.power != Power::Terminated)
     };
     let lost = |vpc: &VpcId| vpc != here && !houses(vpc);
+    // What others have put into a network, they take out first.
+    let shared = |vpc: &VpcId| {
+        observed.subnets.all().iter().any(|s| &s.vpc == vpc && !mine(&s.tags))
+            || observed.gateways.all().iter().any(|g| g.vpc.as_ref() == Some(vpc) && !mine(&g.tags))
+            || observed.route_tables.all().iter().any(|t| &t.vpc == vpc && !mine(&t.tags))
+            || observed.groups.all().iter().any(|g| &g.vpc == vpc && !mine(&g.tags))
+    };
     let doomed = Doomed {
-        vpcs: observed.vpcs.all().iter().filter(|v| mine(&v.tags) && lost(&v.id)).map(|v| &v.id).collect(),
+        vpcs: (observed.vpcs.all().iter())
+            .filter(|v| mine(&v.tags) && lost(&v.id) && !shared(&v.id))
+            .map(|v| &v.id)
+            .collect(),
         subnets: observed.subnets.all().iter().filter(|s| mine(&s.tags) && lost(&s.vpc)).collect(),
         gateways: (observed.gateways.all().iter())
-            .filter(|g| mine(&g.tags) && winners.gateway.is_some_and(|winner| winner.id != g.id))
-            .filter(|g| g.vpc.as_ref().is_none_or(lost))
+            .filter(|g| mine(&g.tags) && winners.gateway.is_none_or(|winner| winner.id != g.id))
+            .filter(|g| g.vpc.as_ref().is_none_or(lost) && serves_stranger(&key, observed, g).is_none())
             .collect(),
         tables: (observed.route_tables.all().iter())
             .filter(|t| mine(&t.tags))

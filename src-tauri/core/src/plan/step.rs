@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::machine::{Fact, Observed, Tags};
+use crate::machine::{Fact, Instance, Observed, Power, Snapshot, SnapshotProgress, TAG_FINAL, Tags, WayOut};
 use crate::names::{
-    AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceType, RouteTableId, RuleId, SnapshotId, SubnetId,
-    VolumeId, VpcId,
+    AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceType, RouteTableId, RuleId, SnapshotId,
+    SubnetId, VolumeId, VpcId,
 };
 use crate::price::{self, Money};
 
@@ -33,7 +33,7 @@ pub enum Step {
     AttachGateway { gateway: GatewayId, vpc: VpcId },
     /// Make the route table.
     CreateRouteTable { vpc: VpcId },
-    /// Send what leaves the network to the gateway.
+    /// Send what leaves the network to the gateway; a route that leads elsewhere is replaced.
     CreateDefaultRoute { table: RouteTableId, gateway: GatewayId },
     /// Use the route table in the subnet.
     AssociateRouteTable { table: RouteTableId, subnet: SubnetId },
@@ -49,13 +49,15 @@ pub enum Step {
     AttachManagedPolicy,
     /// Deny reading SSM parameters.
     DenyParameters,
-    /// Make the instance profile.
-    CreateProfile,
+    /// Make the instance profile, with the tag that claims `network` for the machine. When one is there already that
+    /// claims another, the world has changed.
+    CreateProfile { network: Option<VpcId> },
     /// Put the role into it.
     AddRoleToProfile,
     /// Count the instance generation up, so that a client token is never used twice.
     NextGeneration { network: NetworkId, generation: u32 },
-    /// Make and start the instance.
+    /// Make and start the instance. When AWS answers with one that is gone, the token is spent: that instance belongs
+    /// among the observed ones, and the next plan counts the generation up.
     RunInstance(Run),
     /// Forbid termination.
     Protect { instance: InstanceId },
@@ -228,7 +230,9 @@ impl Step {
     /// What it costs, interrupts and destroys.
     pub fn impact(&self) -> Impact {
         match self {
-            Self::RunInstance(_) | Self::Start { .. } | Self::Snapshot { .. } => Impact { costs: true, ..Impact::NONE },
+            Self::RunInstance(_) | Self::Start { .. } | Self::Snapshot { .. } => {
+                Impact { costs: true, ..Impact::NONE }
+            }
             Self::Stop { .. } => Impact { interrupts: true, ..Impact::NONE },
             Self::Terminate { volume_goes, .. } => {
                 Impact { costs: false, interrupts: true, loses_data: *volume_goes }
@@ -250,7 +254,7 @@ impl Step {
             | Self::CreateRole
             | Self::AttachManagedPolicy
             | Self::DenyParameters
-            | Self::CreateProfile
+            | Self::CreateProfile { .. }
             | Self::AddRoleToProfile
             | Self::NextGeneration { .. }
             | Self::Protect { .. }
@@ -293,23 +297,31 @@ impl Step {
             Self::CreateSubnet { zone, .. } => {
                 say(Network, Add, format!("subnet in {zone}"), "this zone offers the instance type")
             }
-            Self::EnablePublicAddresses { subnet } => {
-                say(Network, Alter, format!("public addresses in {subnet}"), "the machine reaches AWS by itself")
-            }
+            Self::EnablePublicAddresses { subnet } => say(
+                Network,
+                Alter,
+                format!("public addresses in {subnet}"),
+                "the machine reaches AWS by itself",
+            ),
             Self::CreateGateway => say(Network, Add, "internet gateway".into(), "the way out"),
             Self::AttachGateway { gateway, vpc } => {
                 say(Network, Alter, format!("gateway {gateway} attached to {vpc}"), "the way out")
             }
-            Self::CreateRouteTable { .. } => say(Network, Add, "route table".into(), "the subnet's own routes"),
+            Self::CreateRouteTable { .. } => {
+                say(Network, Add, "route table".into(), "the subnet's own routes")
+            }
             Self::CreateDefaultRoute { gateway, .. } => {
                 say(Network, Add, format!("route 0.0.0.0/0 to {gateway}"), "the way out")
             }
             Self::AssociateRouteTable { subnet, .. } => {
                 say(Network, Alter, format!("route table used in {subnet}"), "the subnet's own routes")
             }
-            Self::CreateGroup { .. } => {
-                say(Network, Add, "security group, nothing inbound".into(), "nobody reaches the machine from outside")
-            }
+            Self::CreateGroup { .. } => say(
+                Network,
+                Add,
+                "security group, nothing inbound".into(),
+                "nobody reaches the machine from outside",
+            ),
             Self::RevokeInbound { group, rules } => say(
                 Network,
                 Remove,
@@ -319,7 +331,9 @@ impl Step {
             Self::AllowOutbound { group } => {
                 say(Network, Add, format!("all outbound traffic of {group}"), "the agent calls out to AWS")
             }
-            Self::CreateRole => say(Identity, Add, "role for EC2".into(), "lets the machine's agent talk to SSM"),
+            Self::CreateRole => {
+                say(Identity, Add, "role for EC2".into(), "lets the machine's agent talk to SSM")
+            }
             Self::AttachManagedPolicy => {
                 say(Identity, Add, "policy AmazonSSMManagedInstanceCore".into(), "all that the agent needs")
             }
@@ -329,7 +343,9 @@ impl Step {
                 "policy that denies ssm:GetParameter*".into(),
                 "the managed policy would let the machine read every parameter of the account",
             ),
-            Self::CreateProfile => say(Identity, Add, "instance profile".into(), "hands the role to the machine"),
+            Self::CreateProfile { .. } => {
+                say(Identity, Add, "instance profile".into(), "hands the role to the machine")
+            }
             Self::AddRoleToProfile => {
                 say(Identity, Alter, "role in the instance profile".into(), "hands the role to the machine")
             }
@@ -342,9 +358,12 @@ impl Step {
                 format!("instance {} with {} GiB gp3, encrypted", run.instance_type, run.volume_size),
                 "the machine",
             ),
-            Self::Protect { instance } => {
-                say(Machine, Alter, format!("termination protection of {instance}"), "only destroy may end it")
-            }
+            Self::Protect { instance } => say(
+                Machine,
+                Alter,
+                format!("termination protection of {instance}"),
+                "only destroy may end it",
+            ),
             Self::StopOnShutdown { instance } => say(
                 Machine,
                 Alter,
@@ -366,7 +385,9 @@ impl Step {
             Self::TagRole { .. } => say(Identity, Alter, "tags of the role".into(), "as set"),
             Self::TagProfile { .. } => say(Identity, Alter, "tags of the instance profile".into(), "as set"),
             Self::Start { instance } => say(Machine, Alter, format!("{instance}: start"), "it is off"),
-            Self::Stop { instance } => say(Machine, Alter, format!("{instance}: stop"), "everything on it ends"),
+            Self::Stop { instance } => {
+                say(Machine, Alter, format!("{instance}: stop"), "everything on it ends")
+            }
             Self::Snapshot { volume, .. } => {
                 say(Machine, Add, format!("final snapshot of {volume}"), "the data outlives the machine")
             }
@@ -382,17 +403,24 @@ impl Step {
             Self::Terminate { instance, volume_goes } => say(
                 Machine,
                 Remove,
-                format!("instance {instance}{}", if *volume_goes { " and its volume with all data" } else { "" }),
+                format!(
+                    "instance {instance}{}",
+                    if *volume_goes { " and its volume with all data" } else { "" }
+                ),
                 "it is to go",
             ),
             Self::DeleteVolume { volume } => {
                 say(Machine, Remove, format!("volume {volume} with all data"), "it is to go")
             }
-            Self::DeleteGroup { group } => say(Network, Remove, format!("security group {group}"), "not needed"),
+            Self::DeleteGroup { group } => {
+                say(Network, Remove, format!("security group {group}"), "not needed")
+            }
             Self::DisassociateRouteTable { association } => {
                 say(Network, Remove, format!("use of the route table ({association})"), "not needed")
             }
-            Self::DeleteRouteTable { table } => say(Network, Remove, format!("route table {table}"), "not needed"),
+            Self::DeleteRouteTable { table } => {
+                say(Network, Remove, format!("route table {table}"), "not needed")
+            }
             Self::DetachGateway { gateway, .. } => {
                 say(Network, Alter, format!("gateway {gateway} detached"), "not needed")
             }
@@ -409,31 +437,53 @@ impl Step {
                 let name = policy.rsplit('/').next().unwrap_or(policy);
                 say(Identity, Remove, format!("policy {name}"), "not needed")
             }
-            Self::DeleteInlinePolicy { policy } => say(Identity, Remove, format!("policy {policy}"), "not needed"),
+            Self::DeleteInlinePolicy { policy } => {
+                say(Identity, Remove, format!("policy {policy}"), "not needed")
+            }
             Self::DeleteRole => say(Identity, Remove, "role".into(), "not needed"),
         }
     }
 
     /// By how much the step changes the cost of a month, where the price is known: what runs counts as running always.
     pub fn monthly(&self, region: &str, observed: &Observed) -> Option<CostChange> {
-        let running = |id: &InstanceId| {
-            let instance = observed.instances.all().iter().find(|i| &i.id == id)?;
-            let hourly = price::hourly(region, instance.instance_type.as_str())?;
-            Some(month(hourly) + month(price::public_ipv4_hour()))
+        let known = |id: &InstanceId| observed.instances.all().iter().find(|i| &i.id == id);
+        let address = |public: bool| if public { month(price::public_ipv4_hour()) } else { Money::ZERO };
+        let running = |instance_type: &InstanceType, public: bool| {
+            Some(month(price::hourly(region, instance_type.as_str())?) + address(public))
         };
+        let disk = |size: u32| Some(price::gp3_gib_month(region)?.times(size));
         if let Self::RunInstance(run) = self {
-            let address = if run.public_address { month(price::public_ipv4_hour()) } else { Money::ZERO };
-            let instance = month(price::hourly(region, run.instance_type.as_str())?);
-            return Some(CostChange::More(instance + price::gp3_gib_month(region)?.times(run.volume_size) + address));
+            let machine = running(&run.instance_type, run.public_address)?;
+            return Some(CostChange::More(machine + disk(run.volume_size)?));
         }
         if let Self::Start { instance } = self {
-            return running(instance).map(CostChange::More);
+            return Some(CostChange::More(running(
+                &known(instance)?.instance_type,
+                gets_public_address(observed),
+            )?));
         }
         if let Self::Stop { instance } | Self::Terminate { instance, .. } = self {
-            return running(instance).map(CostChange::Less);
+            let instance = known(instance)?;
+            let mut less = match instance.power {
+                Power::Pending | Power::Running => running(&instance.instance_type, instance.public_address)?,
+                Power::Stopping | Power::Stopped | Power::ShuttingDown | Power::Terminated => Money::ZERO,
+            };
+            if matches!(self, Self::Terminate { volume_goes: true, .. }) {
+                let root = instance.root.as_ref()?;
+                less = less + disk(observed.volumes.all().iter().find(|v| v.id == root.id)?.size)?;
+            }
+            return (less != Money::ZERO).then_some(CostChange::Less(less));
+        }
+        if let Self::DeleteVolume { volume } = self {
+            return disk(observed.volumes.all().iter().find(|v| &v.id == volume)?.size).map(CostChange::Less);
         }
         None
     }
+}
+
+/// Whether an instance gets a public address here: not where traffic leaves through something of the company's.
+pub(crate) fn gets_public_address(observed: &Observed) -> bool {
+    !observed.subnets.all().iter().any(|subnet| subnet.way_out == Fact::Present(WayOut::Other))
 }
 
 /// A change of what a month costs.
@@ -467,10 +517,17 @@ fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// The final snapshot of an instance, when it was taken.
-pub fn final_snapshot<'a>(observed: &'a Observed, instance: &InstanceId) -> Option<&'a crate::machine::Snapshot> {
-    let of_it = |tags: &Tags| tags.get(crate::machine::TAG_FINAL).is_some_and(|id| id == instance.as_str());
-    observed.snapshots.all().iter().find(|snapshot| of_it(&snapshot.tags))
+/// The final snapshot of an instance as it is now: one that is older than its last start does not hold what came after.
+pub(super) fn final_snapshot<'a>(observed: &'a Observed, instance: &Instance) -> Option<&'a Snapshot> {
+    let of_it = |snapshot: &&Snapshot| {
+        snapshot.tags.get(TAG_FINAL).is_some_and(|id| id == instance.id.as_str())
+            && snapshot.taken >= instance.launched
+    };
+    observed.snapshots.all().iter().filter(of_it).min_by_key(|snapshot| match snapshot.progress {
+        SnapshotProgress::Complete => 0,
+        SnapshotProgress::Pending => 1,
+        SnapshotProgress::Failed => 2,
+    })
 }
 
 /// The id of a thing that the step made, as AWS told it.

@@ -1,13 +1,15 @@
 //! Of several things that carry our tag, the one that counts.
 
 use super::{
-    Desired, Instance, InstanceId, NetworkId, Observed, Power, SubnetId, TAG_GENERATION, TAG_MACHINE, Tags, VpcId,
+    Desired, Instance, InstanceId, NetworkId, Observed, Power, SubnetId, TAG_GENERATION, TAG_MACHINE,
+    TAG_NETWORK, Tags, VpcId,
 };
-use crate::machine::{Gateway, Group, RouteTable, Subnet, Volume, Vpc};
+use crate::machine::{Gateway, Group, Profile, RouteTable, Subnet, Volume, Vpc};
 
 /// The things that make up the machine.
 ///
-/// Every laptop chooses alike: first what an instance is in or what is already in use, then the lowest id.
+/// Every laptop chooses alike: first what an instance is in or what is already in use, then the lowest id. Of VPCs the
+/// one that the instance profile names comes before the lowest id.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Winners<'a> {
     /// Our VPC.
@@ -33,14 +35,19 @@ impl Observed {
         let ours = |tags: &Tags| is_ours(&key, tags);
         let alive = || self.instances.all().iter().filter(|i| ours(&i.tags) && i.power != Power::Terminated);
         let instance = alive().min_by_key(|i| (i.power == Power::ShuttingDown, &i.id));
-        let houses = |vpc: &VpcId| !alive().any(|i| i.vpc.as_ref() == Some(vpc));
+        let vacant = |vpc: &VpcId| !alive().any(|i| i.vpc.as_ref() == Some(vpc));
+        let own_profile =
+            self.profile.present().filter(|p| desired.instance_profile.is_none() && ours(&p.tags));
+        let claim = own_profile.and_then(|profile| profile.tags.get(TAG_NETWORK));
+        let unclaimed = |vpc: &VpcId| claim.is_none_or(|claimed| claimed != vpc.as_str());
 
-        let own_vpcs = self.vpcs.all().iter().filter(|vpc| ours(&vpc.tags));
-        let vpc = own_vpcs.min_by_key(|vpc| (houses(&vpc.id), &vpc.id)).filter(|_| desired.subnet.is_none());
+        let own_vpcs = self.vpcs.all().iter().filter(|vpc| ours(&vpc.tags) && desired.subnet.is_none());
+        let vpc = own_vpcs.min_by_key(|vpc| (vacant(&vpc.id), unclaimed(&vpc.id), &vpc.id));
         let subnet = match &desired.subnet {
             Some(given) => self.subnets.all().iter().find(|subnet| &subnet.id == given),
             None => {
-                let own = self.subnets.all().iter().filter(|s| ours(&s.tags) && vpc.is_some_and(|v| v.id == s.vpc));
+                let own =
+                    self.subnets.all().iter().filter(|s| ours(&s.tags) && vpc.is_some_and(|v| v.id == s.vpc));
                 own.min_by_key(|subnet| &subnet.id)
             }
         };
@@ -50,7 +57,9 @@ impl Observed {
         let free = gateways.filter(|g| g.vpc.as_ref().is_none_or(here));
         let gateway = free.min_by_key(|gateway| (gateway.vpc.is_none(), &gateway.id));
         let tables = self.route_tables.all().iter().filter(|t| ours(&t.tags) && here(&t.vpc));
-        let route_table = tables.min_by_key(|table| (table.associations.is_empty(), &table.id));
+        let serves = |table: &RouteTable| subnet.is_some_and(|subnet| table.serves(&subnet.id));
+        let route_table =
+            tables.min_by_key(|table| (!serves(table), table.associations.is_empty(), &table.id));
         let groups = self.groups.all().iter().filter(|g| ours(&g.tags) && here(&g.vpc));
         let group = groups.min_by_key(|group| &group.id);
         let root = instance.and_then(|i| i.root.as_ref());
@@ -65,6 +74,20 @@ impl<'a> Winners<'a> {
         self.vpc.map(|vpc| &vpc.id).or_else(|| self.subnet.map(|subnet| &subnet.vpc))
     }
 
+    /// The VPC that our instance lives in, when that is not the one that the settings ask for.
+    pub(super) fn elsewhere(&self) -> Option<&'a VpcId> {
+        let lives_in = self.instance.filter(|i| i.power != Power::ShuttingDown)?.vpc.as_ref()?;
+        (self.network() != Some(lives_in)).then_some(lives_in)
+    }
+
+    /// Whether our instance profile, which must name our VPC before an instance is made, names none that is there.
+    pub(super) fn claims_nothing(&self, desired: &Desired, profile: &Profile) -> bool {
+        let claim = profile.tags.get(TAG_NETWORK).map(String::as_str);
+        // A VPC that is claimed and there is the one that counts, as long as there is no instance.
+        let void = claim.is_none() || self.vpc.map(|vpc| vpc.id.as_str()) != claim;
+        void && self.instance.is_none() && desired.subnet.is_none()
+    }
+
     /// How many instances this network has had, and the resource whose tag counts them.
     pub(super) fn generation(&self, desired: &Desired) -> Option<(NetworkId, u32)> {
         let (id, tags) = if desired.subnet.is_none() {
@@ -77,7 +100,7 @@ impl<'a> Winners<'a> {
     }
 
     /// What carries tags of ours: id, tags and name part. The company's subnet does not.
-    pub(super) fn tagged(&self, observed: &'a Observed) -> Vec<(&'a str, &'a Tags, &'static str)> {
+    pub(super) fn tagged(&self) -> Vec<(&'a str, &'a Tags, &'static str)> {
         let mut all = Vec::new();
         if let Some(vpc) = self.vpc {
             all.push((vpc.id.as_str(), &vpc.tags, "vpc"));
@@ -88,8 +111,10 @@ impl<'a> Winners<'a> {
         all.extend(self.group.map(|group| (group.id.as_str(), &group.tags, "group")));
         if let Some(instance) = self.instance.filter(|instance| instance.power != Power::ShuttingDown) {
             all.push((instance.id.as_str(), &instance.tags, "machine"));
-            let volumes = observed.volumes.all().iter().filter(|v| v.attached.as_ref() == Some(&instance.id));
-            all.extend(volumes.map(|volume| (volume.id.as_str(), &volume.tags, "volume")));
+            // Another volume that somebody attached is not ours, nor is a root disk that came from another machine.
+            let machine = instance.tags.get(TAG_MACHINE);
+            let root = self.volume.filter(|v| v.tags.get(TAG_MACHINE).is_none_or(|tag| Some(tag) == machine));
+            all.extend(root.map(|volume| (volume.id.as_str(), &volume.tags, "volume")));
         }
         all
     }
