@@ -12,6 +12,7 @@ use holdfast_core::plan::{self, Consent, Goal, Plan, Step, Waiting};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::problem::Problem;
+use crate::store::{Intent, Store};
 use crate::world::{Done, Failure, World};
 
 /// How long AWS may not know what it was told a moment ago: instance profiles take up to two minutes.
@@ -26,7 +27,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 /// Who watches an operation, and agrees to it.
 pub trait Witness {
     /// Asks for consent to a plan. What is not agreed to is not done.
-    fn consent(&self, plan: &Plan) -> impl Future<Output = Consent>;
+    fn consent(&self, observed: &Observed, plan: &Plan) -> impl Future<Output = Consent>;
     /// Something happened.
     fn event(&self, event: Event<'_>);
 }
@@ -41,7 +42,7 @@ pub enum Event<'a> {
     /// AWS does not know yet what was just made.
     Postponed(&'a Step, &'a Problem),
     /// Somebody else changed the world; it is looked at again.
-    Surprised(&'a Problem),
+    Surprised(&'a Step, &'a Problem),
     /// Nothing can be done but wait.
     Waiting(&'a [Waiting]),
 }
@@ -55,20 +56,24 @@ pub struct Report {
     pub performed: usize,
 }
 
-/// Looks, plans, asks once, performs at the same time every step that is ready, and looks again, until the goal is
-/// reached.
+/// Brings a machine to a goal: takes its lock, looks, plans, asks once, performs at the same time every step that is
+/// ready, and looks again, until the goal is reached.
 ///
-/// Dropping the future stops it anywhere; running it again goes on from what is there.
+/// `operation` names the command for whoever finds the machine locked, or the operation interrupted. Dropping the future stops it anywhere; running it again goes on from what is there.
 ///
 /// # Errors
-/// What blocks the plan, a consent that is missing, the first step that AWS refuses, or a wait that is too long. Steps
+/// A machine that is locked, what blocks the plan, a consent that is missing, the first step that AWS refuses, or a wait that is too long. Steps
 /// that were under way by then have ended.
 pub async fn converge<W: World>(
     world: &W,
+    store: &Store,
+    operation: &str,
     desired: &Desired,
     goal: Goal,
     witness: &impl Witness,
 ) -> Result<Report, Problem> {
+    let _lock = store.lock(&desired.key(), operation)?;
+    let intent = store.intent(&desired.key());
     let mut observed = world.observe(desired, goal).await?;
     let first = plan::plan(desired, &observed, goal);
     if let Some(blocked) = first.blocked.first() {
@@ -82,7 +87,11 @@ pub async fn converge<W: World>(
     let mut fresh = true;
 
     if !first.is_done() {
-        consent = witness.consent(&first).await;
+        consent = witness.consent(&observed, &first).await;
+        if !consent.covers(first.impact()) {
+            return Err(Problem::no_consent(goal));
+        }
+        intent.write(&Intent::now(operation, goal.word()))?;
     }
     loop {
         let next = plan::decide(desired, &observed, goal);
@@ -96,7 +105,7 @@ pub async fn converge<W: World>(
                     continue;
                 }
                 if !consent.covers(step.impact()) {
-                    consent = witness.consent(&plan::plan(desired, &observed, goal)).await;
+                    consent = witness.consent(&observed, &plan::plan(desired, &observed, goal)).await;
                     if !consent.covers(step.impact()) {
                         journal.refuse(Problem::no_consent(goal));
                         break;
@@ -128,7 +137,7 @@ pub async fn converge<W: World>(
                     journal.postpone(step, problem);
                 }
                 Err(Failure::Changed(problem)) => {
-                    witness.event(Event::Surprised(&problem));
+                    witness.event(Event::Surprised(&step, &problem));
                     journal.surprise(problem);
                 }
                 Err(Failure::Refused(problem)) => journal.refuse(problem),
@@ -142,6 +151,7 @@ pub async fn converge<W: World>(
             sleep_until(pause).await;
         } else if fresh {
             if next.ready.is_empty() && next.waiting.is_empty() {
+                intent.clear()?;
                 return Ok(Report { observed, performed: journal.performed.len() });
             }
             witness.event(Event::Waiting(&next.waiting));

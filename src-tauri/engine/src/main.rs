@@ -1,1 +1,5 @@
-fn main() {}
+//! The command `holdfast`.
+
+fn main() -> std::process::ExitCode {
+    holdfast::cli::run()
+}

@@ -10,6 +10,8 @@ use holdfast_core::session::Failure;
 use holdfast_core::settings::SettingsError;
 use serde::Serialize;
 
+use crate::store::{LockError, StoreError};
+
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -134,6 +136,24 @@ impl From<CallError> for Problem {
             CallErrorKind::Garbled(why) => {
                 Self::new("garbled", format!("The answer to {call} makes no sense")).because(why)
             }
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::new("files", "A file of Holdfast's own cannot be had").because(error.to_string())
+    }
+}
+
+impl From<LockError> for Problem {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Store(error) => error.into(),
+            LockError::Held(_) => Self::new("locked", "Another Holdfast is working on this machine right now")
+                .because(error.to_string())
+                .hint("wait for it to end, then run the same command again")
+                .exit(Exit::Refused),
         }
     }
 }

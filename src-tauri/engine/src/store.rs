@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use etcetera::BaseStrategy;
+use holdfast_core::names::UserName;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -261,6 +262,12 @@ impl IntentFile {
             Ok(()) | Err(_) => Ok(()),
         }
     }
+}
+
+/// The login name of this computer as a user of the machine, where it can serve as one: `root` cannot.
+pub fn login() -> Option<UserName> {
+    let named = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).find_map(|name| UserName::from_login(&name))
 }
 
 #[cfg(windows)]

@@ -23,8 +23,7 @@ impl Raw {
     /// Input or output is no terminal, or it refuses.
     pub fn enter() -> Result<Self, Problem> {
         if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-            return Err(Problem::new("no_terminal", "connect needs a terminal")
-                .hint("to run one command: holdfast exec -- COMMAND"));
+            return Err(none());
         }
         restore_on_panic();
         enable_raw_mode().map_err(|error| {
@@ -32,6 +31,11 @@ impl Raw {
         })?;
         Ok(Self(()))
     }
+}
+
+/// There is no terminal.
+pub fn none() -> Problem {
+    Problem::new("no_terminal", "connect needs a terminal").hint("to run one command: holdfast exec -- COMMAND")
 }
 
 impl Drop for Raw {

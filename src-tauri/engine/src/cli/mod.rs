@@ -1,0 +1,270 @@
+//! The command line.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use holdfast_core::machine::Desired;
+use holdfast_core::names::{MachineName, UserName};
+use holdfast_core::settings::Settings;
+
+use crate::aws::{Aws, Options};
+use crate::problem::{Exit, Problem};
+use crate::store::{self, Store};
+
+mod machine;
+mod out;
+mod plan;
+mod progress;
+mod sandbox;
+mod session;
+mod settings;
+mod status;
+
+const EXAMPLES: &str = "\
+Examples:
+  holdfast plan                          what would be made or changed, and what it costs
+  holdfast up                            make the machine and wait until it can be reached
+  holdfast connect                       a shell on it
+  holdfast exec -- uname -a              one command on it
+  holdfast stop                          switch it off; the volume stays
+  holdfast settings set volume_size 200
+  holdfast --sandbox up                  all of it on this computer, with no AWS account
+
+Exit codes: 0 done, 1 problem, 2 wrong use, 3 consent missing or blocked. connect and exec end with the command's own.";
+
+/// One always-on NixOS machine on EC2, in your own AWS account.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args, Debug)]
+struct Global {
+    /// The machine; the default one of the settings if left out.
+    #[arg(long, short, global = true, value_name = "NAME", env = "HOLDFAST_MACHINE")]
+    machine: Option<MachineName>,
+    /// Use a sandbox on this computer instead of AWS.
+    #[arg(long, global = true, env = "HOLDFAST_SANDBOX", value_parser = clap::builder::FalseyValueParser::new())]
+    sandbox: bool,
+    /// Show every call to AWS; twice for more.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what would be made or changed, and what it costs.
+    Plan {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make AWS match the settings.
+    Apply(Yes),
+    /// Make AWS match the settings, and go on to a machine that is on and can be reached.
+    Up(Yes),
+    /// Remove the machine and everything that holds it up.
+    Destroy {
+        #[command(flatten)]
+        yes: Yes,
+        /// Take a last snapshot of the volume and keep it.
+        #[arg(long)]
+        snapshot: bool,
+        /// Keep the volume.
+        #[arg(long)]
+        keep_volume: bool,
+    },
+    /// Switch the machine on.
+    Start(Yes),
+    /// Switch the machine off. Everything on it ends, the volume stays.
+    Stop(Yes),
+    /// Switch the machine off and on.
+    Restart(Yes),
+    /// Show the machine's state and cost.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// Go on showing changes until Ctrl-C.
+        #[arg(long, short)]
+        watch: bool,
+    },
+    /// Open a shell on the machine.
+    Connect,
+    /// Run one command on the machine; its output and exit code are this command's.
+    ///
+    /// One argument is a line for the shell; several are one program and its arguments, handed over exactly.
+    #[command(after_help = "Examples:\n  holdfast exec -- ls -l '/home/ada/my files'\n  holdfast exec -- 'cd src && cargo test | tail'")]
+    Exec {
+        /// The command.
+        #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+        command: Vec<String>,
+    },
+    /// Show and change the settings.
+    Settings {
+        #[command(subcommand)]
+        command: settings::Command,
+    },
+    /// The sandbox: a local AWS to try Holdfast without an account.
+    Sandbox {
+        #[command(subcommand)]
+        command: sandbox::Command,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+struct Yes {
+    /// Do not ask.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    log_to_stderr(cli.global.verbose);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out::problem(&Problem::new("system", "The program cannot start").because(error.to_string()));
+            return ExitCode::from(1);
+        }
+    };
+    let code = runtime.block_on(async {
+        tokio::select! {
+            result = dispatch(cli) => match result {
+                Ok(code) => code,
+                Err(problem) => {
+                    out::problem(&problem);
+                    problem.exit as u8
+                }
+            },
+            code = interrupted() => code,
+        }
+    });
+    // A thread may be reading the keyboard, which nothing can interrupt.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+async fn dispatch(cli: Cli) -> Result<u8, Problem> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "holdfast", &mut script);
+            out::data_bytes(&script);
+            Ok(0)
+        }
+        Command::Sandbox { command } => sandbox::run(command).await,
+        Command::Settings { command } => settings::run(&global, command),
+        Command::Plan { json } => machine::plan(&Context::open(&global).await?, json).await,
+        Command::Apply(yes) => machine::apply(&Context::open(&global).await?, yes.yes).await,
+        Command::Up(yes) => machine::up(&Context::open(&global).await?, yes.yes).await,
+        Command::Destroy { yes, snapshot, keep_volume } => {
+            machine::destroy(&Context::open(&global).await?, yes.yes, snapshot, keep_volume).await
+        }
+        Command::Start(yes) => machine::start(&Context::open(&global).await?, yes.yes).await,
+        Command::Stop(yes) => machine::stop(&Context::open(&global).await?, yes.yes).await,
+        Command::Restart(yes) => machine::restart(&Context::open(&global).await?, yes.yes).await,
+        Command::Status { json, watch } => status::run(&Context::open(&global).await?, json, watch).await,
+        Command::Connect => session::connect(&Context::open(&global).await?).await,
+        Command::Exec { command } => session::exec(&Context::open(&global).await?, &command).await,
+    }
+}
+
+/// What a command on a machine works with.
+struct Context {
+    store: Store,
+    desired: Desired,
+    aws: Aws,
+}
+
+impl Context {
+    async fn open(global: &Global) -> Result<Self, Problem> {
+        let store = store(global)?;
+        let desired = desired(global, &load(global, &store)?)?;
+        let mut options = if global.sandbox { sandbox::endpoint().await? } else { Options::default() };
+        options.maker = store.maker()?;
+        let aws = Aws::connect(&desired, options).await;
+        Ok(Self { store, desired, aws })
+    }
+}
+
+/// Where settings and state are; the sandbox has its own, so that trying things out changes nothing real.
+fn store(global: &Global) -> Result<Store, Problem> {
+    if global.sandbox { sandbox::store() } else { Ok(Store::open()?) }
+}
+
+/// The user of a machine whose settings name none. In the sandbox it need not fit anything.
+fn login(global: &Global) -> Option<UserName> {
+    store::login().or_else(|| "dev".parse().ok().filter(|_| global.sandbox))
+}
+
+fn load(global: &Global, store: &Store) -> Result<Settings, Problem> {
+    let text = store.read_settings_text()?.unwrap_or_default();
+    let login = login(global);
+    Settings::parse(&text, login.as_ref()).map_err(|errors| Problem::settings(&store.settings_path(), &errors))
+}
+
+fn desired(global: &Global, settings: &Settings) -> Result<Desired, Problem> {
+    settings.machine(global.machine.as_ref()).cloned().ok_or_else(|| {
+        let known: Vec<&str> = settings.machines.keys().map(MachineName::as_str).collect();
+        let name = global.machine.as_ref().map(ToString::to_string).unwrap_or_default();
+        Problem::new("no_such_machine", format!("The settings know no machine {name}"))
+            .because(format!("they know {}", known.join(", ")))
+            .exit(Exit::Usage)
+    })
+}
+
+/// Asks a question that is answered with yes or no; nobody there to answer means no.
+fn confirm(question: &str) -> bool {
+    use std::io::{BufRead, Write};
+    if !std::io::stdin().is_terminal() {
+        return false;
+    }
+    let mut err = std::io::stderr().lock();
+    let _ = err.write_all(question.as_bytes()).and_then(|()| err.flush());
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // Help and version are asked for and go to stdout; clap knows which is which.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+/// Ctrl-C ends any command at once: what is under way is healed by the next run.
+async fn interrupted() -> u8 {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    out::talk("\nInterrupted. Run the same command again to go on.");
+    130
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "holdfast=debug",
+        _ => "debug",
+    };
+    let colour = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_ansi(colour);
+    let _ = log.try_init();
+}

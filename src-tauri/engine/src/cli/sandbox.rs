@@ -1,0 +1,201 @@
+//! The sandbox: a local AWS in a process of its own, so that `up` and `connect` are separate commands.
+
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::process::{Command as Process, Stdio};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use clap::Subcommand;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use super::out;
+use crate::aws::Options;
+use crate::problem::Problem;
+use crate::store::Store;
+
+/// How long a sandbox may take to start.
+const START: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show whether it runs, and what is in it.
+    Status,
+    /// End it. What is in it stays, and is there again with the next command that uses it.
+    Stop,
+    /// Remove everything in it.
+    Reset,
+    /// Run it, in the foreground.
+    #[command(hide = true)]
+    Serve,
+}
+
+/// Where a running sandbox is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Running {
+    pid: u32,
+    port: u16,
+}
+
+pub(super) async fn run(command: Command) -> Result<u8, Problem> {
+    match command {
+        Command::Serve => serve().await?,
+        Command::Status => match running().await? {
+            Some(running) => {
+                out::data(&format!("The sandbox runs on 127.0.0.1:{}, process {}.", running.port, running.pid));
+                let status = admin(running.port, "GET", "/_holdfast/status").await.unwrap_or_default();
+                out::data(status.trim_end());
+            }
+            None => out::data("No sandbox runs. The next command with --sandbox starts it."),
+        },
+        Command::Stop => match running().await? {
+            Some(running) => {
+                end(&running).await?;
+                out::talk("The sandbox has ended; what is in it stays.");
+            }
+            None => out::talk("No sandbox runs."),
+        },
+        Command::Reset => {
+            if let Some(running) = running().await? {
+                end(&running).await?;
+            }
+            let folder = folder()?;
+            if folder.exists() {
+                std::fs::remove_dir_all(&folder).map_err(|error| files(&error))?;
+            }
+            out::talk("The sandbox is empty.");
+        }
+    }
+    Ok(0)
+}
+
+/// The sandbox's own settings and state.
+pub(super) fn store() -> Result<Store, Problem> {
+    let folder = folder()?;
+    Ok(Store::at(folder.join("config"), folder.join("state")))
+}
+
+/// The running sandbox as an endpoint of AWS; starts it if need be.
+pub(super) async fn endpoint() -> Result<Options, Problem> {
+    let running = match running().await? {
+        Some(running) => running,
+        None => start().await?,
+    };
+    out::talk("Sandbox: this is not AWS. Nothing costs money, and the machine is a shell on this computer.");
+    let credentials = Credentials::from_keys("AKIASANDBOX000000000", "sandbox", None);
+    Ok(Options {
+        endpoint: Some(format!("http://127.0.0.1:{}", running.port)),
+        credentials: Some(SharedCredentialsProvider::new(credentials)),
+        ..Options::default()
+    })
+}
+
+fn folder() -> Result<PathBuf, Problem> {
+    Ok(Store::open()?.state_dir().join("sandbox"))
+}
+
+fn running_file() -> Result<PathBuf, Problem> {
+    Ok(folder()?.join("running.json"))
+}
+
+/// The sandbox that runs and answers, if one does.
+async fn running() -> Result<Option<Running>, Problem> {
+    let Ok(text) = std::fs::read_to_string(running_file()?) else { return Ok(None) };
+    let Ok(running) = serde_json::from_str::<Running>(&text) else { return Ok(None) };
+    Ok(admin(running.port, "GET", "/_holdfast/status").await.map(|_| running))
+}
+
+/// Starts the sandbox as a process of its own that outlives this one.
+async fn start() -> Result<Running, Problem> {
+    let folder = folder()?;
+    std::fs::create_dir_all(&folder).map_err(|error| files(&error))?;
+    let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).map_err(|error| files(&error))?;
+    let program = std::env::current_exe().map_err(|error| files(&error))?;
+    let mut process = Process::new(program);
+    process.args(["sandbox", "serve"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    detach(&mut process);
+    let mut child = process.spawn().map_err(|error| files(&error))?;
+    let failed = |cause: String| {
+        Problem::new("sandbox", "The sandbox does not start")
+            .because(cause)
+            .hint(format!("see {}", folder.join("log").display()))
+    };
+    let answers = async {
+        loop {
+            if let Ok(Some(running)) = running().await {
+                return Ok(running);
+            }
+            // Two commands may start it at the same moment; then one of the processes ends, and that is well.
+            if let Ok(Some(status)) = child.try_wait()
+                && !status.success()
+            {
+                return Err(failed(status.to_string()));
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(START, answers).await.unwrap_or_else(|_| Err(failed("it does not answer".to_owned())))
+}
+
+/// Ctrl-C at the terminal must not reach it.
+#[cfg(unix)]
+fn detach(process: &mut Process) {
+    use std::os::unix::process::CommandExt;
+    process.process_group(0);
+}
+
+/// Ctrl-C at the terminal must not reach it.
+/// Source: <https://learn.microsoft.com/windows/win32/procthread/process-creation-flags>, `DETACHED_PROCESS`.
+#[cfg(windows)]
+fn detach(process: &mut Process) {
+    use std::os::windows::process::CommandExt;
+    process.creation_flags(0x0000_0008);
+}
+
+async fn serve() -> Result<(), Problem> {
+    let store = store()?;
+    let Ok(_lock) = store.lock("sandbox", "serve") else { return Ok(()) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| files(&error))?;
+    let port = listener.local_addr().map_err(|error| files(&error))?.port();
+    let running = serde_json::json!(Running { pid: std::process::id(), port }).to_string();
+    let sandbox = holdfast_sandbox::open(&folder()?.join("world")).map_err(|error| files(&error))?;
+    let file = running_file()?;
+    std::fs::write(&file, running).map_err(|error| files(&error))?;
+    sandbox.serve(listener).await.map_err(|error| files(&error))?;
+    let _ = std::fs::remove_file(file);
+    Ok(())
+}
+
+async fn end(running: &Running) -> Result<(), Problem> {
+    let gone = async {
+        let _ = admin(running.port, "POST", "/_holdfast/shutdown").await;
+        while admin(running.port, "GET", "/_holdfast/status").await.is_some() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(START, gone).await.map_err(|_| {
+        Problem::new("sandbox", "The sandbox does not end").hint(format!("end the process {}", running.pid))
+    })
+}
+
+/// One call to the sandbox's own interface; `None` when nobody, or somebody else, answers.
+async fn admin(port: u16, method: &str, path: &str) -> Option<String> {
+    let call = async {
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
+    };
+    timeout(Duration::from_secs(2), call).await.ok().flatten()
+}
+
+fn files(error: &dyn std::error::Error) -> Problem {
+    Problem::new("sandbox", "The sandbox cannot be used").because(error.to_string())
+}
