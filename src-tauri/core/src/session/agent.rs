@@ -413,40 +413,31 @@ impl Agent {
 
     /// False if the message must come again.
     fn process(&mut self, now: Moment, payload_type: PayloadType, payload: &[u8]) -> bool {
-        match (payload_type, self.phase) {
-            (PayloadType::HandshakeResponse, Phase::AwaitingResponse { .. }) => self.response(now, payload),
-            (PayloadType::EncChallengeResponse, Phase::AwaitingChallenge { .. }) => {
+        match payload_type {
+            PayloadType::HandshakeResponse if matches!(self.phase, Phase::AwaitingResponse { .. }) => {
+                self.response(now, payload);
+            }
+            PayloadType::EncChallengeResponse if matches!(self.phase, Phase::AwaitingChallenge { .. }) => {
                 self.challenge_response(now, payload);
             }
-            (
-                PayloadType::Output | PayloadType::Size | PayloadType::Flag | PayloadType::Error,
-                Phase::Open,
-            ) => {
+            PayloadType::Output | PayloadType::Size | PayloadType::Flag if self.phase == Phase::Open => {
                 return self.input(payload_type, payload);
             }
             // Among them data during the handshake: acknowledged, and dropped.
-            (
-                PayloadType::None
-                | PayloadType::Output
-                | PayloadType::Error
-                | PayloadType::Size
-                | PayloadType::Parameter
-                | PayloadType::HandshakeRequest
-                | PayloadType::HandshakeResponse
-                | PayloadType::HandshakeComplete
-                | PayloadType::EncChallengeRequest
-                | PayloadType::EncChallengeResponse
-                | PayloadType::Flag
-                | PayloadType::StdErr
-                | PayloadType::ExitCode
-                | PayloadType::Unknown(_),
-                Phase::Starting
-                | Phase::AwaitingResponse { .. }
-                | Phase::AwaitingKey
-                | Phase::AwaitingChallenge { .. }
-                | Phase::Open
-                | Phase::Failed,
-            ) => {}
+            PayloadType::None
+            | PayloadType::Output
+            | PayloadType::Error
+            | PayloadType::Size
+            | PayloadType::Parameter
+            | PayloadType::HandshakeRequest
+            | PayloadType::HandshakeResponse
+            | PayloadType::HandshakeComplete
+            | PayloadType::EncChallengeRequest
+            | PayloadType::EncChallengeResponse
+            | PayloadType::Flag
+            | PayloadType::StdErr
+            | PayloadType::ExitCode
+            | PayloadType::Unknown(_) => {}
         }
         true
     }

@@ -1,3 +1,5 @@
+//! The client's end of a session.
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;

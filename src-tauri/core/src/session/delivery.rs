@@ -20,8 +20,8 @@ pub(super) struct Rtt {
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
 const FIRST_TIMEOUT: Duration = Duration::from_millis(200);
 const CLOCK_GRANULARITY: Duration = Duration::from_millis(10);
-const MAX_TIMEOUT: Duration = Duration::from_secs(1);
-const MAX_BACKED_OFF: Duration = Duration::from_secs(4);
+/// The agent and the plugin stop at one second, and so can never learn that a link is slower than that.
+const MAX_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl Rtt {
     pub(super) const fn new() -> Self {
@@ -47,7 +47,7 @@ impl Rtt {
     }
 
     fn back_off(&mut self) {
-        self.timeout = (self.timeout * 2).min(MAX_BACKED_OFF);
+        self.timeout = (self.timeout * 2).min(MAX_TIMEOUT);
     }
 
     fn forget_back_off(&mut self) {
@@ -73,6 +73,11 @@ pub(super) struct Outbox {
     cursor: usize,
     bytes: usize,
     rtt: Rtt,
+    /// When something was last acknowledged on this link.
+    progress: Option<Moment>,
+    /// When the youngest of the acknowledged messages went out on this link. What went out before it and is not
+    /// acknowledged has been overtaken, and is probably lost.
+    overtaken: Option<Moment>,
     resent: u64,
 }
 
@@ -82,7 +87,16 @@ const RESEND_BURST: usize = 32;
 
 impl Outbox {
     pub(super) const fn new() -> Self {
-        Self { unacked: VecDeque::new(), first: 0, cursor: 0, bytes: 0, rtt: Rtt::new(), resent: 0 }
+        Self {
+            unacked: VecDeque::new(),
+            first: 0,
+            cursor: 0,
+            bytes: 0,
+            rtt: Rtt::new(),
+            progress: None,
+            overtaken: None,
+            resent: 0,
+        }
     }
 
     /// The number that the next message must carry.
@@ -147,7 +161,9 @@ impl Outbox {
         message.bytes = Vec::new();
         if let (1, Some(sent)) = (message.times, message.sent) {
             self.rtt.sample(now.since(sent));
+            self.overtaken = self.overtaken.max(Some(sent));
         }
+        self.progress = Some(now);
         while self.unacked.front().is_some_and(|message| message.acked) {
             self.unacked.pop_front();
             self.first += 1;
@@ -161,18 +177,28 @@ impl Outbox {
             message.sent = None;
         }
         self.cursor = 0;
+        self.progress = None;
+        self.overtaken = None;
         self.rtt.forget_back_off();
     }
 
     /// When [`Outbox::resend_overdue`] has something to do.
     pub(super) fn due(&self) -> Option<Moment> {
-        self.oldest().filter_map(|(_, message)| message.sent).min().map(|sent| sent + self.rtt.timeout())
+        self.oldest().filter_map(|(_, message)| self.due_of(message)).min()
+    }
+
+    /// As long as acknowledgements come in, a message is not late only because there is a queue before it: on a slow uplink
+    /// with a full send buffer all messages wait long.
+    fn due_of(&self, message: &Unacked) -> Option<Moment> {
+        let sent = message.sent?;
+        let waits_since =
+            if Some(sent) < self.overtaken { sent } else { self.progress.unwrap_or(sent).max(sent) };
+        Some(waits_since + self.rtt.timeout())
     }
 
     /// Has the oldest messages sent again whose acknowledgement is overdue; says whether there were any.
     pub(super) fn resend_overdue(&mut self, now: Moment) -> bool {
-        let timeout = self.rtt.timeout();
-        let overdue = |message: &Unacked| message.sent.is_some_and(|sent| sent + timeout <= now);
+        let overdue = |message: &Unacked| self.due_of(message).is_some_and(|due| due <= now);
         let indexes: Vec<usize> = self.oldest().filter(|(_, m)| overdue(m)).map(|(index, _)| index).collect();
         for index in &indexes {
             if let Some(message) = self.unacked.get_mut(*index) {

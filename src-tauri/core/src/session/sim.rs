@@ -89,15 +89,21 @@ struct Weather {
     delay: (u64, u64),
     /// The gateway pauses the agent while the client is away.
     pauses: bool,
+    /// What is on its way to the agent survives a cut of the client's link, and arrives late.
+    lingers: bool,
+    /// How often the client's owner finds no time for it.
+    lazy: u64,
 }
 
 impl Weather {
     fn new(rng: &mut Rng) -> Self {
         let mut chance = |most: u64| if rng.chance(400) { 0 } else { rng.below(most) };
         let (lose, double, garble, junk) = (chance(200), chance(200), chance(50), chance(20));
+        let lazy = chance(400);
         let fastest = 1 + rng.below(300);
         let jitter = if rng.chance(500) { 1 } else { 1 + rng.below(200) };
-        Self { lose, double, garble, junk, delay: (fastest, fastest + jitter), pauses: rng.chance(500) }
+        let (pauses, lingers) = (rng.chance(500), rng.chance(500));
+        Self { lose, double, garble, junk, delay: (fastest, fastest + jitter), pauses, lingers, lazy }
     }
 }
 
@@ -128,6 +134,7 @@ enum Happening {
     Connect,
     AgentDown,
     AgentUp,
+    Wake,
     ClientKey(DataKey),
     AgentKey,
 }
@@ -357,7 +364,7 @@ impl Sim {
                 }
             }
             Happening::ToAgent { link, bytes } => {
-                if self.agent_up && self.carries && link == self.link {
+                if self.agent_up && (self.weather.lingers || self.carries && link == self.link) {
                     self.agent.handle_frame(self.now, &bytes);
                 }
             }
@@ -399,6 +406,7 @@ impl Sim {
                 self.agent_up = true;
                 self.agent.link_up(self.now);
             }
+            Happening::Wake => {}
             Happening::ClientKey(key) => self.session.provide_key(self.now, key),
             Happening::AgentKey => self.agent.provide_key(self.now, self.key),
         }
@@ -441,12 +449,17 @@ impl Sim {
         while let Some(event) = self.agent.poll_event() {
             self.agent_event(event)?;
         }
-        while let Some(transmit) = self.session.poll_transmit(self.now) {
-            self.transmit(transmit)?;
-        }
         while let Some(bytes) = self.agent.poll_transmit() {
             let link = self.link;
             self.carry(bytes, |bytes| Happening::ToClient { link, bytes });
+        }
+        if self.rng.chance(self.weather.lazy) {
+            let nap = self.rng.millis(1, 100);
+            self.after(nap, Happening::Wake);
+            return Ok(());
+        }
+        while let Some(transmit) = self.session.poll_transmit(self.now) {
+            self.transmit(transmit)?;
         }
         while let Some(event) = self.session.poll_event() {
             self.event(event)?;
@@ -673,7 +686,7 @@ fn run(kind: Kind, seeds: std::ops::Range<u64>) {
 
 #[test]
 fn shells() {
-    run(Kind::Shell, 0..1000);
+    run(Kind::Shell, 0..1500);
 }
 
 #[test]
@@ -683,7 +696,7 @@ fn silent_shells() {
 
 #[test]
 fn commands() {
-    run(Kind::Command, 0..500);
+    run(Kind::Command, 0..700);
 }
 
 #[test]
@@ -693,10 +706,10 @@ fn ports() {
 
 #[test]
 fn encrypted_shells() {
-    run(Kind::SecretShell, 0..300);
+    run(Kind::SecretShell, 0..400);
 }
 
 #[test]
 fn encrypted_commands() {
-    run(Kind::SecretCommand, 0..300);
+    run(Kind::SecretCommand, 0..400);
 }

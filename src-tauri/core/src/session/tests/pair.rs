@@ -1,5 +1,7 @@
 //! Both ends together, frame by frame.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::{START, config, events, ms, transmits};
@@ -130,6 +132,35 @@ fn a_good_link_needs_no_resends() {
     let stats = session.stats();
     assert_eq!((stats.resent, stats.duplicates, stats.refused), (0, 0, 0));
     assert_eq!(agent.unacked(), 0);
+}
+
+/// 1 Mbit/s up and much to send: the acknowledgements are late because of ourselves, which is no reason to send more.
+#[test]
+fn a_slow_uplink_does_not_carry_everything_twice() {
+    let (mut session, mut agent) = pair();
+    agent.write_output(START, Stream::Out, b"$ ");
+    exchange(&mut session, &mut agent, START);
+    let (mut now, mut free) = (START, START);
+    let mut uplink = std::collections::VecDeque::new();
+    let (mut left, mut messages) = (4 << 20, 0);
+    while left > 0 || session.unacknowledged() > 0 {
+        left -= session.write(now, &vec![b'x'; left]);
+        for frame in frames(&mut session, now) {
+            free = free.max(now) + Duration::from_micros(8 * frame.len() as u64);
+            uplink.push_back((free, frame));
+            messages += 1;
+        }
+        let arrival = uplink.front().map(|(at, _)| *at);
+        now = arrival.into_iter().chain(session.poll_timeout()).min().unwrap().max(now);
+        session.handle_timeout(now);
+        if arrival.is_some_and(|at| at <= now) {
+            let (_, frame) = uplink.pop_front().unwrap();
+            agent.handle_frame(now, &frame);
+            said(&mut agent).iter().for_each(|bytes| session.handle_frame(now, bytes));
+        }
+    }
+    let resent = session.stats().resent;
+    assert!(resent * 20 < messages, "{resent} of {messages}");
 }
 
 proptest! {
