@@ -4,124 +4,21 @@
 //! It sends without regard to acknowledgements, sends again only its oldest message, looks at that only every 100 ms,
 //! forgets messages beyond 100 000, and acknowledges data that comes during a handshake only to drop it.
 
-use std::collections::{BTreeMap, VecDeque};
+mod config;
+mod handshake;
+
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
+pub use self::config::{AgentConfig, AgentEvent, AgentKms, SessionType};
 pub use super::Stream;
 use super::cipher::Cipher;
 use super::delivery::{Arrival, Inbox};
 use super::wire::{
-    Acknowledge, ActionStatus, EncChallenge, Flag, Frame, HandshakeComplete, HandshakeRequest,
-    HandshakeResponse, Ids, Json as _, KmsResult, MessageType, PayloadType, RequestedAction, Size, derive,
+    Acknowledge, EncChallenge, Flag, Frame, Ids, Json as _, MessageType, PayloadType, Size, derive,
     exit_code, from_json,
 };
 use crate::time::Moment;
-
-/// What an agent knows of a session that it is to serve.
-#[derive(Clone)]
-pub struct AgentConfig {
-    pub session_id: String,
-    /// Part of the KMS encryption context.
-    pub target_id: String,
-    pub session_type: SessionType,
-    /// For example `3.3.1345.0`.
-    pub agent_version: String,
-    /// Random, and never used for another session.
-    pub seed: [u8; 32],
-    /// The session is encrypted. Port sessions never are.
-    pub kms: Option<AgentKms>,
-}
-
-/// What a session is, as its document says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SessionType {
-    StandardStream,
-    InteractiveCommands,
-    NonInteractiveCommands {
-        /// Stderr and the exit code go their own ways.
-        separate_output: bool,
-    },
-    Port {
-        port_number: String,
-        /// `LocalPortForwarding`, or none for raw bytes.
-        kind: Option<String>,
-        host: Option<String>,
-    },
-}
-
-impl std::fmt::Debug for AgentConfig {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { session_id, session_type, kms, .. } = self;
-        let mut out = out.debug_struct("AgentConfig");
-        out.field("session_id", session_id).field("session_type", session_type).field("kms", kms);
-        out.finish_non_exhaustive()
-    }
-}
-
-impl SessionType {
-    /// The name in the handshake.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::StandardStream => "Standard_Stream",
-            Self::InteractiveCommands => "InteractiveCommands",
-            Self::NonInteractiveCommands { .. } => "NonInteractiveCommands",
-            Self::Port { .. } => "Port",
-        }
-    }
-
-    const fn requires_handshake(&self) -> bool {
-        match self {
-            Self::StandardStream | Self::InteractiveCommands => false,
-            Self::NonInteractiveCommands { .. } | Self::Port { .. } => true,
-        }
-    }
-
-    fn properties(&self) -> Value {
-        match self {
-            Self::StandardStream | Self::InteractiveCommands => Value::Null,
-            Self::NonInteractiveCommands { separate_output } => {
-                json!({"linux": {"separateOutputStream": separate_output}})
-            }
-            Self::Port { port_number, kind, host } => {
-                json!({"portNumber": port_number, "type": kind.as_deref().unwrap_or_default(),
-                    "host": host.as_deref().unwrap_or_default()})
-            }
-        }
-    }
-}
-
-/// The key of an encrypted session.
-#[derive(Clone, Debug)]
-pub struct AgentKms {
-    pub key_id: String,
-    /// Refuse clients that leave the random challenge out of the encryption context (`Kms.RequireKMSChallengeResponse`).
-    pub require_challenge: bool,
-}
-
-/// Something for the embedder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AgentEvent {
-    /// Start the guest: comes once in every session, at once if there is no handshake.
-    HandshakeDone,
-    /// End the session; the text belongs into `channel_closed`.
-    HandshakeFailed(String),
-    /// Have KMS decrypt this, then [`Agent::provide_key`] or [`Agent::key_refused`].
-    DecryptKey {
-        ciphertext: Vec<u8>,
-        context: BTreeMap<String, String>,
-    },
-    Input(Vec<u8>),
-    Resize {
-        cols: u16,
-        rows: u16,
-    },
-    /// The client wants the session ended.
-    Terminate,
-    /// Port sessions: the client's local connection closed.
-    Disconnect,
-}
 
 /// Bytes that the agent reads from a pty, pipe or socket for one message.
 pub const OUTPUT_PAYLOAD: usize = 1024;
@@ -365,29 +262,6 @@ impl Agent {
         self.paused
     }
 
-    fn handshake_request(&self) -> HandshakeRequest {
-        let session_type = &self.config.session_type;
-        let mut actions = vec![RequestedAction {
-            action_type: "SessionType".into(),
-            action_parameters: json!({"SessionType": session_type.name(), "Properties": session_type.properties()}),
-        }];
-        if let Some(kms) = &self.config.kms {
-            actions.push(RequestedAction {
-                action_type: "KMSEncryption".into(),
-                action_parameters: json!({"KMSKeyId": kms.key_id, "Challenge": self.random_challenge()}),
-            });
-        }
-        HandshakeRequest {
-            agent_version: self.config.agent_version.clone(),
-            requested_client_actions: actions,
-        }
-    }
-
-    fn random_challenge(&self) -> String {
-        use base64::Engine as _;
-        base64::prelude::BASE64_STANDARD.encode(&derive(&self.config.seed, "random challenge", 0)[..16])
-    }
-
     fn stream_data(&mut self, now: Moment, frame: &Frame<'_>) {
         let Ok(sequence) = u64::try_from(frame.sequence) else { return };
         match self.inbox.arrive(sequence, frame.payload_type, frame.payload) {
@@ -466,66 +340,6 @@ impl Agent {
             }
         }
         true
-    }
-
-    fn response(&mut self, now: Moment, payload: &[u8]) {
-        let Some(response) = from_json::<HandshakeResponse>(payload) else { return };
-        for action in &response.processed_client_actions {
-            if action.action_status != ActionStatus::Success {
-                let status = u32::from(action.action_status);
-                let (what, why) = (&action.action_type, &action.error);
-                return self.fail(format!("{what} failed on client with status {status} error: {why}"));
-            }
-        }
-        let Some(kms) = self.config.kms.clone() else { return self.complete(now) };
-        let key = response.processed_client_actions.iter().find(|a| a.action_type == "KMSEncryption");
-        let key = key.and_then(|key| serde_json::from_value::<KmsResult>(key.action_result.clone()).ok());
-        let Some(key) = key else { return self.fail("Fetching data key failed: there is none".into()) };
-        if kms.require_challenge && !key.challenge_acknowledged {
-            return self.fail("client does not support required encryption context random challenge".into());
-        }
-        let mut context = BTreeMap::from([
-            ("aws:ssm:SessionId".to_owned(), self.config.session_id.clone()),
-            ("aws:ssm:TargetId".to_owned(), self.config.target_id.clone()),
-        ]);
-        if key.challenge_acknowledged {
-            context.insert("aws:ssm:RandomChallenge".to_owned(), self.random_challenge());
-        }
-        self.phase = Phase::AwaitingKey;
-        self.events.push_back(AgentEvent::DecryptKey { ciphertext: key.ciphertext, context });
-    }
-
-    fn challenge_response(&mut self, now: Moment, payload: &[u8]) {
-        let response = from_json::<EncChallenge>(payload);
-        let opened = response.zip(self.cipher.as_ref()).and_then(|(r, cipher)| cipher.open(&r.challenge));
-        if opened.as_ref() == Some(&self.challenge) {
-            self.complete(now);
-        } else {
-            self.fail("Encryption challenge does not match!".into());
-        }
-    }
-
-    fn complete(&mut self, now: Moment) {
-        let encrypted = self.config.kms.is_some();
-        let complete = HandshakeComplete {
-            handshake_time_to_complete: i64::try_from(now.since(self.started).as_nanos()).unwrap_or(i64::MAX),
-            customer_message: if encrypted {
-                "This session is encrypted using AWS KMS.".into()
-            } else {
-                String::new()
-            },
-        };
-        self.send(now, PayloadType::HandshakeComplete, &complete.to_json());
-        self.phase = Phase::Open;
-        self.events.push_back(AgentEvent::HandshakeDone);
-        for (payload_type, payload) in std::mem::take(&mut self.early_output) {
-            self.say(now, payload_type, &payload);
-        }
-    }
-
-    fn fail(&mut self, why: String) {
-        self.phase = Phase::Failed;
-        self.events.push_back(AgentEvent::HandshakeFailed(why));
     }
 
     fn acknowledged(&mut self, now: Moment, payload: &[u8]) {
