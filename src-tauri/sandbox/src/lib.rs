@@ -1,7 +1,38 @@
 //! A local AWS in a process, for Holdfast's demo and its tests.
+//!
+//! [`Sandbox`] answers EC2, IAM, STS, SSM and KMS requests in the real wire protocols, in process
+//! ([`Sandbox::http_client`]) or on 127.0.0.1 ([`Sandbox::serve`]). Every request arrives in one place
+//! ([`Sandbox::handle`]); the world behind it is plain data ([`World`]), driven by a clock and disturbed by fault
+//! rules. What it refuses, and with which words, follows AWS's documentation; each rule names its source.
+//!
+//! It is no place for secrets: signatures are not checked and ciphertexts are readable.
 
 mod backend;
+mod clock;
+mod conditions;
+mod connector;
+pub mod ec2;
+mod fault;
 pub mod guest;
+mod http;
+pub mod iam;
+mod ids;
 pub mod kms;
+mod principal;
+mod sandbox;
+mod ssm;
+mod store;
+mod sts;
+mod wire;
+mod world;
 
 pub use backend::{NoMachines, Power, SessionBackend, StartError, StartRequest, UpgradeResponse};
+pub use clock::{At, Clock};
+pub use conditions::{Conditions, Key, Pace, Quotas, SessionPreferences, TokenOfTerminated};
+pub use connector::InProcess;
+pub use fault::{Call, Fault, Rule, When};
+pub use principal::{ACCESS_KEY, Principal, SECRET_KEY};
+pub use sandbox::{Dropped, OnCall, Options, Sandbox};
+pub use ssm::{Session, Unreachable};
+pub use wire::Service;
+pub use world::{Account, Region, Tags, World};

@@ -1,0 +1,231 @@
+//! Instances over time: start, stop, reboot, terminate, and what happens by itself.
+
+use super::instance::{Instance, State};
+use super::{Kind, ok, run, types};
+use crate::backend::Power;
+use crate::clock::At;
+use crate::conditions::Pace;
+use crate::wire::{Fail, Form, Xml};
+use crate::world::{Ctx, Region};
+
+/// Instance id, state before, state after.
+type Change = (String, State, State);
+
+fn answer(changes: Vec<Change>) -> Xml {
+    let mut xml = Xml::new();
+    xml.list("instancesSet", changes, |xml, (id, before, after)| {
+        xml.text("instanceId", id);
+        after.xml(xml, "currentState");
+        before.xml(xml, "previousState");
+    });
+    xml
+}
+
+fn named<'a>(ctx: &mut Ctx<'_>, form: &Form<'a>) -> Result<Vec<&'a str>, Fail> {
+    let ids = form.texts("InstanceId");
+    if ids.is_empty() {
+        return Err(form.missing("InstanceId"));
+    }
+    for id in &ids {
+        Kind::Instance.check(id)?;
+        if !ctx.here().instances.contains_key(*id) {
+            return Err(Kind::Instance.not_found(id));
+        }
+    }
+    Ok(ids)
+}
+
+fn get<'a>(ctx: &'a mut Ctx<'_>, id: &str) -> Result<&'a mut Instance, Fail> {
+    ctx.here().instances.get_mut(id).ok_or_else(|| Kind::Instance.not_found(id))
+}
+
+fn wrong_state(id: &str, verb: &str) -> Fail {
+    Fail::new(
+        "IncorrectInstanceState",
+        format!("The instance '{id}' is not in a state from which it can be {verb}."),
+    )
+}
+
+/// A start needs capacity and quota again, and brings a new public address
+/// (docs.aws.amazon.com/AWSEC2/latest/UserGuide/how-ec2-instance-stop-start-works.html).
+pub(crate) fn start(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
+    let mut changes = Vec::new();
+    for id in named(ctx, form)? {
+        let due = ctx.now.plus(ctx.conditions.pace.boot);
+        let now = ctx.now;
+        let instance = get(ctx, id)?;
+        let before = instance.state;
+        match before {
+            State::Running | State::Pending => {
+                changes.push((id.to_owned(), before, before));
+                continue;
+            }
+            State::Stopping | State::ShuttingDown | State::Terminated => {
+                return Err(wrong_state(id, "started"));
+            }
+            State::Stopped => {}
+        }
+        let (kind, zone) = (instance.kind.clone(), instance.zone.clone());
+        let vcpus = types::named(&kind).map_or(0, |kind| kind.vcpus);
+        run::check_room(ctx, &kind, vcpus, &zone)?;
+        let number = ctx.ids.number();
+        for interface in ctx.here().interfaces.values_mut().filter(|interface| interface.instance == id) {
+            interface.public_address = interface.wants_public.then(|| run::public_address(number));
+        }
+        let instance = get(ctx, id)?;
+        (instance.state, instance.due, instance.launched, instance.reason) =
+            (State::Pending, Some(due), now, None);
+        changes.push((id.to_owned(), before, State::Pending));
+    }
+    Ok(answer(changes))
+}
+
+pub(crate) fn stop(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
+    let mut changes = Vec::new();
+    for id in named(ctx, form)? {
+        let (now, pace) = (ctx.now, ctx.conditions.pace);
+        let instance = get(ctx, id)?;
+        let before = instance.state;
+        match before {
+            State::Stopping | State::Stopped => {}
+            State::Pending | State::ShuttingDown | State::Terminated => {
+                return Err(wrong_state(id, "stopped"));
+            }
+            State::Running => {
+                begin_stop(instance, now, &pace, user("Client.UserInitiatedShutdown", now));
+                ctx.powers.push((id.to_owned(), Power::Off));
+            }
+        }
+        let after = get(ctx, id)?.state;
+        changes.push((id.to_owned(), before, after));
+    }
+    Ok(answer(changes))
+}
+
+fn user(code: &str, now: At) -> (String, String) {
+    (code.to_owned(), format!("User initiated ({})", now.gmt()))
+}
+
+fn begin_stop(instance: &mut Instance, now: At, pace: &Pace, reason: (String, String)) {
+    instance.state = State::Stopping;
+    instance.due = Some(now.plus(pace.stop));
+    instance.reason = Some(reason);
+}
+
+fn begin_terminate(instance: &mut Instance, now: At, pace: &Pace, reason: (String, String)) {
+    instance.state = State::ShuttingDown;
+    instance.due = Some(now.plus(pace.terminate));
+    instance.reason = Some(reason);
+}
+
+pub(crate) fn reboot(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
+    for id in named(ctx, form)? {
+        let online = ctx.now.plus(ctx.conditions.pace.agent);
+        let instance = get(ctx, id)?;
+        if !instance.is_running() {
+            return Err(wrong_state(id, "rebooted"));
+        }
+        instance.online = online;
+        ctx.powers.push((id.to_owned(), Power::Reboot));
+    }
+    Ok(ok())
+}
+
+/// All or none: instances of one zone are terminated together
+/// (docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html).
+pub(crate) fn terminate(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
+    let mut changes = Vec::new();
+    for id in named(ctx, form)? {
+        let (now, pace) = (ctx.now, ctx.conditions.pace);
+        let instance = get(ctx, id)?;
+        let before = instance.state;
+        if !instance.is_gone() {
+            if instance.protected {
+                return Err(Fail::new(
+                    "OperationNotPermitted",
+                    format!(
+                        "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' instance \
+                         attribute and try again."
+                    ),
+                ));
+            }
+            begin_terminate(instance, now, &pace, user("Client.UserInitiatedShutdown", now));
+            ctx.powers.push((id.to_owned(), Power::Destroyed));
+        }
+        let after = get(ctx, id)?.state;
+        changes.push((id.to_owned(), before, after));
+    }
+    Ok(answer(changes))
+}
+
+/// The machine powers itself off: it stops, or terminates, as its shutdown behavior says; termination protection does
+/// not cover this (docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_ChangingDisableAPITermination.html).
+pub(crate) fn power_off_inside(instance: &mut Instance, now: At, pace: &Pace) -> Option<Power> {
+    if !instance.is_running() {
+        return None;
+    }
+    let reason = ("Client.InstanceInitiatedShutdown".to_owned(), "Instance initiated shutdown".to_owned());
+    if instance.shutdown_terminates {
+        begin_terminate(instance, now, pace, reason);
+        return Some(Power::Destroyed);
+    }
+    begin_stop(instance, now, pace, reason);
+    Some(Power::Off)
+}
+
+/// Moves on whatever is due, and says whose power changed.
+pub(crate) fn settle(region: &mut Region, now: At, pace: &Pace) -> Vec<(String, Power)> {
+    let mut powers = Vec::new();
+    let due: Vec<String> = region
+        .instances
+        .values()
+        .filter(|instance| instance.due.is_some_and(|due| due <= now))
+        .map(|instance| instance.id.clone())
+        .collect();
+    for id in due {
+        let Some(instance) = region.instances.get_mut(&id) else { continue };
+        let at = instance.due.take().unwrap_or(now);
+        match (instance.state, instance.doomed.clone()) {
+            (State::Pending, Some((code, message))) => {
+                instance.reason = Some((code, message));
+                finish(region, &id, at);
+            }
+            (State::Pending, None) => {
+                instance.state = State::Running;
+                instance.online = at.plus(pace.agent);
+                powers.push((id, Power::On));
+            }
+            (State::Stopping, _) => {
+                instance.state = State::Stopped;
+                for interface in region.interfaces.values_mut().filter(|interface| interface.instance == id) {
+                    interface.public_address = None;
+                }
+            }
+            (State::ShuttingDown, _) => finish(region, &id, at),
+            (State::Running | State::Stopped | State::Terminated, _) => {}
+        }
+    }
+    region.instances.retain(|_, instance| {
+        instance.terminated.is_none_or(|terminated| now.since(terminated) < pace.forget)
+    });
+    run::forget_tokens(region, now);
+    powers
+}
+
+/// The end of an instance: its interface goes, its volumes go or stay as `DeleteOnTermination` says.
+fn finish(region: &mut Region, id: &str, now: At) {
+    if let Some(instance) = region.instances.get_mut(id) {
+        instance.state = State::Terminated;
+        instance.terminated = Some(now);
+    }
+    region.interfaces.retain(|_, interface| interface.instance != id);
+    region.volumes.retain(|_, volume| {
+        let attached = volume.attached.as_ref().filter(|attached| attached.instance == id);
+        !attached.is_some_and(|attached| attached.delete_on_termination)
+    });
+    for volume in region.volumes.values_mut() {
+        volume.attached.take_if(|attached| attached.instance == id);
+    }
+    let Region { modifications, volumes, .. } = region;
+    modifications.retain(|volume, _| volumes.contains_key(volume));
+}

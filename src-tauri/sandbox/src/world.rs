@@ -1,0 +1,151 @@
+//! The state of this AWS: plain data, stored as it is.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{Power, SessionBackend};
+use crate::clock::At;
+use crate::conditions::{Conditions, Pace};
+use crate::ec2::{
+    self, Gateway, Group, Instance, Interface, Launch, Modification, RouteTable, Snapshot, Subnet, Volume,
+    Vpc,
+};
+use crate::iam::Iam;
+use crate::ids::Ids;
+use crate::principal::Principal;
+use crate::ssm::Session;
+use crate::wire::{Fail, Service};
+
+/// Tags of a resource.
+pub type Tags = BTreeMap<String, String>;
+
+/// Everything.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct World {
+    /// By the twelve digits.
+    pub accounts: BTreeMap<String, Account>,
+    pub(crate) ids: Ids,
+}
+
+/// One account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Account {
+    /// Roles and instance profiles; global.
+    pub iam: Iam,
+    /// By name.
+    pub regions: BTreeMap<String, Region>,
+}
+
+/// One region of an account. Everything is kept by its id.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Region {
+    pub vpcs: BTreeMap<String, Vpc>,
+    pub subnets: BTreeMap<String, Subnet>,
+    pub gateways: BTreeMap<String, Gateway>,
+    pub route_tables: BTreeMap<String, RouteTable>,
+    pub groups: BTreeMap<String, Group>,
+    pub instances: BTreeMap<String, Instance>,
+    pub interfaces: BTreeMap<String, Interface>,
+    pub volumes: BTreeMap<String, Volume>,
+    pub snapshots: BTreeMap<String, Snapshot>,
+    /// The last modification of each volume.
+    pub modifications: BTreeMap<String, Modification>,
+    /// By client token.
+    pub launches: BTreeMap<String, Launch>,
+    /// Route tables by client token: the request and the id.
+    pub route_table_tokens: BTreeMap<String, (String, String)>,
+    pub sessions: BTreeMap<String, Session>,
+    /// It has been set up.
+    pub(crate) settled: bool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { accounts: BTreeMap::new(), ids: Ids::new(seed) }
+    }
+
+    /// The region of an account, as a test reads it.
+    pub fn region(&self, account: &str, region: &str) -> Option<&Region> {
+        self.accounts.get(account)?.regions.get(region)
+    }
+
+    /// Gives the account's region its default VPC when it is first looked at.
+    pub(crate) fn ensure(&mut self, account: &str, region: &str, conditions: &Conditions, now: At) {
+        let place = self
+            .accounts
+            .entry(account.to_owned())
+            .or_default()
+            .regions
+            .entry(region.to_owned())
+            .or_default();
+        if !place.settled {
+            place.settled = true;
+            if conditions.default_vpc {
+                ec2::default_vpc(place, &mut self.ids, region, now);
+            }
+        }
+    }
+
+    /// Moves everything on that is due, and says which machines' power changed.
+    pub(crate) fn settle(&mut self, now: At, pace: &Pace) -> Vec<(String, Power)> {
+        let regions = self.accounts.values_mut().flat_map(|account| account.regions.values_mut());
+        regions.flat_map(|region| ec2::settle(region, now, pace)).collect()
+    }
+
+    /// The machines that run.
+    pub(crate) fn running(&self) -> impl Iterator<Item = &str> {
+        let regions = self.accounts.values().flat_map(|account| account.regions.values());
+        regions.flat_map(|region| region.instances.values()).filter(|i| i.is_running()).map(|i| i.id.as_str())
+    }
+}
+
+/// What an operation works with.
+pub(crate) struct Ctx<'a> {
+    pub(crate) account: &'a mut Account,
+    pub(crate) ids: &'a mut Ids,
+    pub(crate) conditions: &'a Conditions,
+    pub(crate) caller: &'a Principal,
+    pub(crate) region: &'a str,
+    pub(crate) now: At,
+    pub(crate) backend: &'a dyn SessionBackend,
+    /// What the operation does to machines, told to them once it is committed.
+    pub(crate) powers: Vec<(String, Power)>,
+}
+
+impl<'a> Ctx<'a> {
+    pub(crate) fn new(
+        world: &'a mut World,
+        conditions: &'a Conditions,
+        caller: &'a Principal,
+        region: &'a str,
+        now: At,
+        backend: &'a dyn SessionBackend,
+    ) -> Self {
+        world.ensure(&caller.account, region, conditions, now);
+        let World { accounts, ids } = world;
+        let account = accounts.entry(caller.account.clone()).or_default();
+        Self { account, ids, conditions, caller, region, now, backend, powers: Vec::new() }
+    }
+
+    /// The region of the request.
+    pub(crate) fn here(&mut self) -> &mut Region {
+        self.account.regions.entry(self.region.to_owned()).or_default()
+    }
+
+    /// A further permission that the operation needs.
+    pub(crate) fn allow(&self, service: Service, operation: &str, resource: &str) -> Result<(), Fail> {
+        if self.caller.may(service, operation) {
+            return Ok(());
+        }
+        let action = format!("{}:{operation}", service.name());
+        // The service that was called words the refusal, not the one whose permission is missing.
+        Err(self.caller.denial(Service::Ec2, &action, resource))
+    }
+
+    /// The account's twelve digits.
+    pub(crate) fn owner(&self) -> &'a str {
+        &self.caller.account
+    }
+}
