@@ -8,6 +8,7 @@
 //! It is no place for secrets: signatures are not checked and ciphertexts are readable.
 
 mod backend;
+pub mod gateway;
 mod clock;
 mod conditions;
 mod connector;

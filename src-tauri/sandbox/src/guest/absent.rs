@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_core::names::UserName;
 
-use super::{Failure, Input, Output, Program, Reading};
+use super::{Failure, Input, Next, Program, Reading};
 
 const WHY: &str = "the machines of the sandbox need a Unix system";
 
@@ -34,21 +34,19 @@ pub(super) fn kill_machine(_root: &Path) {}
 pub(crate) struct Running;
 
 impl Running {
-    pub(super) fn start(_guest: &ProcessGuest, _program: &Program, _reading: Reading) -> Result<Self, Failure> {
+    pub(super) fn start(
+        _guest: &ProcessGuest,
+        _program: &Program,
+        _reading: Reading,
+    ) -> Result<Self, Failure> {
         Err(Failure::before(WHY))
     }
 
-    pub(crate) async fn output(&mut self) -> Option<Output> {
+    pub(crate) async fn next(&mut self, _read: bool, _write: bool) -> Next {
         std::future::pending().await
     }
 
     pub(crate) fn input(&self, _input: Input) -> Result<(), Input> {
         Ok(())
     }
-
-    pub(crate) async fn takes_input(&self) {
-        std::future::pending().await
-    }
-
-    pub(crate) fn kill(&self) {}
 }

@@ -33,7 +33,7 @@ use holdfast_core::names::UserName;
 use tokio::sync::watch;
 
 use crate::Power;
-pub(crate) use pipe::{Failure, Input, Output, Reading, Stream};
+pub(crate) use pipe::{Failure, Input, Next, Output, Reading};
 pub use program::{Program, Streams};
 pub(crate) use running::Running;
 pub use split::{SplitError, split_command};
@@ -113,7 +113,10 @@ impl Guests {
     fn root(&self, instance_id: &str) -> io::Result<PathBuf> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
         if instance_id.is_empty() || !instance_id.bytes().all(plain) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("no instance id: {instance_id:?}")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("no instance id: {instance_id:?}"),
+            ));
         }
         Ok(self.folder.join(instance_id))
     }
@@ -175,5 +178,5 @@ fn switch_off(machines: &mut HashMap<String, Machine>, instance_id: &str) {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use holdfast_core::session::Stream;
+
 /// From the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
@@ -11,15 +13,6 @@ pub(crate) enum Output {
     End(Option<i32>),
 }
 
-/// Which stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
-    /// The terminal, stdout, or both streams in one.
-    Output,
-    /// Stderr of a command that separates its output.
-    StdErr,
-}
-
 /// To the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
@@ -27,6 +20,14 @@ pub(crate) enum Input {
     Bytes(Vec<u8>),
     /// The terminal has a new size.
     Resize { cols: u16, rows: u16 },
+}
+
+/// What a running program has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Output(Output),
+    /// It takes input again.
+    TakesInput,
 }
 
 /// How fast output is read.

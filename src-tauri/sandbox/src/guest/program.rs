@@ -53,10 +53,7 @@ pub enum Streams {
 
 impl Program {
     /// Reads document and parameters; the error is what the client is told as the session's last words.
-    pub fn new(
-        document: Option<&str>,
-        parameters: &BTreeMap<String, Vec<String>>,
-    ) -> Result<Self, String> {
+    pub fn new(document: Option<&str>, parameters: &BTreeMap<String, Vec<String>>) -> Result<Self, String> {
         match document.unwrap_or(SHELL) {
             SHELL => Ok(Self::Shell),
             "AWS-StartInteractiveCommand" => {
@@ -97,11 +94,7 @@ fn streams(parameters: &BTreeMap<String, Vec<String>>) -> Result<Streams, String
     })
 }
 
-fn prefix(
-    parameters: &BTreeMap<String, Vec<String>>,
-    name: &str,
-    complaint: &str,
-) -> Result<String, String> {
+fn prefix(parameters: &BTreeMap<String, Vec<String>>, name: &str, complaint: &str) -> Result<String, String> {
     let prefix = one(parameters, name);
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"\r\n_:-".contains(&b);
     if prefix.len() > 30 || !prefix.bytes().all(allowed) {
@@ -153,8 +146,7 @@ mod tests {
             "Commands cannot be empty for session type NonInteractiveCommands"
         );
         assert!(refusal(&[("command", "ls"), ("separateOutputStream", "yes")]).contains("\"yes\""));
-        let spaced =
-            [("command", "ls"), ("separateOutputStream", "1"), ("stdErrSeparatorPrefix", "a b")];
+        let spaced = [("command", "ls"), ("separateOutputStream", "1"), ("stdErrSeparatorPrefix", "a b")];
         assert_eq!(refusal(&spaced), "invalid stderrSeparatorPrefix a b");
         assert!(Program::new(Some("AWS-StartSSHSession"), &parameters(&[])).is_err());
     }

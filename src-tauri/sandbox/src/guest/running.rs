@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use holdfast_core::session::Stream;
 use pty_process::{OwnedWritePty, Size};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 use super::process::ProcessGuest;
 use super::program::{Program, Streams};
 use super::utf8::Utf8Hold;
-use super::{Failure, Input, Output, Reading, Stream, split_command, sweep};
+use super::{Failure, Input, Next, Output, Reading, split_command, sweep};
 
 /// The most bytes that the agent puts into one message.
 const MESSAGE: usize = 1024;
@@ -68,9 +69,20 @@ impl Running {
         Ok(Self { output, input, leader })
     }
 
-    /// The next piece of output; `None` after the end was told.
-    pub(crate) async fn output(&mut self) -> Option<Output> {
-        self.output.recv().await
+    /// Waits for output, if it may be `read`, and for the program to take input again, if there is some to `write`.
+    pub(crate) async fn next(&mut self, read: bool, write: bool) -> Next {
+        tokio::select! {
+            output = self.output.recv(), if read => {
+                if matches!(output, None | Some(Output::End(_))) {
+                    // Its id may belong to another process by now.
+                    self.leader = None;
+                }
+                Next::Output(output.unwrap_or(Output::End(None)))
+            }
+            // An error means that the program is at its end, and then any input is taken and dropped.
+            _permit = self.input.reserve(), if write => Next::TakesInput,
+            else => std::future::pending().await,
+        }
     }
 
     /// Hands input over; gives it back when the program takes none for now.
@@ -80,25 +92,15 @@ impl Running {
             Err(mpsc::error::TrySendError::Full(input)) => Err(input),
         }
     }
-
-    /// Waits until the program takes input again.
-    pub(crate) async fn takes_input(&self) {
-        // An error means the program is at its end, and then any input is taken and dropped.
-        drop(self.input.reserve().await);
-    }
-
-    /// Ends the program and whatever it left in its terminal session. What makes itself a session of its own (a
-    /// daemon) stays until the machine is off, as on a real machine.
-    pub(crate) fn kill(&self) {
-        if let Some(leader) = self.leader {
-            sweep::kill_session(leader);
-        }
-    }
 }
 
 impl Drop for Running {
+    /// Ends the program and whatever it left in its terminal session. What makes itself a session of its own (a daemon)
+    /// stays until the machine is off, as on a real machine.
     fn drop(&mut self) {
-        self.kill();
+        if let Some(leader) = self.leader {
+            sweep::kill_session(leader);
+        }
     }
 }
 
@@ -125,7 +127,7 @@ fn terminal(
     });
     tokio::spawn(async move {
         tokio::time::sleep(reading.first).await;
-        relay(reader, Stream::Output, "", reading.rest, &output).await;
+        relay(reader, Stream::Out, "", reading.rest, &output).await;
         let status = child.wait().await;
         typing.abort();
         end(leader, status, None, &output).await;
@@ -157,7 +159,7 @@ fn together(
     let read = tokio::fs::File::from_std(read?);
     tokio::spawn(async move {
         let status = attend(&mut child, input).await;
-        relay(read, Stream::Output, "", reading.rest, &output).await;
+        relay(read, Stream::Out, "", reading.rest, &output).await;
         end(leader, status, None, &output).await;
     });
     Ok(leader)
@@ -178,8 +180,8 @@ fn separate(
     tokio::spawn(async move {
         let (status, (), ()) = tokio::join!(
             attend(&mut child, input),
-            relay(stdout, Stream::Output, &prefixes[0], reading.rest, &output),
-            relay(stderr, Stream::StdErr, &prefixes[1], reading.rest, &output),
+            relay(stdout, Stream::Out, &prefixes[0], reading.rest, &output),
+            relay(stderr, Stream::Err, &prefixes[1], reading.rest, &output),
         );
         let code = status.as_ref().map_or(1, |status| status.code().unwrap_or(SIGNALLED));
         end(leader, status, Some(code), &output).await;

@@ -1,6 +1,9 @@
+#![cfg(unix)]
+
 use std::path::Path;
 use std::time::Duration;
 
+use holdfast_core::session::Stream;
 use tempfile::TempDir;
 
 use super::*;
@@ -27,13 +30,20 @@ fn run(guests: &Guests, program: &Program) -> Running {
     guests.boot(ID).unwrap().run(program, Reading::default()).unwrap()
 }
 
+async fn output(running: &mut Running) -> Option<Output> {
+    match tokio::time::timeout(Duration::from_secs(20), running.next(true, false)).await.ok()? {
+        Next::Output(output) => Some(output),
+        Next::TakesInput => None,
+    }
+}
+
 /// Stdout (or terminal), stderr, and the exit code.
 async fn finish(mut running: Running) -> (String, String, Option<i32>) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     loop {
-        match tokio::time::timeout(Duration::from_secs(20), running.output()).await.unwrap().unwrap() {
-            Output::Bytes(Stream::Output, bytes) => out.extend(bytes),
-            Output::Bytes(Stream::StdErr, bytes) => err.extend(bytes),
+        match output(&mut running).await.unwrap() {
+            Output::Bytes(Stream::Out, bytes) => out.extend(bytes),
+            Output::Bytes(Stream::Err, bytes) => err.extend(bytes),
             Output::End(code) => {
                 let text = |bytes| String::from_utf8(bytes).unwrap();
                 return (text(out), text(err), code);
@@ -45,7 +55,7 @@ async fn finish(mut running: Running) -> (String, String, Option<i32>) {
 async fn until(running: &mut Running, text: &str) -> String {
     let mut seen = String::new();
     while !seen.contains(text) {
-        match tokio::time::timeout(Duration::from_secs(20), running.output()).await.expect(&seen).unwrap() {
+        match output(running).await.expect(&seen) {
             Output::Bytes(_, bytes) => seen.push_str(&String::from_utf8(bytes).unwrap()),
             Output::End(_) => panic!("ended after {seen:?}"),
         }
@@ -75,8 +85,7 @@ async fn no_shell_and_no_stdin() {
 async fn together_in_the_order_of_writing() {
     let (_folder, guests) = machine();
     let command = "sh -c 'echo a; echo b >&2; echo c; exit 3'".to_owned();
-    let end =
-        finish(run(&guests, &Program::NonInteractive { command, streams: Streams::Together })).await;
+    let end = finish(run(&guests, &Program::NonInteractive { command, streams: Streams::Together })).await;
     assert_eq!(end, ("a\nb\nc\n".to_owned(), String::new(), None));
 }
 
@@ -92,7 +101,8 @@ async fn prefixes_go_before_reads() {
 #[tokio::test]
 async fn control_bytes_are_signals() {
     let (_folder, guests) = machine();
-    let mut running = run(&guests, &sh("trap 'echo int; exit 4' INT; echo ready; while :; do sleep 0.05; done"));
+    let mut running =
+        run(&guests, &sh("trap 'echo int; exit 4' INT; echo ready; while :; do sleep 0.05; done"));
     until(&mut running, "ready").await;
     running.input(Input::Bytes(b"ignored".to_vec())).unwrap();
     running.input(Input::Bytes(b"x\x03y".to_vec())).unwrap();
