@@ -8,12 +8,12 @@
 //! It is no place for secrets: signatures are not checked and ciphertexts are readable.
 
 mod backend;
-pub mod gateway;
 mod clock;
 mod conditions;
 mod connector;
 pub mod ec2;
 mod fault;
+pub mod gateway;
 pub mod guest;
 mod http;
 pub mod iam;

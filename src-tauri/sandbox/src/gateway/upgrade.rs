@@ -103,7 +103,12 @@ fn has_token(headers: &HeaderMap, name: &str, token: &str) -> bool {
 pub(super) async fn open(upgrade: OnUpgrade) -> Option<(Socket, OpenDataChannel)> {
     let upgraded = upgrade.await.ok()?;
     let (connection, read): (Box<dyn Connection>, Bytes) = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => (Box::new(parts.io.into_inner()), parts.read_buf),
+        Ok(parts) => {
+            let stream = parts.io.into_inner();
+            // A keystroke's echo must not wait for the acknowledgement before it.
+            stream.set_nodelay(true).ok()?;
+            (Box::new(stream), parts.read_buf)
+        }
         Err(upgraded) => (Box::new(TokioIo::new(upgraded)), Bytes::new()),
     };
     let config = WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));

@@ -13,6 +13,8 @@
 //!     The prefixes (at most 30 of letters, digits, CR, LF, `_`, `:`, `-`) go before a READ, not a line: before the first
 //!     and before each that follows one which ended in LF.
 //!   - What cannot be started or split is told as stderr text, also without separate streams.
+//! - Output goes out in whole UTF-8 characters (see `utf8.rs`). A U+FFFD that the program itself wrote arrives as its first
+//!   byte only, which is not imitated here.
 //! - Everywhere: the agent's environment plus `TERM=xterm-256color`, `LANG=C.UTF-8` if unset, and `HOME`; a new terminal has
 //!   the size 0×0 until the client says one; the working directory is the agent's, not the home.
 

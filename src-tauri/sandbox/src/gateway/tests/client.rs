@@ -97,7 +97,6 @@ impl Rig {
 
 async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
     while let Ok((stream, _)) = listener.accept().await {
-        stream.set_nodelay(true).unwrap();
         let gateway = Arc::clone(&gateway);
         let service = hyper::service::service_fn(move |request| {
             std::future::ready(Ok::<_, std::convert::Infallible>(gateway.upgrade(request)))
