@@ -27,6 +27,8 @@ use crate::names::{InstanceId, SubnetId, VpcId};
 mod guard;
 mod remove;
 mod step;
+#[cfg(test)]
+mod tests;
 mod winners;
 
 pub use guard::{Blocked, Note};
@@ -344,7 +346,8 @@ fn identity_is_whole(desired: &Desired, observed: &Observed, winners: &Winners<'
 
 fn instance(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     let Some(instance) = winners.instance else {
-        if identity_is_whole(desired, observed, winners) {
+        // It comes last: whoever finds an instance may take it that what holds it up is whole.
+        if next.ready.is_empty() && identity_is_whole(desired, observed, winners) {
             next.ready.extend(run(desired, observed, winners));
         }
         return;

@@ -301,16 +301,20 @@ pub(super) fn notes(desired: &Desired, observed: &Observed, winners: &Winners<'_
     notes.extend(twins(&key, observed, winners).map(|resource| Note::Duplicate { resource }));
     let kept = observed.volumes.all().iter().filter(|v| is_ours(&key, &v.tags) && v.attached.is_none());
     notes.extend(kept.map(|v| Note::KeptVolume { volume: v.id.to_string(), size: v.size }));
-    notes.extend(winners.elsewhere().map(|vpc| Note::NetworkDiffers { is: vpc.to_string() }));
+    if observed.vpcs.is_known() && observed.subnets.is_known() {
+        notes.extend(winners.elsewhere().map(|vpc| Note::NetworkDiffers { is: vpc.to_string() }));
+    }
     if let Some(instance) = winners.instance.filter(|instance| instance.power != Power::ShuttingDown)
         && instance.profile.as_ref() != Some(&desired.profile_name())
     {
         notes.push(Note::ProfileDiffers { is: instance.profile.clone() });
     }
-    for gateway in observed.gateways.all().iter().filter(|gateway| is_ours(&key, &gateway.tags)) {
-        if let Some(vpc) = serves_stranger(&key, observed, gateway) {
-            notes.push(Note::GatewayElsewhere { gateway: gateway.id.to_string(), network: vpc.to_string() });
-        }
+    if observed.vpcs.is_known() {
+        let ours = observed.gateways.all().iter().filter(|gateway| is_ours(&key, &gateway.tags));
+        notes.extend(ours.filter_map(|gateway| {
+            let network = serves_stranger(&key, observed, gateway)?.to_string();
+            Some(Note::GatewayElsewhere { gateway: gateway.id.to_string(), network })
+        }));
     }
     notes
 }
@@ -322,11 +326,17 @@ fn twins<'a>(
     winners: &'a Winners<'_>,
 ) -> impl Iterator<Item = String> + 'a {
     let others = |tags: &Tags| is_ours(key, tags) && tags.get(TAG_MAKER) != Some(&observed.maker);
-    let vpcs = observed.vpcs.all().iter().filter(move |v| others(&v.tags)).map(|v| v.id.as_str());
-    let vpcs = vpcs.filter(|id| winners.vpc.is_some_and(|winner| winner.id.as_str() != *id));
-    let gateways = observed.gateways.all().iter().filter(move |g| others(&g.tags)).map(|g| g.id.as_str());
-    let gateways = gateways.filter(|id| winners.gateway.is_some_and(|winner| winner.id.as_str() != *id));
-    let tables = observed.route_tables.all().iter().filter(move |t| others(&t.tags)).map(|t| t.id.as_str());
-    let tables = tables.filter(|id| winners.route_table.is_some_and(|winner| winner.id.as_str() != *id));
-    vpcs.chain(gateways).chain(tables).map(str::to_owned)
+    let here = winners.network();
+    let vpcs =
+        observed.vpcs.all().iter().filter(move |v| here.is_some_and(|here| &v.id != here) && others(&v.tags));
+    // What stands in a VPC that has lost goes with it.
+    let gateways = observed.gateways.all().iter().filter(move |g| {
+        winners.gateway.is_some_and(|winner| winner.id != g.id) && g.vpc.is_none() && others(&g.tags)
+    });
+    let tables = observed.route_tables.all().iter().filter(move |t| {
+        winners.route_table.is_some_and(|winner| winner.id != t.id) && Some(&t.vpc) == here && others(&t.tags)
+    });
+    (vpcs.map(|v| v.id.to_string()))
+        .chain(gateways.map(|g| g.id.to_string()))
+        .chain(tables.map(|t| t.id.to_string()))
 }

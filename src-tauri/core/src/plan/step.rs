@@ -287,160 +287,183 @@ impl Step {
         use Change::{Add, Alter, Remove};
         let say = |area, change, what: String, why: &'static str| Words { area, change, what, why };
         match self {
-            Self::CreateVpc => say(Network, Add, "private network (VPC)".into(), "the machine's own network"),
-            Self::EnableDnsSupport { vpc } => {
-                say(Network, Alter, format!("DNS resolution in {vpc}"), "the machine must resolve names")
-            }
-            Self::EnableDnsHostnames { vpc } => {
-                say(Network, Alter, format!("DNS host names in {vpc}"), "AWS gives the machine a name")
-            }
+            Self::CreateVpc => say(Network, Add, "Private network (VPC)".into(), "the machine's own network"),
+            Self::EnableDnsSupport { vpc } => say(
+                Network,
+                Alter,
+                format!("Turn on DNS in {}", vpc.shown()),
+                "the machine must resolve names",
+            ),
+            Self::EnableDnsHostnames { vpc } => say(
+                Network,
+                Alter,
+                format!("Turn on DNS names in {}", vpc.shown()),
+                "AWS gives the machine a name",
+            ),
             Self::CreateSubnet { zone, .. } => {
-                say(Network, Add, format!("subnet in {zone}"), "this zone offers the instance type")
+                say(Network, Add, format!("Subnet in {zone}"), "this zone offers the instance type")
             }
             Self::EnablePublicAddresses { subnet } => say(
                 Network,
                 Alter,
-                format!("public addresses in {subnet}"),
+                format!("Give public addresses in {}", subnet.shown()),
                 "the machine reaches AWS by itself",
             ),
-            Self::CreateGateway => say(Network, Add, "internet gateway".into(), "the way out"),
+            Self::CreateGateway => say(Network, Add, "Internet gateway".into(), "the way out"),
             Self::AttachGateway { gateway, vpc } => {
-                say(Network, Alter, format!("gateway {gateway} attached to {vpc}"), "the way out")
+                say(Network, Alter, format!("Attach {} to {}", gateway.shown(), vpc.shown()), "the way out")
             }
             Self::CreateRouteTable { .. } => {
-                say(Network, Add, "route table".into(), "the subnet's own routes")
+                say(Network, Add, "Route table".into(), "the subnet's own routes")
             }
             Self::CreateDefaultRoute { gateway, .. } => {
-                say(Network, Add, format!("route 0.0.0.0/0 to {gateway}"), "the way out")
+                say(Network, Add, format!("Route 0.0.0.0/0 to {}", gateway.shown()), "the way out")
             }
-            Self::AssociateRouteTable { subnet, .. } => {
-                say(Network, Alter, format!("route table used in {subnet}"), "the subnet's own routes")
-            }
+            Self::AssociateRouteTable { table, subnet } => say(
+                Network,
+                Alter,
+                format!("Use {} in {}", table.shown(), subnet.shown()),
+                "the subnet's own routes",
+            ),
             Self::CreateGroup { .. } => say(
                 Network,
                 Add,
-                "security group, nothing inbound".into(),
+                "Security group, nothing inbound".into(),
                 "nobody reaches the machine from outside",
             ),
             Self::RevokeInbound { group, rules } => say(
                 Network,
                 Remove,
                 format!("{} of {group}", count(rules.len(), "inbound rule")),
-                "security: the machine needs no open port",
+                "the machine needs no open port",
             ),
             Self::AllowOutbound { group } => {
-                say(Network, Add, format!("all outbound traffic of {group}"), "the agent calls out to AWS")
+                say(Network, Add, format!("All outbound traffic of {group}"), "the agent calls out to AWS")
             }
             Self::CreateRole => {
-                say(Identity, Add, "role for EC2".into(), "lets the machine's agent talk to SSM")
+                say(Identity, Add, "Role for EC2".into(), "lets the machine's agent talk to SSM")
             }
             Self::AttachManagedPolicy => {
-                say(Identity, Add, "policy AmazonSSMManagedInstanceCore".into(), "all that the agent needs")
+                say(Identity, Add, "Policy AmazonSSMManagedInstanceCore".into(), "all that the agent needs")
             }
             Self::DenyParameters => say(
                 Identity,
                 Add,
-                "policy that denies ssm:GetParameter*".into(),
-                "the managed policy would let the machine read every parameter of the account",
+                "Policy that denies ssm:GetParameter*".into(),
+                "the other policy lets the machine read every parameter of the account",
             ),
             Self::CreateProfile { .. } => {
-                say(Identity, Add, "instance profile".into(), "hands the role to the machine")
+                say(Identity, Add, "Instance profile".into(), "hands the role to the machine")
             }
-            Self::AddRoleToProfile => {
-                say(Identity, Alter, "role in the instance profile".into(), "hands the role to the machine")
-            }
-            Self::NextGeneration { generation, .. } => {
-                say(Machine, Alter, format!("instance generation {generation}"), "the last instance is gone")
-            }
+            Self::AddRoleToProfile => say(
+                Identity,
+                Alter,
+                "Put the role into the instance profile".into(),
+                "hands the role to the machine",
+            ),
+            Self::NextGeneration { generation, .. } => say(
+                Machine,
+                Alter,
+                format!("Count instance generation {generation}"),
+                "the last instance is gone",
+            ),
             Self::RunInstance(run) => say(
                 Machine,
                 Add,
-                format!("instance {} with {} GiB gp3, encrypted", run.instance_type, run.volume_size),
-                "the machine",
+                format!("Instance {} with {} GiB gp3, encrypted", run.instance_type, run.volume_size),
+                "the machine itself",
             ),
-            Self::Protect { instance } => say(
-                Machine,
-                Alter,
-                format!("termination protection of {instance}"),
-                "only destroy may end it",
-            ),
+            Self::Protect { instance } => {
+                say(Machine, Alter, format!("Protect {instance} from termination"), "only destroy may end it")
+            }
             Self::StopOnShutdown { instance } => say(
                 Machine,
                 Alter,
-                format!("shutdown behaviour of {instance}: stop"),
-                "powering off inside must not delete it",
+                format!("Powering off inside stops {instance}"),
+                "it must not delete the machine",
             ),
             Self::GuardMetadata { instance } => say(
                 Machine,
                 Alter,
-                format!("metadata service of {instance}: IMDSv2, one hop"),
+                format!("Guard the metadata service of {instance} (IMDSv2, one hop)"),
                 "keeps containers away from the machine's credentials",
             ),
             Self::Tag { resources, .. } => say(
                 Machine,
                 Alter,
-                format!("tags of {}", resources.join(", ")),
-                "tags are how Holdfast and account cleaners know what is whose",
+                format!("Set tags of {}", resources.join(", ")),
+                "tags tell Holdfast and account cleaners what is whose",
             ),
-            Self::TagRole { .. } => say(Identity, Alter, "tags of the role".into(), "as set"),
-            Self::TagProfile { .. } => say(Identity, Alter, "tags of the instance profile".into(), "as set"),
-            Self::Start { instance } => say(Machine, Alter, format!("{instance}: start"), "it is off"),
+            Self::TagRole { .. } => {
+                say(Identity, Alter, "Set tags of the role".into(), "as the settings say")
+            }
+            Self::TagProfile { .. } => {
+                say(Identity, Alter, "Set tags of the instance profile".into(), "as the settings say")
+            }
+            Self::Start { instance } => say(Machine, Alter, format!("Start {instance}"), "it is off"),
             Self::Stop { instance } => {
-                say(Machine, Alter, format!("{instance}: stop"), "everything on it ends")
+                say(Machine, Alter, format!("Stop {instance}"), "everything on it ends")
             }
             Self::Snapshot { volume, .. } => {
-                say(Machine, Add, format!("final snapshot of {volume}"), "the data outlives the machine")
+                say(Machine, Add, format!("Final snapshot of {volume}"), "the data outlives the machine")
             }
             Self::Unprotect { instance } => {
-                say(Machine, Alter, format!("termination protection of {instance} off"), "it is to go")
+                say(Machine, Alter, format!("Lift termination protection of {instance}"), "it is to go")
             }
             Self::KeepVolume { device, .. } => {
-                say(Machine, Alter, format!("volume {device} stays"), "asked for")
+                say(Machine, Alter, format!("Keep volume {device}"), "its data is asked for")
             }
             Self::ReleaseVolume { device, .. } => {
-                say(Machine, Alter, format!("volume {device} goes with the instance"), "asked for")
+                say(Machine, Alter, format!("Let volume {device} go with the instance"), "it is to go")
             }
-            Self::Terminate { instance, volume_goes } => say(
+            Self::Terminate { instance, volume_goes: true } => say(
                 Machine,
                 Remove,
-                format!(
-                    "instance {instance}{}",
-                    if *volume_goes { " and its volume with all data" } else { "" }
-                ),
+                format!("Instance {instance} and its volume with all data"),
                 "it is to go",
             ),
+            Self::Terminate { instance, volume_goes: false } => {
+                say(Machine, Remove, format!("Instance {instance}, without its volume"), "it is to go")
+            }
             Self::DeleteVolume { volume } => {
-                say(Machine, Remove, format!("volume {volume} with all data"), "it is to go")
+                say(Machine, Remove, format!("Volume {volume} with all data"), "it is to go")
             }
             Self::DeleteGroup { group } => {
-                say(Network, Remove, format!("security group {group}"), "not needed")
+                say(Network, Remove, format!("Security group {group}"), "not needed any more")
             }
             Self::DisassociateRouteTable { association } => {
-                say(Network, Remove, format!("use of the route table ({association})"), "not needed")
+                say(Network, Remove, format!("Use of a route table ({association})"), "not needed any more")
             }
             Self::DeleteRouteTable { table } => {
-                say(Network, Remove, format!("route table {table}"), "not needed")
+                say(Network, Remove, format!("Route table {table}"), "not needed any more")
             }
-            Self::DetachGateway { gateway, .. } => {
-                say(Network, Alter, format!("gateway {gateway} detached"), "not needed")
+            Self::DetachGateway { gateway, vpc } => {
+                say(Network, Alter, format!("Detach {gateway} from {vpc}"), "not needed any more")
             }
             Self::DeleteGateway { gateway } => {
-                say(Network, Remove, format!("internet gateway {gateway}"), "not needed")
+                say(Network, Remove, format!("Internet gateway {gateway}"), "not needed any more")
             }
-            Self::DeleteSubnet { subnet } => say(Network, Remove, format!("subnet {subnet}"), "not needed"),
-            Self::DeleteVpc { vpc } => say(Network, Remove, format!("private network {vpc}"), "not needed"),
-            Self::RemoveRoleFromProfile { role } => {
-                say(Identity, Alter, format!("role {role} out of the instance profile"), "not needed")
+            Self::DeleteSubnet { subnet } => {
+                say(Network, Remove, format!("Subnet {subnet}"), "not needed any more")
             }
-            Self::DeleteProfile => say(Identity, Remove, "instance profile".into(), "not needed"),
+            Self::DeleteVpc { vpc } => {
+                say(Network, Remove, format!("Private network {vpc}"), "not needed any more")
+            }
+            Self::RemoveRoleFromProfile { role } => say(
+                Identity,
+                Alter,
+                format!("Take {role} out of the instance profile"),
+                "not needed any more",
+            ),
+            Self::DeleteProfile => say(Identity, Remove, "Instance profile".into(), "not needed any more"),
             Self::DetachManagedPolicy { policy } => {
                 let name = policy.rsplit('/').next().unwrap_or(policy);
-                say(Identity, Remove, format!("policy {name}"), "not needed")
+                say(Identity, Remove, format!("Policy {name}"), "not needed any more")
             }
             Self::DeleteInlinePolicy { policy } => {
-                say(Identity, Remove, format!("policy {policy}"), "not needed")
+                say(Identity, Remove, format!("Policy {policy}"), "not needed any more")
             }
-            Self::DeleteRole => say(Identity, Remove, "role".into(), "not needed"),
+            Self::DeleteRole => say(Identity, Remove, "Role".into(), "not needed any more"),
         }
     }
 
@@ -494,6 +517,28 @@ pub enum CostChange {
     More(Money),
     /// It costs less.
     Less(Money),
+}
+
+/// An id as a plan shows it.
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+macro_rules! shown {
+    ($($id:ty: $new:literal,)*) => {$(
+        impl Shown for $id {
+            fn shown(&self) -> String {
+                if self.is_planned() { $new.to_owned() } else { self.to_string() }
+            }
+        }
+    )*};
+}
+
+shown! {
+    VpcId: "the new network",
+    SubnetId: "the new subnet",
+    GatewayId: "the new gateway",
+    RouteTableId: "the new route table",
 }
 
 /// How a step is shown.

@@ -1,0 +1,15 @@
+//! The planner against scripted cases, random worlds, and several laptops at once.
+
+mod company;
+mod destroy;
+mod drift;
+mod fixture;
+mod guarded;
+mod power;
+mod properties;
+mod race;
+mod settings;
+mod table;
+mod twins;
+mod words;
+mod worlds;

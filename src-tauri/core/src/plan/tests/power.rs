@@ -1,0 +1,248 @@
+//! On and off, and instances in every state.
+
+use super::fixture::*;
+use crate::machine::{Fact, Observed, Power, Why};
+use crate::plan::Goal;
+
+const POWERS: [(&str, Power); 6] = [
+    ("pending", Power::Pending),
+    ("running", Power::Running),
+    ("stopping", Power::Stopping),
+    ("stopped", Power::Stopped),
+    ("shutting down", Power::ShuttingDown),
+    ("terminated", Power::Terminated),
+];
+
+fn states() -> Vec<(&'static str, Observed)> {
+    POWERS.into_iter().map(|(name, power)| (name, powered(power))).collect()
+}
+
+#[test]
+fn apply_leaves_the_power_alone() {
+    insta::assert_snapshot!(show_cases(&wanted(), Goal::Settings, states()), @"
+    # pending
+    nothing to do
+
+    # running
+    nothing to do
+
+    # stopping
+    nothing to do
+
+    # stopped
+    nothing to do
+
+    # shutting down
+    waits for the instance to end
+    1 ~ Count instance generation 1
+    2 + Instance m8g.xlarge with 100 GiB gp3, encrypted [+$142.70] costs
+
+    # terminated
+    0 ~ Count instance generation 1
+    1 + Instance m8g.xlarge with 100 GiB gp3, encrypted [+$142.70] costs
+    ");
+}
+
+#[test]
+fn on() {
+    insta::assert_snapshot!(show_cases(&wanted(), Goal::Reachable, states()), @"
+    # pending
+    waits for the machine to start
+
+    # running
+    nothing to do
+
+    # stopping
+    waits for the machine to stop
+    1 ~ Start i-00000001 [+$134.70] costs
+
+    # stopped
+    0 ~ Start i-00000001 [+$134.70] costs
+
+    # shutting down
+    waits for the instance to end
+    1 ~ Count instance generation 1
+    2 + Instance m8g.xlarge with 100 GiB gp3, encrypted [+$142.70] costs
+
+    # terminated
+    0 ~ Count instance generation 1
+    1 + Instance m8g.xlarge with 100 GiB gp3, encrypted [+$142.70] costs
+    ");
+}
+
+#[test]
+fn off() {
+    insta::assert_snapshot!(show_cases(&wanted(), Goal::Stopped, states()), @"
+    # pending
+    waits for the machine to start
+    1 ~ Stop i-00000001 [-$134.70] interrupts
+
+    # running
+    0 ~ Stop i-00000001 [-$134.70] interrupts
+
+    # stopping
+    waits for the machine to stop
+
+    # stopped
+    nothing to do
+
+    # shutting down
+    waits for the instance to end
+
+    # terminated
+    nothing to do
+    ");
+}
+
+#[test]
+fn gone() {
+    insta::assert_snapshot!(show_cases(&wanted(), GONE, states()), @"
+    # pending
+    0 ~ Lift termination protection of i-00000001
+    1 - Instance i-00000001 and its volume with all data [-$142.70] interrupts loses data
+    2 - Use of a route table (rtbassoc-00000001)
+    2 ~ Detach igw-00000001 from vpc-00000001
+    2 - Security group sg-00000001
+    2 - Subnet subnet-00000001
+    2 ~ Take ada-remote-dev-us-west-2-role out of the instance profile
+    2 - Policy AmazonSSMManagedInstanceCore
+    2 - Policy holdfast-deny-parameters
+    3 - Route table rtb-00000001
+    3 - Internet gateway igw-00000001
+    3 - Instance profile
+    3 - Role
+    4 - Private network vpc-00000001
+
+    # running
+    0 ~ Lift termination protection of i-00000001
+    1 - Instance i-00000001 and its volume with all data [-$142.70] interrupts loses data
+    2 - Use of a route table (rtbassoc-00000001)
+    2 ~ Detach igw-00000001 from vpc-00000001
+    2 - Security group sg-00000001
+    2 - Subnet subnet-00000001
+    2 ~ Take ada-remote-dev-us-west-2-role out of the instance profile
+    2 - Policy AmazonSSMManagedInstanceCore
+    2 - Policy holdfast-deny-parameters
+    3 - Route table rtb-00000001
+    3 - Internet gateway igw-00000001
+    3 - Instance profile
+    3 - Role
+    4 - Private network vpc-00000001
+
+    # stopping
+    0 ~ Lift termination protection of i-00000001
+    1 - Instance i-00000001 and its volume with all data [-$8.00] interrupts loses data
+    2 - Use of a route table (rtbassoc-00000001)
+    2 ~ Detach igw-00000001 from vpc-00000001
+    2 - Security group sg-00000001
+    2 - Subnet subnet-00000001
+    2 ~ Take ada-remote-dev-us-west-2-role out of the instance profile
+    2 - Policy AmazonSSMManagedInstanceCore
+    2 - Policy holdfast-deny-parameters
+    3 - Route table rtb-00000001
+    3 - Internet gateway igw-00000001
+    3 - Instance profile
+    3 - Role
+    4 - Private network vpc-00000001
+
+    # stopped
+    0 ~ Lift termination protection of i-00000001
+    1 - Instance i-00000001 and its volume with all data [-$8.00] interrupts loses data
+    2 - Use of a route table (rtbassoc-00000001)
+    2 ~ Detach igw-00000001 from vpc-00000001
+    2 - Security group sg-00000001
+    2 - Subnet subnet-00000001
+    2 ~ Take ada-remote-dev-us-west-2-role out of the instance profile
+    2 - Policy AmazonSSMManagedInstanceCore
+    2 - Policy holdfast-deny-parameters
+    3 - Route table rtb-00000001
+    3 - Internet gateway igw-00000001
+    3 - Instance profile
+    3 - Role
+    4 - Private network vpc-00000001
+
+    # shutting down
+    waits for the instance to end
+    1 - Use of a route table (rtbassoc-00000001)
+    1 ~ Detach igw-00000001 from vpc-00000001
+    1 - Security group sg-00000001
+    1 - Subnet subnet-00000001
+    1 ~ Take ada-remote-dev-us-west-2-role out of the instance profile
+    1 - Policy AmazonSSMManagedInstanceCore
+    1 - Policy holdfast-deny-parameters
+    2 - Route table rtb-00000001
+    2 - Internet gateway igw-00000001
+    2 - Instance profile
+    2 - Role
+    3 - Private network vpc-00000001
+
+    # terminated
+    0 - Use of a route table (rtbassoc-00000001)
+    0 ~ Detach igw-00000001 from vpc-00000001
+    0 - Security group sg-00000001
+    0 - Subnet subnet-00000001
+    0 ~ Take ada-remote-dev-us-west-2-role out of the instance profile
+    0 - Policy AmazonSSMManagedInstanceCore
+    0 - Policy holdfast-deny-parameters
+    1 - Route table rtb-00000001
+    1 - Internet gateway igw-00000001
+    1 - Instance profile
+    1 - Role
+    2 - Private network vpc-00000001
+    ");
+}
+
+#[test]
+fn the_agent_is_waited_for() {
+    for agent in
+        [Fact::Absent, Fact::NOT_LOOKED, Fact::Unknown(Why::Denied("ssm:GetConnectionStatus".to_owned()))]
+    {
+        let world = but(|w| w.agent = agent);
+        assert_eq!(show(&wanted(), &world, Goal::Reachable), "waits for the machine's agent to answer\n");
+        assert_eq!(show(&wanted(), &world, Goal::Settings), "nothing to do\n");
+    }
+}
+
+#[test]
+fn on_changes_nothing_else_of_a_machine_that_is_there() {
+    let world = but(|w| {
+        instance(w).metadata_guarded = false;
+        vpc(w).tags.remove("do-not-nuke");
+        subnet(w).public_addresses = false;
+        w.role = Fact::Absent;
+    });
+    assert_eq!(show(&wanted(), &world, Goal::Reachable), "nothing to do\n");
+}
+
+#[test]
+fn on_and_off_need_to_see_the_instance_only() {
+    let mut world = Observed::unknown(ME);
+    (world.caller, world.instances) = (empty().caller, whole().instances);
+    insta::assert_snapshot!(show_cases(&wanted(), Goal::Stopped, vec![("off", world.clone())]), @"
+    # off
+    0 ~ Stop i-00000001 [-$134.70] interrupts
+    ");
+    instance(&mut world).power = Power::Stopped;
+    insta::assert_snapshot!(show_cases(&wanted(), Goal::Reachable, vec![("on", world.clone())]), @"
+    # on
+    0 ~ Start i-00000001 [+$134.70] costs
+    ");
+    // One that is gone is no machine: then all must be seen before something is made.
+    instance(&mut world).power = Power::Terminated;
+    insta::assert_snapshot!(show_cases(&wanted(), Goal::Reachable, vec![("gone", world)]), @r#"
+    # gone
+    blocked: CannotSee { what: "VPCs", why: NotLooked }
+    blocked: CannotSee { what: "subnets", why: NotLooked }
+    blocked: CannotSee { what: "internet gateways", why: NotLooked }
+    blocked: CannotSee { what: "route tables", why: NotLooked }
+    blocked: CannotSee { what: "security groups", why: NotLooked }
+    blocked: CannotSee { what: "volumes", why: NotLooked }
+    blocked: CannotSee { what: "the instance profile", why: NotLooked }
+    blocked: CannotSee { what: "the role", why: NotLooked }
+    "#);
+}
+
+#[test]
+fn nothing_to_turn_off() {
+    assert_eq!(show(&wanted(), &empty(), Goal::Stopped), "nothing to do\n");
+}

@@ -1,0 +1,1 @@
+//! Several laptops at once.
