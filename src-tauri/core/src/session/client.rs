@@ -37,6 +37,9 @@ pub struct Session {
     events: VecDeque<Event>,
     pending_output: usize,
     agent_version: Option<String>,
+    /// Silence was taken for a shell without handshake. A request that comes after all is answered.
+    guessed: bool,
+    ready: bool,
     stats: Stats,
 }
 
@@ -71,6 +74,8 @@ impl Session {
             events: VecDeque::new(),
             pending_output: 0,
             agent_version: None,
+            guessed: false,
+            ready: false,
             stats: Stats::default(),
             config,
         }
@@ -89,7 +94,7 @@ impl Session {
         let open = String::from_utf8_lossy(&open.to_json()).into_owned();
         self.control = VecDeque::from([Transmit::Text(open), Transmit::Ping(PING.to_vec())]);
         self.link.up(now);
-        self.outbox.link_up();
+        self.outbox.send_all_again();
         if let Phase::Unheard(unheard) = &mut self.phase
             && !self.config.expects_handshake
         {

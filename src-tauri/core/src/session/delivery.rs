@@ -171,8 +171,9 @@ impl Outbox {
         }
     }
 
-    /// A fresh link: what was in flight on the old one may be lost, so everything goes out again, at once.
-    pub(super) fn link_up(&mut self) {
+    /// What went out may have gone nowhere, on a link that is lost or to an agent that was not there yet: everything goes
+    /// out again, at once, and timers start afresh.
+    pub(super) fn send_all_again(&mut self) {
         for message in &mut self.unacked {
             message.sent = None;
         }

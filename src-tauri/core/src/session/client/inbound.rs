@@ -53,8 +53,11 @@ impl Session {
     }
 
     fn process(&mut self, now: Moment, payload_type: PayloadType, payload: &[u8]) -> Result<(), Failure> {
-        if payload_type != PayloadType::HandshakeRequest && matches!(self.phase, Phase::Unheard(_)) {
-            self.open(now);
+        if matches!(self.phase, Phase::Unheard(_)) {
+            self.outbox.send_all_again();
+            if payload_type != PayloadType::HandshakeRequest {
+                self.open(now);
+            }
         }
         match payload_type {
             PayloadType::HandshakeRequest => self.handshake_request(now, payload)?,
@@ -85,7 +88,8 @@ impl Session {
     }
 
     fn handshake_request(&mut self, now: Moment, payload: &[u8]) -> Result<(), Failure> {
-        if !matches!(self.phase, Phase::Unheard(_)) {
+        let first = matches!(self.phase, Phase::Unheard(_)) || std::mem::take(&mut self.guessed);
+        if !first {
             return Ok(());
         }
         let request = Request::parse(payload)?;
@@ -133,7 +137,9 @@ impl Session {
     fn open(&mut self, now: Moment) {
         self.phase = Phase::Open;
         self.size_changed = self.size.is_some();
-        self.event(Event::Ready);
+        if !std::mem::replace(&mut self.ready, true) {
+            self.event(Event::Ready);
+        }
         if self.terminating {
             self.stream(now, PayloadType::Flag, &Flag::TerminateSession.to_bytes());
         }
@@ -152,7 +158,10 @@ impl Session {
             Unheard::Present { .. } if self.inbox.has_gap() => {
                 self.phase = Phase::Unheard(Unheard::Present { until: now + PRESENT });
             }
-            Unheard::Present { .. } => self.open(now),
+            Unheard::Present { .. } => {
+                self.open(now);
+                self.guessed = true;
+            }
         }
     }
 

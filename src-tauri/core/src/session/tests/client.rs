@@ -360,6 +360,44 @@ fn a_silent_shell_opens_after_a_while() {
     assert_eq!(events(&mut session), [Event::Ready]);
 }
 
+/// The guess was wrong: input is lost, but not the session.
+#[test]
+fn a_handshake_after_a_long_silence_is_still_answered() {
+    let mut session = starting(config());
+    timers(&mut session, START + ms(3000));
+    session.handle_frame(START + ms(3100), &ack(0));
+    timers(&mut session, START + ms(7100));
+    assert_eq!(events(&mut session), [Event::Ready]);
+    let now = START + ms(8000);
+    session.handle_frame(now, &from_agent(0, PayloadType::HandshakeRequest, KMS_REQUEST));
+    assert!(matches!(events(&mut session).as_slice(), [Event::KeyNeeded { .. }]));
+    session.write(now, b"held");
+    session.provide_key(now, DataKey { plaintext: [5; 64], ciphertext: vec![1] });
+    let sent = brief(&transmits(&mut session, now));
+    assert!(sent.len() == 2 && sent[1].starts_with("2 HandshakeResponse"), "{sent:?}");
+    session.handle_frame(now, &from_agent(1, PayloadType::HandshakeComplete, b"{}"));
+    assert_eq!(events(&mut session), [], "ready is said once");
+    assert_eq!(transmits(&mut session, now).len(), 3, "acknowledgement, size, input");
+}
+
+/// Waiting for an agent that starts late had the timers back off; its first word ends that.
+#[test]
+fn an_agent_that_starts_late_is_answered_at_once() {
+    let mut session = starting(config());
+    for seconds in 1..9 {
+        timers(&mut session, START + ms(1000 * seconds));
+        session.handle_pong(START + ms(1000 * seconds));
+    }
+    let now = START + ms(9000);
+    session.handle_frame(now, &from_agent(0, PayloadType::Output, b"$ "));
+    let size = r#"Size {"cols":120,"rows":40}"#;
+    assert_eq!(
+        brief(&transmits(&mut session, now)),
+        ["ack 0".into(), format!("0 {size}"), format!("1 {size}")]
+    );
+    assert_eq!(session.poll_timeout(), Some(now + ms(200)), "the first timeout");
+}
+
 #[test]
 fn where_a_handshake_is_sure_to_come_silence_is_patience() {
     let mut session = starting(Config { expects_handshake: true, ..config() });

@@ -132,7 +132,7 @@ fn a_fresh_link_gets_everything_unacknowledged_at_once() {
     outbox.acknowledged(START + ms(5), 1);
     outbox.acknowledged(START + ms(5), 0);
     outbox.acknowledged(START + ms(5), 50);
-    outbox.link_up();
+    outbox.send_all_again();
     let again = sent(&mut outbox, 10);
     assert_eq!(again.len(), 97);
     assert_eq!((again[0], again[47], again[48]), (2, 49, 51));
@@ -163,7 +163,7 @@ proptest! {
         let left: Vec<u8> = (0..pushes).filter(|n| !acks.contains(&i64::from(*n))).collect();
         prop_assert_eq!(outbox.bytes(), left.len());
         for _ in 0..ups {
-            outbox.link_up();
+            outbox.send_all_again();
             prop_assert_eq!(sent(&mut outbox, 20), left.clone());
         }
         prop_assert_eq!(outbox.next_sequence(), u64::from(pushes));
