@@ -9,7 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use holdfast_core::machine::{Desired, Owner};
+use holdfast_core::machine::{Desired, Instance, Owner};
 use holdfast_core::names::Region;
 
 use super::error::{garbled, sts};
@@ -45,6 +45,7 @@ pub struct Aws {
     config: SdkConfig,
     region: Region,
     owner: Mutex<Option<Owner>>,
+    spent: Mutex<Vec<Instance>>,
 }
 
 impl Aws {
@@ -95,6 +96,7 @@ impl Aws {
             met_instance: AtomicBool::new(false),
             region: desired.region.clone(),
             owner: Mutex::new(None),
+            spent: Mutex::new(Vec::new()),
             config,
         }
     }
@@ -136,5 +138,16 @@ impl Aws {
             Some(owner) => Ok(owner),
             None => self.caller().await,
         }
+    }
+
+    /// Remembers an instance that is gone and that RunInstances answered with: no list may show it any more, yet its
+    /// client token is spent.
+    pub(super) fn remember_spent(&self, instance: Instance) {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+    }
+
+    /// The instances that were remembered so.
+    pub(super) fn spent(&self) -> Vec<Instance> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

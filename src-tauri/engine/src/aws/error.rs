@@ -19,10 +19,6 @@ pub(super) fn iam<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, Htt
     move |error| call_error("iam", operation, &error)
 }
 
-pub(super) fn ssm<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CallError {
-    move |error| call_error("ssm", operation, &error)
-}
-
 pub(super) fn sts<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CallError {
     move |error| call_error("sts", operation, &error)
 }
@@ -38,7 +34,8 @@ pub fn call_error<E: Answer>(
     operation: &'static str,
     error: &SdkError<E, HttpResponse>,
 ) -> CallError {
-    let request_id = error.request_id().or_else(|| error.meta().extra("aws_request_id")).map(ToOwned::to_owned);
+    let request_id =
+        error.request_id().or_else(|| error.meta().extra("aws_request_id")).map(ToOwned::to_owned);
     CallError { service, operation, kind: kind(error), request_id }
 }
 
@@ -54,21 +51,26 @@ fn kind<E: Answer>(error: &SdkError<E, HttpResponse>) -> CallErrorKind {
     match error {
         SdkError::TimeoutError(_) => CallErrorKind::Timeout,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => CallErrorKind::Timeout,
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => CallErrorKind::Unreachable(innermost(error)),
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
+            CallErrorKind::Unreachable(innermost(error))
+        }
         SdkError::ResponseError(_) => CallErrorKind::Garbled(innermost(error)),
         SdkError::ServiceError(answer) => match error.code() {
             Some(code) => CallErrorKind::Service {
                 code: code.to_owned(),
                 message: error.message().unwrap_or_default().to_owned(),
             },
-            None => CallErrorKind::Garbled(format!("HTTP {} without an error code", answer.raw().status().as_u16())),
+            None => CallErrorKind::Garbled(format!(
+                "HTTP {} without an error code",
+                answer.raw().status().as_u16()
+            )),
         },
         _ => CallErrorKind::Garbled(innermost(error)),
     }
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }
 
 /// The deepest cause that has words: the layers above it only say that something below them failed.

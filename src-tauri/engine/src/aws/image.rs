@@ -38,7 +38,12 @@ fn is_stable(name: &str) -> bool {
     let hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
     match parts[..] {
         [year, month, count, commit] => {
-            year.len() == 2 && digits(year) && month.len() == 2 && digits(month) && digits(count) && hex(commit)
+            year.len() == 2
+                && digits(year)
+                && month.len() == 2
+                && digits(month)
+                && digits(count)
+                && hex(commit)
         }
         _ => false,
     }

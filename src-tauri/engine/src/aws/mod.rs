@@ -15,6 +15,8 @@ mod image;
 mod observe;
 mod parse;
 mod perform;
+pub mod profile;
+pub mod session;
 mod verdict;
 
 #[cfg(test)]

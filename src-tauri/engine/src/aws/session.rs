@@ -79,7 +79,7 @@ impl Aws {
                     .parameters("separateOutputStream", vec!["True".to_owned()]);
             }
         }
-        let answer = call.send().await.map_err(|error| call_error("ssm", "StartSession", error))?;
+        let answer = call.send().await.map_err(|error| call_error("ssm", "StartSession", &error))?;
         line("StartSession", answer.session_id, answer.stream_url, answer.token_value)
     }
 
@@ -91,7 +91,7 @@ impl Aws {
         let answer = match self.ssm().resume_session().session_id(session_id).send().await {
             Ok(answer) => answer,
             Err(error) => {
-                let error = call_error("ssm", "ResumeSession", error);
+                let error = call_error("ssm", "ResumeSession", &error);
                 return if error.code() == "DoesNotExistException" { Ok(None) } else { Err(error) };
             }
         };
@@ -108,7 +108,7 @@ impl Aws {
     /// AWS's refusal, and no network.
     pub async fn terminate_session(&self, session_id: &str) -> Result<(), CallError> {
         let call = self.ssm().terminate_session().session_id(session_id).send().await;
-        call.map(|_| ()).map_err(|error| call_error("ssm", "TerminateSession", error))
+        call.map(|_| ()).map_err(|error| call_error("ssm", "TerminateSession", &error))
     }
 
     /// A data key for a session that the account wants encrypted.
@@ -122,7 +122,7 @@ impl Aws {
     ) -> Result<DataKey, CallError> {
         let call = self.kms().generate_data_key().key_id(key_id).number_of_bytes(64);
         let call = call.set_encryption_context(Some(context.into_iter().collect()));
-        let answer = call.send().await.map_err(|error| call_error("kms", "GenerateDataKey", error))?;
+        let answer = call.send().await.map_err(|error| call_error("kms", "GenerateDataKey", &error))?;
         let plaintext = answer.plaintext.map(Blob::into_inner).and_then(|bytes| bytes.try_into().ok());
         match (plaintext, answer.ciphertext_blob) {
             (Some(plaintext), Some(ciphertext)) => Ok(DataKey { plaintext, ciphertext: ciphertext.into_inner() }),
@@ -153,10 +153,12 @@ impl Aws {
     }
 
     async fn sign(&self, url: &str, request: &mut Request) -> Result<(), Problem> {
-        let credentials = self.credentials().provide_credentials().await.map_err(|error| {
-            let kind = CallErrorKind::Credentials(error.to_string());
+        let missing = |why: String| {
+            let kind = CallErrorKind::Credentials(why);
             Problem::from(CallError { service: "ssmmessages", operation: "OpenDataChannel", kind, request_id: None })
-        })?;
+        };
+        let provider = self.credentials().ok_or_else(|| missing("there is no provider".to_owned()))?;
+        let credentials = provider.provide_credentials().await.map_err(|error| missing(error.to_string()))?;
         let identity = credentials.into();
         let params = v4::SigningParams::builder()
             .identity(&identity)

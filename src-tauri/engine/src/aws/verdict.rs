@@ -24,14 +24,17 @@ pub(super) fn verdict(error: &CallError) -> Verdict {
         CallErrorKind::Service { code, .. } => of_code(error.operation, code),
         CallErrorKind::Credentials(_) => Verdict::Refused,
         // The call may have had its effect before the answer was lost: only a look can tell.
-        CallErrorKind::Timeout | CallErrorKind::Unreachable(_) | CallErrorKind::Garbled(_) => Verdict::Changed,
+        CallErrorKind::Timeout | CallErrorKind::Unreachable(_) | CallErrorKind::Garbled(_) => {
+            Verdict::Changed
+        }
     }
 }
 
 fn of_code(operation: &str, code: &str) -> Verdict {
     use Verdict::{Changed, Done, NotYet, Refused};
-    let takes_away =
-        ["Delete", "Detach", "Disassociate", "Remove", "Terminate"].iter().any(|verb| operation.starts_with(verb));
+    let takes_away = ["Delete", "Detach", "Disassociate", "Remove", "Terminate"]
+        .iter()
+        .any(|verb| operation.starts_with(verb));
     match (operation, code) {
         ("AuthorizeSecurityGroupEgress", "InvalidPermission.Duplicate")
         | ("DetachInternetGateway", "Gateway.NotAttached") => Done,
@@ -47,7 +50,10 @@ fn of_code(operation: &str, code: &str) -> Verdict {
 
         // The image is chosen by a look; the rule's ids too.
         ("RunInstances", "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable") => Changed,
-        ("RevokeSecurityGroupIngress", "InvalidSecurityGroupRuleId.NotFound" | "InvalidPermission.NotFound") => Changed,
+        (
+            "RevokeSecurityGroupIngress",
+            "InvalidSecurityGroupRuleId.NotFound" | "InvalidPermission.NotFound",
+        ) => Changed,
         ("ReplaceRoute", "InvalidRoute.NotFound") => Changed,
         // There is a role in the profile already: IAM counts that as a quota of one.
         ("AddRoleToInstanceProfile", "LimitExceeded") => Changed,
@@ -63,16 +69,24 @@ fn of_code(operation: &str, code: &str) -> Verdict {
         (_, code) if code.ends_with(".NotFound") => NotYet,
         ("CreateTags", "InvalidID") => NotYet,
 
-        (_, "DependencyViolation" | "DeleteConflict" | "VolumeInUse" | "InvalidGroup.InUse" | "ConcurrentModification") => {
-            NotYet
-        }
+        (
+            _,
+            "DependencyViolation"
+            | "DeleteConflict"
+            | "VolumeInUse"
+            | "InvalidGroup.InUse"
+            | "ConcurrentModification",
+        ) => NotYet,
         (_, "IncorrectInstanceState" | "IncorrectState") => NotYet,
         (_, code) if THROTTLED.contains(&code) => NotYet,
 
         (_, "IdempotentParameterMismatch" | "Resource.AlreadyAssociated" | "EntityAlreadyExists") => Changed,
         (_, "InvalidSubnet.Conflict" | "InvalidGroup.Duplicate" | "RouteAlreadyExists") => Changed,
         // The fault is AWS's own: it may have come after the effect.
-        (_, "InternalError" | "InternalFailure" | "ServiceFailure" | "ServiceUnavailable" | "Unavailable") => Changed,
+        (
+            _,
+            "InternalError" | "InternalFailure" | "ServiceFailure" | "ServiceUnavailable" | "Unavailable",
+        ) => Changed,
 
         _ => Refused,
     }

@@ -1,0 +1,492 @@
+//! Changing: one call for each step.
+//!
+//! To perform a step twice does no harm. What has no client token (VPC, gateway, table) is looked for again once it is
+//! made; what is unique in its VPC (the subnet's addresses, the group's name) conflicts the second time.
+
+use std::str::FromStr;
+
+use aws_sdk_ec2::types::{
+    AttributeBooleanValue, AttributeValue, BlockDeviceMapping, EbsBlockDevice,
+    EbsInstanceBlockDeviceSpecification, HttpTokensState, IamInstanceProfileSpecification,
+    InstanceBlockDeviceMappingSpecification, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest,
+    InstanceNetworkInterfaceSpecification, IpPermission, IpRange, ResourceType, ShutdownBehavior,
+    TagSpecification, VolumeType,
+};
+use aws_smithy_types::retry::RetryConfig;
+use holdfast_core::machine::{Desired, Fact, Observed, Power, TAG_FINAL, TAG_GENERATION, TAG_NETWORK, Tags};
+use holdfast_core::names::{InstanceId, NotAllowed};
+use holdfast_core::plan::{self, Made, Run, SUBNET_CIDR, Step, VPC_CIDR};
+
+use super::clients::Aws;
+use super::error::{ec2, garbled, iam};
+use super::verdict::{Verdict, verdict};
+use super::{observe, parse};
+use crate::problem::{CallError, Problem};
+use crate::world::{Done, Failure};
+
+/// Performs one step.
+pub(super) async fn perform(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Failure> {
+    match Box::pin(call(aws, desired, step)).await {
+        Ok(done) => Ok(done),
+        Err(Trouble::Changed(problem)) => Err(Failure::Changed(problem)),
+        Err(Trouble::Call(error)) => match verdict(&error) {
+            Verdict::Done => Ok(Done::default()),
+            Verdict::NotYet => Err(Failure::NotYet(error.into())),
+            Verdict::Changed => Err(Failure::Changed(error.into())),
+            Verdict::Refused => Err(Failure::Refused(error.into())),
+        },
+    }
+}
+
+enum Trouble {
+    Call(CallError),
+    Changed(Problem),
+}
+
+impl From<CallError> for Trouble {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "one arm for each step, read as a table")]
+async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble> {
+    let Aws { ec2: cloud, iam: identity, .. } = aws;
+    match step {
+        Step::CreateVpc => {
+            let tags = tagged(ResourceType::Vpc, &made_tags(aws, desired, "vpc").await?);
+            let call = cloud.create_vpc().cidr_block(VPC_CIDR).tag_specifications(tags);
+            let answer = call.send().await.map_err(ec2("CreateVpc"))?;
+            let vpc = understand("CreateVpc", answer.vpc(), parse::vpc)?;
+            let made = Some(Made::Vpc(vpc.id.clone()));
+            let vpcs = observe::own_vpcs(aws, desired).await.ok();
+            let vpcs = vpcs.map(|vpcs| with(vpcs, vpc, |a, b| a.id == b.id));
+            Ok(Done { made, saw: vpcs.map(|vpcs| Observed { vpcs: Fact::Present(vpcs), ..nothing(aws) }) })
+        }
+        Step::EnableDnsSupport { vpc } => {
+            let call = cloud.modify_vpc_attribute().vpc_id(vpc.as_str()).enable_dns_support(boolean(true));
+            call.send().await.map_err(ec2("ModifyVpcAttribute"))?;
+            Ok(Done::default())
+        }
+        Step::EnableDnsHostnames { vpc } => {
+            let call = cloud.modify_vpc_attribute().vpc_id(vpc.as_str()).enable_dns_hostnames(boolean(true));
+            call.send().await.map_err(ec2("ModifyVpcAttribute"))?;
+            Ok(Done::default())
+        }
+        Step::CreateSubnet { vpc, zone } => {
+            let tags = tagged(ResourceType::Subnet, &made_tags(aws, desired, "subnet").await?);
+            let call =
+                cloud.create_subnet().vpc_id(vpc.as_str()).availability_zone(zone).cidr_block(SUBNET_CIDR);
+            let answer = call.tag_specifications(tags).send().await.map_err(ec2("CreateSubnet"))?;
+            let subnet = understand("CreateSubnet", answer.subnet(), parse::subnet)?;
+            Ok(made(Made::Subnet(subnet.id)))
+        }
+        Step::EnablePublicAddresses { subnet } => {
+            let call = cloud.modify_subnet_attribute().subnet_id(subnet.as_str());
+            let call = call.map_public_ip_on_launch(boolean(true));
+            call.send().await.map_err(ec2("ModifySubnetAttribute"))?;
+            Ok(Done::default())
+        }
+        Step::CreateGateway => {
+            let tags = tagged(ResourceType::InternetGateway, &made_tags(aws, desired, "gateway").await?);
+            let call = cloud.create_internet_gateway().tag_specifications(tags);
+            let answer = call.send().await.map_err(ec2("CreateInternetGateway"))?;
+            let gateway = understand("CreateInternetGateway", answer.internet_gateway(), parse::gateway)?;
+            let made = Some(Made::Gateway(gateway.id.clone()));
+            let gateways = observe::own_gateways(aws, desired).await.ok();
+            let gateways = gateways.map(|gateways| with(gateways, gateway, |a, b| a.id == b.id));
+            let saw = gateways.map(|gateways| Observed { gateways: Fact::Present(gateways), ..nothing(aws) });
+            Ok(Done { made, saw })
+        }
+        Step::AttachGateway { gateway, vpc } => {
+            let call =
+                cloud.attach_internet_gateway().internet_gateway_id(gateway.as_str()).vpc_id(vpc.as_str());
+            call.send().await.map_err(ec2("AttachInternetGateway"))?;
+            Ok(Done::default())
+        }
+        Step::CreateRouteTable { vpc } => {
+            let tags = tagged(ResourceType::RouteTable, &made_tags(aws, desired, "routes").await?);
+            let call = cloud.create_route_table().vpc_id(vpc.as_str()).tag_specifications(tags);
+            let answer = call.send().await.map_err(ec2("CreateRouteTable"))?;
+            let table = understand("CreateRouteTable", answer.route_table(), parse::route_table)?;
+            let made = Some(Made::RouteTable(table.id.clone()));
+            let tables = observe::own_route_tables(aws, desired).await.ok();
+            let tables = tables.map(|tables| with(tables, table, |a, b| a.id == b.id));
+            let saw = tables.map(|tables| Observed { route_tables: Fact::Present(tables), ..nothing(aws) });
+            Ok(Done { made, saw })
+        }
+        Step::CreateDefaultRoute { table, gateway } => {
+            let (table, gateway) = (table.as_str(), gateway.as_str());
+            let call = cloud.create_route().route_table_id(table).destination_cidr_block("0.0.0.0/0");
+            match call.gateway_id(gateway).send().await.map_err(ec2("CreateRoute")) {
+                Ok(_) => {}
+                Err(error) if error.code() == "RouteAlreadyExists" => {
+                    let call =
+                        cloud.replace_route().route_table_id(table).destination_cidr_block("0.0.0.0/0");
+                    call.gateway_id(gateway).send().await.map_err(ec2("ReplaceRoute"))?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            Ok(Done::default())
+        }
+        Step::AssociateRouteTable { table, subnet } => {
+            let call =
+                cloud.associate_route_table().route_table_id(table.as_str()).subnet_id(subnet.as_str());
+            let answer = call.send().await.map_err(ec2("AssociateRouteTable"))?;
+            Ok(made(Made::Association(id("AssociateRouteTable", answer.association_id())?)))
+        }
+        Step::CreateGroup { vpc } => {
+            let tags = tagged(ResourceType::SecurityGroup, &made_tags(aws, desired, "group").await?);
+            let call = cloud.create_security_group().vpc_id(vpc.as_str()).group_name(desired.name("group"));
+            let call =
+                call.description("Holdfast: nothing inbound, everything outbound").tag_specifications(tags);
+            let answer = call.send().await.map_err(ec2("CreateSecurityGroup"))?;
+            Ok(made(Made::Group(id("CreateSecurityGroup", answer.group_id())?)))
+        }
+        Step::RevokeInbound { group, rules } => {
+            let rules = rules.iter().map(ToString::to_string).collect();
+            let call = cloud.revoke_security_group_ingress().group_id(group.as_str());
+            let call = call.set_security_group_rule_ids(Some(rules));
+            call.send().await.map_err(ec2("RevokeSecurityGroupIngress"))?;
+            Ok(Done::default())
+        }
+        Step::AllowOutbound { group } => {
+            let everywhere = IpRange::builder().cidr_ip("0.0.0.0/0").build();
+            let everything = IpPermission::builder().ip_protocol("-1").ip_ranges(everywhere).build();
+            let call =
+                cloud.authorize_security_group_egress().group_id(group.as_str()).ip_permissions(everything);
+            call.send().await.map_err(ec2("AuthorizeSecurityGroupEgress"))?;
+            Ok(Done::default())
+        }
+        Step::CreateRole => {
+            let tags = iam_tags("CreateRole", &owned_tags(aws, desired, "role").await?)?;
+            let call = identity.create_role().role_name(desired.role_name()).set_tags(Some(tags));
+            let call = call.assume_role_policy_document(plan::trust_ec2(desired).to_string());
+            let boundary = desired.permissions_boundary.as_ref().map(ToString::to_string);
+            call.set_permissions_boundary(boundary).send().await.map_err(iam("CreateRole"))?;
+            Ok(Done::default())
+        }
+        Step::AttachManagedPolicy => {
+            let call = identity
+                .attach_role_policy()
+                .role_name(desired.role_name())
+                .policy_arn(desired.managed_policy());
+            call.send().await.map_err(iam("AttachRolePolicy"))?;
+            Ok(Done::default())
+        }
+        Step::DenyParameters => {
+            let call =
+                identity.put_role_policy().role_name(desired.role_name()).policy_name(plan::DENY_POLICY);
+            let call = call.policy_document(plan::deny_parameters().to_string());
+            call.send().await.map_err(iam("PutRolePolicy"))?;
+            Ok(Done::default())
+        }
+        Step::CreateProfile { network } => {
+            let mut tags = owned_tags(aws, desired, "profile").await?;
+            tags.extend(network.as_ref().map(|vpc| (TAG_NETWORK.to_owned(), vpc.to_string())));
+            let tags = iam_tags("CreateInstanceProfile", &tags)?;
+            let call = identity.create_instance_profile().instance_profile_name(desired.own_profile_name());
+            call.set_tags(Some(tags)).send().await.map_err(iam("CreateInstanceProfile"))?;
+            Ok(Done::default())
+        }
+        Step::AddRoleToProfile => {
+            let call =
+                identity.add_role_to_instance_profile().instance_profile_name(desired.own_profile_name());
+            let call = call.role_name(desired.role_name());
+            call.send().await.map_err(iam("AddRoleToInstanceProfile"))?;
+            Ok(Done::default())
+        }
+        Step::NextGeneration { network, generation } => {
+            let tags = Tags::from([(TAG_GENERATION.to_owned(), generation.to_string())]);
+            let call = cloud.create_tags().resources(network.as_str()).set_tags(Some(ec2_tags(&tags)));
+            call.send().await.map_err(ec2("CreateTags"))?;
+            Ok(Done::default())
+        }
+        Step::RunInstance(run) => run_instance(aws, desired, run).await,
+        Step::Protect { instance } => {
+            let call = cloud.modify_instance_attribute().instance_id(instance.as_str());
+            let call = call.disable_api_termination(boolean(true));
+            call.send().await.map_err(ec2("ModifyInstanceAttribute"))?;
+            Ok(Done::default())
+        }
+        Step::Unprotect { instance } => {
+            let call = cloud.modify_instance_attribute().instance_id(instance.as_str());
+            let call = call.disable_api_termination(boolean(false));
+            call.send().await.map_err(ec2("ModifyInstanceAttribute"))?;
+            Ok(Done::default())
+        }
+        Step::StopOnShutdown { instance } => {
+            let stop = AttributeValue::builder().value(ShutdownBehavior::Stop.as_str()).build();
+            let call = cloud.modify_instance_attribute().instance_id(instance.as_str());
+            let call = call.instance_initiated_shutdown_behavior(stop);
+            call.send().await.map_err(ec2("ModifyInstanceAttribute"))?;
+            Ok(Done::default())
+        }
+        Step::GuardMetadata { instance } => {
+            let call = cloud.modify_instance_metadata_options().instance_id(instance.as_str());
+            let call = call.http_tokens(HttpTokensState::Required).http_put_response_hop_limit(1);
+            let call = call.http_endpoint(InstanceMetadataEndpointState::Enabled);
+            call.send().await.map_err(ec2("ModifyInstanceMetadataOptions"))?;
+            Ok(Done::default())
+        }
+        Step::Tag { resources, tags } => {
+            let call =
+                cloud.create_tags().set_resources(Some(resources.clone())).set_tags(Some(ec2_tags(tags)));
+            call.send().await.map_err(ec2("CreateTags"))?;
+            Ok(Done::default())
+        }
+        Step::TagRole { tags } => {
+            let call = identity.tag_role().role_name(desired.role_name());
+            call.set_tags(Some(iam_tags("TagRole", tags)?)).send().await.map_err(iam("TagRole"))?;
+            Ok(Done::default())
+        }
+        Step::TagProfile { tags } => {
+            let call = identity.tag_instance_profile().instance_profile_name(desired.own_profile_name());
+            let tags = iam_tags("TagInstanceProfile", tags)?;
+            call.set_tags(Some(tags)).send().await.map_err(iam("TagInstanceProfile"))?;
+            Ok(Done::default())
+        }
+        Step::Start { instance } => {
+            cloud
+                .start_instances()
+                .instance_ids(instance.as_str())
+                .send()
+                .await
+                .map_err(ec2("StartInstances"))?;
+            Ok(Done::default())
+        }
+        Step::Stop { instance } => {
+            cloud
+                .stop_instances()
+                .instance_ids(instance.as_str())
+                .send()
+                .await
+                .map_err(ec2("StopInstances"))?;
+            Ok(Done::default())
+        }
+        Step::Snapshot { instance, volume } => {
+            let mut tags = owned_tags(aws, desired, "snapshot").await?;
+            tags.insert(TAG_FINAL.to_owned(), instance.to_string());
+            let call = cloud.create_snapshot().volume_id(volume.as_str());
+            let call = call.description(format!("The last state of {instance}, taken by Holdfast"));
+            let call = call.tag_specifications(tagged(ResourceType::Snapshot, &tags));
+            // There is no client token, and no second one is ever taken away: a lost answer asks for a look instead.
+            let once = aws_sdk_ec2::config::Config::builder().retry_config(RetryConfig::disabled());
+            let answer =
+                call.customize().config_override(once).send().await.map_err(ec2("CreateSnapshot"))?;
+            Ok(made(Made::Snapshot(id("CreateSnapshot", answer.snapshot_id())?)))
+        }
+        Step::KeepVolume { instance, device } => root_goes_with(aws, instance, device, false).await,
+        Step::ReleaseVolume { instance, device } => root_goes_with(aws, instance, device, true).await,
+        Step::Terminate { instance, volume_goes: _ } => {
+            let call = cloud.terminate_instances().instance_ids(instance.as_str());
+            call.send().await.map_err(ec2("TerminateInstances"))?;
+            Ok(Done::default())
+        }
+        Step::DeleteVolume { volume } => {
+            cloud.delete_volume().volume_id(volume.as_str()).send().await.map_err(ec2("DeleteVolume"))?;
+            Ok(Done::default())
+        }
+        Step::DeleteGroup { group } => {
+            let call = cloud.delete_security_group().group_id(group.as_str());
+            call.send().await.map_err(ec2("DeleteSecurityGroup"))?;
+            Ok(Done::default())
+        }
+        Step::DisassociateRouteTable { association } => {
+            let call = cloud.disassociate_route_table().association_id(association.as_str());
+            call.send().await.map_err(ec2("DisassociateRouteTable"))?;
+            Ok(Done::default())
+        }
+        Step::DeleteRouteTable { table } => {
+            cloud
+                .delete_route_table()
+                .route_table_id(table.as_str())
+                .send()
+                .await
+                .map_err(ec2("DeleteRouteTable"))?;
+            Ok(Done::default())
+        }
+        Step::DetachGateway { gateway, vpc } => {
+            let call =
+                cloud.detach_internet_gateway().internet_gateway_id(gateway.as_str()).vpc_id(vpc.as_str());
+            call.send().await.map_err(ec2("DetachInternetGateway"))?;
+            Ok(Done::default())
+        }
+        Step::DeleteGateway { gateway } => {
+            let call = cloud.delete_internet_gateway().internet_gateway_id(gateway.as_str());
+            call.send().await.map_err(ec2("DeleteInternetGateway"))?;
+            Ok(Done::default())
+        }
+        Step::DeleteSubnet { subnet } => {
+            cloud.delete_subnet().subnet_id(subnet.as_str()).send().await.map_err(ec2("DeleteSubnet"))?;
+            Ok(Done::default())
+        }
+        Step::DeleteVpc { vpc } => {
+            cloud.delete_vpc().vpc_id(vpc.as_str()).send().await.map_err(ec2("DeleteVpc"))?;
+            Ok(Done::default())
+        }
+        Step::RemoveRoleFromProfile { role } => {
+            let call = identity.remove_role_from_instance_profile().role_name(role);
+            let call = call.instance_profile_name(desired.own_profile_name());
+            call.send().await.map_err(iam("RemoveRoleFromInstanceProfile"))?;
+            Ok(Done::default())
+        }
+        Step::DeleteProfile => {
+            let call = identity.delete_instance_profile().instance_profile_name(desired.own_profile_name());
+            call.send().await.map_err(iam("DeleteInstanceProfile"))?;
+            Ok(Done::default())
+        }
+        Step::DetachManagedPolicy { policy } => {
+            let call = identity.detach_role_policy().role_name(desired.role_name()).policy_arn(policy);
+            call.send().await.map_err(iam("DetachRolePolicy"))?;
+            Ok(Done::default())
+        }
+        Step::DeleteInlinePolicy { policy } => {
+            let call = identity.delete_role_policy().role_name(desired.role_name()).policy_name(policy);
+            call.send().await.map_err(iam("DeleteRolePolicy"))?;
+            Ok(Done::default())
+        }
+        Step::DeleteRole => {
+            identity.delete_role().role_name(desired.role_name()).send().await.map_err(iam("DeleteRole"))?;
+            Ok(Done::default())
+        }
+    }
+}
+
+/// Makes the instance, unless another laptop's VPC or instance has come to count by now.
+async fn run_instance(aws: &Aws, desired: &Desired, run: &Run) -> Result<Done, Trouble> {
+    let rivals = observe::rivals(aws, desired).await?;
+    let winners = rivals.winners(desired);
+    if let Some(vpc) = winners.vpc.filter(|vpc| vpc.id != run.vpc) {
+        return Err(changed(format!("By now {} is the machine's network", vpc.id)));
+    }
+    let used = rivals.instances.all().iter().find(|old| old.token.as_ref() == Some(&run.token));
+    if let Some(instance) = winners.instance.or(used) {
+        return Err(changed(format!("{} is there by now", instance.id)));
+    }
+
+    let of_machine = owned_tags(aws, desired, "machine").await?;
+    let of_volume = owned_tags(aws, desired, "volume").await?;
+    let of_interface = owned_tags(aws, desired, "interface").await?;
+    let disk = EbsBlockDevice::builder()
+        .volume_type(VolumeType::Gp3)
+        .volume_size(i32::try_from(run.volume_size).unwrap_or(i32::MAX))
+        .encrypted(true)
+        .set_kms_key_id(desired.kms_key.as_ref().map(ToString::to_string))
+        .delete_on_termination(true)
+        .build();
+    let interface = InstanceNetworkInterfaceSpecification::builder()
+        .device_index(0)
+        .subnet_id(run.subnet.as_str())
+        .groups(run.group.as_str())
+        .associate_public_ip_address(run.public_address)
+        .delete_on_termination(true)
+        .build();
+    // One hop: containers on the machine do not reach its credentials.
+    let metadata = InstanceMetadataOptionsRequest::builder()
+        .http_tokens(HttpTokensState::Required)
+        .http_put_response_hop_limit(1)
+        .http_endpoint(InstanceMetadataEndpointState::Enabled)
+        .build();
+    let answer = aws
+        .ec2
+        .run_instances()
+        .client_token(&run.token)
+        .min_count(1)
+        .max_count(1)
+        .image_id(run.image.as_str())
+        .instance_type(run.instance_type.as_str().into())
+        .block_device_mappings(BlockDeviceMapping::builder().device_name(&run.root_device).ebs(disk).build())
+        .network_interfaces(interface)
+        .metadata_options(metadata)
+        .iam_instance_profile(IamInstanceProfileSpecification::builder().name(desired.profile_name()).build())
+        .disable_api_termination(true)
+        .instance_initiated_shutdown_behavior(ShutdownBehavior::Stop)
+        .tag_specifications(tagged(ResourceType::Instance, &of_machine))
+        .tag_specifications(tagged(ResourceType::Volume, &of_volume))
+        .tag_specifications(tagged(ResourceType::NetworkInterface, &of_interface))
+        .send()
+        .await
+        .map_err(ec2("RunInstances"))?;
+
+    let instance = understand("RunInstances", answer.instances().first(), parse::instance)?;
+    // The token of an instance that is gone brings back that instance, not a new one.
+    if matches!(instance.power, Power::ShuttingDown | Power::Terminated) {
+        let problem = changed(format!("{} was made for this and has ended since", instance.id));
+        aws.remember_spent(instance);
+        return Err(problem);
+    }
+    Ok(made(Made::Instance(instance.id)))
+}
+
+async fn root_goes_with(aws: &Aws, instance: &InstanceId, device: &str, goes: bool) -> Result<Done, Trouble> {
+    let ebs = EbsInstanceBlockDeviceSpecification::builder().delete_on_termination(goes).build();
+    let mapping = InstanceBlockDeviceMappingSpecification::builder().device_name(device).ebs(ebs).build();
+    let call =
+        aws.ec2.modify_instance_attribute().instance_id(instance.as_str()).block_device_mappings(mapping);
+    call.send().await.map_err(ec2("ModifyInstanceAttribute"))?;
+    Ok(Done::default())
+}
+
+/// The tags of what AWS may make twice.
+async fn made_tags(aws: &Aws, desired: &Desired, part: &str) -> Result<Tags, CallError> {
+    Ok(plan::tags_for(desired, Some(&aws.owner().await?), Some(&aws.maker), part))
+}
+
+/// The tags of what is there once.
+async fn owned_tags(aws: &Aws, desired: &Desired, part: &str) -> Result<Tags, CallError> {
+    Ok(plan::tags_for(desired, Some(&aws.owner().await?), None, part))
+}
+
+fn tagged(kind: ResourceType, tags: &Tags) -> TagSpecification {
+    TagSpecification::builder().resource_type(kind).set_tags(Some(ec2_tags(tags))).build()
+}
+
+fn ec2_tags(tags: &Tags) -> Vec<aws_sdk_ec2::types::Tag> {
+    tags.iter().map(|(key, value)| aws_sdk_ec2::types::Tag::builder().key(key).value(value).build()).collect()
+}
+
+fn iam_tags(operation: &'static str, tags: &Tags) -> Result<Vec<aws_sdk_iam::types::Tag>, CallError> {
+    let tag = |(key, value)| aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
+    tags.iter()
+        .map(tag)
+        .collect::<Result<_, _>>()
+        .map_err(|error| garbled("iam", operation, error.to_string()))
+}
+
+fn boolean(value: bool) -> AttributeBooleanValue {
+    AttributeBooleanValue::builder().value(value).build()
+}
+
+fn understand<T, U>(
+    operation: &'static str,
+    thing: Option<&T>,
+    parse: impl FnOnce(&T) -> Result<U, parse::Garbled>,
+) -> Result<U, CallError> {
+    let thing = thing.ok_or_else(|| "an empty answer".to_owned()).and_then(parse);
+    thing.map_err(|error| garbled("ec2", operation, error))
+}
+
+fn id<T: FromStr<Err = NotAllowed>>(operation: &'static str, text: Option<&str>) -> Result<T, CallError> {
+    parse::required(text, "id").map_err(|error| garbled("ec2", operation, error))
+}
+
+fn made(made: Made) -> Done {
+    Done { made: Some(made), saw: None }
+}
+
+fn changed(what: String) -> Trouble {
+    Trouble::Changed(Problem::new("changed", what).hint("run the same command again"))
+}
+
+fn nothing(aws: &Aws) -> Observed {
+    Observed::unknown(&aws.maker)
+}
+
+/// A list right after a create may not show yet what was made.
+fn with<T>(mut all: Vec<T>, made: T, same: impl Fn(&T, &T) -> bool) -> Vec<T> {
+    if !all.iter().any(|other| same(other, &made)) {
+        all.push(made);
+    }
+    all
+}
