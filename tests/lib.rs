@@ -1,0 +1,123 @@
+//! What the suites share: a sandbox, a machine to bring up in it, and what must be there afterwards.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use holdfast::aws::{Aws, Options as AwsOptions};
+use holdfast::converge::{Event, Report, Witness, converge};
+use holdfast::problem::Problem;
+use holdfast::store::Store;
+use holdfast_core::machine::{Desired, Observed, TAG_MACHINE};
+use holdfast_core::plan::{Consent, Goal, Impact, Plan};
+use holdfast_core::settings::Settings;
+use holdfast_sandbox::{ACCESS_KEY, Options, SECRET_KEY, Sandbox, Tags};
+
+/// Agrees to everything and remembers what happened.
+#[derive(Debug, Default)]
+pub struct Agreeing {
+    /// Everything that was told, as text.
+    pub events: RefCell<Vec<String>>,
+}
+
+impl Witness for Agreeing {
+    async fn consent(&self, _: &Observed, _: &Plan) -> Consent {
+        Consent::to(Impact { costs: true, interrupts: true, loses_data: true })
+    }
+
+    fn event(&self, event: Event<'_>) {
+        self.events.borrow_mut().push(format!("{event:?}"));
+    }
+}
+
+/// One computer with Holdfast on it, and its view of a sandbox.
+#[derive(Debug)]
+pub struct Laptop {
+    /// What its settings say.
+    pub desired: Desired,
+    /// Its AWS.
+    pub aws: Aws,
+    /// Its files.
+    pub store: Store,
+    _folder: tempfile::TempDir,
+}
+
+impl Laptop {
+    /// A computer whose every call to the sandbox takes `latency`.
+    pub async fn new(sandbox: &Sandbox, latency: Duration) -> Self {
+        Self::with(SharedHttpClient::new(sandbox.http_client().with_latency(latency)), "").await
+    }
+
+    /// A computer with this connection and these settings.
+    pub async fn with(http: SharedHttpClient, settings: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for tests");
+        let store = Store::at(folder.path().join("config"), folder.path().join("state"));
+        let user = "ada".parse().expect("a user name");
+        let settings = Settings::parse(settings, Some(&user)).expect("settings that hold");
+        let desired = settings.machine(None).expect("a default machine").clone();
+        let options = AwsOptions {
+            maker: store.maker().expect("a maker id"),
+            credentials: Some(SharedCredentialsProvider::new(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))),
+            http_client: Some(http),
+            ..AwsOptions::default()
+        };
+        let aws = Aws::connect(&desired, options).await;
+        Self { desired, aws, store, _folder: folder }
+    }
+
+    /// Converges, agreeing to everything.
+    ///
+    /// # Errors
+    /// Whatever stops it.
+    pub async fn reach(&self, goal: Goal) -> Result<Report, Problem> {
+        converge(&self.aws, &self.store, "test", &self.desired, goal, &Agreeing::default()).await
+    }
+}
+
+/// What must be there when the machine is up: each kind, how many of it carry our tag.
+pub const WHOLE: &[(&str, usize)] = &[
+    ("vpc", 1),
+    ("subnet", 1),
+    ("gateway", 1),
+    ("route table", 1),
+    ("group", 1),
+    ("instance", 1),
+    ("volume", 1),
+    ("interface", 1),
+    ("role", 1),
+    ("profile", 1),
+];
+
+/// How many things of each kind in the sandbox carry the machine's tag; a terminated instance counts for nothing.
+pub fn census(sandbox: &Sandbox, desired: &Desired) -> Vec<(&'static str, usize)> {
+    let world = sandbox.world();
+    let key = desired.key();
+    let mine = |tags: &Tags| tags.get(TAG_MACHINE) == Some(&key);
+    let count = |tags: &mut dyn Iterator<Item = &Tags>| tags.filter(|tags| mine(tags)).count();
+    let mut counts = Vec::new();
+    for account in world.accounts.values() {
+        for region in account.regions.values() {
+            let alive = region.instances.values().filter(|i| i.terminated.is_none());
+            counts.extend([
+                ("vpc", count(&mut region.vpcs.values().map(|r| &r.tags))),
+                ("subnet", count(&mut region.subnets.values().map(|r| &r.tags))),
+                ("gateway", count(&mut region.gateways.values().map(|r| &r.tags))),
+                ("route table", count(&mut region.route_tables.values().map(|r| &r.tags))),
+                ("group", count(&mut region.groups.values().map(|r| &r.tags))),
+                ("instance", count(&mut alive.map(|r| &r.tags))),
+                ("volume", count(&mut region.volumes.values().map(|r| &r.tags))),
+                ("interface", count(&mut region.interfaces.values().map(|r| &r.tags))),
+            ]);
+        }
+        counts.push(("role", count(&mut account.iam.roles.values().map(|r| &r.tags))));
+        counts.push(("profile", count(&mut account.iam.profiles.values().map(|r| &r.tags))));
+    }
+    counts
+}
+
+/// A sandbox in which everything takes its time.
+pub fn sandbox(seed: u64) -> Sandbox {
+    Sandbox::new(Options { seed, ..Options::default() })
+}

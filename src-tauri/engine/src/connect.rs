@@ -135,6 +135,7 @@ impl Carrier<'_> {
     /// Carries the session over one websocket: until it ends, or `None` when the line is lost.
     async fn pump(&mut self, socket: Socket) -> Result<Option<End>, Problem> {
         let (mut sink, mut stream): (SplitSink<Socket, Message>, SplitStream<Socket>) = socket.split();
+        let output = self.ends.output.clone();
         loop {
             self.type_in();
             let Some(unsent) = self.transmit(&mut sink).await else { return Ok(None) };
@@ -162,7 +163,7 @@ impl Carrier<'_> {
                         return Ok(None);
                     }
                 }
-                permit = self.ends.output.reserve(), if !self.pending.is_empty() => match (permit, self.pending.pop_front()) {
+                permit = output.reserve(), if !self.pending.is_empty() => match (permit, self.pending.pop_front()) {
                     (Ok(permit), Some(output)) => permit.send(output),
                     (Ok(_), None) => {}
                     (Err(_), _) => return Ok(Some(End::Left)),
@@ -180,7 +181,7 @@ impl Carrier<'_> {
     /// Gives everything that waits to the socket's buffer. Whether there is something to flush; `None`: the line is lost.
     async fn transmit(&mut self, sink: &mut SplitSink<Socket, Message>) -> Option<bool> {
         let mut unsent = false;
-        while let Some(transmit) = self.session.poll_transmit() {
+        while let Some(transmit) = self.session.poll_transmit(self.clock.now()) {
             let message = match transmit {
                 Transmit::Text(text) => Message::text(text),
                 Transmit::Binary(bytes) => Message::binary(bytes),

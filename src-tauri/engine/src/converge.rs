@@ -86,7 +86,7 @@ pub async fn converge<W: World>(
     let mut flying: Vec<Step> = Vec::new();
     let mut fresh = true;
 
-    if !first.is_done() {
+    if !first.steps.is_empty() {
         consent = witness.consent(&observed, &first).await;
         if !consent.covers(first.impact()) {
             return Err(Problem::no_consent(goal));

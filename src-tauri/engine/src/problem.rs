@@ -111,6 +111,18 @@ impl Problem {
         self
     }
 
+    /// With the most useful thing to do, if there is one.
+    #[must_use]
+    pub fn hint_first(mut self, hint: Option<String>) -> Self {
+        self.hints.splice(0..0, hint);
+        self
+    }
+
+    /// Whether signing in may help.
+    pub fn is_about_credentials(&self) -> bool {
+        matches!(self.code, "no_credentials" | "expired" | "bad_credentials")
+    }
+
     /// With another way for the process to end.
     #[must_use]
     pub fn exit(mut self, exit: Exit) -> Self {

@@ -162,6 +162,21 @@ pub fn run() -> ExitCode {
 
 async fn dispatch(cli: Cli) -> Result<u8, Problem> {
     let Cli { global, command } = cli;
+    match carry_out(&global, command).await {
+        Err(problem) if problem.is_about_credentials() && !global.sandbox => {
+            Err(problem.hint_first(sign_in(&global).await))
+        }
+        result => result,
+    }
+}
+
+/// How to sign in with the profile that the command used.
+async fn sign_in(global: &Global) -> Option<String> {
+    let desired = desired(global, &load(global, &store(global).ok()?).ok()?).ok()?;
+    crate::aws::profile::sign_in_command(&desired).await.map(|command| format!("sign in: {command}"))
+}
+
+async fn carry_out(global: &Global, command: Command) -> Result<u8, Problem> {
     match command {
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -170,19 +185,19 @@ async fn dispatch(cli: Cli) -> Result<u8, Problem> {
             Ok(0)
         }
         Command::Sandbox { command } => sandbox::run(command).await,
-        Command::Settings { command } => settings::run(&global, command),
-        Command::Plan { json } => machine::plan(&Context::open(&global).await?, json).await,
-        Command::Apply(yes) => machine::apply(&Context::open(&global).await?, yes.yes).await,
-        Command::Up(yes) => machine::up(&Context::open(&global).await?, yes.yes).await,
+        Command::Settings { command } => settings::run(global, command),
+        Command::Plan { json } => machine::plan(&Context::open(global).await?, json).await,
+        Command::Apply(yes) => machine::apply(&Context::open(global).await?, yes.yes).await,
+        Command::Up(yes) => machine::up(&Context::open(global).await?, yes.yes).await,
         Command::Destroy { yes, snapshot, keep_volume } => {
-            machine::destroy(&Context::open(&global).await?, yes.yes, snapshot, keep_volume).await
+            machine::destroy(&Context::open(global).await?, yes.yes, snapshot, keep_volume).await
         }
-        Command::Start(yes) => machine::start(&Context::open(&global).await?, yes.yes).await,
-        Command::Stop(yes) => machine::stop(&Context::open(&global).await?, yes.yes).await,
-        Command::Restart(yes) => machine::restart(&Context::open(&global).await?, yes.yes).await,
-        Command::Status { json, watch } => status::run(&Context::open(&global).await?, json, watch).await,
-        Command::Connect => session::connect(&Context::open(&global).await?).await,
-        Command::Exec { command } => session::exec(&Context::open(&global).await?, &command).await,
+        Command::Start(yes) => machine::start(&Context::open(global).await?, yes.yes).await,
+        Command::Stop(yes) => machine::stop(&Context::open(global).await?, yes.yes).await,
+        Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,
+        Command::Status { json, watch } => status::run(&Context::open(global).await?, json, watch).await,
+        Command::Connect => session::connect(&Context::open(global).await?).await,
+        Command::Exec { command } => session::exec(&Context::open(global).await?, &command).await,
     }
 }
 

@@ -3,11 +3,15 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use clap::Subcommand;
+use holdfast_sandbox::gateway::Gateway;
+use holdfast_sandbox::guest::Guests;
+use holdfast_sandbox::{ACCESS_KEY, SECRET_KEY, Sandbox};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -86,7 +90,7 @@ pub(super) async fn endpoint() -> Result<Options, Problem> {
         None => start().await?,
     };
     out::talk("Sandbox: this is not AWS. Nothing costs money, and the machine is a shell on this computer.");
-    let credentials = Credentials::from_keys("AKIASANDBOX000000000", "sandbox", None);
+    let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "sandbox");
     Ok(Options {
         endpoint: Some(format!("http://127.0.0.1:{}", running.port)),
         credentials: Some(SharedCredentialsProvider::new(credentials)),
@@ -162,7 +166,9 @@ async fn serve() -> Result<(), Problem> {
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| files(&error))?;
     let port = listener.local_addr().map_err(|error| files(&error))?.port();
     let running = serde_json::json!(Running { pid: std::process::id(), port }).to_string();
-    let sandbox = holdfast_sandbox::open(&folder()?.join("world")).map_err(|error| files(&error))?;
+    let machines = Arc::new(Gateway::new(Arc::new(Guests::new(folder()?.join("machines")))));
+    let options = holdfast_sandbox::Options { backend: machines, ..holdfast_sandbox::Options::default() };
+    let sandbox = Sandbox::open(folder()?.join("world"), options).map_err(|error| files(&error))?;
     let file = running_file()?;
     std::fs::write(&file, running).map_err(|error| files(&error))?;
     sandbox.serve(listener).await.map_err(|error| files(&error))?;
@@ -186,7 +192,10 @@ async fn end(running: &Running) -> Result<(), Problem> {
 async fn admin(port: u16, method: &str, path: &str) -> Option<String> {
     let call = async {
         let mut socket = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {ACCESS_KEY}\r\n\
+             Content-Length: 0\r\nConnection: close\r\n\r\n"
+        );
         socket.write_all(request.as_bytes()).await.ok()?;
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.ok()?;
