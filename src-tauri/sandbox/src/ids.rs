@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A seeded generator (splitmix64), kept with the world so that no id ever comes twice.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Ids {
+pub(crate) struct Ids {
     state: u64,
 }
 

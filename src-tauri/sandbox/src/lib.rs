@@ -24,6 +24,8 @@ mod sandbox;
 mod ssm;
 mod store;
 mod sts;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod world;
 

@@ -28,6 +28,13 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// An access key that nobody can guess. A served sandbox answers whoever knows a caller's key, and its machines run
+    /// programs as the user who serves it; on a computer with several users the well-known [`ACCESS_KEY`] is not enough.
+    pub fn fresh_key() -> String {
+        let random = uuid::Uuid::new_v4().simple().to_string().to_ascii_uppercase();
+        format!("AKIA{}", random.get(..28).unwrap_or(&random))
+    }
+
     /// An IAM user with a long-term key.
     pub fn user(account: &str, name: &str, access_key: &str) -> Self {
         Self {

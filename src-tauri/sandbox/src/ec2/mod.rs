@@ -67,7 +67,7 @@ type Run = fn(&mut Ctx<'_>, &Form<'_>) -> Result<Xml, Fail>;
 const OPERATIONS: &[(&str, &[&str], Run)] = &[
     ("AssociateRouteTable", &["RouteTableId", "SubnetId"], route::associate),
     ("AttachInternetGateway", &["InternetGatewayId", "VpcId"], gateway::attach),
-    ("AuthorizeSecurityGroupEgress", GRANT, permission::authorize_egress),
+    ("AuthorizeSecurityGroupEgress", GRANT_OUT, permission::authorize_egress),
     ("AuthorizeSecurityGroupIngress", GRANT, permission::authorize_ingress),
     ("CreateInternetGateway", &["TagSpecification"], gateway::create),
     ("CreateRoute", &["DestinationCidrBlock", "GatewayId", "RouteTableId"], route::create_route),
@@ -178,7 +178,8 @@ const OPERATIONS: &[(&str, &[&str], Run)] = &[
     ("ModifyVolume", &["Iops", "Size", "Throughput", "VolumeId", "VolumeType"], volume::modify),
     ("ModifyVpcAttribute", &["EnableDnsHostnames", "EnableDnsSupport", "VpcId"], vpc::modify),
     ("RebootInstances", &["InstanceId"], power::reboot),
-    ("RevokeSecurityGroupEgress", REVOKE, permission::revoke_egress),
+    ("ReplaceRoute", &["DestinationCidrBlock", "GatewayId", "RouteTableId"], route::replace_route),
+    ("RevokeSecurityGroupEgress", REVOKE_OUT, permission::revoke_egress),
     ("RevokeSecurityGroupIngress", REVOKE, permission::revoke_ingress),
     (
         "RunInstances",
@@ -215,6 +216,8 @@ const GRANT: &[&str] = &[
     "TagSpecification",
     "ToPort",
 ];
+const GRANT_OUT: &[&str] =
+    &["CidrIp", "FromPort", "GroupId", "IpPermissions", "IpProtocol", "TagSpecification", "ToPort"];
 const REVOKE: &[&str] = &[
     "CidrIp",
     "FromPort",
@@ -225,6 +228,8 @@ const REVOKE: &[&str] = &[
     "SecurityGroupRuleId",
     "ToPort",
 ];
+const REVOKE_OUT: &[&str] =
+    &["CidrIp", "FromPort", "GroupId", "IpPermissions", "IpProtocol", "SecurityGroupRuleId", "ToPort"];
 
 /// Does one call.
 pub(crate) fn call(ctx: &mut Ctx<'_>, operation: &str, form: &Form<'_>) -> Result<Xml, Fail> {

@@ -205,11 +205,13 @@ fn destination(form: &Form<'_>) -> Result<Cidr, Fail> {
     text.parse().map_err(|_| form.invalid("DestinationCidrBlock", text, "This is not a valid CIDR block."))
 }
 
-pub(crate) fn create_route(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
-    let to = destination(form)?;
+/// The table of the request, and the gateway that it names, which must be attached to the same VPC.
+fn table_and_gateway<'a>(
+    region: &'a mut Region,
+    form: &Form<'_>,
+) -> Result<(&'a mut RouteTable, Target), Fail> {
     let gateway = form.need("GatewayId")?;
     Kind::Gateway.check(gateway)?;
-    let region = ctx.here();
     let attached_to =
         region.gateways.get(gateway).ok_or_else(|| Kind::Gateway.not_found(gateway))?.vpc.clone();
     let table = find(region, form)?;
@@ -219,10 +221,30 @@ pub(crate) fn create_route(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fa
             format!("route table {} and network gateway {gateway} belong to different networks", table.id),
         ));
     }
+    Ok((table, Target::Gateway(gateway.to_owned())))
+}
+
+pub(crate) fn create_route(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
+    let to = destination(form)?;
+    let (table, via) = table_and_gateway(ctx.here(), form)?;
     if table.routes.iter().any(|route| route.to == to) {
         return Err(Fail::new("RouteAlreadyExists", format!("The route identified by {to} already exists.")));
     }
-    table.routes.push(Route { to, via: Target::Gateway(gateway.to_owned()) });
+    table.routes.push(Route { to, via });
+    Ok(ok())
+}
+
+pub(crate) fn replace_route(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
+    let to = destination(form)?;
+    let (table, via) = table_and_gateway(ctx.here(), form)?;
+    let route = table.routes.iter_mut().find(|route| route.to == to && route.via != Target::Local);
+    let route = route.ok_or_else(|| {
+        Fail::new(
+            "InvalidParameterValue",
+            format!("There is no route defined for '{to}' in the route table. Use CreateRoute instead."),
+        )
+    })?;
+    route.via = via;
     Ok(ok())
 }
 

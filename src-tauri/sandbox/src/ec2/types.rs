@@ -111,6 +111,11 @@ impl Row for InstanceType {
 }
 
 impl InstanceType {
+    /// Whether AWS still counts the family as current.
+    fn is_current(&self) -> bool {
+        !["m5.", "m6i.", "r6i.", "r7g."].iter().any(|family| self.name.starts_with(family))
+    }
+
     pub(crate) fn cpu_options(&self, xml: &mut Xml) {
         xml.text("coreCount", self.vcpus / self.threads_per_core)
             .text("threadsPerCore", self.threads_per_core);
@@ -203,7 +208,7 @@ pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> 
     let selection = select.from(form, types.iter(), |row, name| match name {
         "bare-metal" => vec!["false".to_owned()],
         "burstable-performance-supported" => vec![row.burstable.to_string()],
-        "current-generation" => vec!["true".to_owned()],
+        "current-generation" => vec![row.is_current().to_string()],
         "hypervisor" => vec!["nitro".to_owned()],
         "memory-info.size-in-mib" => vec![row.memory_mib.to_string()],
         "processor-info.supported-architecture" => vec![row.arch.name().to_owned()],
@@ -216,7 +221,7 @@ pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> 
     })?;
     Ok(selection.xml("instanceTypeSet", |xml, row| {
         xml.text("instanceType", &row.name)
-            .text("currentGeneration", true)
+            .text("currentGeneration", row.is_current())
             .text("freeTierEligible", false)
             .list("supportedUsageClasses", ["on-demand", "spot"], text)
             .list("supportedRootDeviceTypes", ["ebs"], text)

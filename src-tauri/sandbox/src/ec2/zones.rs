@@ -54,7 +54,7 @@ pub(crate) fn zone(region: &str, name: &str) -> Option<Zone> {
 
 struct Place {
     name: String,
-    id: String,
+    zone_id: String,
     opted_in: bool,
     none: Tags,
 }
@@ -72,11 +72,11 @@ pub(crate) fn describe_zones(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, 
     let region = ctx.region;
     let mut places: Vec<Place> = zones_of(region)
         .into_iter()
-        .map(|zone| Place { name: zone.name, id: zone.id, opted_in: true, none: Tags::new() })
+        .map(|zone| Place { name: zone.name, zone_id: zone.id, opted_in: true, none: Tags::new() })
         .collect();
     for (parameter, by_id) in [("ZoneName", false), ("ZoneId", true)] {
         let wanted = form.texts(parameter);
-        let key = |place: &Place| if by_id { place.id.clone() } else { place.name.clone() };
+        let key = |place: &Place| if by_id { place.zone_id.clone() } else { place.name.clone() };
         if let Some(unknown) = wanted.iter().find(|name| !places.iter().any(|place| key(place) == **name)) {
             return Err(Fail::new(
                 "InvalidParameterValue",
@@ -104,7 +104,7 @@ pub(crate) fn describe_zones(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, 
             "opt-in-status" => "opt-in-not-required".to_owned(),
             "region-name" => region.to_owned(),
             "state" => "available".to_owned(),
-            "zone-id" => place.id.clone(),
+            "zone-id" => place.zone_id.clone(),
             "zone-type" => "availability-zone".to_owned(),
             _ => place.name.clone(),
         }]
@@ -114,7 +114,7 @@ pub(crate) fn describe_zones(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, 
             .list("messageSet", [(); 0], |_, ()| {})
             .text("regionName", region)
             .text("zoneName", &place.name)
-            .text("zoneId", &place.id)
+            .text("zoneId", &place.zone_id)
             .text("groupName", format!("{region}-zg-1"))
             .text("networkBorderGroup", region)
             .text("zoneType", "availability-zone")
@@ -129,7 +129,7 @@ pub(crate) fn describe_regions(_: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, 
         .iter()
         .map(|(name, id, _, opt_in)| Place {
             name: (*name).to_owned(),
-            id: (*id).to_owned(),
+            zone_id: (*id).to_owned(),
             opted_in: !opt_in,
             none: Tags::new(),
         })

@@ -1,14 +1,16 @@
 //! RunInstances.
 
-use std::net::Ipv4Addr;
+mod disk;
+mod network;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::image::{self, Image};
+pub(crate) use network::public_address;
+
 use super::instance::{Instance, Metadata, State, reservation_xml};
-use super::volume::{Attached, check_gp3};
-use super::{Group, Interface, Kind, Subnet, Volume, group, mismatch, tags, types, zones};
+use super::{Kind, image, mismatch, tags, types, zones};
 use crate::clock::At;
 use crate::conditions::{Conditions, TokenOfTerminated};
 use crate::wire::{Fail, Form, Service, Xml};
@@ -40,12 +42,12 @@ pub(crate) fn run(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
         .filter(|kind| types::offered_in(ctx.conditions, ctx.region, &kind.name))
         .ok_or_else(|| invalid(format!("Invalid value '{kind_name}' for InstanceType.")))?;
     matches_image(kind.arch, image.arch)?;
-    let network = network(ctx, form)?;
+    let network = network::read(ctx, form)?;
     if !types::offered(ctx.conditions, &network.subnet.zone, kind_name) {
         return Err(not_offered(ctx, kind_name, &network.subnet.zone));
     }
     let profile = profile(ctx, &form.at("IamInstanceProfile"))?;
-    let disks = disks(ctx, form, &image)?;
+    let disks = disk::read(ctx, form, &image)?;
     let tags = tags::given_to(ctx, form, &[Kind::Instance, Kind::Volume, Kind::Interface])?;
     let [instance_tags, volume_tags, interface_tags] = <[Tags; 3]>::try_from(tags).unwrap_or_default();
     let mut metadata =
@@ -61,7 +63,7 @@ pub(crate) fn run(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
         let mut doomed = None;
         for disk in &disks {
             let volume = disk.volume(ctx, &id, &network.subnet.zone, &volume_tags);
-            doomed = doomed.or_else(|| disk.unusable_key.then(no_key));
+            doomed = doomed.or_else(|| disk.doom());
             ctx.here().volumes.insert(volume.id.clone(), volume);
         }
         let interface = network.interface(ctx, &id, &interface_tags)?;
@@ -245,120 +247,6 @@ pub(crate) fn check_room(ctx: &mut Ctx<'_>, kind: &str, more: u32, zone: &str) -
     Ok(())
 }
 
-/// Where an instance goes.
-struct Network {
-    subnet: Subnet,
-    groups: Vec<String>,
-    wants_public: bool,
-    description: String,
-    delete_on_termination: bool,
-}
-
-fn network(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Network, Fail> {
-    let interfaces = form.items("NetworkInterface");
-    let combined = |what: &str| {
-        Err(Fail::new(
-            "InvalidParameterCombination",
-            format!(
-                "Network interfaces and an instance-level {what} may not be specified on the same request"
-            ),
-        ))
-    };
-    let form = match interfaces.as_slice() {
-        [] => form,
-        [_] if form.has("SubnetId") => return combined("subnet ID"),
-        [_] if form.has("SecurityGroupId") => return combined("security groups"),
-        [one] => one,
-        [..] => {
-            return Err(Fail::new(
-                "UnsupportedOperation",
-                "The sandbox has no instances with several network interfaces.",
-            ));
-        }
-    };
-    let region = ctx.here();
-    let subnet = match form.text("SubnetId") {
-        Some(id) => {
-            Kind::Subnet.check(id)?;
-            region.subnets.get(id).ok_or_else(|| Kind::Subnet.not_found(id))?
-        }
-        None => {
-            let vpc = group::default_vpc(region)?;
-            let mut defaults =
-                region.subnets.values().filter(|subnet| subnet.vpc == vpc && subnet.is_default);
-            defaults.next().ok_or_else(|| {
-                let message = "No subnets found for the default VPC. Please specify a subnet.";
-                Fail::new("MissingInput", message)
-            })?
-        }
-    };
-    let mut groups = Vec::new();
-    for id in form.texts("SecurityGroupId") {
-        Kind::Group.check(id)?;
-        let group = region.groups.get(id).ok_or_else(|| Kind::Group.not_found(id))?;
-        if group.vpc != subnet.vpc {
-            return Err(Fail::new(
-                "InvalidParameter",
-                format!("Security group {id} and subnet {} belong to different networks.", subnet.id),
-            ));
-        }
-        groups.push(id.to_owned());
-    }
-    if groups.is_empty() {
-        let own = |group: &&Group| group.vpc == subnet.vpc && group.is_default();
-        groups.extend(region.groups.values().find(own).map(|group| group.id.clone()));
-    }
-    Ok(Network {
-        groups,
-        wants_public: form.flag("AssociatePublicIpAddress")?.unwrap_or(subnet.public_addresses),
-        description: form.text("Description").unwrap_or_default().to_owned(),
-        delete_on_termination: form.flag("DeleteOnTermination")?.unwrap_or(true),
-        subnet: subnet.clone(),
-    })
-}
-
-impl Network {
-    fn interface(&self, ctx: &mut Ctx<'_>, instance: &str, tags: &Tags) -> Result<Interface, Fail> {
-        let (id, attachment) = (ctx.ids.resource("eni"), ctx.ids.resource("eni-attach"));
-        let number = ctx.ids.number().to_be_bytes();
-        let public_address = self.wants_public.then(|| public_address(ctx.ids.number()));
-        let attached = ctx.now;
-        let private_address = self.subnet.next_address(ctx.here()).ok_or_else(|| {
-            Fail::new(
-                "InsufficientFreeAddressesInSubnet",
-                format!(
-                    "Not enough free addresses in subnet {} to satisfy the requested number of instances.",
-                    self.subnet.id
-                ),
-            )
-        })?;
-        let [a, b, c, d, e, ..] = number;
-        Ok(Interface {
-            id,
-            vpc: self.subnet.vpc.clone(),
-            subnet: self.subnet.id.clone(),
-            zone: self.subnet.zone.clone(),
-            private_address,
-            public_address,
-            wants_public: self.wants_public,
-            groups: self.groups.clone(),
-            mac: format!("02:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}"),
-            description: self.description.clone(),
-            attachment,
-            instance: instance.to_owned(),
-            attached,
-            delete_on_termination: self.delete_on_termination,
-            tags: tags.clone(),
-        })
-    }
-}
-
-/// An address of 198.18.0.0/15, the block for benchmarks: it never leads anywhere.
-pub(crate) fn public_address(number: u64) -> Ipv4Addr {
-    let [.., a, b, c] = number.to_be_bytes();
-    Ipv4Addr::new(198, 18 + (a & 1), b, c)
-}
-
 /// The profile's ARN and id. EC2 does not know a fresh profile for some time; the message is its own
 /// (docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshoot-iam.html). Passing a role needs `iam:PassRole`.
 fn profile(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Option<(String, String)>, Fail> {
@@ -392,131 +280,6 @@ fn profile(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Option<(String, String)
     };
     ctx.allow(Service::Iam, "PassRole", &role.arn)?;
     Ok(Some((profile.arn.clone(), profile.id.clone())))
-}
-
-/// A disk that a launch makes.
-struct Disk {
-    device: String,
-    gib: u32,
-    kind: String,
-    iops: Option<u32>,
-    throughput: Option<u32>,
-    encrypted: bool,
-    kms_key: Option<String>,
-    unusable_key: bool,
-    snapshot: Option<String>,
-    delete_on_termination: bool,
-}
-
-fn no_key() -> (String, String) {
-    (
-        "Client.InvalidKMSKey.InvalidState".to_owned(),
-        "The KMS key provided is in an incorrect state".to_owned(),
-    )
-}
-
-/// The root disk of the image, as the request changes it, and further ones.
-fn disks(ctx: &Ctx<'_>, form: &Form<'_>, image: &Image) -> Result<Vec<Disk>, Fail> {
-    let mut disks = vec![disk(ctx, None, &image.root_device, Some(image))?];
-    for mapping in form.items("BlockDeviceMapping") {
-        let device = mapping.need("DeviceName")?;
-        let ebs = mapping.at("Ebs");
-        let is_root = device == image.root_device;
-        let disk = disk(ctx, Some(&ebs), device, is_root.then_some(image))?;
-        match disks.iter_mut().find(|other| other.device == device) {
-            Some(same) => *same = disk,
-            None => disks.push(disk),
-        }
-    }
-    Ok(disks)
-}
-
-fn disk(ctx: &Ctx<'_>, ebs: Option<&Form<'_>>, device: &str, image: Option<&Image>) -> Result<Disk, Fail> {
-    let text = |name: &str| ebs.and_then(|ebs| ebs.text(name));
-    let number = |name: &str| ebs.map_or(Ok(None), |ebs| ebs.number(name));
-    let flag = |name: &str| ebs.map_or(Ok(None), |ebs| ebs.flag(name));
-    let snapshot = image.map(|image| image.snapshot.clone());
-    let gib = match (number("VolumeSize")?, image) {
-        (None, None) => {
-            return Err(Fail::new(
-                "MissingParameter",
-                "The request must contain the parameter size or snapshotId",
-            ));
-        }
-        (None, Some(image)) => image.snapshot_gib,
-        (Some(gib), Some(image)) if gib < image.snapshot_gib => {
-            return Err(Fail::new(
-                "InvalidBlockDeviceMapping",
-                format!(
-                    "Volume of size {gib}GB is smaller than snapshot '{}', expect size >= {}GB",
-                    image.snapshot, image.snapshot_gib
-                ),
-            ));
-        }
-        (Some(gib), _) => gib,
-    };
-    let kind = text("VolumeType").unwrap_or(if image.is_some() { "gp3" } else { "gp2" });
-    let (iops, throughput) = match kind {
-        "gp3" => {
-            let iops = number("Iops")?.unwrap_or(3000);
-            let throughput = number("Throughput")?.unwrap_or(125);
-            check_gp3(gib, iops, throughput)?;
-            (Some(iops), Some(throughput))
-        }
-        "gp2" => (Some((gib * 3).clamp(100, 16_000)), None),
-        "io1" | "io2" => (Some(number("Iops")?.unwrap_or(100)), None),
-        "st1" | "sc1" | "standard" => (None, None),
-        other => {
-            return Err(invalid(format!("Invalid value '{other}' for VolumeType.")));
-        }
-    };
-    let encrypted = flag("Encrypted")?.unwrap_or(false);
-    let key = text("KmsKeyId");
-    if key.is_some() && !encrypted {
-        return Err(Fail::new(
-            "InvalidParameterDependency",
-            "The parameter KmsKeyId requires the parameter Encrypted to be set.",
-        ));
-    }
-    let name = key.unwrap_or("alias/aws/ebs");
-    let found = ctx.conditions.keys.iter().find(|known| encrypted && known.is_called(name));
-    let arn = found.map(|key| key.arn(ctx.owner(), ctx.region));
-    Ok(Disk {
-        device: device.to_owned(),
-        gib,
-        kind: kind.to_owned(),
-        iops,
-        throughput,
-        encrypted,
-        unusable_key: encrypted && !found.is_some_and(|key| key.enabled),
-        kms_key: arn.or_else(|| key.map(str::to_owned)),
-        snapshot,
-        delete_on_termination: flag("DeleteOnTermination")?.unwrap_or(true),
-    })
-}
-
-impl Disk {
-    fn volume(&self, ctx: &mut Ctx<'_>, instance: &str, zone: &str, tags: &Tags) -> Volume {
-        Volume {
-            id: ctx.ids.resource("vol"),
-            gib: self.gib,
-            kind: self.kind.clone(),
-            iops: self.iops,
-            throughput: self.throughput,
-            encrypted: self.encrypted,
-            kms_key: self.kms_key.clone(),
-            snapshot: self.snapshot.clone(),
-            zone: zone.to_owned(),
-            created: ctx.now,
-            attached: Some(Attached {
-                instance: instance.to_owned(),
-                device: self.device.clone(),
-                at: ctx.now,
-                delete_on_termination: self.delete_on_termination,
-            }),
-            tags: tags.clone(),
-        }
-    }
 }
 
 /// Forgets the tokens whose instances terminated 24 hours ago.

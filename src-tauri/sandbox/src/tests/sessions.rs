@@ -1,0 +1,184 @@
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+
+use super::*;
+use crate::{Key, NoMachines, Power, SessionBackend, StartError, StartRequest, Unreachable, UpgradeResponse};
+
+async fn machine(client: &Client) -> (Net, String) {
+    client.profile().await;
+    let net = client.network().await;
+    let launch = client.launch(&net).await.with(&[("IamInstanceProfile.Name", "profile")]);
+    let id = client.run(&launch).await.get("instanceId");
+    client.sandbox.advance(Duration::from_secs(60));
+    (net, id)
+}
+
+async fn start(client: &Client, more: Value) -> Answer {
+    client.json(Service::Ssm, "StartSession", more).await
+}
+
+/// Keeps what it is told.
+#[derive(Debug, Default)]
+struct Heard {
+    powers: Mutex<Vec<(String, Power)>>,
+    started: Mutex<Vec<StartRequest>>,
+}
+
+impl SessionBackend for Heard {
+    fn start(&self, request: StartRequest) -> Result<String, StartError> {
+        self.started.lock().unwrap().push(request.clone());
+        NoMachines.start(request)
+    }
+    fn resume(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn terminate(&self, _: &str) {}
+    fn stream_url(&self, session_id: &str) -> String {
+        NoMachines.stream_url(session_id)
+    }
+    fn listening(&self, _: std::net::SocketAddr) {}
+    fn upgrade(&self, request: Request<hyper::body::Incoming>) -> UpgradeResponse {
+        NoMachines.upgrade(request)
+    }
+    fn power(&self, instance_id: &str, power: Power) {
+        self.powers.lock().unwrap().push((instance_id.to_owned(), power));
+    }
+}
+
+#[tokio::test]
+async fn a_machine_is_reached_only_with_everything_in_place() {
+    let client = Client::new(&sandbox());
+    let (net, id) = machine(&client).await;
+    let why = || client.sandbox.unreachable(ACCOUNT, REGION, &id);
+    let status = || async {
+        let answer = client.json(Service::Ssm, "GetConnectionStatus", json!({ "Target": id })).await.json();
+        let known = client.json(Service::Ssm, "DescribeInstanceInformation", json!({})).await.json();
+        let listed = known["InstanceInformationList"].as_array().unwrap().len();
+        let started = start(&client, json!({ "Target": id })).await.code();
+        (answer["Status"].as_str().unwrap().to_owned(), listed, started)
+    };
+    let connected = ("connected".to_owned(), 1, String::new());
+    let not = ("notconnected".to_owned(), 0, "TargetNotConnected".to_owned());
+    assert_eq!((why(), status().await), (None, connected.clone()));
+
+    let policy = [("RoleName", "role"), ("PolicyArn", crate::iam::CORE_POLICY)];
+    client.iam("DetachRolePolicy", &policy).await;
+    assert_eq!((why(), status().await), (Some(Unreachable::NoPolicy), not.clone()));
+    client.iam("AttachRolePolicy", &policy).await;
+
+    let role = [("InstanceProfileName", "profile"), ("RoleName", "role")];
+    client.iam("RemoveRoleFromInstanceProfile", &role).await;
+    assert_eq!((why(), status().await), (Some(Unreachable::NoRole), not.clone()));
+    client.iam("AddRoleToInstanceProfile", &role).await;
+
+    client.make("DisassociateRouteTable", &[("AssociationId", &net.association)]).await;
+    assert_eq!((why(), status().await), (Some(Unreachable::NoWayOut), not.clone()));
+    client.make("AssociateRouteTable", &[("RouteTableId", &net.table), ("SubnetId", &net.subnet)]).await;
+
+    let all = [
+        ("GroupId", &*net.group),
+        ("IpPermissions.1.IpProtocol", "-1"),
+        ("IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
+    ];
+    client.make("RevokeSecurityGroupEgress", &all).await;
+    assert_eq!((why(), status().await), (Some(Unreachable::Port443Closed), not.clone()));
+    let https = [
+        ("GroupId", &*net.group),
+        ("IpPermissions.1.IpProtocol", "tcp"),
+        ("IpPermissions.1.FromPort", "443"),
+        ("IpPermissions.1.ToPort", "443"),
+        ("IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
+    ];
+    client.make("AuthorizeSecurityGroupEgress", &https).await;
+    assert_eq!((why(), status().await), (None, connected.clone()));
+
+    client.make("StopInstances", &[("InstanceId.1", &id)]).await;
+    assert_eq!((why(), status().await), (Some(Unreachable::NotRunning), not.clone()));
+    client.sandbox.advance(Duration::from_secs(60));
+    client.make("StartInstances", &[("InstanceId.1", &id)]).await;
+    client.sandbox.advance(Duration::from_secs(4));
+    assert_eq!((why(), status().await), (Some(Unreachable::Booting), not));
+    client.sandbox.advance(Duration::from_secs(2));
+    assert_eq!((why(), status().await), (None, connected));
+}
+
+#[tokio::test]
+async fn a_session_is_started_resumed_and_ended() {
+    let heard = Arc::new(Heard::default());
+    let client = Client::new(&sandbox_with(|options| options.backend = heard.clone()));
+    let (_, id) = machine(&client).await;
+    let command = json!({
+        "Target": id,
+        "DocumentName": "AWS-StartInteractiveCommand",
+        "Parameters": { "command": ["uptime"] },
+    });
+    let session = start(&client, command.clone()).await.json();
+    let session_id = session["SessionId"].as_str().unwrap();
+    assert!(session_id.starts_with("sandbox-0"), "{session_id}");
+    assert!(session["StreamUrl"].as_str().unwrap().starts_with("ws://127.0.0.1:"));
+    let started = heard.started.lock().unwrap().pop().unwrap();
+    assert_eq!(started.document.as_deref(), Some("AWS-StartInteractiveCommand"));
+    assert_eq!((started.instance_id, started.kms_key_id), (id.clone(), None));
+    assert_eq!(started.parameters["command"], ["uptime"]);
+
+    let over = client.json(Service::Ssm, "ResumeSession", json!({ "SessionId": session_id })).await.json();
+    assert!(over["TokenValue"].is_null(), "over, but known");
+    client.json(Service::Ssm, "TerminateSession", json!({ "SessionId": session_id })).await;
+    let gone = client.json(Service::Ssm, "ResumeSession", json!({ "SessionId": session_id })).await;
+    assert_eq!(gone.code(), "DoesNotExistException");
+
+    for (more, code) in [
+        (json!({ "Target": id, "DocumentName": "Nobody" }), "InvalidDocument"),
+        (json!({ "Target": id, "DocumentName": "AWS-StartInteractiveCommand" }), "InvalidParameters"),
+        (json!({ "Target": id, "Parameters": { "command": ["x"] } }), "InvalidParameters"),
+        (json!({}), "ValidationException"),
+    ] {
+        assert_eq!(start(&client, more.clone()).await.code(), code, "{more}");
+    }
+    client.sandbox.set(|c| c.denied_documents.insert("AWS-StartInteractiveCommand".to_owned()));
+    let denied = start(&client, command).await;
+    assert_eq!(denied.code(), "AccessDeniedException");
+    assert!(denied.body.contains("::document/AWS-StartInteractiveCommand"), "{}", denied.body);
+}
+
+#[tokio::test]
+async fn the_accounts_preferences_bring_a_key() {
+    let heard = Arc::new(Heard::default());
+    let client = Client::new(&sandbox_with(|options| options.backend = heard.clone()));
+    let (_, id) = machine(&client).await;
+    let document = json!({ "Name": "SSM-SessionManagerRunShell" });
+    assert_eq!(client.json(Service::Ssm, "GetDocument", document.clone()).await.code(), "InvalidDocument");
+    client.sandbox.set(|c| {
+        c.keys.push(Key::new("alias/sessions"));
+        c.session_preferences.kms_key_id = Some("alias/sessions".to_owned());
+    });
+    start(&client, json!({ "Target": id })).await;
+    let port = json!({
+        "Target": id,
+        "DocumentName": "AWS-StartPortForwardingSession",
+        "Parameters": { "portNumber": ["80"] },
+    });
+    start(&client, port).await;
+    let keys: Vec<bool> = heard.started.lock().unwrap().iter().map(|s| s.kms_key_id.is_some()).collect();
+    assert_eq!(keys, [true, false]);
+    let content = client.json(Service::Ssm, "GetDocument", document).await.json();
+    assert!(content["Content"].as_str().unwrap().contains("alias/sessions"));
+}
+
+#[tokio::test]
+async fn the_machines_hear_of_every_change_of_power() {
+    let heard = Arc::new(Heard::default());
+    let client = Client::new(&sandbox_with(|options| options.backend = heard.clone()));
+    let (_, id) = machine(&client).await;
+    let one = [("InstanceId.1", &*id)];
+    client.make("RebootInstances", &one).await;
+    client.make("StopInstances", &one).await;
+    client.make("StopInstances", &one).await;
+    client.sandbox.advance(Duration::from_secs(60));
+    client.make("StartInstances", &one).await;
+    client.sandbox.advance(Duration::from_secs(60));
+    client.make("TerminateInstances", &one).await;
+    let powers: Vec<Power> = heard.powers.lock().unwrap().iter().map(|(_, power)| *power).collect();
+    assert_eq!(powers, [Power::On, Power::Reboot, Power::Off, Power::On, Power::Destroyed]);
+}
