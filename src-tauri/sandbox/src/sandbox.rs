@@ -28,8 +28,6 @@ pub type OnCall = Arc<dyn Fn(&Call) + Send + Sync>;
 pub struct Options {
     /// The clock.
     pub clock: Clock,
-    /// The account of the default caller.
-    pub account: String,
     /// Where ids come from; the same seed gives the same ids.
     pub seed: u64,
     /// Everything that can also be changed later.
@@ -40,14 +38,13 @@ pub struct Options {
     pub on_call: Option<OnCall>,
 }
 
+/// Account 123456789012, one caller, the real clock.
 impl Default for Options {
     fn default() -> Self {
-        let account = "123456789012".to_owned();
         Self {
             clock: Clock::default(),
             seed: 1,
-            conditions: Conditions::of(&account),
-            account,
+            conditions: Conditions::of("123456789012"),
             backend: Arc::new(NoMachines),
             on_call: None,
         }
@@ -123,7 +120,7 @@ impl Sandbox {
     }
 
     fn build(options: Options, world: World, earliest: At, store: Option<Store>) -> Self {
-        let Options { clock, conditions, backend, on_call, account: _, seed: _ } = options;
+        let Options { clock, conditions, backend, on_call, seed: _ } = options;
         let state =
             State { world, conditions, faults: Faults::default(), calls: Vec::new(), arrived: 0, depth: 0 };
         Self {
