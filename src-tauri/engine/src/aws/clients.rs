@@ -11,6 +11,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use holdfast_core::machine::{Desired, Instance, Owner};
 use holdfast_core::names::Region;
+use tokio::time::Instant;
 
 use super::error::{garbled, sts};
 use crate::problem::CallError;
@@ -18,6 +19,8 @@ use crate::problem::CallError;
 const CONNECT: Duration = Duration::from_secs(5);
 const ATTEMPT: Duration = Duration::from_secs(15);
 const OPERATION: Duration = Duration::from_secs(60);
+/// By when every list shows an instance that another laptop made.
+const IN_SIGHT: Duration = Duration::from_secs(30);
 
 /// What the settings do not say.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +49,7 @@ pub struct Aws {
     region: Region,
     owner: Mutex<Option<Owner>>,
     spent: Mutex<Vec<Instance>>,
+    mismatch: Mutex<Option<(String, Instant)>>,
 }
 
 impl Aws {
@@ -97,6 +101,7 @@ impl Aws {
             region: desired.region.clone(),
             owner: Mutex::new(None),
             spent: Mutex::new(Vec::new()),
+            mismatch: Mutex::new(None),
             config,
         }
     }
@@ -140,8 +145,8 @@ impl Aws {
         }
     }
 
-    /// Remembers an instance that is gone and that RunInstances answered with: no list may show it any more, yet its
-    /// client token is spent.
+    /// Remembers an instance that is gone and that RunInstances spoke of: no list may show it any more, yet its client
+    /// token is spent.
     pub(super) fn remember_spent(&self, instance: Instance) {
         self.spent.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
     }
@@ -149,5 +154,21 @@ impl Aws {
     /// The instances that were remembered so.
     pub(super) fn spent(&self) -> Vec<Instance> {
         self.spent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether AWS has held other parameters against this token for so long that an instance made with them would
+    /// have come in sight.
+    ///
+    /// A call that fails for want of capacity uses its token up too, so the next one with another type mismatches.
+    /// Source: <https://github.com/ubicloud/ubicloud/pull/5898>
+    pub(super) fn mismatches_in_vain(&self, token: &str) -> bool {
+        let mut mismatch = self.mismatch.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*mismatch {
+            Some((known, since)) if known == token => since.elapsed() > IN_SIGHT,
+            Some(_) | None => {
+                *mismatch = Some((token.to_owned(), Instant::now()));
+                false
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use holdfast_core::machine::{
 };
 use holdfast_core::names::{GroupId, InstanceId, VpcId};
 use holdfast_core::plan::{DENY_POLICY, Goal};
-use tokio::try_join;
+use tokio::{join, try_join};
 
 use super::clients::Aws;
 use super::error::{call_error, ec2, garbled, iam, seen};
@@ -150,8 +150,8 @@ impl<'a> Look<'a> {
                 when(true, self.list_instances(self.named("machine"))),
                 when(all, self.list_volumes(self.ours())),
             )?;
-            let id = |instance: &Instance| instance.id.clone();
-            let known = both(both(ours, named, id), Fact::Present(self.aws.spent()), id);
+            let mut known = both(ours, named, |instance| instance.id.clone());
+            add(&mut known, Fact::Present(self.aws.spent()));
             let mut seen = Observed { instances: known, ..Observed::unknown("") };
             let agent = match seen.winners(self.desired).instance {
                 Some(instance) if instance.power == Power::Running => Some(instance.id.clone()),
@@ -421,7 +421,14 @@ impl<'a> Look<'a> {
         let name = self.desired.role_name();
         let role = async { self.aws.iam.get_role().role_name(&name).send().await.map_err(iam("GetRole")) };
         let (role, managed, names, denial) =
-            try_join!(role, self.managed_policies(&name), self.inline_policies(&name), self.denial(&name))?;
+            join!(role, self.managed_policies(&name), self.inline_policies(&name), self.denial(&name));
+        // What could not be seen whole is not made anew: a denial counts for more than an absence.
+        let errors =
+            [role.as_ref().err(), managed.as_ref().err(), names.as_ref().err(), denial.as_ref().err()];
+        if let Some(error) = errors.into_iter().flatten().find(|error| !error.is_missing()) {
+            return Err(error.clone());
+        }
+        let (role, managed, names, denial) = (role?, managed?, names?, denial?);
         // Of the other inline policies the name is all that anybody asks for.
         let mut inline: BTreeMap<String, serde_json::Value> =
             names.into_iter().map(|name| (name, serde_json::Value::Null)).collect();

@@ -13,7 +13,9 @@ use aws_sdk_ec2::types::{
     TagSpecification, VolumeType,
 };
 use aws_smithy_types::retry::RetryConfig;
-use holdfast_core::machine::{Desired, Fact, Observed, Power, TAG_FINAL, TAG_GENERATION, TAG_NETWORK, Tags};
+use holdfast_core::machine::{
+    Desired, Fact, Instance, Observed, Power, TAG_FINAL, TAG_GENERATION, TAG_NETWORK, Tags,
+};
 use holdfast_core::names::{InstanceId, NotAllowed};
 use holdfast_core::plan::{self, Made, Run, SUBNET_CIDR, Step, VPC_CIDR};
 
@@ -407,16 +409,49 @@ async fn run_instance(aws: &Aws, desired: &Desired, run: &Run) -> Result<Done, T
         .tag_specifications(tagged(ResourceType::NetworkInterface, &of_interface))
         .send()
         .await
-        .map_err(ec2("RunInstances"))?;
+        .map_err(ec2("RunInstances"))
+        .inspect_err(|error| {
+            let terminated = error.code() == "IdempotentInstanceTerminated";
+            let other =
+                || error.code() == "IdempotentParameterMismatch" && aws.mismatches_in_vain(&run.token);
+            if terminated || other() {
+                aws.remember_spent(spent(run));
+            }
+        })?;
 
-    let instance = understand("RunInstances", answer.instances().first(), parse::instance)?;
-    // The token of an instance that is gone brings back that instance, not a new one.
+    // Until 2025 the token of an instance that is gone brought back that instance; elsewhere it still may.
+    // Source: https://github.com/boto/boto3/issues/4406
+    let instance = match answer.instances().first() {
+        Some(instance) => understand("RunInstances", Some(instance), parse::instance)?,
+        None => spent(run),
+    };
     if matches!(instance.power, Power::ShuttingDown | Power::Terminated) {
-        let problem = changed(format!("{} was made for this and has ended since", instance.id));
-        aws.remember_spent(instance);
-        return Err(problem);
+        aws.remember_spent(spent(run));
+        return Err(changed("The instance that was made for this has ended since".to_owned()));
     }
     Ok(made(Made::Instance(instance.id)))
+}
+
+/// An instance of which nothing is known but that it has used the token up.
+fn spent(run: &Run) -> Instance {
+    Instance {
+        id: InstanceId::planned(),
+        power: Power::Terminated,
+        instance_type: run.instance_type.clone(),
+        zone: run.zone.clone(),
+        vpc: None,
+        image: None,
+        launched: None,
+        transition: None,
+        root: None,
+        public_address: false,
+        profile: None,
+        token: Some(run.token.clone()),
+        metadata_guarded: true,
+        protected: Fact::NOT_LOOKED,
+        stops_on_shutdown: Fact::NOT_LOOKED,
+        tags: Tags::new(),
+    }
 }
 
 async fn root_goes_with(aws: &Aws, instance: &InstanceId, device: &str, goes: bool) -> Result<Done, Trouble> {

@@ -80,7 +80,8 @@ fn of_code(operation: &str, code: &str) -> Verdict {
         (_, "IncorrectInstanceState" | "IncorrectState") => NotYet,
         (_, code) if THROTTLED.contains(&code) => NotYet,
 
-        (_, "IdempotentParameterMismatch" | "Resource.AlreadyAssociated" | "EntityAlreadyExists") => Changed,
+        (_, "IdempotentParameterMismatch" | "IdempotentInstanceTerminated") => Changed,
+        (_, "Resource.AlreadyAssociated" | "EntityAlreadyExists") => Changed,
         (_, "InvalidSubnet.Conflict" | "InvalidGroup.Duplicate" | "RouteAlreadyExists") => Changed,
         // The fault is AWS's own: it may have come after the effect.
         (
@@ -146,6 +147,7 @@ mod tests {
             ("CreateRole", "Throttling", NotYet),
             // Somebody else was there.
             ("RunInstances", "IdempotentParameterMismatch", Changed),
+            ("RunInstances", "IdempotentInstanceTerminated", Changed),
             ("RunInstances", "InvalidAMIID.NotFound", Changed),
             ("CreateSubnet", "InvalidSubnet.Conflict", Changed),
             ("CreateSecurityGroup", "InvalidGroup.Duplicate", Changed),
