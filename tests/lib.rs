@@ -96,11 +96,14 @@ pub fn census(sandbox: &Sandbox, desired: &Desired) -> Vec<(&'static str, usize)
     let key = desired.key();
     let mine = |tags: &Tags| tags.get(TAG_MACHINE) == Some(&key);
     let count = |tags: &mut dyn Iterator<Item = &Tags>| tags.filter(|tags| mine(tags)).count();
-    let mut counts = Vec::new();
+    let mut counts: Vec<(&str, usize)> = WHOLE.iter().map(|(kind, _)| (*kind, 0)).collect();
+    let mut add = |kind: &str, more: usize| {
+        counts.iter_mut().filter(|(known, _)| *known == kind).for_each(|(_, count)| *count += more);
+    };
     for account in world.accounts.values() {
         for region in account.regions.values() {
             let alive = region.instances.values().filter(|i| i.terminated.is_none());
-            counts.extend([
+            for (kind, more) in [
                 ("vpc", count(&mut region.vpcs.values().map(|r| &r.tags))),
                 ("subnet", count(&mut region.subnets.values().map(|r| &r.tags))),
                 ("gateway", count(&mut region.gateways.values().map(|r| &r.tags))),
@@ -109,10 +112,12 @@ pub fn census(sandbox: &Sandbox, desired: &Desired) -> Vec<(&'static str, usize)
                 ("instance", count(&mut alive.map(|r| &r.tags))),
                 ("volume", count(&mut region.volumes.values().map(|r| &r.tags))),
                 ("interface", count(&mut region.interfaces.values().map(|r| &r.tags))),
-            ]);
+            ] {
+                add(kind, more);
+            }
         }
-        counts.push(("role", count(&mut account.iam.roles.values().map(|r| &r.tags))));
-        counts.push(("profile", count(&mut account.iam.profiles.values().map(|r| &r.tags))));
+        add("role", count(&mut account.iam.roles.values().map(|r| &r.tags)));
+        add("profile", count(&mut account.iam.profiles.values().map(|r| &r.tags)));
     }
     counts
 }
