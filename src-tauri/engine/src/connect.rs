@@ -143,8 +143,14 @@ impl Carrier<'_> {
                 let Some(event) = self.session.poll_event() else { break };
                 match event {
                     Event::LinkDead => return Ok(None),
+                    Event::Failed(failure) => {
+                        // The agent is told why, as far as that still goes.
+                        self.transmit(&mut sink).await;
+                        let _ = sink.flush().await;
+                        return Err(Problem::session(&failure));
+                    }
                     event => {
-                        if let Some(end) = self.on_event(event).await? {
+                        if let Some(end) = self.on_event(event).await {
                             self.deliver_all().await;
                             return Ok(Some(end));
                         }
@@ -209,9 +215,9 @@ impl Carrier<'_> {
         true
     }
 
-    async fn on_event(&mut self, event: Event) -> Result<Option<End>, Problem> {
+    async fn on_event(&mut self, event: Event) -> Option<End> {
         match event {
-            Event::Ready | Event::LinkDead | Event::PortUnreachable => {}
+            Event::Ready | Event::LinkDead | Event::PortUnreachable | Event::Failed(_) => {}
             Event::Output { stream, bytes } => self.pending.push_back((stream, bytes)),
             Event::Message(text) => self.pending.push_back((Stream::Err, format!("{text}\r\n").into_bytes())),
             Event::ExitCode(code) => self.exit = Some(code),
@@ -222,13 +228,16 @@ impl Carrier<'_> {
                     self.session.key_refused(self.clock.now(), why);
                 }
             },
-            Event::Closed(Closed { output, .. }) => {
+            Event::Closed(Closed { output, incomplete }) => {
+                if incomplete {
+                    let lost = b"holdfast: the last of the output was lost\r\n".to_vec();
+                    self.pending.push_back((Stream::Err, lost));
+                }
                 let outside = !output.is_empty() && self.exit.is_none();
-                return Ok(Some(if outside { End::Closed(output) } else { End::Exited(self.exit) }));
+                return Some(if outside { End::Closed(output) } else { End::Exited(self.exit) });
             }
-            Event::Failed(failure) => return Err(Problem::session(&failure)),
         }
-        Ok(None)
+        None
     }
 
     /// Nothing typed is ever dropped: while the session has no room, the keyboard is not read.

@@ -307,6 +307,20 @@ impl Problem {
         Self::new("no_consent", what).hint("say yes at the prompt, or add --yes").exit(Exit::Refused)
     }
 
+    /// A session that was ended from outside, with what the agent said.
+    ///
+    /// The agent has no codes, only words; those about RunAs all name it.
+    /// Source: `amazon-ssm-agent` 3.3, `agent/session/shell/shell_unix.go`.
+    pub fn session_closed(output: String) -> Self {
+        let problem = if output.contains("RunAs") {
+            Self::new("session_run_as", "The account runs sessions as a user whom the machine does not have")
+                .hint("ask for another RunAs user in the account's Session Manager preferences, or for none")
+        } else {
+            Self::new("session_closed", "The session was ended from outside").hint("connect again")
+        };
+        problem.because(output)
+    }
+
     /// A session that cannot go on.
     pub fn session(failure: &Failure) -> Self {
         let problem = match failure {

@@ -8,6 +8,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use holdfast_core::names::InstanceId;
 use holdfast_core::session::DataKey;
+use holdfast_core::session::wire::MAX_FRAME;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -144,7 +145,10 @@ impl Aws {
             self.sign(url, &mut request).await?;
         }
         // The session bounds what is under way, so nothing is sent but by an explicit flush.
-        let config = WebSocketConfig::default().write_buffer_size(8 << 20).max_write_buffer_size(16 << 20);
+        let config = WebSocketConfig::default()
+            .write_buffer_size(8 << 20)
+            .max_write_buffer_size(16 << 20)
+            .max_message_size(Some(MAX_FRAME));
         match tokio::time::timeout(DIAL, connect_async_with_config(request, Some(config), true)).await {
             Ok(Ok((socket, _))) => Ok(socket),
             Ok(Err(error)) => Err(unreachable(&error)),

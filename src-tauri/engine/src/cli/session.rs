@@ -39,7 +39,7 @@ pub(super) async fn connect(context: &Context) -> Result<u8, Problem> {
     match end? {
         End::Exited(code) => Ok(code.map_or(0, exit_code)),
         End::Left => Ok(0),
-        End::Closed(why) => Err(Problem::new("session_closed", "The session was ended from outside").because(why)),
+        End::Closed(why) => Err(Problem::session_closed(why)),
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn exec(context: &Context, command: &[String]) -> Result<u8, Pr
     match end? {
         End::Exited(code) => Ok(code.map_or(0, exit_code)),
         End::Left => Ok(130),
-        End::Closed(why) => Err(Problem::new("session_closed", "The session was ended from outside").because(why)),
+        End::Closed(why) => Err(Problem::session_closed(why)),
     }
 }
 
