@@ -2,13 +2,15 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_ec2::config::retry::RetryPartition;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::sdk_config::TimeSource;
 use holdfast_core::machine::{Desired, Instance, Owner};
 use holdfast_core::names::Region;
 use tokio::time::Instant;
@@ -31,7 +33,7 @@ pub struct Options {
     pub endpoint: Option<String>,
     /// The credentials, whatever the environment says: those of the sandbox.
     pub credentials: Option<SharedCredentialsProvider>,
-    /// A client that needs no network, for tests.
+    /// A client that needs no network, for tests. Time is tokio's then, so that a test may let it pass.
     pub http_client: Option<SharedHttpClient>,
 }
 
@@ -88,14 +90,20 @@ impl Aws {
             loader = loader.credentials_provider(credentials);
         }
         if let Some(client) = options.http_client {
-            loader = loader.http_client(client);
+            loader = loader.http_client(client).time_source(TokioTime::default());
         }
         let config = loader.load().await;
+        // By default all clients of a service in a process slow down together, of whichever account.
+        let apart = |service: &'static str| RetryPartition::custom(service).build();
+        let ec2 = aws_sdk_ec2::config::Builder::from(&config).retry_partition(apart("ec2")).build();
+        let iam = aws_sdk_iam::config::Builder::from(&config).retry_partition(apart("iam")).build();
+        let ssm = aws_sdk_ssm::config::Builder::from(&config).retry_partition(apart("ssm")).build();
+        let sts = aws_sdk_sts::config::Builder::from(&config).retry_partition(apart("sts")).build();
         Self {
-            ec2: aws_sdk_ec2::Client::new(&config),
-            iam: aws_sdk_iam::Client::new(&config),
-            ssm: aws_sdk_ssm::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
+            ec2: aws_sdk_ec2::Client::from_conf(ec2),
+            iam: aws_sdk_iam::Client::from_conf(iam),
+            ssm: aws_sdk_ssm::Client::from_conf(ssm),
+            sts: aws_sdk_sts::Client::from_conf(sts),
             maker: options.maker,
             met_instance: AtomicBool::new(false),
             region: desired.region.clone(),
@@ -170,5 +178,24 @@ impl Aws {
                 false
             }
         }
+    }
+}
+
+/// The adaptive retries measure the time between calls; what they measure must be what passes while they wait.
+#[derive(Debug)]
+struct TokioTime {
+    began: SystemTime,
+    since: Instant,
+}
+
+impl Default for TokioTime {
+    fn default() -> Self {
+        Self { began: SystemTime::now(), since: Instant::now() }
+    }
+}
+
+impl TimeSource for TokioTime {
+    fn now(&self) -> SystemTime {
+        self.began + self.since.elapsed()
     }
 }

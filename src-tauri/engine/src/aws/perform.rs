@@ -1,7 +1,8 @@
 //! Changing: one call for each step.
 //!
 //! To perform a step twice does no harm. What has no client token (VPC, gateway, table) is looked for again once it is
-//! made; what is unique in its VPC (the subnet's addresses, the group's name) conflicts the second time.
+//! made; what is unique in its VPC (the subnet's addresses, the group's name) conflicts the second time. Should that look
+//! fail, the next one sees as much.
 
 use std::str::FromStr;
 
