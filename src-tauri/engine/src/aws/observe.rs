@@ -90,12 +90,6 @@ pub(super) async fn own_gateways(aws: &Aws, desired: &Desired) -> Result<Vec<Gat
     look.list_gateways(vec![look.ours()]).await
 }
 
-/// The route tables with our tag.
-pub(super) async fn own_route_tables(aws: &Aws, desired: &Desired) -> Result<Vec<RouteTable>, CallError> {
-    let look = Look { aws, desired, goal: Goal::Settings };
-    look.list_route_tables(vec![look.ours()]).await
-}
-
 /// A chain of calls on the heap: together they would be a very large future.
 type Chain<'a, T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send + 'a>>;
 

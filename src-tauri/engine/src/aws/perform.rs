@@ -1,8 +1,8 @@
 //! Changing: one call for each step.
 //!
-//! To perform a step twice does no harm. What has no client token (VPC, gateway, table) is looked for again once it is
-//! made; what is unique in its VPC (the subnet's addresses, the group's name) conflicts the second time. Should that look
-//! fail, the next one sees as much.
+//! To perform a step twice does no harm. What AWS makes twice without a word (VPC, gateway) is looked for again once it is
+//! made; should that look fail, the next one sees as much. What there is once in a VPC (the subnet's addresses, the
+//! group's name, the table that a subnet uses) conflicts the second time.
 
 use std::str::FromStr;
 
@@ -110,13 +110,10 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
         Step::CreateRouteTable { vpc } => {
             let tags = tagged(ResourceType::RouteTable, &made_tags(aws, desired, "routes").await?);
             let call = cloud.create_route_table().vpc_id(vpc.as_str()).tag_specifications(tags);
+            // The SDK gives each of these calls a client token of its own, so to send one again makes no second table.
             let answer = call.send().await.map_err(ec2("CreateRouteTable"))?;
             let table = understand("CreateRouteTable", answer.route_table(), parse::route_table)?;
-            let made = Some(Made::RouteTable(table.id.clone()));
-            let tables = observe::own_route_tables(aws, desired).await.ok();
-            let tables = tables.map(|tables| with(tables, table, |a, b| a.id == b.id));
-            let saw = tables.map(|tables| Observed { route_tables: Fact::Present(tables), ..nothing(aws) });
-            Ok(Done { made, saw })
+            Ok(made(Made::RouteTable(table.id)))
         }
         Step::CreateDefaultRoute { table, gateway } => {
             let (table, gateway) = (table.as_str(), gateway.as_str());
