@@ -52,18 +52,24 @@ impl Laptop {
 
     /// A computer with this connection and these settings.
     pub async fn with(http: SharedHttpClient, settings: &str) -> Self {
+        let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test");
+        let options = AwsOptions {
+            credentials: Some(SharedCredentialsProvider::new(credentials)),
+            http_client: Some(http),
+            ..AwsOptions::default()
+        };
+        Self::on(options, settings).await
+    }
+
+    /// A computer whose AWS is reached like this, and with these settings. It is an installation of Holdfast of its own.
+    pub async fn on(options: AwsOptions, settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder for tests");
         let store = Store::at(folder.path().join("config"), folder.path().join("state"));
         let user = "ada".parse().expect("a user name");
         let settings = Settings::parse(settings, Some(&user)).expect("settings that hold");
         let desired = settings.machine(None).expect("a default machine").clone();
-        let options = AwsOptions {
-            maker: store.maker().expect("a maker id"),
-            credentials: Some(SharedCredentialsProvider::new(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))),
-            http_client: Some(http),
-            ..AwsOptions::default()
-        };
-        let aws = Aws::connect(&desired, options).await;
+        let maker = store.maker().expect("a maker id");
+        let aws = Aws::connect(&desired, AwsOptions { maker, ..options }).await;
         Self { desired, aws, store, _folder: folder }
     }
 
