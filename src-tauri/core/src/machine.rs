@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::names::{
     AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceProfileName, InstanceType, KmsKey,
@@ -93,16 +92,9 @@ impl Desired {
         format!("{}-{}-{part}", self.user, self.machine)
     }
 
-    /// The role's name. IAM is global, so it carries the region. IAM allows 64 characters: what would be longer ends in
-    /// a checksum of all of it.
+    /// The role's name. IAM is global, so it carries the region. The settings refuse what would be too long for IAM.
     pub fn role_name(&self) -> String {
-        let name = self.name(&format!("{}-role", self.region));
-        if name.len() <= 64 {
-            return name;
-        }
-        let sum: String = Sha256::digest(&name).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-        let start: String = name.chars().take(53).collect();
-        format!("{start}-{sum}")
+        self.name(&format!("{}-role", self.region))
     }
 
     /// The name of the instance profile that Holdfast makes.

@@ -341,7 +341,7 @@ fn identity_is_whole(desired: &Desired, observed: &Observed, winners: &Winners<'
     profile.role.as_ref() == Some(&desired.role_name())
         && role.managed.contains(&desired.managed_policy())
         && role.inline.get(DENY_POLICY) == Some(&deny_parameters())
-        && winners.vpc.is_none_or(|vpc| profile.tags.get(TAG_NETWORK).map(String::as_str) == Some(vpc.id.as_str()))
+        && winners.claimed
 }
 
 fn instance(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {

@@ -109,10 +109,12 @@ pub(super) fn duplicates(desired: &Desired, observed: &Observed, winners: &Winne
         observed.instances.all().iter().any(|i| i.vpc.as_ref() == Some(vpc) && i.power != Power::Terminated)
     };
     let lost = |vpc: &VpcId| vpc != here && !houses(vpc);
-    // What others have put into a network, they take out first.
+    let my_network =
+        |vpc: &VpcId| observed.vpcs.all().iter().any(|v| &v.id == vpc && mine(&v.tags) && lost(vpc));
+    // What others have put into a network, they take out first; a gateway I can detach.
     let shared = |vpc: &VpcId| {
         observed.subnets.all().iter().any(|s| &s.vpc == vpc && !mine(&s.tags))
-            || observed.gateways.all().iter().any(|g| g.vpc.as_ref() == Some(vpc) && !mine(&g.tags))
+            || observed.gateways.all().iter().any(|g| g.vpc.as_ref() == Some(vpc) && !is_ours(&key, &g.tags))
             || observed.route_tables.all().iter().any(|t| &t.vpc == vpc && !mine(&t.tags))
             || observed.groups.all().iter().any(|g| &g.vpc == vpc && !mine(&g.tags))
     };
@@ -123,8 +125,12 @@ pub(super) fn duplicates(desired: &Desired, observed: &Observed, winners: &Winne
             .collect(),
         subnets: observed.subnets.all().iter().filter(|s| mine(&s.tags) && lost(&s.vpc)).collect(),
         gateways: (observed.gateways.all().iter())
-            .filter(|g| mine(&g.tags) && winners.gateway.is_none_or(|winner| winner.id != g.id))
-            .filter(|g| g.vpc.as_ref().is_none_or(lost) && serves_stranger(&key, observed, g).is_none())
+            .filter(|g| winners.gateway.is_none_or(|winner| winner.id != g.id))
+            .filter(|g| match &g.vpc {
+                None => mine(&g.tags),
+                Some(vpc) if my_network(vpc) => is_ours(&key, &g.tags),
+                Some(vpc) => mine(&g.tags) && lost(vpc) && serves_stranger(&key, observed, g).is_none(),
+            })
             .collect(),
         tables: (observed.route_tables.all().iter())
             .filter(|t| mine(&t.tags))

@@ -56,7 +56,8 @@ pub enum Step {
     AddRoleToProfile,
     /// Count the instance generation up, so that a client token is never used twice.
     NextGeneration { network: NetworkId, generation: u32 },
-    /// Make and start the instance. When AWS answers with one that is gone, the token is spent: that instance belongs
+    /// Make and start the instance, after a look at VPCs, instances and the instance profile: if the plan does not say
+    /// the same any more, the world has changed. When AWS answers with one that is gone, the token is spent: that instance belongs
     /// among the observed ones, and the next plan counts the generation up.
     RunInstance(Run),
     /// Forbid termination.
@@ -101,7 +102,8 @@ pub enum Step {
     DeleteSubnet { subnet: SubnetId },
     /// Delete a VPC.
     DeleteVpc { vpc: VpcId },
-    /// Take the role out of the instance profile.
+    /// Take the role out of the instance profile. A look at the profile follows: until then nobody knows whose claim it
+    /// carries.
     RemoveRoleFromProfile { role: String },
     /// Delete the instance profile.
     DeleteProfile,

@@ -26,6 +26,9 @@ pub struct Winners<'a> {
     pub instance: Option<&'a Instance>,
     /// Its root volume.
     pub volume: Option<&'a Volume>,
+    /// Whether an instance may be made in the VPC that counts: the instance profile claims it, or nothing can claim it
+    /// since the subnet or the profile is the company's.
+    pub claimed: bool,
 }
 
 impl Observed {
@@ -64,7 +67,9 @@ impl Observed {
         let group = groups.min_by_key(|group| &group.id);
         let root = instance.and_then(|i| i.root.as_ref());
         let volume = self.volumes.all().iter().find(|v| root.is_some_and(|root| root.id == v.id));
-        Winners { vpc, subnet, gateway, route_table, group, instance, volume }
+        let needs_claim = desired.subnet.is_none() && desired.instance_profile.is_none();
+        let claimed = !needs_claim || vpc.is_some_and(|vpc| !unclaimed(&vpc.id));
+        Winners { vpc, subnet, gateway, route_table, group, instance, volume, claimed }
     }
 }
 

@@ -10,7 +10,8 @@ fn denied<T>(action: &str) -> Fact<T> {
 
 #[test]
 fn nothing_is_made_of_what_cannot_be_seen() {
-    let blind: [(&str, fn(&mut Observed)); 13] = [
+    type Blind = fn(&mut Observed);
+    let blind: [(&str, Blind); 13] = [
         ("caller", |w| w.caller = denied("sts:GetCallerIdentity")),
         ("offer", |w| w.offer = denied("ec2:DescribeInstanceTypes")),
         ("image", |w| w.image = denied("ec2:DescribeImages")),

@@ -1,8 +1,8 @@
 //! On and off, and instances in every state.
 
 use super::fixture::*;
-use crate::machine::{Fact, Observed, Power, Why};
-use crate::plan::Goal;
+use crate::machine::{Fact, Observed, Power, Snapshot, SnapshotProgress, Why};
+use crate::plan::{Goal, client_token};
 
 const POWERS: [(&str, Power); 6] = [
     ("pending", Power::Pending),
@@ -245,4 +245,62 @@ fn on_and_off_need_to_see_the_instance_only() {
 #[test]
 fn nothing_to_turn_off() {
     assert_eq!(show(&wanted(), &empty(), Goal::Stopped), "nothing to do\n");
+}
+
+#[test]
+fn every_spent_token_is_skipped_at_once() {
+    let mut world = powered(Power::Terminated);
+    let (network, generation) = world.winners(&wanted()).generation(&wanted()).unwrap();
+    for spent in 1..4 {
+        let mut old = instance(&mut world).clone();
+        old.id = id(&format!("i-0000001{spent}"));
+        old.token = Some(client_token(&wanted(), &network, generation + spent));
+        there(&mut world.instances).push(old);
+    }
+    insta::assert_snapshot!(show(&wanted(), &world, Goal::Settings), @"
+    0 ~ Count instance generation 4
+    1 + Instance m8g.xlarge with 100 GiB gp3, encrypted [+$142.70] costs
+    ");
+}
+
+#[test]
+fn what_settles_and_what_does_not() {
+    let world = but(|w| {
+        instance(w).power = Power::ShuttingDown;
+        let of = |progress| Snapshot {
+            id: id("snap-99999999"),
+            volume: None,
+            taken: None,
+            progress,
+            tags: crate::machine::Tags::new(),
+        };
+        w.snapshots = Fact::Present(vec![of(SnapshotProgress::Pending), of(SnapshotProgress::Failed)]);
+    });
+    let settled = world.settled();
+    assert_eq!(settled.instances.all()[0].power, Power::Terminated);
+    assert_eq!(settled.instances.all()[0].vpc, None);
+    assert_eq!(settled.volumes.all(), [], "the root volume goes with the instance");
+    let progress: Vec<_> = settled.snapshots.all().iter().map(|snapshot| snapshot.progress).collect();
+    assert_eq!(progress, [SnapshotProgress::Complete, SnapshotProgress::Failed]);
+}
+
+#[test]
+fn a_quick_look_keeps_what_it_leaves_out() {
+    let mut known = whole();
+    let mut quick = Observed::unknown(ME);
+    (quick.vpcs, quick.instances) = (known.vpcs.clone(), known.instances.clone());
+    vpc(&mut quick).dns_support = Fact::NOT_LOOKED;
+    vpc(&mut quick).dns_hostnames = Fact::NOT_LOOKED;
+    instance(&mut quick).protected = Fact::NOT_LOOKED;
+    instance(&mut quick).stops_on_shutdown = Fact::NOT_LOOKED;
+    quick.groups = Fact::Unknown(Why::Denied("ec2:DescribeSecurityGroups".to_owned()));
+    known.learn(quick);
+    assert_eq!(known, whole());
+    // A reason is better than none, and what is gone is gone.
+    let mut blank = Observed::unknown(ME);
+    let denied = Fact::Unknown(Why::Denied("ec2:DescribeVpcs".to_owned()));
+    blank.learn(Observed { vpcs: denied.clone(), ..Observed::unknown(ME) });
+    assert_eq!(blank.vpcs, denied);
+    known.learn(Observed { role: Fact::Absent, ..Observed::unknown(ME) });
+    assert_eq!(known.role, Fact::Absent);
 }

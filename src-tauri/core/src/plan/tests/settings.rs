@@ -307,18 +307,3 @@ fn consent_covers_no_more_than_was_agreed() {
     assert!(plan.steps.iter().all(|planned| Consent::to(plan.impact()).covers(planned.impact)));
     assert!(plan.steps.iter().any(|planned| !Consent::NONE.covers(planned.impact)));
 }
-
-#[test]
-fn long_names_stay_within_what_iam_allows() {
-    let long = crate::machine::Desired {
-        user: id(&"u".repeat(31)),
-        machine: id(&"m".repeat(24)),
-        region: id("ap-southeast-10"),
-        ..wanted()
-    };
-    assert_eq!(long.role_name().len(), 64);
-    assert!(long.own_profile_name().len() <= 128);
-    let other = crate::machine::Desired { region: id("ap-southeast-11"), ..long.clone() };
-    assert_ne!(long.role_name(), other.role_name());
-    assert_eq!(wanted().role_name(), "ada-remote-dev-us-west-2-role");
-}
