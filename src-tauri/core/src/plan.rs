@@ -19,8 +19,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::machine::{
-    Arch, Desired, Fact, Instance, Observed, Owner, Power, SnapshotProgress, TAG_GENERATION, TAG_MACHINE, TAG_MAKER,
-    TAG_NETWORK, TAG_OWNER, Tags, WayOut, Why,
+    Arch, Desired, Fact, Instance, Observed, Owner, Power, SnapshotProgress, TAG_GENERATION, TAG_MACHINE,
+    TAG_MAKER, TAG_NETWORK, TAG_OWNER, Tags, WayOut, Why,
 };
 use crate::names::{InstanceId, SubnetId, VpcId};
 
@@ -337,7 +337,9 @@ fn identity_is_whole(desired: &Desired, observed: &Observed, winners: &Winners<'
     if desired.instance_profile.is_some() {
         return observed.profile.present().is_some_and(|profile| profile.role.is_some());
     }
-    let (Some(role), Some(profile)) = (observed.role.present(), observed.profile.present()) else { return false };
+    let (Some(role), Some(profile)) = (observed.role.present(), observed.profile.present()) else {
+        return false;
+    };
     profile.role.as_ref() == Some(&desired.role_name())
         && role.managed.contains(&desired.managed_policy())
         && role.inline.get(DENY_POLICY) == Some(&deny_parameters())
@@ -421,7 +423,8 @@ fn power_off(winners: &Winners<'_>, next: &mut Next) {
 
 /// The tags that a thing with the name part `part` must carry; `maker` only for what AWS may make twice.
 pub fn tags_for(desired: &Desired, owner: Option<&Owner>, maker: Option<&str>, part: &str) -> Tags {
-    let mut tags: Tags = desired.tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    let mut tags: Tags =
+        desired.tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     tags.insert("Name".to_owned(), desired.name(part));
     tags.insert(TAG_MACHINE.to_owned(), desired.key());
     tags.extend(owner.map(|owner| (TAG_OWNER.to_owned(), owner.to_string())));
@@ -443,9 +446,11 @@ fn tags(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mu
     by_tags.remove(&Tags::new());
     next.ready.extend(by_tags.into_iter().map(|(tags, resources)| Step::Tag { resources, tags }));
     if desired.instance_profile.is_none() {
-        let of_role = observed.role.present().map(|role| missing(&role.tags, "role")).filter(|t| !t.is_empty());
+        let of_role =
+            observed.role.present().map(|role| missing(&role.tags, "role")).filter(|t| !t.is_empty());
         next.ready.extend(of_role.map(|tags| Step::TagRole { tags }));
-        let of_profile = observed.profile.present().map(|p| missing(&p.tags, "profile")).filter(|t| !t.is_empty());
+        let of_profile =
+            observed.profile.present().map(|p| missing(&p.tags, "profile")).filter(|t| !t.is_empty());
         next.ready.extend(of_profile.map(|tags| Step::TagProfile { tags }));
     }
 }
