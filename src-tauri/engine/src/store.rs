@@ -285,7 +285,10 @@ enum Privacy {
 }
 
 fn describe(holder: &Holder) -> String {
-    format!(": process {}, {}", holder.pid, holder.what)
+    let Holder { pid, what, since } = holder;
+    let seconds = now().saturating_sub(*since);
+    let span = if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds / 60) };
+    format!(": process {pid}, {what}, for {span}")
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Read, Write};
 use std::sync::Once;
+use std::time::Duration;
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode, size};
 use tokio::sync::mpsc;
@@ -35,7 +36,8 @@ impl Raw {
 
 /// There is no terminal.
 pub fn none() -> Problem {
-    Problem::new("no_terminal", "connect needs a terminal").hint("to run one command: holdfast exec -- COMMAND")
+    Problem::new("no_terminal", "connect needs a terminal")
+        .hint("to run one command: holdfast exec -- COMMAND")
 }
 
 impl Drop for Raw {
@@ -45,13 +47,25 @@ impl Drop for Raw {
 }
 
 /// Ends what a program on the machine may have switched on in this terminal and could not switch off: the alternate
-/// screen, mouse reports, bracketed paste, a hidden cursor.
-const UNDO: &[u8] = b"\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[0m\x1b>";
+/// screen (without moving the cursor, as 1049 does), reports of mouse, focus and keys, bracketed paste, the keypad's
+/// and the cursor keys' other codes, a hidden cursor, colours.
+/// Source: <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>, <https://sw.kovidgoyal.net/kitty/keyboard-protocol/>
+const UNDO: &[u8] = b"\x1b[?1047l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[>4;0m\x1b[?1l\x1b>\x1b[?25h\x1b[0m";
+/// How long a terminal may take to read that.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 fn restore() {
     if disable_raw_mode().is_ok() {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(UNDO).and_then(|()| out.flush());
+        // A window that hangs, or output that does, must not hold this process.
+        let (written, done) = std::sync::mpsc::channel();
+        let write = move || {
+            let mut out = std::io::stdout().lock();
+            let _ = out.write_all(UNDO).and_then(|()| out.flush());
+            let _ = written.send(());
+        };
+        if std::thread::Builder::new().spawn(write).is_ok() {
+            let _ = done.recv_timeout(PATIENCE);
+        }
     }
 }
 
@@ -107,7 +121,7 @@ pub async fn watch_size(to: mpsc::Sender<Input>) {
 pub async fn watch_size(to: mpsc::Sender<Input>) {
     let mut known = columns_and_rows();
     loop {
-        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
         let now = columns_and_rows();
         if now != known {
             known = now;
@@ -118,21 +132,58 @@ pub async fn watch_size(to: mpsc::Sender<Input>) {
     }
 }
 
-/// Waits for a signal that asks this process to end, and gives its number.
+/// The signals that ask this process to end while the terminal is raw, when a Ctrl-C comes as a byte.
 #[cfg(unix)]
-pub async fn asked_to_end() -> i32 {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut hup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => 15,
-        _ = hup.recv() => 1,
+#[derive(Debug)]
+pub struct Asked([tokio::signal::unix::Signal; 3]);
+
+#[cfg(unix)]
+impl Asked {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn listen() -> Result<Self, Problem> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let refused = |error: std::io::Error| {
+            Problem::new("system", "Signals cannot be had").because(error.to_string())
+        };
+        let listen = |kind| signal(kind).map_err(refused);
+        Ok(Self([
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+            listen(SignalKind::quit())?,
+        ]))
+    }
+
+    /// Waits for one, and gives its number.
+    pub async fn come(&mut self) -> u8 {
+        let [term, hup, quit] = &mut self.0;
+        tokio::select! {
+            _ = term.recv() => 15,
+            _ = hup.recv() => 1,
+            _ = quit.recv() => 3,
+        }
     }
 }
 
-/// Waits for a signal that asks this process to end, and gives its number.
+/// The signals that ask this process to end. Windows has none that leaves the time to do so in good order.
 #[cfg(not(unix))]
-pub async fn asked_to_end() -> i32 {
-    std::future::pending().await
+#[derive(Debug)]
+pub struct Asked(());
+
+#[cfg(not(unix))]
+impl Asked {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn listen() -> Result<Self, Problem> {
+        Ok(Self(()))
+    }
+
+    /// Waits for one, and gives its number.
+    pub async fn come(&mut self) -> u8 {
+        std::future::pending().await
+    }
 }

@@ -1,20 +1,28 @@
 //! Commands that change the machine: plan, apply, up, destroy and power.
 
-use std::io::IsTerminal;
-
-use holdfast_core::plan::{self, Goal, Leave, Plan};
+use holdfast_core::plan::{self, Goal, Impact, Leave, Plan};
 use holdfast_core::status::{State, Status};
 use serde::Serialize;
 
+use super::Context;
+use super::ask::confirm;
 use super::out::{self, Style};
 use super::plan::{note, render};
-use super::progress::{Asking, Watcher};
-use super::{Context, confirm};
+use super::progress::{Asking, Watcher, agrees_by_name};
 use crate::converge::{Report, converge};
 use crate::problem::Problem;
 use crate::world::World;
 
-/// `holdfast plan --json`.
+/// `holdfast plan --json`, version 1. A field may be added; one that goes or changes its meaning raises the version.
+///
+/// - `machine`, `region`, and `goal`, which is `settings`
+/// - `steps`: what would be done. `step` names its kind (`create_vpc`, …), the fields that follow say what it is about
+///   (an id is `(new)` where the thing is made by an earlier step), `round` tells what can go on at the same time,
+///   `impact` what it does: `costs`, `interrupts`, `loses_data`; `monthly` is null or `{"more": …}` or `{"less": …}`;
+///   `words` is how it is shown: `area`, `change` (`add`, `alter`, `remove`), `what`, `why`
+/// - `waiting`: what has to end by itself before anything can be done
+/// - `blocked`: what forbids all of it; the command ends with 3 then
+/// - `notes`: what there is to know besides
 #[derive(Serialize)]
 struct PlanJson<'a> {
     version: u32,
@@ -41,7 +49,11 @@ pub(super) async fn plan(context: &Context, json: bool) -> Result<u8, Problem> {
     if !json {
         out::data(render(desired, &observed, &plan, Style::stdout()).trim_end());
         if !plan.steps.is_empty() {
-            out::talk("\nNothing was changed. To do it: holdfast apply, or holdfast up to wait for the machine too");
+            let style = Style::stderr();
+            out::talk("\nNothing was changed.");
+            out::talk(&format!("{0} holdfast apply  {1}", style.soft("→"), style.soft("does it")));
+            let up = "does it, and waits until the machine can be reached";
+            out::talk(&format!("{0} holdfast up     {1}", style.soft("→"), style.soft(up)));
         }
     }
     Ok(0)
@@ -75,11 +87,22 @@ pub(super) async fn destroy(
     let desired = &context.desired;
     let mut leave = Leave { volume: keep_volume, snapshot };
     let observed = context.aws.observe(desired, Goal::Gone(leave)).await?;
-    let has_data = observed.winners(desired).instance.is_some_and(|instance| instance.root.is_some());
-    if has_data && !snapshot && !keep_volume && !yes && std::io::stdin().is_terminal() {
-        leave.snapshot = confirm("Take a last snapshot of the volume, which stays and costs on? [y/N] ");
+    let size = observed.winners(desired).volume.map(|volume| volume.size);
+    if let Some(size) = size.filter(|_| !snapshot && !keep_volume && !yes) {
+        let question =
+            format!("Take a last snapshot of the volume ({size} GiB)? It stays and costs on. [y/N] ");
+        leave.snapshot = confirm(&question).await;
     }
-    let asking = if yes { Asking::Given } else { Asking::Name(desired.machine.as_str()) };
+    let plan = plan::plan(desired, &observed, Goal::Gone(leave));
+    let mut asking = if yes { Asking::Given } else { Asking::Name(desired.machine.as_str()) };
+    if !yes && !plan.steps.is_empty() && plan.impact() == Impact::NONE {
+        // What is left costs and holds nothing, yet it goes for ever.
+        out::talk(&render(desired, &observed, &plan, Style::stderr()));
+        if !agrees_by_name(desired.machine.as_str()).await {
+            return Err(Problem::no_consent(Goal::Gone(leave)));
+        }
+        asking = Asking::Seen(desired.machine.as_str());
+    }
     let report = reach(context, "destroy", Goal::Gone(leave), asking).await?;
     if report.performed == 0 {
         out::talk("There is nothing to remove.");
@@ -111,8 +134,10 @@ pub(super) async fn stop(context: &Context, yes: bool) -> Result<u8, Problem> {
 
 pub(super) async fn restart(context: &Context, yes: bool) -> Result<u8, Problem> {
     must_exist(context, Goal::Stopped).await?;
-    reach(context, "restart", Goal::Stopped, asking(yes)).await?;
-    let report = reach(context, "restart", Goal::Reachable, Asking::Given).await?;
+    let stopped = reach(context, "restart", Goal::Stopped, asking(yes)).await?;
+    // Whoever agreed that it goes off agreed that it comes back; if it was off, nobody has agreed to its cost yet.
+    let asking = if stopped.performed > 0 { Asking::Given } else { asking(yes) };
+    let report = reach(context, "restart", Goal::Reachable, asking).await?;
     out::talk(&format!("{} is on again and can be reached.", context.desired.machine));
     hint(context, &report);
     Ok(0)
@@ -126,9 +151,7 @@ pub(super) async fn reach(
     asking: Asking<'_>,
 ) -> Result<Report, Problem> {
     let watcher = Watcher::new(&context.desired, asking);
-    let result = converge(&context.aws, &context.store, operation, &context.desired, goal, &watcher).await;
-    watcher.done();
-    result
+    converge(&context.aws, &context.store, operation, &context.desired, goal, &watcher).await
 }
 
 fn asking<'a>(yes: bool) -> Asking<'a> {

@@ -1,7 +1,8 @@
 //! The command line.
 
-use std::io::IsTerminal;
+use std::cell::Cell;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use holdfast_core::machine::Desired;
@@ -12,6 +13,8 @@ use crate::aws::{Aws, Options};
 use crate::problem::{Exit, Problem};
 use crate::store::{self, Store};
 
+mod ask;
+mod keyboard;
 mod machine;
 mod out;
 mod plan;
@@ -20,6 +23,7 @@ mod sandbox;
 mod session;
 mod settings;
 mod status;
+mod when;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -99,7 +103,9 @@ enum Command {
     /// Run one command on the machine; its output and exit code are this command's.
     ///
     /// One argument is a line for the shell; several are one program and its arguments, handed over exactly.
-    #[command(after_help = "Examples:\n  holdfast exec -- ls -l '/home/ada/my files'\n  holdfast exec -- 'cd src && cargo test | tail'")]
+    #[command(
+        after_help = "Examples:\n  holdfast exec -- ls -l '/home/ada/my files'\n  holdfast exec -- 'cd src && cargo test | tail'"
+    )]
     Exec {
         /// The command.
         #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
@@ -143,26 +149,101 @@ pub fn run() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    let code = runtime.block_on(async {
+    let parting = Parting::of(&cli.command);
+    let interrupts = Interrupts::default();
+    let ended = runtime.block_on(async {
         tokio::select! {
-            result = dispatch(cli) => match result {
-                Ok(code) => code,
-                Err(problem) => {
-                    out::problem(&problem);
-                    problem.exit as u8
-                }
-            },
-            code = interrupted() => code,
+            biased; // so that Ctrl-C is listened to before anything happens
+            () = interrupts.come() => None,
+            result = dispatch(cli, &interrupts) => Some(result),
         }
     });
     // A thread may be reading the keyboard, which nothing can interrupt.
     runtime.shutdown_background();
-    ExitCode::from(code)
+    ExitCode::from(match ended {
+        Some(Ok(code)) => code,
+        Some(Err(problem)) => {
+            out::problem(&problem);
+            problem.exit as u8
+        }
+        None => {
+            parting.say();
+            INTERRUPTED
+        }
+    })
 }
 
-async fn dispatch(cli: Cli) -> Result<u8, Problem> {
+/// The exit code after a signal is this and its number, as shells give it.
+const SIGNALLED: u8 = 128;
+/// The exit code after Ctrl-C.
+const INTERRUPTED: u8 = SIGNALLED + 2;
+
+/// Ctrl-C ends any command at once, since what is under way is healed by the next run. Only a session takes it for the
+/// program on the machine.
+#[derive(Clone, Debug, Default)]
+struct Interrupts(Rc<Cell<bool>>);
+
+impl Interrupts {
+    /// From now on somebody else acts on Ctrl-C. All listeners hear of each one.
+    fn take_over(&self) {
+        self.0.set(true);
+    }
+
+    async fn come(&self) {
+        loop {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            if !self.0.get() {
+                return;
+            }
+        }
+    }
+}
+
+/// What is said when a command was interrupted.
+#[derive(Clone, Copy, Debug)]
+enum Parting {
+    /// It was meant to be.
+    Nothing,
+    /// Nothing is half done.
+    Interrupted,
+    /// Something may be half done.
+    GoOn,
+}
+
+impl Parting {
+    fn of(command: &Command) -> Self {
+        match command {
+            Command::Status { watch: true, .. } => Self::Nothing,
+            Command::Apply(_)
+            | Command::Up(_)
+            | Command::Destroy { .. }
+            | Command::Start(_)
+            | Command::Stop(_)
+            | Command::Restart(_) => Self::GoOn,
+            Command::Plan { .. }
+            | Command::Status { watch: false, .. }
+            | Command::Connect
+            | Command::Exec { .. }
+            | Command::Settings { .. }
+            | Command::Sandbox { .. }
+            | Command::Completions { .. } => Self::Interrupted,
+        }
+    }
+
+    fn say(self) {
+        match self {
+            Self::Nothing => {}
+            Self::Interrupted => out::talk("\nInterrupted."),
+            Self::GoOn => out::talk("\nInterrupted. Run the same command again to go on."),
+        }
+    }
+}
+
+async fn dispatch(cli: Cli, interrupts: &Interrupts) -> Result<u8, Problem> {
     let Cli { global, command } = cli;
-    match carry_out(&global, command).await {
+    match carry_out(&global, command, interrupts).await {
         Err(problem) if problem.is_about_credentials() && !global.sandbox => {
             Err(problem.hint_first(sign_in(&global).await))
         }
@@ -176,7 +257,7 @@ async fn sign_in(global: &Global) -> Option<String> {
     crate::aws::profile::sign_in_command(&desired).await.map(|command| format!("sign in: {command}"))
 }
 
-async fn carry_out(global: &Global, command: Command) -> Result<u8, Problem> {
+async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -> Result<u8, Problem> {
     match command {
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -185,7 +266,7 @@ async fn carry_out(global: &Global, command: Command) -> Result<u8, Problem> {
             Ok(0)
         }
         Command::Sandbox { command } => sandbox::run(command).await,
-        Command::Settings { command } => settings::run(global, command),
+        Command::Settings { command } => settings::run(global, command).await,
         Command::Plan { json } => machine::plan(&Context::open(global).await?, json).await,
         Command::Apply(yes) => machine::apply(&Context::open(global).await?, yes.yes).await,
         Command::Up(yes) => machine::up(&Context::open(global).await?, yes.yes).await,
@@ -196,8 +277,8 @@ async fn carry_out(global: &Global, command: Command) -> Result<u8, Problem> {
         Command::Stop(yes) => machine::stop(&Context::open(global).await?, yes.yes).await,
         Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,
         Command::Status { json, watch } => status::run(&Context::open(global).await?, json, watch).await,
-        Command::Connect => session::connect(&Context::open(global).await?).await,
-        Command::Exec { command } => session::exec(&Context::open(global).await?, &command).await,
+        Command::Connect => session::connect(&Context::open(global).await?, interrupts).await,
+        Command::Exec { command } => session::exec(&Context::open(global).await?, &command, interrupts).await,
     }
 }
 
@@ -230,9 +311,15 @@ fn login(global: &Global) -> Option<UserName> {
 }
 
 fn load(global: &Global, store: &Store) -> Result<Settings, Problem> {
-    let text = store.read_settings_text()?.unwrap_or_default();
+    let text = store.read_settings_text()?;
     let login = login(global);
-    Settings::parse(&text, login.as_ref()).map_err(|errors| Problem::settings(&store.settings_path(), &errors))
+    Settings::parse(text.as_deref().unwrap_or_default(), login.as_ref()).map_err(|errors| {
+        // Without a file the user is the only thing that can be missing.
+        let first = text
+            .is_none()
+            .then(|| "name the user of the machine: holdfast settings set user NAME".to_owned());
+        Problem::settings(&store.settings_path(), &errors).hint_first(first)
+    })
 }
 
 fn desired(global: &Global, settings: &Settings) -> Result<Desired, Problem> {
@@ -241,21 +328,11 @@ fn desired(global: &Global, settings: &Settings) -> Result<Desired, Problem> {
         let name = global.machine.as_ref().map(ToString::to_string).unwrap_or_default();
         Problem::new("no_such_machine", format!("The settings know no machine {name}"))
             .because(format!("they know {}", known.join(", ")))
+            .hint(format!(
+                "give it a setting of its own: holdfast --machine {name} settings set region REGION"
+            ))
             .exit(Exit::Usage)
     })
-}
-
-/// Asks a question that is answered with yes or no; nobody there to answer means no.
-fn confirm(question: &str) -> bool {
-    use std::io::{BufRead, Write};
-    if !std::io::stdin().is_terminal() {
-        return false;
-    }
-    let mut err = std::io::stderr().lock();
-    let _ = err.write_all(question.as_bytes()).and_then(|()| err.flush());
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
@@ -264,22 +341,13 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
-/// Ctrl-C ends any command at once: what is under way is healed by the next run.
-async fn interrupted() -> u8 {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    out::talk("\nInterrupted. Run the same command again to go on.");
-    130
-}
-
 fn log_to_stderr(verbose: u8) {
     let level = match verbose {
         0 => return,
         1 => "holdfast=debug",
         _ => "debug",
     };
-    let colour = std::io::stderr().is_terminal();
+    let colour = out::Style::stderr().is_coloured();
     let log = tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_ansi(colour);
     let _ = log.try_init();
 }

@@ -20,8 +20,18 @@ pub(super) fn data_bytes(bytes: &[u8]) {
 
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Problem> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Problem::new("internal", "The answer cannot be written as JSON").because(error.to_string()))?;
+    let text = serde_json::to_string_pretty(value).map_err(|error| {
+        Problem::new("internal", "The answer cannot be written as JSON").because(error.to_string())
+    })?;
+    data(&text);
+    Ok(())
+}
+
+/// Prints a value as JSON in one line, for those who follow.
+pub(super) fn json_line(value: &impl Serialize) -> Result<(), Problem> {
+    let text = serde_json::to_string(value).map_err(|error| {
+        Problem::new("internal", "The answer cannot be written as JSON").because(error.to_string())
+    })?;
     data(&text);
     Ok(())
 }
@@ -59,10 +69,9 @@ impl Style {
         Self(std::io::stderr().is_terminal() && colour_wanted())
     }
 
-    /// Without any.
-    #[cfg(test)]
-    pub(super) fn plain() -> Self {
-        Self(false)
+    /// Whether there are any.
+    pub(super) fn is_coloured(self) -> bool {
+        self.0
     }
 
     fn paint(self, code: &str, text: &str) -> String {

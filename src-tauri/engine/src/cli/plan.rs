@@ -3,27 +3,37 @@
 use std::fmt::Write;
 
 use holdfast_core::machine::{Desired, Observed};
-use holdfast_core::plan::{Area, Change, CostChange, Goal, Note, Plan, Planned, Step};
+use holdfast_core::plan::{Area, Change, CostChange, Goal, Impact, Note, Plan, Planned, Step, Waiting};
 use holdfast_core::price::{self, Money};
 use holdfast_core::status::Status;
 
 use super::out::Style;
 
-/// The column in which a step's reason begins.
-const REASON: usize = 52;
+/// The widest that the first columns may make the others begin; what is longer pushes its own line only.
+const WIDEST: (usize, usize) = (64, 48);
 
 /// The plan as text, each line ended.
 pub(super) fn render(desired: &Desired, observed: &Observed, plan: &Plan, style: Style) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}", style.bold(&headline(desired, plan)));
-    for (area, name) in [(Area::Network, "Network"), (Area::Identity, "Identity"), (Area::Machine, "Machine")] {
+    let columns = Columns::of(plan);
+    for (area, name) in [(Area::Network, "Network"), (Area::Identity, "Identity"), (Area::Machine, "Machine")]
+    {
         let steps: Vec<&Planned> = plan.steps.iter().filter(|planned| planned.words.area == area).collect();
         if !steps.is_empty() {
             let _ = writeln!(text, "\n{name}");
         }
+        let mut said = "";
         for planned in steps {
-            let _ = writeln!(text, "{}", line(planned, style));
+            // A reason that goes for several steps is said once.
+            let why = if why(planned) == said { "" } else { why(planned) };
+            said = self::why(planned);
+            let _ = writeln!(text, "{}", columns.line(planned, why, style));
         }
+    }
+    if !plan.waiting.is_empty() {
+        let waiting: Vec<&str> = plan.waiting.iter().map(Waiting::words).collect();
+        let _ = writeln!(text, "\nIt has to wait for {}.", waiting.join(" and "));
     }
     for note in &plan.notes {
         let _ = writeln!(text, "\n{} {}", style.yellow("Note:"), self::note(desired, note));
@@ -40,6 +50,9 @@ fn headline(desired: &Desired, plan: &Plan) -> String {
         1 => "1 step".to_owned(),
         count => format!("{count} steps"),
     };
+    if plan.steps.is_empty() && !plan.waiting.is_empty() {
+        return format!("{machine}: nothing to do right now");
+    }
     match (plan.steps.is_empty(), plan.goal) {
         (true, Goal::Gone(_)) => format!("{machine}: nothing is left to remove"),
         (true, Goal::Settings | Goal::Reachable | Goal::Stopped) => format!("{machine}: nothing to do"),
@@ -48,26 +61,74 @@ fn headline(desired: &Desired, plan: &Plan) -> String {
     }
 }
 
-fn line(planned: &Planned, style: Style) -> String {
-    let words = &planned.words;
-    let mark = match words.change {
-        Change::Add => style.green("+"),
-        Change::Alter => style.yellow("~"),
-        Change::Remove => style.red("-"),
-    };
-    let width = REASON.saturating_sub(4);
-    let mut line = format!("  {mark} {:width$} {}", words.what, style.soft(words.why));
-    if planned.impact.loses_data {
-        line += &format!("  {}", style.red("data is lost"));
-    } else if planned.impact.interrupts {
-        line += &format!("  {}", style.yellow("ends what runs on it"));
+/// Why a step is there; empty where its impact says that already.
+fn why(planned: &Planned) -> &'static str {
+    if matches!(planned.step, Step::Stop { .. }) { "" } else { planned.words.why }
+}
+
+/// The widths that hold the longest texts of a plan.
+struct Columns {
+    what: usize,
+    why: usize,
+    money: usize,
+}
+
+impl Columns {
+    fn of(plan: &Plan) -> Self {
+        let longest = |texts: &mut dyn Iterator<Item = usize>, most: usize| {
+            texts.filter(|width| *width <= most).max().unwrap_or_default()
+        };
+        let what =
+            longest(&mut plan.steps.iter().map(|planned| planned.words.what.chars().count()), WIDEST.0);
+        let with_more = plan.steps.iter().filter(|planned| planned.monthly.is_some());
+        let why = longest(&mut with_more.map(|planned| why(planned).chars().count()), WIDEST.1);
+        let money = longest(&mut plan.steps.iter().map(|planned| money(planned).chars().count()), usize::MAX);
+        Self { what, why, money }
     }
+
+    fn line(&self, planned: &Planned, why: &str, style: Style) -> String {
+        let mark = match planned.words.change {
+            Change::Add => style.green("+"),
+            Change::Alter => style.yellow("~"),
+            Change::Remove => style.red("-"),
+        };
+        let (money, impact) = (money(planned), impact(planned, style));
+        let mut line = format!("  {mark} {:what$}", planned.words.what, what = self.what);
+        if money.is_empty() && impact.is_empty() {
+            if !why.is_empty() {
+                line += &format!("  {}", style.soft(why));
+            }
+        } else {
+            let padding = " ".repeat(self.why.saturating_sub(why.chars().count()));
+            let wide = if money.is_empty() { 0 } else { self.money };
+            if self.why > 0 {
+                line += &format!("  {}{padding}", style.soft(why));
+            }
+            line += &format!("  {money:>wide$}");
+            if !impact.is_empty() {
+                line += if money.is_empty() { "" } else { "  " };
+                line += &impact;
+            }
+        }
+        line.truncate(line.trim_end().len());
+        line
+    }
+}
+
+fn money(planned: &Planned) -> String {
     match planned.monthly {
-        Some(CostChange::More(money)) => line += &format!("  +{money} a month"),
-        Some(CostChange::Less(money)) => line += &format!("  -{money} a month"),
-        None => {}
+        Some(CostChange::More(money)) => format!("+{money} a month"),
+        Some(CostChange::Less(money)) => format!("-{money} a month"),
+        None => String::new(),
     }
-    line
+}
+
+fn impact(planned: &Planned, style: Style) -> String {
+    match planned.impact {
+        Impact { loses_data: true, .. } => style.red("data is lost"),
+        Impact { interrupts: true, .. } => style.yellow("ends what runs on it"),
+        Impact { loses_data: false, interrupts: false, costs: _ } => String::new(),
+    }
 }
 
 /// What a note says.
@@ -78,10 +139,16 @@ pub(super) fn note(desired: &Desired, note: &Note) -> String {
             policies.join(", ")
         ),
         Note::TypeDiffers { is } => {
-            format!("the instance is {is}, the settings say {}. Nothing changes that yet.", desired.instance_type)
+            format!(
+                "the instance is {is}, the settings say {}. Nothing changes that yet.",
+                desired.instance_type
+            )
         }
         Note::SizeDiffers { is } => {
-            format!("the volume has {is} GiB, the settings say {}. Nothing changes that yet.", desired.volume_size)
+            format!(
+                "the volume has {is} GiB, the settings say {}. Nothing changes that yet.",
+                desired.volume_size
+            )
         }
         Note::Duplicate { resource } => {
             format!("{resource} was made twice, by another computer; Holdfast there will remove it.")
@@ -98,7 +165,8 @@ pub(super) fn note(desired: &Desired, note: &Note) -> String {
         }
         Note::ProfileDiffers { is } => format!(
             "the instance has {}, the settings say {}; its agent may not reach SSM.",
-            is.as_ref().map_or_else(|| "no instance profile".to_owned(), |is| format!("the instance profile {is}")),
+            is.as_ref()
+                .map_or_else(|| "no instance profile".to_owned(), |is| format!("the instance profile {is}")),
             desired.profile_name()
         ),
         Note::GatewayElsewhere { gateway, network } => {
@@ -114,10 +182,12 @@ fn cost(desired: &Desired, observed: &Observed, plan: &Plan) -> Option<String> {
         return None;
     }
     let monthly = Status::of(desired, observed).monthly;
-    let part = |money: Option<Money>| money.map_or_else(|| "price not known".to_owned(), |money| money.to_string());
-    let total = monthly.total().map_or_else(|| "What it costs is not known here".to_owned(), |total| {
-        format!("{total} a month if it is on all the time")
-    });
+    let part =
+        |money: Option<Money>| money.map_or_else(|| "price not known".to_owned(), |money| money.to_string());
+    let total = monthly.total().map_or_else(
+        || "What it costs is not known here".to_owned(),
+        |total| format!("{total} a month if it is on all the time"),
+    );
     Some(format!(
         "{total}: {} {}, volume {}, public address {}. Prices of {}, without tax and traffic.",
         desired.instance_type,

@@ -1,18 +1,19 @@
 //! What an operation is doing: live on a terminal, plain lines elsewhere.
 
 use std::cell::RefCell;
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::plan::{Change, Consent, Impact, Plan, Step, Waiting};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::ask::{ask, confirm};
 use super::out::{self, Style};
 use super::plan::render;
 use crate::converge::{Event, Witness};
 
-/// Shows an operation to the person at the terminal, and asks for consent.
+/// Shows an operation to the person at the terminal, and asks for consent. Its live line goes when it is dropped.
 pub(super) struct Watcher<'a> {
     desired: &'a Desired,
     yes: Asking<'a>,
@@ -29,6 +30,8 @@ pub(super) enum Asking<'a> {
     YesOrNo,
     /// By typing this name.
     Name(&'a str),
+    /// By typing this name, which was done for a plan without any impact; there is no need to show it again.
+    Seen(&'a str),
 }
 
 #[derive(Default)]
@@ -48,13 +51,6 @@ impl<'a> Watcher<'a> {
             spinner
         });
         Self { desired, yes, spinner, state: RefCell::default() }
-    }
-
-    /// Takes the live line away.
-    pub(super) fn done(&self) {
-        if let Some(spinner) = &self.spinner {
-            spinner.finish_and_clear();
-        }
     }
 
     fn say(&self, line: &str) {
@@ -77,27 +73,28 @@ impl<'a> Watcher<'a> {
         spinner.enable_steady_tick(Duration::from_millis(120));
     }
 
-    fn ask(&self, impact: Impact) -> bool {
-        if matches!(self.yes, Asking::Given) {
-            return true;
-        }
-        if !std::io::stdin().is_terminal() {
-            return false;
-        }
-        let (question, wanted) = match self.yes {
-            Asking::Name(name) => (format!("This cannot be undone. Type {name} to go on: "), name),
-            Asking::YesOrNo | Asking::Given if impact.interrupts => {
-                ("This ends what runs on the machine. Go on? [y/N] ".to_owned(), "y")
+    async fn agrees(&self, impact: Impact) -> bool {
+        match self.yes {
+            Asking::Given => true,
+            Asking::Name(name) | Asking::Seen(name) => agrees_by_name(name).await,
+            Asking::YesOrNo if impact.interrupts => {
+                confirm("This ends what runs on the machine. Go on? [y/N] ").await
             }
-            Asking::YesOrNo | Asking::Given => ("Go on? [y/N] ".to_owned(), "y"),
-        };
-        let mut err = std::io::stderr().lock();
-        let _ = std::io::Write::write_all(&mut err, question.as_bytes());
-        let _ = std::io::Write::flush(&mut err);
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        let answer = answer.trim();
-        read.is_ok() && (answer == wanted || (wanted == "y" && answer.eq_ignore_ascii_case("yes")))
+            Asking::YesOrNo => confirm("Go on? [y/N] ").await,
+        }
+    }
+}
+
+/// Has the machine's name typed.
+pub(super) async fn agrees_by_name(name: &str) -> bool {
+    ask(&format!("This cannot be undone. Type {name} to go on: ")).await.is_some_and(|answer| answer == name)
+}
+
+impl Drop for Watcher<'_> {
+    fn drop(&mut self) {
+        if let Some(spinner) = &self.spinner {
+            spinner.finish_and_clear();
+        }
     }
 }
 
@@ -107,9 +104,11 @@ impl Witness for Watcher<'_> {
             spinner.disable_steady_tick();
             spinner.set_message("");
         }
-        self.say(&render(self.desired, observed, plan, Style::stderr()));
         let impact = plan.impact();
-        if impact == Impact::NONE || self.ask(impact) { Consent::to(impact) } else { Consent::NONE }
+        if impact != Impact::NONE || !matches!(self.yes, Asking::Seen(_)) {
+            self.say(&render(self.desired, observed, plan, Style::stderr()));
+        }
+        if impact == Impact::NONE || self.agrees(impact).await { Consent::to(impact) } else { Consent::NONE }
     }
 
     fn event(&self, event: Event<'_>) {

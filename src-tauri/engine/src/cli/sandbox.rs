@@ -1,7 +1,11 @@
 //! The sandbox: a local AWS in a process of its own, so that `up` and `connect` are separate commands.
+//!
+//! Its machines run programs as this user, so nobody else on this computer may use it: only who can read the file that
+//! says where it runs knows its access key, which is another one each time.
 
-use std::fs::OpenOptions;
-use std::path::PathBuf;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +15,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use clap::Subcommand;
 use holdfast_sandbox::gateway::Gateway;
 use holdfast_sandbox::guest::Guests;
-use holdfast_sandbox::{ACCESS_KEY, SECRET_KEY, Sandbox};
+use holdfast_sandbox::{Conditions, Principal, SECRET_KEY, Sandbox};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,13 +26,19 @@ use crate::aws::Options;
 use crate::problem::Problem;
 use crate::store::Store;
 
+/// The account of the sandbox, and its one user.
+const ACCOUNT: (&str, &str) = ("123456789012", "sandbox");
 /// How long a sandbox may take to start.
 const START: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Show whether it runs, and what is in it.
-    Status,
+    /// Show whether it runs, and which machines are in it.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// End it. What is in it stays, and is there again with the next command that uses it.
     Stop,
     /// Remove everything in it.
@@ -38,24 +48,39 @@ pub(super) enum Command {
     Serve,
 }
 
-/// Where a running sandbox is.
-#[derive(Debug, Serialize, Deserialize)]
+/// Where a running sandbox is, and the key to it.
+#[derive(Serialize, Deserialize)]
 struct Running {
     pid: u32,
     port: u16,
+    access_key: String,
+}
+
+/// `holdfast sandbox status --json`.
+#[derive(Serialize)]
+struct StatusJson {
+    version: u32,
+    running: bool,
+    pid: Option<u32>,
+    port: Option<u16>,
+    instances: Vec<Instance>,
+}
+
+/// An instance as the sandbox itself tells of it.
+#[derive(Serialize, Deserialize)]
+struct Instance {
+    id: String,
+    name: Option<String>,
+    region: String,
+    state: String,
+    #[serde(rename = "type")]
+    instance_type: String,
 }
 
 pub(super) async fn run(command: Command) -> Result<u8, Problem> {
     match command {
         Command::Serve => serve().await?,
-        Command::Status => match running().await? {
-            Some(running) => {
-                out::data(&format!("The sandbox runs on 127.0.0.1:{}, process {}.", running.port, running.pid));
-                let status = admin(running.port, "GET", "/_holdfast/status").await.unwrap_or_default();
-                out::data(status.trim_end());
-            }
-            None => out::data("No sandbox runs. The next command with --sandbox starts it."),
-        },
+        Command::Status { json } => status(json).await?,
         Command::Stop => match running().await? {
             Some(running) => {
                 end(&running).await?;
@@ -67,14 +92,40 @@ pub(super) async fn run(command: Command) -> Result<u8, Problem> {
             if let Some(running) = running().await? {
                 end(&running).await?;
             }
-            let folder = folder()?;
-            if folder.exists() {
-                std::fs::remove_dir_all(&folder).map_err(|error| files(&error))?;
+            match fs::remove_dir_all(folder()?) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(files(&error)),
+                Ok(()) | Err(_) => {}
             }
             out::talk("The sandbox is empty.");
         }
     }
     Ok(0)
+}
+
+async fn status(json: bool) -> Result<(), Problem> {
+    let running = running().await?;
+    let answer = match &running {
+        Some(running) => admin(running, "GET", "/_holdfast/status").await,
+        None => None,
+    };
+    let answer: Option<serde_json::Value> = answer.and_then(|text| serde_json::from_str(&text).ok());
+    let instances = answer.and_then(|mut answer| serde_json::from_value(answer["instances"].take()).ok());
+    let instances: Vec<Instance> = instances.unwrap_or_default();
+    if json {
+        let (pid, port) =
+            (running.as_ref().map(|running| running.pid), running.as_ref().map(|running| running.port));
+        return out::json(&StatusJson { version: 1, running: running.is_some(), pid, port, instances });
+    }
+    let Some(running) = running else {
+        out::data("No sandbox runs. The next command with --sandbox starts it.");
+        return Ok(());
+    };
+    out::data(&format!("The sandbox runs on 127.0.0.1:{}, process {}.", running.port, running.pid));
+    for instance in instances {
+        let Instance { id, name, region, state, instance_type } = instance;
+        out::data(&format!("  {id}  {}, {instance_type} in {region}, {state}", name.unwrap_or_default()));
+    }
+    Ok(())
 }
 
 /// The sandbox's own settings and state.
@@ -90,7 +141,7 @@ pub(super) async fn endpoint() -> Result<Options, Problem> {
         None => start().await?,
     };
     out::talk("Sandbox: this is not AWS. Nothing costs money, and the machine is a shell on this computer.");
-    let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "sandbox");
+    let credentials = Credentials::new(running.access_key, SECRET_KEY, None, None, "sandbox");
     Ok(Options {
         endpoint: Some(format!("http://127.0.0.1:{}", running.port)),
         credentials: Some(SharedCredentialsProvider::new(credentials)),
@@ -108,16 +159,20 @@ fn running_file() -> Result<PathBuf, Problem> {
 
 /// The sandbox that runs and answers, if one does.
 async fn running() -> Result<Option<Running>, Problem> {
-    let Ok(text) = std::fs::read_to_string(running_file()?) else { return Ok(None) };
+    let Ok(text) = fs::read_to_string(running_file()?) else { return Ok(None) };
     let Ok(running) = serde_json::from_str::<Running>(&text) else { return Ok(None) };
-    Ok(admin(running.port, "GET", "/_holdfast/status").await.map(|_| running))
+    Ok(admin(&running, "GET", "/_holdfast/status").await.map(|_| running))
 }
 
 /// Starts the sandbox as a process of its own that outlives this one.
 async fn start() -> Result<Running, Problem> {
     let folder = folder()?;
-    std::fs::create_dir_all(&folder).map_err(|error| files(&error))?;
-    let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).map_err(|error| files(&error))?;
+    own_folder(&folder).map_err(|error| files(&error))?;
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .map_err(|error| files(&error))?;
     let program = std::env::current_exe().map_err(|error| files(&error))?;
     let mut process = Process::new(program);
     process.args(["sandbox", "serve"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -162,24 +217,53 @@ fn detach(process: &mut Process) {
 
 async fn serve() -> Result<(), Problem> {
     let store = store()?;
+    let folder = folder()?;
+    own_folder(&folder).map_err(|error| files(&error))?;
     let Ok(_lock) = store.lock("sandbox", "serve") else { return Ok(()) };
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| files(&error))?;
     let port = listener.local_addr().map_err(|error| files(&error))?.port();
-    let running = serde_json::json!(Running { pid: std::process::id(), port }).to_string();
-    let machines = Arc::new(Gateway::new(Arc::new(Guests::new(folder()?.join("machines")))));
-    let options = holdfast_sandbox::Options { backend: machines, ..holdfast_sandbox::Options::default() };
-    let sandbox = Sandbox::open(folder()?.join("world"), options).map_err(|error| files(&error))?;
+    let running = Running { pid: std::process::id(), port, access_key: Principal::fresh_key() };
+    let machines = Arc::new(Gateway::new(Arc::new(Guests::new(folder.join("machines")))));
+    let (account, user) = ACCOUNT;
+    let principals = vec![Principal::user(account, user, &running.access_key)];
+    let conditions = Conditions { principals, ..Conditions::of(account) };
+    let options =
+        holdfast_sandbox::Options { backend: machines, conditions, ..holdfast_sandbox::Options::default() };
+    let sandbox = Sandbox::open(folder.join("world"), options).map_err(|error| files(&error))?;
     let file = running_file()?;
-    std::fs::write(&file, running).map_err(|error| files(&error))?;
+    write_own(&file, &serde_json::json!(running).to_string()).map_err(|error| files(&error))?;
     sandbox.serve(listener).await.map_err(|error| files(&error))?;
-    let _ = std::fs::remove_file(file);
+    let _ = fs::remove_file(file);
     Ok(())
+}
+
+/// Makes a folder that is this user's alone, also if it is there already.
+fn own_folder(path: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(path)?;
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
+}
+
+/// Writes a file that only this user can read, at once.
+fn write_own(path: &Path, text: &str) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(&beside)?.write_all(text.as_bytes())?;
+    fs::rename(beside, path)
 }
 
 async fn end(running: &Running) -> Result<(), Problem> {
     let gone = async {
-        let _ = admin(running.port, "POST", "/_holdfast/shutdown").await;
-        while admin(running.port, "GET", "/_holdfast/status").await.is_some() {
+        let _ = admin(running, "POST", "/_holdfast/shutdown").await;
+        while admin(running, "GET", "/_holdfast/status").await.is_some() {
             sleep(Duration::from_millis(20)).await;
         }
     };
@@ -189,11 +273,12 @@ async fn end(running: &Running) -> Result<(), Problem> {
 }
 
 /// One call to the sandbox's own interface; `None` when nobody, or somebody else, answers.
-async fn admin(port: u16, method: &str, path: &str) -> Option<String> {
+async fn admin(running: &Running, method: &str, path: &str) -> Option<String> {
     let call = async {
-        let mut socket = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        let Running { port, access_key, .. } = running;
+        let mut socket = TcpStream::connect(("127.0.0.1", *port)).await.ok()?;
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {ACCESS_KEY}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {access_key}\r\n\
              Content-Length: 0\r\nConnection: close\r\n\r\n"
         );
         socket.write_all(request.as_bytes()).await.ok()?;

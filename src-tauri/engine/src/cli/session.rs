@@ -1,6 +1,9 @@
 //! `holdfast connect` and `holdfast exec`.
 
+use std::cell::Cell;
+use std::future::Future;
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use holdfast_core::names::InstanceId;
 use holdfast_core::plan::Goal;
@@ -8,90 +11,146 @@ use holdfast_core::script::{self, Between, NotQuotable};
 use holdfast_core::session::Stream;
 use holdfast_core::status::{State, Status};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
+use super::ask::confirm;
+use super::keyboard::hand_on;
 use super::machine::reach;
 use super::out;
 use super::progress::Asking;
-use super::{Context, confirm};
+use super::{Context, INTERRUPTED, Interrupts, SIGNALLED};
 use crate::aws::session::Document;
 use crate::connect::{End, Ends, Input, connect as carry, write_out};
 use crate::problem::{Exit, Problem};
-use crate::terminal::{self, Raw};
+use crate::terminal::{self, Asked, Raw};
 use crate::world::World;
 
-/// How many pieces of input and output wait, each at most some KiB.
+/// How many pieces of output wait, each at most some KiB.
 const WAITING: usize = 64;
+/// How long a session that is left may take to end in good order.
+const PARTING: Duration = Duration::from_secs(3);
+/// The exit code of a command whose output nobody reads any more, as shells give it for SIGPIPE.
+const UNREAD: u8 = 141;
 
-pub(super) async fn connect(context: &Context) -> Result<u8, Problem> {
+pub(super) async fn connect(context: &Context, interrupts: &Interrupts) -> Result<u8, Problem> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(terminal::none());
     }
     let instance = reachable(context).await?;
     let enter = script::enter(&context.desired.user);
-    let document = Document::Interactive(enter.clone());
+    let mut asked = Asked::listen()?;
+    interrupts.take_over();
     let raw = Raw::enter()?;
-    let mut end = on_terminal(context, &instance, &document, None).await;
+    let (to_session, mut keys) = mpsc::channel(WAITING);
+    let keyboard = to_session.clone();
+    std::thread::spawn(move || terminal::read_keys(&keyboard));
+    tokio::spawn(terminal::watch_size(to_session));
+
+    let document = Document::Interactive(enter.clone());
+    let mut end = on_terminal(context, &instance, &document, None, &mut keys, &mut asked).await;
     if end.as_ref().is_err_and(is_denied) {
-        let typed = script::typed(&enter).map_err(|error| not_quotable(error))?;
-        end = on_terminal(context, &instance, &Document::Shell, Some(typed)).await;
+        let typed = script::typed(&enter).map_err(not_quotable)?;
+        end = on_terminal(context, &instance, &Document::Shell, Some(typed), &mut keys, &mut asked).await;
     }
     drop(raw);
-    match end? {
+    let (end, code) = end?;
+    match end {
         End::Exited(code) => Ok(code.map_or(0, exit_code)),
-        End::Left => Ok(0),
+        End::Left => Ok(code),
         End::Closed(why) => Err(Problem::session_closed(why)),
     }
 }
 
+/// Carries a session on the terminal to its end. With the end comes the exit code where the user's side left.
 async fn on_terminal(
     context: &Context,
     instance: &InstanceId,
     document: &Document,
     typed: Option<String>,
-) -> Result<End, Problem> {
-    let (input, from_user) = mpsc::channel(WAITING);
+    keys: &mut mpsc::Receiver<Input>,
+    asked: &mut Asked,
+) -> Result<(End, u8), Problem> {
+    // Room for one piece, so that it shows whether the session takes what is typed.
+    let (input, from_user) = mpsc::channel(1);
     let (to_user, output) = mpsc::channel(WAITING);
     if let Some(typed) = typed {
         // The channel has just been made, so there is room.
         let _ = input.try_send(Input::Bytes(typed.into_bytes()));
     }
-    let keys = input.clone();
-    std::thread::spawn(move || terminal::read_keys(&keys));
-    tokio::spawn(terminal::watch_size(input.clone()));
-    let leave = tokio::spawn(async move {
-        terminal::asked_to_end().await;
-        let _ = input.send(Input::Leave).await;
-    });
     let writer = tokio::task::spawn_blocking(move || write_out(output));
     let ends = Ends { input: from_user, output: to_user };
     let size = Some(terminal::columns_and_rows());
-    let end = carry(&context.aws, instance, document, size, ends).await;
-    leave.abort();
-    let _ = writer.await;
-    end
+    let code = Cell::new(0);
+    let left = async {
+        code.set(tokio::select! {
+            () = hand_on(keys, &input) => INTERRUPTED,
+            signal = asked.come() => SIGNALLED + signal,
+        });
+        leave(&input).await;
+    };
+    let end = until(carry(&context.aws, instance, document, size, ends), left).await?;
+    flushed(&end, writer).await;
+    Ok((end, code.get()))
 }
 
-pub(super) async fn exec(context: &Context, command: &[String]) -> Result<u8, Problem> {
+/// Carries a session until it ends, or until `left` does.
+async fn until(
+    session: impl Future<Output = Result<End, Problem>>,
+    left: impl Future<Output = ()>,
+) -> Result<End, Problem> {
+    tokio::select! {
+        end = session => end,
+        () = left => Ok(End::Left),
+    }
+}
+
+/// Has the session end in good order, and gives it some time for that: it may have no line.
+async fn leave(input: &mpsc::Sender<Input>) {
+    let _ = timeout(PARTING, input.send(Input::Leave)).await;
+    sleep(PARTING).await;
+}
+
+/// Waits until the output is written; whoever left does not wait for a reader that hangs.
+async fn flushed(end: &End, writer: JoinHandle<()>) {
+    match end {
+        End::Exited(_) | End::Closed(_) => drop(writer.await),
+        End::Left => drop(timeout(PARTING, writer).await),
+    }
+}
+
+pub(super) async fn exec(
+    context: &Context,
+    command: &[String],
+    interrupts: &Interrupts,
+) -> Result<u8, Problem> {
     let script = script::run(&context.desired.user, command).map_err(not_quotable)?;
     let instance = reachable(context).await?;
     let document = Document::Command(script::without_shell(&script).map_err(not_quotable)?);
-    let mut end = run(context, &instance, &document, None).await;
+    interrupts.take_over();
+    let mut asked = Asked::listen()?;
+    let mut end = run(context, &instance, &document, None, &mut asked).await;
     if end.as_ref().is_err_and(is_denied) {
-        end = typed_run(context, &instance, &script).await;
+        end = typed_run(context, &instance, &script, &mut asked).await;
     }
-    match end? {
+    let (end, code) = end?;
+    match end {
+        // The agent has no number for a command that a signal ended.
+        End::Exited(Some(-1)) if code == INTERRUPTED => Ok(code),
         End::Exited(code) => Ok(code.map_or(0, exit_code)),
-        End::Left => Ok(130),
+        End::Left => Ok(code),
         End::Closed(why) => Err(Problem::session_closed(why)),
     }
 }
 
+/// Carries a command to its end. With the end comes the exit code for the case that the user's side ended it.
 async fn run(
     context: &Context,
     instance: &InstanceId,
     document: &Document,
     between: Option<(String, Between)>,
-) -> Result<End, Problem> {
+    asked: &mut Asked,
+) -> Result<(End, u8), Problem> {
     let (input, from_user) = mpsc::channel(WAITING);
     let (to_user, mut output) = mpsc::channel::<(Stream, Vec<u8>)>(WAITING);
     let mut size = None;
@@ -101,12 +160,14 @@ async fn run(
         size = Some((300, 100));
         cut = Some(between);
     }
-    let interrupts = tokio::spawn(forward_interrupts(input));
     let (to_writer, written) = mpsc::channel(WAITING);
     let writer = tokio::task::spawn_blocking(move || write_out(written));
     let sorter = tokio::spawn(async move {
         while let Some((stream, bytes)) = output.recv().await {
-            let bytes = cut.as_mut().map_or_else(|| bytes.clone(), |between| between.feed(&bytes));
+            let bytes = match cut.as_mut() {
+                Some(between) => between.feed(&bytes),
+                None => bytes,
+            };
             if to_writer.send((stream, bytes)).await.is_err() {
                 break;
             }
@@ -114,19 +175,32 @@ async fn run(
         cut.and_then(|between| between.status())
     });
     let ends = Ends { input: from_user, output: to_user };
-    let end = carry(&context.aws, instance, document, size, ends).await;
-    interrupts.abort();
-    let status = sorter.await.ok().flatten();
-    let _ = writer.await;
-    match end? {
-        End::Exited(None) if status.is_some() => Ok(End::Exited(status)),
-        End::Closed(_) if status.is_some() => Ok(End::Exited(status)),
-        end @ (End::Exited(_) | End::Closed(_) | End::Left) => Ok(end),
-    }
+    // Nobody but the reader of the output leaves without another code.
+    let code = Cell::new(UNREAD);
+    let left = async {
+        code.set(tokio::select! {
+            () = second_interrupt(&input, &code) => INTERRUPTED,
+            signal = asked.come() => SIGNALLED + signal,
+        });
+        leave(&input).await;
+    };
+    let end = until(carry(&context.aws, instance, document, size, ends), left).await?;
+    let status = if end == End::Left { None } else { sorter.await.ok().flatten() };
+    flushed(&end, writer).await;
+    let end = match end {
+        End::Exited(None) | End::Closed(_) if status.is_some() => End::Exited(status),
+        end @ (End::Exited(_) | End::Closed(_) | End::Left) => end,
+    };
+    Ok((end, code.get()))
 }
 
 /// Company policy may allow the account's own shell document only; then the command is typed into it.
-async fn typed_run(context: &Context, instance: &InstanceId, script: &str) -> Result<End, Problem> {
+async fn typed_run(
+    context: &Context,
+    instance: &InstanceId,
+    script: &str,
+    asked: &mut Asked,
+) -> Result<(End, u8), Problem> {
     let nonce = uuid::Uuid::new_v4().simple().to_string();
     let typed = script::typed_command(script, &nonce).map_err(not_quotable)?;
     if typed.len() > script::LONGEST_TYPED {
@@ -134,24 +208,18 @@ async fn typed_run(context: &Context, instance: &InstanceId, script: &str) -> Re
             .because("your AWS identity may not start AWS-StartNonInteractiveCommand, so it would have to be")
             .hint("put it into a file on the machine"));
     }
-    run(context, instance, &Document::Shell, Some((typed, Between::new(&nonce)))).await
+    run(context, instance, &Document::Shell, Some((typed, Between::new(&nonce))), asked).await
 }
 
-/// The first Ctrl-C goes to the command, the second one leaves.
-async fn forward_interrupts(input: mpsc::Sender<Input>) {
-    let terminated = async {
-        terminal::asked_to_end().await;
-        let _ = input.send(Input::Leave).await;
-    };
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _ = input.send(Input::Bytes(vec![0x03])).await;
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _ = input.send(Input::Leave).await;
-        }
-    };
-    tokio::join!(terminated, interrupted);
+/// Gives the first Ctrl-C to the command and waits for the second one, which leaves.
+async fn second_interrupt(input: &mpsc::Sender<Input>, code: &Cell<u8>) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        code.set(INTERRUPTED);
+        let _ = input.send(Input::Bytes(vec![0x03])).await;
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// The instance, when a session can be opened on it. A machine that is off is started if the user agrees.
@@ -166,7 +234,9 @@ async fn reachable(context: &Context) -> Result<InstanceId, Problem> {
                 .hint("switch it on: holdfast start")
                 .exit(Exit::Problem);
             let cost = status.monthly.total().map(|money| format!(" ({money} a month while it is on)"));
-            if !confirm(&format!("{} is off. Start it{}? [y/N] ", desired.machine, cost.unwrap_or_default())) {
+            if !confirm(&format!("{} is off. Start it{}? [y/N] ", desired.machine, cost.unwrap_or_default()))
+                .await
+            {
                 return Err(off);
             }
             observed = reach(context, "start", Goal::Reachable, Asking::Given).await?.observed;

@@ -5,8 +5,9 @@ use holdfast_core::names::MachineName;
 use holdfast_core::settings::{self, Origin, Settings, SettingsError, Shown};
 use serde::Serialize;
 
+use super::ask::confirm;
 use super::out::{self, Style};
-use super::{Global, confirm, load, login, store};
+use super::{Global, load, login, store};
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -19,7 +20,9 @@ pub(super) enum Command {
         json: bool,
     },
     /// Change one setting.
-    #[command(after_help = "Examples:\n  holdfast settings set instance_type m8g.2xlarge\n  holdfast settings set tags.team platform\n  holdfast -m gpu settings set region us-east-1")]
+    #[command(
+        after_help = "Examples:\n  holdfast settings set instance_type m8g.2xlarge\n  holdfast settings set tags.team platform\n  holdfast -m gpu settings set region us-east-1"
+    )]
     Set {
         /// The key, as `settings show` prints it.
         key: String,
@@ -44,7 +47,7 @@ struct ShowJson {
     settings: Vec<Shown>,
 }
 
-pub(super) fn run(global: &Global, command: Command) -> Result<u8, Problem> {
+pub(super) async fn run(global: &Global, command: Command) -> Result<u8, Problem> {
     let store = store(global)?;
     match command {
         Command::Show { json } => show(global, &store, json)?,
@@ -58,7 +61,7 @@ pub(super) fn run(global: &Global, command: Command) -> Result<u8, Problem> {
             let machine = machine(global, &text)?;
             change(&store, &text, settings::unset(&text, login(global).as_ref(), &machine, &key))?;
         }
-        Command::Edit => edit(global, &store)?,
+        Command::Edit => edit(global, &store).await?,
         Command::Path => out::data(&store.settings_path().display().to_string()),
     }
     Ok(0)
@@ -73,17 +76,20 @@ fn show(global: &Global, store: &Store, json: bool) -> Result<(), Problem> {
     }
     let style = Style::stdout();
     let mut machine: Option<MachineName> = None;
+    let width = shown.iter().map(|setting| setting.key.len()).max().unwrap_or_default();
+    let defaults = shown.iter().filter(|setting| setting.origin == Origin::Default);
+    let values = defaults.map(|setting| setting.value.to_string().chars().count()).max().unwrap_or_default();
     for setting in shown {
         if setting.machine != machine {
             machine.clone_from(&setting.machine);
             let name = machine.as_ref().map(ToString::to_string).unwrap_or_default();
             out::data(&format!("\n{}", style.bold(&name)));
         }
-        let origin = match setting.origin {
-            Origin::Set => String::new(),
-            Origin::Default => style.soft("  default"),
-        };
-        out::data(&format!("{:24}{}{origin}", setting.key, setting.value));
+        let (key, value) = (setting.key, setting.value.to_string());
+        out::data(&match setting.origin {
+            Origin::Set => format!("{key:width$}  {value}"),
+            Origin::Default => format!("{key:width$}  {value:values$}  {}", style.soft("default")),
+        });
     }
     Ok(())
 }
@@ -93,7 +99,10 @@ fn machine(global: &Global, text: &str) -> Result<MachineName, Problem> {
     let named = global.machine.clone();
     let default = || Settings::parse(text, login(global).as_ref()).ok().map(|settings| settings.default);
     let fallback = || settings::DEFAULT_MACHINE.parse();
-    named.or_else(default).map_or_else(fallback, Ok).map_err(|error| Problem::new("internal", error.to_string()))
+    named
+        .or_else(default)
+        .map_or_else(fallback, Ok)
+        .map_err(|error| Problem::new("internal", error.to_string()))
 }
 
 fn text(store: &Store) -> Result<String, Problem> {
@@ -102,8 +111,9 @@ fn text(store: &Store) -> Result<String, Problem> {
 
 fn change(store: &Store, text: &str, changed: Result<String, Vec<SettingsError>>) -> Result<(), Problem> {
     let path = store.settings_path();
-    let changed = changed.map_err(|errors| {
-        Problem { what: "Nothing was changed, since that does not hold".to_owned(), ..Problem::settings(&path, &errors) }
+    let changed = changed.map_err(|errors| Problem {
+        what: "Nothing was changed, since that does not hold".to_owned(),
+        ..Problem::settings(&path, &errors)
     })?;
     if changed == text {
         out::talk("It is so already.");
@@ -115,7 +125,7 @@ fn change(store: &Store, text: &str, changed: Result<String, Vec<SettingsError>>
 }
 
 /// Lets the user edit a copy, and puts it in place once it holds.
-fn edit(global: &Global, store: &Store) -> Result<(), Problem> {
+async fn edit(global: &Global, store: &Store) -> Result<(), Problem> {
     let text = store.read_settings_text()?.unwrap_or_else(|| settings::template().to_owned());
     let path = store.settings_path();
     let mut edited = text.clone();
@@ -130,7 +140,7 @@ fn edit(global: &Global, store: &Store) -> Result<(), Problem> {
             Err(errors) => {
                 let problem = Problem::settings(&path, &errors);
                 out::problem(&problem);
-                if confirm("Edit it again? [y/N] ") {
+                if confirm("Edit it again? [y/N] ").await {
                     continue;
                 }
                 return Err(Problem { what: "Nothing was saved".to_owned(), cause: None, ..problem });
