@@ -291,3 +291,49 @@ pub(super) fn document(encoded: &str) -> Result<serde_json::Value, Garbled> {
 fn number(number: Option<i32>, what: &str) -> Result<u32, Garbled> {
     number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| format!("{what}: {number:?}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_zones_are_the_region_and_a_letter() {
+        let region: Region = "us-west-2".parse().unwrap();
+        for (zone, plain) in [
+            ("us-west-2a", true),
+            ("us-west-2-lax-1a", false),
+            ("us-west-2-wl1-las-wlz-1", false),
+            ("us-west-2", false),
+            ("us-east-1a", false),
+        ] {
+            assert_eq!(is_plain_zone(&region, zone), plain, "{zone}");
+        }
+    }
+
+    #[test]
+    fn the_default_route_says_how_traffic_leaves() {
+        let table =
+            |route: ec2::builders::RouteBuilder| ec2::RouteTable::builder().routes(route.build()).build();
+        let default = || ec2::Route::builder().destination_cidr_block("0.0.0.0/0");
+        let gateway = "igw-0123456789abcdef0";
+        assert_eq!(way_out(&table(default().gateway_id(gateway))), Some(WayOut::Gateway));
+        assert_eq!(way_out(&table(default().nat_gateway_id("nat-0123456789abcdef0"))), Some(WayOut::Other));
+        assert_eq!(way_out(&table(default().gateway_id("vgw-0123456789abcdef0"))), Some(WayOut::Other));
+        assert_eq!(way_out(&table(default().gateway_id(gateway).state(ec2::RouteState::Blackhole))), None);
+        let local = ec2::Route::builder().destination_cidr_block("10.0.0.0/16").gateway_id("local");
+        assert_eq!(way_out(&table(local)), None);
+    }
+
+    #[test]
+    fn a_document_is_decoded_and_parsed() {
+        assert_eq!(document("%7B%22a%22%3A%22x%2By%20z%22%7D").unwrap(), serde_json::json!({"a": "x+y z"}));
+        assert!(document("%7B").is_err());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_an_error_and_not_left_out() {
+        assert!(vpc(&ec2::Vpc::builder().vpc_id("vpc-$(id)").build()).is_err());
+        assert!(vpc(&ec2::Vpc::builder().build()).is_err());
+        assert!(power("hibernating").is_err());
+    }
+}
