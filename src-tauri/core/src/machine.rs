@@ -92,6 +92,13 @@ impl Desired {
         format!("{}-{}-{part}", self.user, self.machine)
     }
 
+    /// The name of the security group, unique in its VPC. EC2 takes none that begins with `sg-`.
+    /// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>
+    pub fn group_name(&self) -> String {
+        let name = self.name("group");
+        if name.starts_with("sg-") { format!("holdfast-{name}") } else { name }
+    }
+
     /// The role's name. IAM is global, so it carries the region. The settings refuse what would be too long for IAM.
     pub fn role_name(&self) -> String {
         self.name(&format!("{}-role", self.region))

@@ -163,6 +163,24 @@ impl Plan {
     }
 }
 
+impl Planned {
+    fn new(desired: &Desired, world: &Observed, step: Step, round: usize) -> Self {
+        let (impact, words) = (step.impact(), step.words());
+        let monthly = step.monthly(desired.region.as_str(), world);
+        Self { step, round, impact, monthly, words }
+    }
+}
+
+/// The plan to restart a machine that is on: one step, which leaves everything as it is.
+pub fn reboot(desired: &Desired, observed: &Observed) -> Plan {
+    let Next { blocked, notes, .. } = decide(desired, observed, Goal::Stopped);
+    let running =
+        observed.winners(desired).instance.filter(|i| i.power == Power::Running && blocked.is_empty());
+    let step = running.map(|instance| Step::Reboot { instance: instance.id.clone() });
+    let steps = step.map(|step| Planned::new(desired, observed, step, 0)).into_iter().collect();
+    Plan { goal: Goal::Reachable, steps, waiting: Vec::new(), blocked, notes }
+}
+
 /// A plan longer than this repeats itself, which the property tests rule out.
 const MAX_ROUNDS: usize = 64;
 
@@ -179,10 +197,9 @@ pub fn plan(desired: &Desired, observed: &Observed, goal: Goal) -> Plan {
             world = world.settled();
         }
         for step in ready {
-            let (impact, words) = (step.impact(), step.words());
-            let monthly = step.monthly(desired.region.as_str(), &world);
-            world = world.after(desired, &step, None);
-            steps.push(Planned { step, round, impact, monthly, words });
+            let planned = Planned::new(desired, &world, step, round);
+            world = world.after(desired, &planned.step, None);
+            steps.push(planned);
         }
         let next = decide(desired, &world, goal);
         if next.ready.is_empty() && next.waiting.is_empty() {

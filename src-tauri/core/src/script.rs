@@ -213,7 +213,9 @@ mod tests {
 
     #[test]
     fn hostile_words_stay_words() {
-        for text in ["", "$(id)", "`id`", "a'b", "'", "''", "-rf", "a\nb", "\\", "\"", "*", "~", "a;b", "ü\u{202e}"] {
+        for text in
+            ["", "$(id)", "`id`", "a'b", "'", "''", "-rf", "a\nb", "\\", "\"", "*", "~", "a;b", "ü\u{202e}"]
+        {
             let out = shell("sh", &format!("printf %s {}", quote(text).unwrap()));
             assert_eq!(out, text.as_bytes(), "{text:?}");
         }

@@ -93,7 +93,10 @@ impl Status {
         let region = desired.region.as_str();
         let kind = winners.instance.map_or(&desired.instance_type, |instance| &instance.instance_type);
         let mut monthly = price::monthly(region, kind.as_str(), volume_size.unwrap_or(desired.volume_size));
-        if winners.instance.is_some_and(|instance| instance.power == Power::Running && !instance.public_address) {
+        if winners
+            .instance
+            .is_some_and(|instance| instance.power == Power::Running && !instance.public_address)
+        {
             monthly.address = Some(price::Money::ZERO);
         }
         let state = match (&observed.instances, winners.instance) {

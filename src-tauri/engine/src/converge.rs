@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::plan::{self, Consent, Goal, Plan, Step, Waiting};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::problem::Problem;
 use crate::store::{Intent, Store};
@@ -21,6 +21,8 @@ const PROPAGATION: Duration = Duration::from_secs(150);
 const SETTLING: Duration = Duration::from_secs(30);
 /// How often the world may turn out other than planned before we stop.
 const MAX_SURPRISES: u32 = 20;
+/// How long a machine that was told to restart may take to go down.
+const GOING_DOWN: Duration = Duration::from_secs(60);
 /// The first and the longest pause between two looks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
@@ -163,6 +165,47 @@ pub async fn converge<W: World>(
     }
 }
 
+/// Restarts a machine that is on, where it is, and waits until it can be reached again: no stop and start, which could
+/// find no capacity and changes the address.
+///
+/// # Errors
+/// As for [`converge`].
+pub async fn restart<W: World>(
+    world: &W,
+    store: &Store,
+    desired: &Desired,
+    witness: &impl Witness,
+) -> Result<Report, Problem> {
+    let lock = store.lock(&desired.key(), "restart")?;
+    let observed = world.observe(desired, Goal::Reachable).await?;
+    let plan = plan::reboot(desired, &observed);
+    if let Some(blocked) = plan.blocked.first() {
+        return Err(Problem::blocked(desired, blocked));
+    }
+    if let Some(planned) = plan.steps.first() {
+        if !witness.consent(&observed, &plan).await.covers(plan.impact()) {
+            return Err(Problem::no_consent(Goal::Stopped));
+        }
+        witness.event(Event::Started(&planned.step));
+        match world.perform(desired, &planned.step).await {
+            Ok(_) => witness.event(Event::Finished(&planned.step)),
+            Err(Failure::NotYet(problem) | Failure::Changed(problem) | Failure::Refused(problem)) => {
+                return Err(problem);
+            }
+        }
+        // For a moment the line to the agent still stands, and would pass for the one after the restart.
+        let gone = async {
+            while world.observe(desired, Goal::Reachable).await?.agent.present().is_some() {
+                sleep(Duration::from_secs(1)).await;
+            }
+            Ok::<(), Problem>(())
+        };
+        timeout(GOING_DOWN, gone).await.unwrap_or(Ok(()))?;
+    }
+    drop(lock);
+    converge(world, store, "restart", desired, Goal::Reachable, witness).await
+}
+
 /// What was tried, and when.
 #[derive(Default)]
 struct Journal {
@@ -225,7 +268,9 @@ impl Journal {
                 postponed.until = now + pause(postponed.tries);
                 postponed.problem = problem;
             }
-            None => self.postponed.push(Postponed { step, since: now, tries: 0, until: now + pause(0), problem }),
+            None => {
+                self.postponed.push(Postponed { step, since: now, tries: 0, until: now + pause(0), problem })
+            }
         }
     }
 

@@ -138,6 +138,7 @@ impl Observed {
                     i.public_address = public;
                 });
             }
+            Step::Reboot { .. } => self.agent = Fact::Absent,
             Step::Stop { instance } => {
                 self.instance_mut(instance, |i| {
                     i.power = Power::Stopped;

@@ -108,6 +108,11 @@ fn unseen(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: G
         Goal::Reachable => winners.instance.is_some(),
         Goal::Settings | Goal::Gone(_) => false,
     };
+    let on = winners.instance.is_some_and(|instance| instance.power == Power::Running);
+    if let (Goal::Reachable, true, Fact::Unknown(why @ Why::Denied(_))) = (goal, on, &observed.agent) {
+        // Waiting would not help.
+        unseen.push(Blocked::CannotSee { what: "the machine's agent", why: why.clone() });
+    }
     if !power_only {
         unseen.extend(see("VPCs", &observed.vpcs));
         unseen.extend(see("subnets", &observed.subnets));
@@ -125,7 +130,28 @@ fn unseen(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: G
     {
         unseen.extend(see("snapshots", &observed.snapshots));
     }
+    if goal == Goal::Settings {
+        unseen.extend(denied_details(winners));
+    }
     unseen
+}
+
+/// What only a closer look tells, and must tell before anybody may say that all is as the settings want it.
+fn denied_details(winners: &Winners<'_>) -> Option<Blocked> {
+    let network = "the network's DNS";
+    let vpc = winners.vpc.and_then(|v| denied(network, &v.dns_support).or(denied(network, &v.dns_hostnames)));
+    vpc.or_else(|| {
+        let instance = winners.instance?;
+        denied("the instance's protection", &instance.protected)
+            .or(denied("what powering off does", &instance.stops_on_shutdown))
+    })
+}
+
+fn denied<T>(what: &'static str, fact: &Fact<T>) -> Option<Blocked> {
+    match fact {
+        Fact::Unknown(why @ Why::Denied(_)) => Some(Blocked::CannotSee { what, why: why.clone() }),
+        Fact::Unknown(Why::NotLooked | Why::Failed(_)) | Fact::Absent | Fact::Present(_) => None,
+    }
 }
 
 /// The first thing of the machine that somebody else made. One is enough: nothing is done then.

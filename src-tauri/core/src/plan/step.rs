@@ -76,6 +76,8 @@ pub enum Step {
     Start { instance: InstanceId },
     /// Stop the instance.
     Stop { instance: InstanceId },
+    /// Restart the instance where it is. No goal asks for it: a person does.
+    Reboot { instance: InstanceId },
     /// Take the final snapshot.
     Snapshot { instance: InstanceId, volume: VolumeId },
     /// Lift termination protection.
@@ -235,7 +237,7 @@ impl Step {
             Self::RunInstance(_) | Self::Start { .. } | Self::Snapshot { .. } => {
                 Impact { costs: true, ..Impact::NONE }
             }
-            Self::Stop { .. } => Impact { interrupts: true, ..Impact::NONE },
+            Self::Stop { .. } | Self::Reboot { .. } => Impact { interrupts: true, ..Impact::NONE },
             Self::Terminate { volume_goes, .. } => {
                 Impact { costs: false, interrupts: true, loses_data: *volume_goes }
             }
@@ -403,6 +405,12 @@ impl Step {
                 say(Identity, Alter, "Set tags of the instance profile".into(), "as the settings say")
             }
             Self::Start { instance } => say(Machine, Alter, format!("Start {instance}"), "it is off"),
+            Self::Reboot { instance } => say(
+                Machine,
+                Alter,
+                format!("Restart {instance}"),
+                "everything on it ends, and its disk stays",
+            ),
             Self::Stop { instance } => {
                 say(Machine, Alter, format!("Stop {instance}"), "everything on it ends")
             }

@@ -84,6 +84,12 @@ pub(super) async fn own_vpcs(aws: &Aws, desired: &Desired) -> Result<Vec<Vpc>, C
     look.list_vpcs(look.ours()).await
 }
 
+/// The instance profile with our name.
+pub(super) async fn own_profile(aws: &Aws, desired: &Desired) -> Result<Fact<Profile>, CallError> {
+    let look = Look { aws, desired, goal: Goal::Settings };
+    when(true, look.profile()).await
+}
+
 /// The gateways with our tag.
 pub(super) async fn own_gateways(aws: &Aws, desired: &Desired) -> Result<Vec<Gateway>, CallError> {
     let look = Look { aws, desired, goal: Goal::Settings };

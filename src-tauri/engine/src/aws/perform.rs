@@ -137,7 +137,7 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
         }
         Step::CreateGroup { vpc } => {
             let tags = tagged(ResourceType::SecurityGroup, &made_tags(aws, desired, "group").await?);
-            let call = cloud.create_security_group().vpc_id(vpc.as_str()).group_name(desired.name("group"));
+            let call = cloud.create_security_group().vpc_id(vpc.as_str()).group_name(desired.group_name());
             let call =
                 call.description("Holdfast: nothing inbound, everything outbound").tag_specifications(tags);
             let answer = call.send().await.map_err(ec2("CreateSecurityGroup"))?;
@@ -264,6 +264,11 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
                 .map_err(ec2("StopInstances"))?;
             Ok(Done::default())
         }
+        Step::Reboot { instance } => {
+            let call = cloud.reboot_instances().instance_ids(instance.as_str());
+            call.send().await.map_err(ec2("RebootInstances"))?;
+            Ok(Done::default())
+        }
         Step::Snapshot { instance, volume } => {
             let mut tags = owned_tags(aws, desired, "snapshot").await?;
             tags.insert(TAG_FINAL.to_owned(), instance.to_string());
@@ -329,7 +334,9 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
             let call = identity.remove_role_from_instance_profile().role_name(role);
             let call = call.instance_profile_name(desired.own_profile_name());
             call.send().await.map_err(iam("RemoveRoleFromInstanceProfile"))?;
-            Ok(Done::default())
+            // Another laptop may have deleted the profile and made it anew by now, with a claim of its own.
+            let saw = observe::own_profile(aws, desired).await.ok();
+            Ok(Done { made: None, saw: saw.map(|profile| Observed { profile, ..nothing(aws) }) })
         }
         Step::DeleteProfile => {
             let call = identity.delete_instance_profile().instance_profile_name(desired.own_profile_name());
@@ -359,6 +366,11 @@ async fn run_instance(aws: &Aws, desired: &Desired, run: &Run) -> Result<Done, T
     let winners = rivals.winners(desired);
     if let Some(vpc) = winners.vpc.filter(|vpc| vpc.id != run.vpc) {
         return Err(changed(format!("By now {} is the machine's network", vpc.id)));
+    }
+    let role = rivals.profile.present().and_then(|profile| profile.role.as_ref());
+    let whole = desired.instance_profile.is_some() || role == Some(&desired.role_name());
+    if !winners.claimed || !whole {
+        return Err(changed(format!("By now no instance may be made in {}", run.vpc)));
     }
     let used = rivals.instances.all().iter().find(|old| old.token.as_ref() == Some(&run.token));
     if let Some(instance) = winners.instance.or(used) {

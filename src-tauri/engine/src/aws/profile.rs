@@ -10,7 +10,8 @@ use holdfast_core::machine::Desired;
 pub async fn sign_in_command(desired: &Desired) -> Option<String> {
     let source = source::load(&Env::real(), &Fs::real(), &EnvConfigFiles::default()).await.ok()?;
     let sections = EnvConfigSections::parse(source).ok()?;
-    let name = desired.profile.as_ref().map_or_else(|| sections.selected_profile(), |profile| profile.as_str());
+    let name =
+        desired.profile.as_ref().map_or_else(|| sections.selected_profile(), |profile| profile.as_str());
     command(name, |profile, key| sections.get_profile(profile)?.get(key))
 }
 
@@ -19,7 +20,11 @@ fn command<'a>(name: &'a str, get: impl Fn(&'a str, &str) -> Option<&'a str>) ->
     // A role's credentials come from another profile; a circle of those is somebody's mistake, not ours to follow.
     for _ in 0..8 {
         let quoted = holdfast_core::script::quote(profile).ok()?;
-        let word = if profile.chars().all(|c| c.is_ascii_alphanumeric() || "-_./@".contains(c)) { profile } else { &quoted };
+        let word = if profile.chars().all(|c| c.is_ascii_alphanumeric() || "-_./@".contains(c)) {
+            profile
+        } else {
+            &quoted
+        };
         if get(profile, "sso_session").or_else(|| get(profile, "sso_start_url")).is_some() {
             return Some(format!("aws sso login --profile {word}"));
         }

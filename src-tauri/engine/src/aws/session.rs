@@ -126,7 +126,9 @@ impl Aws {
         let answer = call.send().await.map_err(|error| call_error("kms", "GenerateDataKey", &error))?;
         let plaintext = answer.plaintext.map(Blob::into_inner).and_then(|bytes| bytes.try_into().ok());
         match (plaintext, answer.ciphertext_blob) {
-            (Some(plaintext), Some(ciphertext)) => Ok(DataKey { plaintext, ciphertext: ciphertext.into_inner() }),
+            (Some(plaintext), Some(ciphertext)) => {
+                Ok(DataKey { plaintext, ciphertext: ciphertext.into_inner() })
+            }
             (None, _) | (_, None) => Err(garbled("kms", "GenerateDataKey", "no key of 64 bytes")),
         }
     }
@@ -159,7 +161,12 @@ impl Aws {
     async fn sign(&self, url: &str, request: &mut Request) -> Result<(), Problem> {
         let missing = |why: String| {
             let kind = CallErrorKind::Credentials(why);
-            Problem::from(CallError { service: "ssmmessages", operation: "OpenDataChannel", kind, request_id: None })
+            Problem::from(CallError {
+                service: "ssmmessages",
+                operation: "OpenDataChannel",
+                kind,
+                request_id: None,
+            })
         };
         let provider = self.credentials().ok_or_else(|| missing("there is no provider".to_owned()))?;
         let credentials = provider.provide_credentials().await.map_err(|error| missing(error.to_string()))?;
@@ -172,7 +179,8 @@ impl Aws {
             .settings(SigningSettings::default())
             .build()
             .map_err(|error| unreachable(&error))?;
-        let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+        let host =
+            request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
         let headers = [("host", host.as_str())];
         let signable = SignableRequest::new("GET", url, headers.into_iter(), SignableBody::Bytes(&[]));
         let signed = signable.and_then(|signable| sign(signable, &params.into()));
@@ -194,7 +202,9 @@ fn line(
 ) -> Result<Line, CallError> {
     match (session_id, url, token) {
         (Some(session_id), Some(url), Some(token)) => Ok(Line { session_id, url, token }),
-        (None, _, _) | (_, None, _) | (_, _, None) => Err(garbled("ssm", operation, "a part of the line is missing")),
+        (None, _, _) | (_, None, _) | (_, _, None) => {
+            Err(garbled("ssm", operation, "a part of the line is missing"))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::ask::confirm;
 use super::out::{self, Style};
 use super::plan::{note, render};
 use super::progress::{Asking, Watcher, agrees_by_name};
-use crate::converge::{Report, converge};
+use crate::converge::{self, Report};
 use crate::problem::Problem;
 use crate::world::World;
 
@@ -134,10 +134,8 @@ pub(super) async fn stop(context: &Context, yes: bool) -> Result<u8, Problem> {
 
 pub(super) async fn restart(context: &Context, yes: bool) -> Result<u8, Problem> {
     must_exist(context, Goal::Stopped).await?;
-    let stopped = reach(context, "restart", Goal::Stopped, asking(yes)).await?;
-    // Whoever agreed that it goes off agreed that it comes back; if it was off, nobody has agreed to its cost yet.
-    let asking = if stopped.performed > 0 { Asking::Given } else { asking(yes) };
-    let report = reach(context, "restart", Goal::Reachable, asking).await?;
+    let watcher = Watcher::new(&context.desired, asking(yes));
+    let report = converge::restart(&context.aws, &context.store, &context.desired, &watcher).await?;
     out::talk(&format!("{} is on again and can be reached.", context.desired.machine));
     hint(context, &report);
     Ok(0)
@@ -151,7 +149,7 @@ pub(super) async fn reach(
     asking: Asking<'_>,
 ) -> Result<Report, Problem> {
     let watcher = Watcher::new(&context.desired, asking);
-    converge(&context.aws, &context.store, operation, &context.desired, goal, &watcher).await
+    converge::converge(&context.aws, &context.store, operation, &context.desired, goal, &watcher).await
 }
 
 fn asking<'a>(yes: bool) -> Asking<'a> {

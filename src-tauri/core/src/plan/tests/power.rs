@@ -2,7 +2,7 @@
 
 use super::fixture::*;
 use crate::machine::{Fact, Observed, Power, Snapshot, SnapshotProgress, Why};
-use crate::plan::{Goal, client_token};
+use crate::plan::{Blocked, Goal, Step, client_token, plan, reboot};
 
 const POWERS: [(&str, Power); 6] = [
     ("pending", Power::Pending),
@@ -194,12 +194,30 @@ fn gone() {
 
 #[test]
 fn the_agent_is_waited_for() {
-    for agent in
-        [Fact::Absent, Fact::NOT_LOOKED, Fact::Unknown(Why::Denied("ssm:GetConnectionStatus".to_owned()))]
-    {
+    for agent in [Fact::Absent, Fact::NOT_LOOKED, Fact::Unknown(Why::Failed("no network".to_owned()))] {
         let world = but(|w| w.agent = agent);
         assert_eq!(show(&wanted(), &world, Goal::Reachable), "waits for the machine's agent to answer\n");
         assert_eq!(show(&wanted(), &world, Goal::Settings), "nothing to do\n");
+    }
+}
+
+#[test]
+fn an_agent_that_may_not_be_seen_is_not_waited_for() {
+    let why = Why::Denied("ssm:GetConnectionStatus".to_owned());
+    let world = but(|w| w.agent = Fact::Unknown(why.clone()));
+    let blocked = plan(&wanted(), &world, Goal::Reachable).blocked;
+    assert_eq!(blocked, [Blocked::CannotSee { what: "the machine's agent", why }]);
+    assert_eq!(show(&wanted(), &world, Goal::Settings), "nothing to do\n");
+}
+
+#[test]
+fn a_machine_that_is_on_restarts_where_it_is() {
+    let steps =
+        |world: &Observed| reboot(&wanted(), world).steps.into_iter().map(|p| p.step).collect::<Vec<_>>();
+    let id = whole().winners(&wanted()).instance.map(|i| i.id.clone()).unwrap();
+    assert_eq!(steps(&whole()), [Step::Reboot { instance: id }]);
+    for power in [Power::Stopped, Power::Pending, Power::Stopping, Power::ShuttingDown, Power::Terminated] {
+        assert_eq!(steps(&but(|w| instance(w).power = power)), []);
     }
 }
 

@@ -28,6 +28,7 @@ fn steps_read_well() {
         Step::TagProfile { tags: Tags::new() },
         Step::Start { instance: instance() },
         Step::Stop { instance: instance() },
+        Step::Reboot { instance: instance() },
         Step::Snapshot { instance: instance(), volume: id("vol-1234abcd") },
         Step::Unprotect { instance: instance() },
         Step::KeepVolume { instance: instance(), device: device() },
@@ -88,6 +89,7 @@ fn steps_read_well() {
     Identity ~ Set tags of the instance profile: as the settings say
     Machine ~ Start i-1234abcd: it is off
     Machine ~ Stop i-1234abcd: everything on it ends
+    Machine ~ Restart i-1234abcd: everything on it ends, and its disk stays
     Machine + Final snapshot of vol-1234abcd: the data outlives the machine
     Machine ~ Lift termination protection of i-1234abcd: it is to go
     Machine ~ Keep volume /dev/xvda: its data is asked for
