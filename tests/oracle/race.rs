@@ -21,7 +21,7 @@ use crate::moto::Account;
 
 /// All laptops with this connection share what it keeps.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     below: SharedHttpClient,
     answers: Arc<Mutex<HashMap<String, Vec<u8>>>>,
 }
@@ -34,7 +34,7 @@ impl Default for Connection {
 }
 
 impl Connection {
-    pub async fn laptop(&self, account: &Account, settings: &str) -> Laptop {
+    pub(crate) async fn laptop(&self, account: &Account, settings: &str) -> Laptop {
         account.laptop_over(Some(SharedHttpClient::new(self.clone())), settings).await
     }
 }

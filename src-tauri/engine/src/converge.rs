@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use holdfast_core::machine::{Desired, Observed};
-use holdfast_core::plan::{self, Consent, Goal, Plan, Step, Waiting};
+use holdfast_core::machine::{Desired, Instance, Observed, Power};
+use holdfast_core::names::InstanceId;
+use holdfast_core::plan::{self, Consent, Goal, Made, Plan, Step, Waiting};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::problem::Problem;
@@ -132,6 +133,9 @@ pub async fn converge<W: World>(
                     if let Some(saw) = saw {
                         observed.learn(saw);
                     }
+                    if let Some(Made::Instance(instance)) = made {
+                        journal.machines.push(instance);
+                    }
                     journal.performed(step);
                 }
                 Err(Failure::NotYet(problem)) => {
@@ -160,6 +164,10 @@ pub async fn converge<W: World>(
             patience.wait(&next.waiting).await?;
         }
         observed = world.observe(desired, goal).await?;
+        if let Some(instance) = journal.ended(&observed) {
+            // The next one would end alike, and so would all after it.
+            return Err(Problem::launch_failed(instance));
+        }
         journal.stale = false;
         fresh = true;
     }
@@ -216,6 +224,8 @@ struct Journal {
     stale: bool,
     look_again: Option<Instant>,
     refused: Option<Problem>,
+    /// The instances that were made.
+    machines: Vec<InstanceId>,
 }
 
 struct Postponed {
@@ -281,6 +291,14 @@ impl Journal {
         if self.surprises > MAX_SURPRISES {
             self.refuse(problem);
         }
+    }
+
+    /// An instance that was made here and that has ended already. EC2 looks at the key of a volume, or at the quota of
+    /// volumes, only after it has answered.
+    /// Source: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html>
+    fn ended<'a>(&self, observed: &'a Observed) -> Option<&'a Instance> {
+        let ended = |instance: &Instance| matches!(instance.power, Power::ShuttingDown | Power::Terminated);
+        observed.instances.all().iter().find(|i| self.machines.contains(&i.id) && ended(i))
     }
 
     fn refuse(&mut self, problem: Problem) {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use holdfast_core::machine::{Desired, Why};
+use holdfast_core::machine::{Desired, Instance, Why};
 use holdfast_core::plan::{Blocked, Goal};
 use holdfast_core::session::Failure;
 use holdfast_core::settings::SettingsError;
@@ -137,14 +137,18 @@ impl From<CallError> for Problem {
         let call = format!("{}:{}", error.service, error.operation);
         match error.kind {
             CallErrorKind::Service { code, message } => service(&call, &code, message),
-            CallErrorKind::Credentials(why) => Self::new("no_credentials", "There are no valid AWS credentials")
-                .because(why)
-                .hint("name the profile to use: holdfast settings set profile NAME"),
+            CallErrorKind::Credentials(why) => {
+                Self::new("no_credentials", "There are no valid AWS credentials")
+                    .because(why)
+                    .hint("name the profile to use: holdfast settings set profile NAME")
+            }
             CallErrorKind::Timeout => Self::new("timeout", format!("AWS did not answer {call} in time"))
                 .hint("check the network, then run the same command again: it goes on where it was"),
-            CallErrorKind::Unreachable(why) => Self::new("unreachable", format!("AWS cannot be reached for {call}"))
-                .because(why)
-                .hint("check the network and the region's name, then run the same command again"),
+            CallErrorKind::Unreachable(why) => {
+                Self::new("unreachable", format!("AWS cannot be reached for {call}"))
+                    .because(why)
+                    .hint("check the network and the region's name, then run the same command again")
+            }
             CallErrorKind::Garbled(why) => {
                 Self::new("garbled", format!("The answer to {call} makes no sense")).because(why)
             }
@@ -162,10 +166,12 @@ impl From<LockError> for Problem {
     fn from(error: LockError) -> Self {
         match error {
             LockError::Store(error) => error.into(),
-            LockError::Held(_) => Self::new("locked", "Another Holdfast is working on this machine right now")
-                .because(error.to_string())
-                .hint("wait for it to end, then run the same command again")
-                .exit(Exit::Refused),
+            LockError::Held(_) => {
+                Self::new("locked", "Another Holdfast is working on this machine right now")
+                    .because(error.to_string())
+                    .hint("wait for it to end, then run the same command again")
+                    .exit(Exit::Refused)
+            }
         }
     }
 }
@@ -179,21 +185,37 @@ fn service(call: &str, code: &str, message: String) -> Problem {
             Problem::new("denied", format!("Your AWS identity may not call {call}"))
                 .hint("give it the policy in the README, or use another profile")
         }
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "InvalidGrantException"
-        | "UnauthorizedException" => Problem::new("expired", "Your AWS sign-in is over").hint("sign in again"),
-        "AuthFailure" | "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch"
-        | "InvalidSignatureException" | "IncompleteSignature" => {
-            Problem::new("bad_credentials", "AWS does not accept the credentials")
-                .hint("check the profile, the region's name and this computer's clock")
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidGrantException"
+        | "UnauthorizedException" => {
+            Problem::new("expired", "Your AWS sign-in is over").hint("sign in again")
         }
-        "VpcLimitExceeded" => Problem::new("vpc_quota", "The account has no room for another VPC in this region")
-            .hint("delete an unused VPC, or use one: holdfast settings set subnet SUBNET-ID")
-            .hint(format!("{quota}, Amazon VPC, VPCs per Region (5 by default)")),
-        "VcpuLimitExceeded" => Problem::new("vcpu_quota", "The account's vCPU quota is too small for this type")
-            .hint("use a smaller type: holdfast settings set instance_type TYPE")
-            .hint(format!("{quota}, Amazon EC2, Running On-Demand instances")),
-        "InstanceLimitExceeded" | "VolumeLimitExceeded" | "MaxSpotInstanceCountExceeded" | "LimitExceeded"
-        | "InternetGatewayLimitExceeded" | "RouteTableLimitExceeded" | "SecurityGroupLimitExceeded" => {
+        "AuthFailure"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature" => Problem::new("bad_credentials", "AWS does not accept the credentials")
+            .hint("check the profile, the region's name and this computer's clock"),
+        // A gateway is made together with its VPC, and their quota is one.
+        "VpcLimitExceeded" | "InternetGatewayLimitExceeded" => {
+            Problem::new("vpc_quota", "The account has no room for another VPC in this region")
+                .hint("delete an unused VPC, or use one: holdfast settings set subnet SUBNET-ID")
+                .hint(format!("{quota}, Amazon VPC, VPCs per Region (5 by default)"))
+        }
+        "VcpuLimitExceeded" => {
+            Problem::new("vcpu_quota", "The account's vCPU quota is too small for this type")
+                .hint("use a smaller type: holdfast settings set instance_type TYPE")
+                .hint(format!("{quota}, Amazon EC2, Running On-Demand instances"))
+        }
+        "InstanceLimitExceeded"
+        | "VolumeLimitExceeded"
+        | "MaxSpotInstanceCountExceeded"
+        | "LimitExceeded"
+        | "RouteTableLimitExceeded"
+        | "SecurityGroupLimitExceeded" => {
             Problem::new("quota", format!("A quota of the account stops {call}")).hint(quota)
         }
         "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacity" => {
@@ -201,18 +223,27 @@ fn service(call: &str, code: &str, message: String) -> Problem {
                 .hint("try again in some minutes, or take another type; the disk is not touched")
         }
         "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "TooManyRequestsException" => {
-            Problem::new("throttled", "AWS asks for fewer calls").hint("run the same command again in a minute")
+            Problem::new("throttled", "AWS asks for fewer calls")
+                .hint("run the same command again in a minute")
         }
         "TargetNotConnected" => Problem::new("agent_offline", "The machine's agent does not answer")
             .hint("wait a minute after a start; see what AWS knows: holdfast status"),
         "OptInRequired" | "SubscriptionRequiredException" => {
-            Problem::new("region_off", "The account has not switched this region on").hint("choose another region")
+            Problem::new("region_off", "The account has not switched this region on")
+                .hint("choose another region")
         }
         "UnsupportedOperation" | "InvalidAction" => {
             Problem::new("unsupported", format!("This endpoint does not know {call}"))
         }
-        "DependencyViolation" => Problem::new("in_use", format!("Something else still uses it, so {call} is refused"))
-            .hint("remove what was added beside Holdfast, then run the same command again"),
+        // Of a role that does not exist yet nothing else can be missing.
+        "NoSuchEntity" if call == "iam:CreateRole" => {
+            Problem::new("no_boundary", "The permissions boundary that the settings name is not there")
+                .hint("correct it: holdfast settings set permissions_boundary ARN")
+        }
+        "DependencyViolation" | "DeleteConflict" => {
+            Problem::new("in_use", format!("Something else still uses it, so {call} is refused"))
+                .hint("remove what was added beside Holdfast, then run the same command again")
+        }
         _ => Problem::new("aws", format!("AWS refused {call}")).because(format!("{code}: {message}")),
     };
     let cause = problem.cause.clone().or((!message.is_empty()).then_some(message));
@@ -224,14 +255,18 @@ impl Problem {
     pub fn blocked(desired: &Desired, blocked: &Blocked) -> Self {
         let machine = &desired.machine;
         let problem = match blocked {
-            Blocked::CannotSee { what, why: Why::NotLooked } => Self::new("unseen", format!("Nobody looked at {what}")),
-            Blocked::CannotSee { what, why: Why::Denied(action) } => {
-                Self::new("denied", format!("Your AWS identity may not look at {what}, so nothing is changed"))
-                    .because(format!("{action} is denied"))
-                    .hint("give it the policy in the README, or use another profile")
+            Blocked::CannotSee { what, why: Why::NotLooked } => {
+                Self::new("unseen", format!("Nobody looked at {what}"))
             }
+            Blocked::CannotSee { what, why: Why::Denied(action) } => Self::new(
+                "denied",
+                format!("Your AWS identity may not look at {what}, so nothing is changed"),
+            )
+            .because(format!("{action} is denied"))
+            .hint("give it the policy in the README, or use another profile"),
             Blocked::CannotSee { what, why: Why::Failed(cause) } => {
-                Self::new("unseen", format!("AWS cannot tell about {what}, so nothing is changed")).because(cause)
+                Self::new("unseen", format!("AWS cannot tell about {what}, so nothing is changed"))
+                    .because(cause)
             }
             Blocked::OtherOwner { resource, owner, caller } => {
                 let owner = owner.as_ref().map_or("somebody unknown", |owner| owner.as_str());
@@ -240,14 +275,19 @@ impl Problem {
                     .hint("name your own machine otherwise, or set another user: holdfast settings set user NAME")
             }
             Blocked::Foreign { what, resource, name } => {
-                let there = if resource == name { format!("A {what}") } else { format!("The {what} {resource}") };
-                Self::new("foreign", format!("{there} named {name} is there already, and Holdfast did not make it"))
-                    .hint("nothing of it is changed; rename or remove it, or name the machine otherwise")
+                let there =
+                    if resource == name { format!("A {what}") } else { format!("The {what} {resource}") };
+                Self::new(
+                    "foreign",
+                    format!("{there} named {name} is there already, and Holdfast did not make it"),
+                )
+                .hint("nothing of it is changed; rename or remove it, or name the machine otherwise")
             }
-            Blocked::SeveralInstances { instances } => {
-                Self::new("several_instances", format!("{} are all tagged as {machine}", instances.join(" and ")))
-                    .hint("take the tag holdfast:machine off the one that you do not want, in the AWS console")
-            }
+            Blocked::SeveralInstances { instances } => Self::new(
+                "several_instances",
+                format!("{} are all tagged as {machine}", instances.join(" and ")),
+            )
+            .hint("take the tag holdfast:machine off the one that you do not want, in the AWS console"),
             Blocked::NoSuchType => {
                 Self::new("no_type", format!("{} does not offer {}", desired.region, desired.instance_type))
                     .hint("choose another: holdfast settings set instance_type m8g.xlarge")
@@ -291,6 +331,16 @@ impl Problem {
         problem.exit(Exit::Refused)
     }
 
+    /// An instance that AWS has made and ended again.
+    pub fn launch_failed(instance: &Instance) -> Self {
+        let problem = Self::new("launch_failed", format!("AWS has made {} and ended it at once", instance.id));
+        let problem = match &instance.transition {
+            Some(why) => problem.because(why),
+            None => problem,
+        };
+        problem.hint("mend what AWS says, the kms_key of the settings for example, then run the same command again")
+    }
+
     /// A goal that needs a machine where there is none.
     pub fn no_machine(desired: &Desired) -> Self {
         Self::new("no_machine", format!("There is no machine {} in {}", desired.machine, desired.region))
@@ -300,7 +350,9 @@ impl Problem {
     /// A plan that would cost, interrupt or destroy what nobody agreed to.
     pub fn no_consent(goal: Goal) -> Self {
         let what = match goal {
-            Goal::Settings | Goal::Reachable => "Nothing was changed: this costs money or interrupts the machine",
+            Goal::Settings | Goal::Reachable => {
+                "Nothing was changed: this costs money or interrupts the machine"
+            }
             Goal::Stopped => "Nothing was changed: stopping ends everything that runs on the machine",
             Goal::Gone(_) => "Nothing was changed: destroying needs your word",
         };
@@ -324,11 +376,19 @@ impl Problem {
     /// A session that cannot go on.
     pub fn session(failure: &Failure) -> Self {
         let problem = match failure {
-            Failure::KeyRefused(_) => Self::new("session_key", "The account wants sessions encrypted, and you may not use its key")
-                .hint("ask for kms:GenerateDataKey on the key that the account's Session Manager preferences name"),
-            Failure::Unsupported(_) => Self::new("session_unsupported", "The account asks for a session that Holdfast does not know"),
-            Failure::Handshake(_) | Failure::Decrypt => Self::new("session_broken", "The session cannot go on")
-                .hint("connect again"),
+            Failure::KeyRefused(_) => Self::new(
+                "session_key",
+                "The account wants sessions encrypted, and you may not use its key",
+            )
+            .hint(
+                "ask for kms:GenerateDataKey on the key that the account's Session Manager preferences name",
+            ),
+            Failure::Unsupported(_) => {
+                Self::new("session_unsupported", "The account asks for a session that Holdfast does not know")
+            }
+            Failure::Handshake(_) | Failure::Decrypt => {
+                Self::new("session_broken", "The session cannot go on").hint("connect again")
+            }
         };
         problem.because(failure.to_string())
     }

@@ -180,11 +180,16 @@ pub(super) fn power(state: &str) -> Result<Power, Garbled> {
     }
 }
 
-/// `User initiated (2026-11-23 07:00:00 GMT)`, or what EC2 says of an instance that it ended itself.
+/// `User initiated (2026-11-23 07:00:00 GMT)`, or why EC2 has ended an instance itself.
 fn transition(instance: &ec2::Instance) -> Option<String> {
-    let reason = instance.state_reason().and_then(|reason| reason.message());
+    let reason = instance.state_reason();
+    let text = reason.and_then(ec2::StateReason::message).filter(|text| !text.is_empty());
     let transition = instance.state_transition_reason().filter(|text| !text.is_empty());
-    transition.or(reason).map(ToOwned::to_owned)
+    // Of a launch that failed the transition says no more than `Server.InternalError`.
+    let by_user = |code: &str| code.ends_with("UserInitiatedShutdown");
+    let own = reason.and_then(ec2::StateReason::code).is_some_and(by_user);
+    let (first, second) = if own { (transition, text) } else { (text, transition) };
+    first.or(second).map(ToOwned::to_owned)
 }
 
 fn root_volume(instance: &ec2::Instance) -> Result<Option<RootVolume>, Garbled> {
