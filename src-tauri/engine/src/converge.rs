@@ -22,6 +22,8 @@ const PROPAGATION: Duration = Duration::from_secs(150);
 const SETTLING: Duration = Duration::from_secs(30);
 /// How often the world may turn out other than planned before we stop.
 const MAX_SURPRISES: u32 = 20;
+/// After a pause longer than this the world is looked at again, even if only one step waits for its time.
+const LONG_PAUSE: Duration = Duration::from_secs(2);
 /// How long a machine that was told to restart may take to go down.
 const GOING_DOWN: Duration = Duration::from_secs(60);
 /// The first and the longest pause between two looks.
@@ -154,7 +156,10 @@ pub async fn converge<W: World>(
             return Err(problem);
         }
         if let Some(pause) = journal.pause() {
-            sleep_until(pause).await;
+            sleep_until(pause.until).await;
+            if !pause.look {
+                continue;
+            }
         } else if fresh {
             if next.ready.is_empty() && next.waiting.is_empty() {
                 intent.clear()?;
@@ -310,11 +315,22 @@ impl Journal {
     }
 
     /// Until when there is nothing to do but let AWS catch up.
-    fn pause(&mut self) -> Option<Instant> {
+    fn pause(&mut self) -> Option<Pause> {
         let now = Instant::now();
-        let postponed = self.postponed.iter().map(|postponed| postponed.until).filter(|until| *until > now);
-        postponed.chain(self.look_again.take()).min()
+        let postponed =
+            self.postponed.iter().map(|postponed| postponed.until).filter(|until| *until > now).min();
+        let look_again = self.look_again.take();
+        let until = postponed.into_iter().chain(look_again).min()?;
+        // A short pause is only for AWS to catch up; in a long one the world may have changed otherwise.
+        let look = self.stale || look_again.is_some() || until.duration_since(now) > LONG_PAUSE;
+        Some(Pause { until, look })
     }
+}
+
+struct Pause {
+    until: Instant,
+    /// Whether to look at the world after it.
+    look: bool,
 }
 
 /// The pause before try number `tries + 1`, with jitter, so that two laptops do not keep step.
