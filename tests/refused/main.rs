@@ -5,6 +5,7 @@ mod credentials;
 mod denied;
 mod offers;
 mod room;
+#[cfg(unix)]
 mod sessions;
 mod strangers;
 

@@ -1,1 +1,298 @@
-//! Sessions
+//! Sessions over real websockets into a real process, and what is said when there can be none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast::aws::session::Document;
+use holdfast::connect::{End, Ends, Input, connect};
+use holdfast::problem::Problem;
+use holdfast_core::names::InstanceId;
+use holdfast_core::plan::Goal;
+use holdfast_core::script::{self, Between};
+use holdfast_core::session::Stream;
+use holdfast_sandbox::gateway::{Gateway, WireFault};
+use holdfast_sandbox::guest::Guests;
+use holdfast_sandbox::{ACCESS_KEY, Call, Key, Options, Pace, Principal, Sandbox};
+use holdfast_tests::Laptop;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::{ACCOUNT, changing, laptop};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A machine that is on and can be reached, and its gateway.
+struct Rig {
+    sandbox: Sandbox,
+    gateway: Arc<Gateway>,
+    ada: Laptop,
+    machine: InstanceId,
+    _folder: tempfile::TempDir,
+}
+
+/// A session that has ended.
+struct Over {
+    end: Result<End, Problem>,
+    out: Vec<u8>,
+    err: Vec<u8>,
+}
+
+impl Over {
+    fn out(&self) -> String {
+        String::from_utf8_lossy(&self.out).into_owned()
+    }
+
+    fn problem(self) -> Problem {
+        self.end.expect_err("a problem")
+    }
+}
+
+impl Rig {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder for tests");
+        let gateway = Arc::new(Gateway::new(Arc::new(Guests::new(folder.path()))));
+        let sandbox = Sandbox::new(Options { backend: Arc::clone(&gateway) as _, ..Options::default() });
+        sandbox.set(|conditions| conditions.pace = Pace::instant());
+        let ada = laptop(&sandbox, ACCESS_KEY, "").await;
+        let report = ada.reach(Goal::Reachable).await.expect("a machine that can be reached");
+        let machine = report.observed.winners(&ada.desired).instance.expect("a machine").id.clone();
+        Self { sandbox, gateway, ada, machine, _folder: folder }
+    }
+
+    fn deny(&self, action: &str) {
+        let caller = Principal::user(ACCOUNT, "sandbox", ACCESS_KEY).denying(action);
+        self.sandbox.set(|conditions| conditions.principals = vec![caller]);
+    }
+
+    fn command(&self, command: &str) -> Document {
+        let script = script::run(&self.ada.desired.user, &[command.to_owned()]).expect("a script");
+        Document::Command(script::without_shell(&script).expect("a command"))
+    }
+
+    /// Runs a session to its end: types `typed`, and does `meanwhile` when the output has come to `until`.
+    async fn session(
+        &self,
+        document: &Document,
+        typed: &str,
+        until: &str,
+        meanwhile: impl AsyncFnOnce(),
+    ) -> Over {
+        let (input, from_user) = mpsc::channel(64);
+        let (to_user, mut output) = mpsc::channel(64);
+        if !typed.is_empty() {
+            input.send(Input::Bytes(typed.as_bytes().to_vec())).await.expect("room for input");
+        }
+        let ends = Ends { input: from_user, output: to_user };
+        let collect = async {
+            let (mut out, mut err, mut meanwhile) = (Vec::new(), Vec::new(), Some(meanwhile));
+            while let Some((stream, bytes)) = output.recv().await {
+                match stream {
+                    Stream::Out => out.extend(bytes),
+                    Stream::Err => err.extend(bytes),
+                }
+                if !until.is_empty()
+                    && String::from_utf8_lossy(&out).contains(until)
+                    && let Some(meanwhile) = meanwhile.take()
+                {
+                    meanwhile().await;
+                }
+            }
+            (out, err)
+        };
+        let size = matches!(document, Document::Shell | Document::Interactive(_)).then_some((300, 100));
+        let session = connect(&self.ada.aws, &self.machine, document, size, ends);
+        let both = async { tokio::join!(session, collect) };
+        let (end, (out, err)) = timeout(SOON, both).await.expect("the session ends");
+        drop(input);
+        Over { end, out, err }
+    }
+
+    async fn run(&self, document: &Document) -> Over {
+        self.session(document, "", "", async || {}).await
+    }
+
+    /// No session goes on without anybody.
+    async fn assert_quiet(&self, case: &str) {
+        let quiet = async {
+            while !self.gateway.sessions().is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let quiet = timeout(Duration::from_secs(10), quiet).await;
+        assert!(quiet.is_ok(), "{case}: {:?}", self.gateway.sessions());
+    }
+
+    fn called(&self, operation: &str) -> Vec<Call> {
+        self.sandbox.calls().into_iter().filter(|call| call.operation == operation).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_command_has_output_errors_and_an_exit_code() {
+    let rig = Rig::start().await;
+    let over = rig.run(&rig.command("echo out; echo \"it's err\" >&2; exit 7")).await;
+    assert_eq!(over.end.as_ref().expect("an end"), &End::Exited(Some(7)));
+    assert_eq!((over.out().as_str(), over.err.as_slice()), ("out\n", b"it's err\n".as_slice()));
+    rig.assert_quiet("an end").await;
+}
+
+#[tokio::test]
+async fn a_mebibyte_of_output_comes_intact_over_a_line_that_breaks() {
+    let rig = Rig::start().await;
+    let expected: String = (1..=170_000).map(|number| format!("{number}\n")).collect();
+    assert!(expected.len() > 1 << 20);
+    let whole = rig.run(&rig.command("seq 1 170000")).await;
+    assert_eq!(whole.end.as_ref().expect("an end"), &End::Exited(Some(0)));
+    assert!(whole.out() == expected, "{} bytes of {}", whole.out.len(), expected.len());
+
+    // So few are on their way that all of them are sent again before the agent gives up.
+    rig.gateway.configure(|settings| settings.window = Some(8));
+    let cut = async || rig.gateway.inject(None, WireFault::Cut { reset: true });
+    let broken = rig.session(&rig.command("seq 1 170000"), "", "\n20000\n", cut).await;
+    assert_eq!(broken.end.as_ref().expect("an end"), &End::Exited(Some(0)));
+    assert!(broken.out() == expected, "{} bytes of {}", broken.out.len(), expected.len());
+    assert_eq!(rig.called("ResumeSession").len(), 1);
+}
+
+/// An agent whose program has ended waits two seconds for what it has sent to be acknowledged, and sends ten messages a
+/// second again: what a reset has lost may be more than that. Then nobody may believe that all is well.
+#[tokio::test]
+async fn what_is_lost_at_the_end_leaves_no_exit_code() {
+    let rig = Rig::start().await;
+    let expected: String = (1..=170_000).map(|number| format!("{number}\n")).collect();
+    let cut = async || rig.gateway.inject(None, WireFault::Cut { reset: true });
+    let torn = rig.session(&rig.command("seq 1 170000"), "", "\n20000\n", cut).await;
+    let (end, out) = (torn.end.as_ref().expect("an end"), torn.out());
+    assert!(expected.starts_with(&out), "the output is not what was written");
+    let whole = out.len() == expected.len();
+    assert_eq!(end, &End::Exited(whole.then_some(0)));
+    assert!(whole || String::from_utf8_lossy(&torn.err).contains("lost"), "nobody says so");
+}
+
+/// As `exec` does when it may start no document with a command: it types into the account's own shell.
+#[tokio::test]
+async fn where_commands_are_denied_they_are_typed() {
+    let rig = Rig::start().await;
+    let denied = ["AWS-StartNonInteractiveCommand", "AWS-StartInteractiveCommand"].map(str::to_owned);
+    rig.sandbox.set(|conditions| conditions.denied_documents = denied.into());
+    for document in [rig.command("true"), Document::Interactive("true".to_owned())] {
+        let problem = rig.run(&document).await.problem();
+        assert_eq!(problem.code, "denied", "{problem:?}");
+        assert!(problem.to_string().contains("ssm:StartSession"), "{problem}");
+    }
+
+    let script = script::run(&rig.ada.desired.user, &["echo out; seq 1 2000; exit 7".to_owned()]);
+    let nonce = "0123456789abcdef";
+    let typed = script::typed_command(&script.expect("a script"), nonce).expect("a command");
+    let over = rig.session(&Document::Shell, &typed, "", async || {}).await;
+    over.end.as_ref().expect("an end");
+    let mut between = Between::new(nonce);
+    let out = String::from_utf8_lossy(&between.feed(&over.out)).into_owned();
+    let expected: String = (1..=2000).map(|number| format!("{number}\n")).collect();
+    assert_eq!((out, between.status()), (format!("out\n{expected}"), Some(7)));
+
+    // And as `connect` does.
+    let enter = script::typed(&script::enter(&rig.ada.desired.user)).expect("a command");
+    let typed = format!("{enter}echo $((6 * 7)) is here; exit\r");
+    let over = rig.session(&Document::Shell, &typed, "", async || {}).await;
+    over.end.as_ref().expect("an end");
+    assert!(over.out().contains("has no user ada") && over.out().contains("42 is here"), "{}", over.out());
+
+    rig.deny("ssm:StartSession");
+    let problem = rig.run(&Document::Shell).await.problem();
+    assert_eq!(problem.code, "denied", "{problem:?}");
+    rig.assert_quiet("an end").await;
+}
+
+#[tokio::test]
+async fn a_session_under_the_accounts_key_works_for_whoever_may_use_it() {
+    let rig = Rig::start().await;
+    rig.sandbox.set(|conditions| {
+        conditions.keys.push(Key::new("alias/sessions"));
+        conditions.session_preferences.kms_key_id = Some("alias/sessions".to_owned());
+    });
+    let over = rig.run(&rig.command("echo secret; exit 7")).await;
+    assert_eq!(over.end.as_ref().expect("an end"), &End::Exited(Some(7)));
+    assert_eq!(over.out(), "secret\n");
+    assert_eq!(rig.called("GenerateDataKey").len(), 1);
+
+    rig.deny("kms:GenerateDataKey");
+    let problem = rig.run(&rig.command("echo secret")).await.problem();
+    assert_eq!(problem.code, "session_key", "{problem:?}");
+    assert!(problem.to_string().contains("kms:GenerateDataKey"), "{problem}");
+    rig.assert_quiet("a key that may not be used").await;
+
+    rig.deny("nothing:AtAll");
+    rig.sandbox.set(|conditions| conditions.keys.last_mut().expect("the key").enabled = false);
+    let problem = rig.run(&rig.command("echo secret")).await.problem();
+    assert_eq!(problem.code, "session_key", "{problem:?}");
+    assert!(problem.to_string().contains("disabled"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_machine_that_goes_off_ends_its_sessions() {
+    let rig = Rig::start().await;
+    let (shell, waiting) = (Document::Shell, "echo 'rea''dy'; sleep 600\r");
+    let inside = async || rig.sandbox.power_off_inside(rig.machine.as_str());
+    let over = rig.session(&shell, waiting, "ready", inside).await;
+    assert!(matches!(over.end, Ok(End::Closed(_))), "{:?}", over.end);
+
+    rig.ada.reach(Goal::Reachable).await.expect("a start");
+    let stop = async || {
+        rig.ada.reach(Goal::Stopped).await.expect("a stop");
+    };
+    let over = rig.session(&rig.command("echo ready; sleep 600"), "", "ready", stop).await;
+    assert!(matches!(over.end, Ok(End::Closed(_))), "{:?}", over.end);
+}
+
+#[tokio::test]
+async fn there_is_no_session_to_a_machine_that_cannot_be_reached() {
+    let rig = Rig::start().await;
+    let refused = async |case: &str| {
+        rig.sandbox.clear_calls();
+        let problem = rig.run(&Document::Shell).await.problem();
+        assert_eq!(problem.code, "agent_offline", "{case}: {problem:?}");
+        assert!(problem.hints.iter().any(|hint| hint.contains("holdfast status")), "{case}: {problem:?}");
+        assert!(changing(&rig.sandbox).is_empty(), "{case}");
+    };
+    rig.ada.reach(Goal::Stopped).await.expect("a stop");
+    refused("it is off").await;
+    rig.ada.reach(Goal::Reachable).await.expect("a start");
+    let take_policies = |sandbox: &Sandbox| {
+        sandbox.meddle(|world| {
+            let roles = world.accounts.values_mut().flat_map(|account| account.iam.roles.values_mut());
+            roles.for_each(|role| role.attached.clear());
+        });
+    };
+    take_policies(&rig.sandbox);
+    refused("its agent is not registered").await;
+    rig.ada.reach(Goal::Settings).await.expect("an apply gives the policy back");
+    assert!(rig.run(&rig.command("true")).await.end.is_ok());
+}
+
+#[tokio::test]
+async fn a_line_that_may_not_be_had_back_is_a_problem_that_says_so() {
+    let rig = Rig::start().await;
+    let cut = async || {
+        rig.deny("ssm:ResumeSession");
+        rig.gateway.inject(None, WireFault::Cut { reset: true });
+    };
+    let over = rig.session(&rig.command("echo ready; sleep 600"), "", "ready", cut).await;
+    let problem = over.problem();
+    assert_eq!(problem.code, "denied", "{problem:?}");
+    assert!(problem.to_string().contains("ssm:ResumeSession"), "{problem}");
+    rig.assert_quiet("a line that may not be had back").await;
+}
+
+#[tokio::test]
+async fn whoever_leaves_ends_the_session() {
+    let rig = Rig::start().await;
+    let (input, from_user) = mpsc::channel(1);
+    let (to_user, _output) = mpsc::channel(64);
+    input.send(Input::Leave).await.expect("room for input");
+    let ends = Ends { input: from_user, output: to_user };
+    let end = connect(&rig.ada.aws, &rig.machine, &Document::Shell, Some((80, 25)), ends).await;
+    assert_eq!(end.expect("an end"), End::Left);
+    assert_eq!(rig.called("TerminateSession").len(), 1);
+    rig.assert_quiet("a leave").await;
+}

@@ -94,7 +94,8 @@ async fn carry(
         size,
     };
     let session = Session::new(config, clock.now());
-    let mut carrier = Carrier { aws, clock, session, ends, pending: VecDeque::new(), typed: Vec::new(), exit: None };
+    let mut carrier =
+        Carrier { aws, clock, session, ends, pending: VecDeque::new(), typed: Vec::new(), exit: None };
     let mut tries = 0;
     loop {
         match aws.dial(&line.url).await {
@@ -112,7 +113,11 @@ async fn carry(
             tries += 1;
             match aws.resume_session(&line.session_id).await {
                 Ok(Some(line)) => break line,
-                Ok(None) => return Ok(End::Closed("The session is over; it was idle for too long.".to_owned())),
+                Ok(None) => {
+                    return Ok(End::Closed("The session is over; it was idle for too long.".to_owned()));
+                }
+                // To be asked more often will not change the account's mind.
+                Err(error) if error.is_denied() => return Err(error.into()),
                 Err(error) => tracing::info!(?error, "the session cannot be resumed yet"),
             }
         };
@@ -205,7 +210,9 @@ impl Carrier<'_> {
         match frame {
             Some(Ok(Message::Binary(bytes))) => self.session.handle_frame(now, &bytes),
             Some(Ok(Message::Text(text))) => self.session.handle_frame(now, text.as_bytes()),
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => self.session.handle_pong(now),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                self.session.handle_pong(now)
+            }
             // A close of any code is the loss of this line, not the end of the session.
             Some(Ok(Message::Close(_)) | Err(_)) | None => {
                 self.session.link_lost(now);

@@ -341,6 +341,13 @@ impl Problem {
         problem.hint("mend what AWS says, the kms_key of the settings for example, then run the same command again")
     }
 
+    /// A command whose exit code got lost.
+    pub fn no_exit_code() -> Self {
+        Self::new("no_exit_code", "The command has ended, but its exit code got lost")
+            .because("the connection broke while the end of its output was on the way")
+            .hint("see on the machine what it has done: holdfast connect")
+    }
+
     /// A goal that needs a machine where there is none.
     pub fn no_machine(desired: &Desired) -> Self {
         Self::new("no_machine", format!("There is no machine {} in {}", desired.machine, desired.region))

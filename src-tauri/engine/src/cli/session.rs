@@ -137,7 +137,9 @@ pub(super) async fn exec(
     match end {
         // The agent has no number for a command that a signal ended.
         End::Exited(Some(-1)) if code == INTERRUPTED => Ok(code),
-        End::Exited(code) => Ok(code.map_or(0, exit_code)),
+        End::Exited(Some(code)) => Ok(exit_code(code)),
+        // Not to know is no reason to say that all is well.
+        End::Exited(None) => Err(Problem::no_exit_code()),
         End::Left => Ok(code),
         End::Closed(why) => Err(Problem::session_closed(why)),
     }
