@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use holdfast_core::names::InstanceId;
-use holdfast_core::session::{CLIENT_VERSION, Closed, Config, Event, Session, Stream, Transmit};
+use holdfast_core::session::{CLIENT_VERSION, Closed, Config, Event, Failure, Session, Stream, Transmit};
 use holdfast_core::time::Moment;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -141,24 +141,26 @@ impl Carrier<'_> {
     async fn pump(&mut self, socket: Socket) -> Result<Option<End>, Problem> {
         let (mut sink, mut stream): (SplitSink<Socket, Message>, SplitStream<Socket>) = socket.split();
         let output = self.ends.output.clone();
+        // What another branch interrupts must be flushed in the next round.
+        let mut unsent = false;
         loop {
             self.type_in();
-            let Some(unsent) = self.transmit(&mut sink).await else { return Ok(None) };
+            let Some(more) = self.transmit(&mut sink).await else { return Ok(None) };
+            unsent |= more;
             while self.pending.is_empty() {
                 let Some(event) = self.session.poll_event() else { break };
-                match event {
-                    Event::LinkDead => return Ok(None),
-                    Event::Failed(failure) => {
+                match self.on_event(event).await {
+                    Turn::On => {}
+                    Turn::LinkDead => return Ok(None),
+                    Turn::Over(end) => {
+                        self.deliver_all().await;
+                        return Ok(Some(end));
+                    }
+                    Turn::Failed(failure) => {
                         // The agent is told why, as far as that still goes.
                         self.transmit(&mut sink).await;
                         let _ = sink.flush().await;
                         return Err(Problem::session(&failure));
-                    }
-                    event => {
-                        if let Some(end) = self.on_event(event).await {
-                            self.deliver_all().await;
-                            return Ok(Some(end));
-                        }
                     }
                 }
             }
@@ -173,6 +175,7 @@ impl Carrier<'_> {
                     if flushed.is_err() {
                         return Ok(None);
                     }
+                    unsent = false;
                 }
                 permit = output.reserve(), if !self.pending.is_empty() => match (permit, self.pending.pop_front()) {
                     (Ok(permit), Some(output)) => permit.send(output),
@@ -222,9 +225,11 @@ impl Carrier<'_> {
         true
     }
 
-    async fn on_event(&mut self, event: Event) -> Option<End> {
+    async fn on_event(&mut self, event: Event) -> Turn {
         match event {
-            Event::Ready | Event::LinkDead | Event::PortUnreachable | Event::Failed(_) => {}
+            Event::Ready | Event::PortUnreachable => {}
+            Event::LinkDead => return Turn::LinkDead,
+            Event::Failed(failure) => return Turn::Failed(failure),
             Event::Output { stream, bytes } => self.pending.push_back((stream, bytes)),
             Event::Message(text) => self.pending.push_back((Stream::Err, format!("{text}\r\n").into_bytes())),
             Event::ExitCode(code) => self.exit = Some(code),
@@ -241,10 +246,10 @@ impl Carrier<'_> {
                     self.pending.push_back((Stream::Err, lost));
                 }
                 let outside = !output.is_empty() && self.exit.is_none();
-                return Some(if outside { End::Closed(output) } else { End::Exited(self.exit) });
+                return Turn::Over(if outside { End::Closed(output) } else { End::Exited(self.exit) });
             }
         }
-        None
+        Turn::On
     }
 
     /// Nothing typed is ever dropped: while the session has no room, the keyboard is not read.
@@ -262,6 +267,18 @@ impl Carrier<'_> {
             }
         }
     }
+}
+
+/// What an event of the session asks of its carrier.
+enum Turn {
+    /// To go on.
+    On,
+    /// To drop this line and get another.
+    LinkDead,
+    /// To tell the user how it ended.
+    Over(End),
+    /// To give up.
+    Failed(Failure),
 }
 
 /// The time of one session: read once, monotonic from there on.

@@ -35,7 +35,9 @@ pub fn edit(text: &str) -> Result<String, Problem> {
     };
     let status = command.status().map_err(|error| failed("The editor does not start", error))?;
     if !status.success() {
-        return Err(Problem::new("editor", "The editor failed, so nothing was saved").because(status.to_string()));
+        return Err(
+            Problem::new("editor", "The editor failed, so nothing was saved").because(status.to_string())
+        );
     }
     std::fs::read_to_string(&path).map_err(|error| failed("The edited file cannot be read", error))
 }

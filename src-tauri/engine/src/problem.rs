@@ -166,11 +166,11 @@ impl From<LockError> for Problem {
     fn from(error: LockError) -> Self {
         match error {
             LockError::Store(error) => error.into(),
-            LockError::Held(_) => {
-                Self::new("locked", "Another Holdfast is working on this machine right now")
-                    .because(error.to_string())
+            LockError::Held(holder) => {
+                let problem = Self::new("locked", "Another Holdfast is working on this machine right now")
                     .hint("wait for it to end, then run the same command again")
-                    .exit(Exit::Refused)
+                    .exit(Exit::Refused);
+                Self { cause: holder.map(|holder| holder.to_string()), ..problem }
             }
         }
     }
@@ -333,12 +333,15 @@ impl Problem {
 
     /// An instance that AWS has made and ended again.
     pub fn launch_failed(instance: &Instance) -> Self {
-        let problem = Self::new("launch_failed", format!("AWS has made {} and ended it at once", instance.id));
+        let problem =
+            Self::new("launch_failed", format!("AWS has made {} and ended it at once", instance.id));
         let problem = match &instance.transition {
             Some(why) => problem.because(why),
             None => problem,
         };
-        problem.hint("mend what AWS says, the kms_key of the settings for example, then run the same command again")
+        problem.hint(
+            "mend what AWS says, the kms_key of the settings for example, then run the same command again",
+        )
     }
 
     /// A command whose exit code got lost.

@@ -4,6 +4,7 @@
 //! notes of interrupted operations, the id of this installation, logs. Nothing about AWS is kept.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ pub enum StoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process works on the machine.
-    #[error("another Holdfast works on this machine{}", .0.as_ref().map(describe).unwrap_or_default())]
+    #[error("another Holdfast works on this machine{}", .0.as_ref().map(|holder| format!(": {holder}")).unwrap_or_default())]
     Held(Option<Holder>),
     /// The lock file cannot be had.
     #[error(transparent)]
@@ -64,6 +65,16 @@ pub struct Holder {
     pub since: u64,
     /// What it does, as in `apply`.
     pub what: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, what, since } = self;
+        match now().saturating_sub(*since) {
+            seconds @ 0..120 => write!(f, "{what}, process {pid}, for {seconds} s"),
+            seconds => write!(f, "{what}, process {pid}, for {} min", seconds / 60),
+        }
+    }
 }
 
 /// A machine's lock. It is given back when this is dropped, and by the system when the process dies.
@@ -207,6 +218,25 @@ impl Store {
         Ok(lock)
     }
 
+    /// Who works on the machine `key` right now, if anybody does.
+    ///
+    /// # Errors
+    ///
+    /// When the lock is there and cannot be looked at.
+    pub fn working(&self, key: &str) -> Result<Option<Holder>, StoreError> {
+        let folder = self.state.join("locks");
+        let path = folder.join(file_name(key, "lock"));
+        if !path.exists() {
+            return Ok(None);
+        }
+        // Shared, so that several may look at the same time.
+        match open_lock(&path)?.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => read_json(&folder.join(file_name(key, "json"))),
+            Err(TryLockError::Error(error)) => Err(failed("lock", &path)(error)),
+        }
+    }
+
     /// The note that says what an operation on the machine `key` was about to do. Only the holder of the machine's lock
     /// may write or clear it.
     pub fn intent(&self, key: &str) -> IntentFile {
@@ -282,13 +312,6 @@ enum Privacy {
     Shared,
     /// Nobody.
     Own,
-}
-
-fn describe(holder: &Holder) -> String {
-    let Holder { pid, what, since } = holder;
-    let seconds = now().saturating_sub(*since);
-    let span = if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds / 60) };
-    format!(": process {pid}, {what}, for {span}")
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {

@@ -46,7 +46,7 @@ pub(super) fn garbled(service: &'static str, operation: &'static str, what: impl
 
 fn kind<E: Answer>(error: &SdkError<E, HttpResponse>) -> CallErrorKind {
     if let Some(credentials) = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
-        return CallErrorKind::Credentials(innermost(credentials));
+        return CallErrorKind::Credentials(no_credentials(credentials));
     }
     match error {
         SdkError::TimeoutError(_) => CallErrorKind::Timeout,
@@ -67,6 +67,16 @@ fn kind<E: Answer>(error: &SdkError<E, HttpResponse>) -> CallErrorKind {
         },
         _ => CallErrorKind::Garbled(innermost(error)),
     }
+}
+
+/// Why there are no credentials. A chain in which no source is set up lists all of them, which helps nobody.
+fn no_credentials(error: &CredentialsError) -> String {
+    let why = innermost(error);
+    if why.lines().nth(1).is_none() {
+        return why;
+    }
+    tracing::debug!(why, "no credentials");
+    "neither the environment nor the AWS configuration of this computer gives any".to_owned()
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

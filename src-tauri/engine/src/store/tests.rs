@@ -190,13 +190,16 @@ fn one_process_has_the_lock_until_it_dies() {
     let mut child = child(&store, "apply");
     assert_eq!(said(&mut child), "locked");
     let refused = store.lock(KEY, "destroy").unwrap_err();
-    let text = format!("another Holdfast works on this machine: process {}, apply, for ", child.id());
+    let text = format!("another Holdfast works on this machine: apply, process {}, for ", child.id());
     assert!(refused.to_string().starts_with(&text), "{refused}");
     assert!(matches!(refused, LockError::Held(Some(holder)) if holder.pid == child.id() && holder.since > 0));
+    assert_eq!(store.working(KEY).unwrap().map(|holder| holder.what), Some("apply".to_owned()));
+    assert_eq!(store.working("ada/other/us-west-2").unwrap(), None);
     store.lock("ada/other/us-west-2", "apply").unwrap();
 
     child.kill().unwrap();
     child.wait().unwrap();
+    assert_eq!(store.working(KEY).unwrap(), None);
     store.lock(KEY, "destroy").unwrap();
 }
 
