@@ -70,8 +70,7 @@ impl HttpConnector for Connector {
             }
             let response = this.below.call(request).await?;
             let status = response.status();
-            let body =
-                response.into_body().collect().await.map_err(|error| ConnectorError::io(error.into()))?;
+            let body = response.into_body().collect().await.map_err(ConnectorError::io)?;
             let body = body.to_bytes().to_vec();
             if status.is_success() {
                 answers.insert(token, body.clone());

@@ -12,6 +12,17 @@ use holdfast_core::plan::Goal;
 use crate::everything::Everything;
 use crate::moto::{Account, NEWEST_ARM, NEWEST_X86, REGION};
 
+#[tokio::test]
+async fn an_architecture_without_an_image_makes_nothing() {
+    let account = Account::new().await;
+    let laptop = account.laptop("[machine.remote-dev]\ninstance_type = \"mac2.metal\"\n").await;
+    let before = Everything::of(&account).await;
+    let problem = laptop.reach(Goal::Settings).await.expect_err("there is no NixOS for it");
+    assert_eq!(problem.code, "no_image", "{problem:?}");
+    assert!(problem.what.contains("mac2.metal (arm64_mac)"), "{problem}");
+    Everything::of(&account).await.assert_same_as(&before, "no image");
+}
+
 /// The settings whose machine [`assert_whole`] expects.
 pub(crate) const SETTINGS: &str =
     "[machine.remote-dev]\nvolume_size = 60\n[machine.remote-dev.tags]\nteam = \"platform\"\n";
@@ -72,6 +83,7 @@ pub(crate) fn ours(desired: &Desired) -> Filter {
 }
 
 /// The only one of its kind.
+#[track_caller]
 fn the<T>(things: Option<Vec<T>>) -> T {
     let mut things = things.unwrap_or_default();
     assert_eq!(things.len(), 1, "there should be one");
