@@ -39,7 +39,7 @@ Exit codes: 0 done, 1 problem, 2 wrong use, 3 consent missing or blocked. connec
 
 /// One always-on NixOS machine on EC2, in your own AWS account.
 #[derive(Debug, Parser)]
-#[command(name = "holdfast", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "holdfast", bin_name = "holdfast", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -50,10 +50,10 @@ struct Cli {
 #[derive(Args, Debug)]
 struct Global {
     /// The machine; the default one of the settings if left out.
-    #[arg(long, short, global = true, value_name = "NAME", env = "HOLDFAST_MACHINE")]
+    #[arg(long, short, global = true, value_name = "NAME", env = "HOLDFAST_MACHINE", hide_env_values = true)]
     machine: Option<MachineName>,
     /// Use a sandbox on this computer instead of AWS.
-    #[arg(long, global = true, env = "HOLDFAST_SANDBOX", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, global = true, env = "HOLDFAST_SANDBOX", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     sandbox: bool,
     /// Show every call to AWS; twice for more.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]

@@ -11,30 +11,43 @@ use serde::Serialize;
 use super::out::{self, Style};
 use super::{Context, when};
 use crate::problem::Problem;
-use crate::store::Intent;
+use crate::store::{Holder, Intent};
 use crate::world::World;
 
 /// The pause between two looks of `--watch`: while something changes, and else.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(5));
 
-/// `holdfast status --json`; with `--watch` one line for each change. To the fields of [`Status`] comes
-/// `interrupted`: the operation that did not come to its end, as `{"operation", "goal", "started"}`, or null.
+/// `holdfast status --json`; with `--watch` one line for each change. To the fields of [`Status`] come two, both null
+/// where there is none: `working`, the operation that this computer is at, as `{"pid", "since", "what"}`; and
+/// `interrupted`, the one that did not come to its end, as `{"operation", "goal", "started"}`.
 #[derive(Serialize)]
 struct StatusJson<'a> {
     #[serde(flatten)]
     status: &'a Status,
+    working: Option<Holder>,
     interrupted: Option<Intent>,
+}
+
+impl<'a> StatusJson<'a> {
+    fn of(context: &Context, status: &'a Status) -> Result<Self, Problem> {
+        let key = context.desired.key();
+        let working = context.store.working(&key)?;
+        let interrupted = if working.is_none() { context.store.intent(&key).read()? } else { None };
+        Ok(Self { status, working, interrupted })
+    }
 }
 
 pub(super) async fn run(context: &Context, json: bool, watch: bool) -> Result<u8, Problem> {
     let (status, observed) = look(context).await?;
-    let interrupted = context.store.intent(&context.desired.key()).read()?;
+    let shown = StatusJson::of(context, &status)?;
     if json {
-        let shown = StatusJson { status: &status, interrupted };
         if watch { out::json_line(&shown) } else { out::json(&shown) }?;
     } else {
         out::data(&render(&status, &observed, when::now(), Style::stdout()));
-        if let Some(intent) = interrupted {
+        if let Some(holder) = shown.working {
+            out::talk(&format!("Holdfast is working on it: {holder}"));
+        }
+        if let Some(intent) = shown.interrupted {
             let ago = when::span(when::now().saturating_sub(intent.started));
             let command = &intent.operation;
             out::talk(&format!(
@@ -59,8 +72,7 @@ async fn follow(context: &Context, json: bool, mut shown: Status) -> Result<u8, 
             Ok((status, _)) => {
                 if status != shown || !trouble.is_empty() {
                     if json {
-                        let interrupted = context.store.intent(&context.desired.key()).read()?;
-                        out::json_line(&StatusJson { status: &status, interrupted })?;
+                        out::json_line(&StatusJson::of(context, &status)?)?;
                     } else {
                         out::data(&format!("{}  {}", when::clock(when::now()), line(&status, &shown)));
                     }
