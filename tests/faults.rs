@@ -17,7 +17,11 @@ fn faults() -> Vec<(&'static str, When, Fault)> {
     vec![
         ("refused", When::Nth(1), Fault::Error { code: code(), status: 403 }),
         ("refused after its effect", When::Nth(1), Fault::ErrorAfterCommit { code: code(), status: 403 }),
-        ("server error, three times", When::First(3), Fault::Error { code: "InternalError".into(), status: 500 }),
+        (
+            "server error, three times",
+            When::First(3),
+            Fault::Error { code: "InternalError".into(), status: 500 },
+        ),
         ("throttled", When::First(2), Fault::Throttle),
         ("not found yet", When::First(2), Fault::NotFoundYet),
         ("lost before its effect", When::First(3), Fault::DropBefore),

@@ -25,7 +25,8 @@ async fn two_laptops_end_with_one_machine() {
     for seed in 0..seeds {
         let mut dice = Dice(seed);
         let sandbox = sandbox(seed + 1);
-        for operation in ["CreateVpc", "CreateSubnet", "CreateSecurityGroup", "DescribeVpcs", "RunInstances"] {
+        for operation in ["CreateVpc", "CreateSubnet", "CreateSecurityGroup", "DescribeVpcs", "RunInstances"]
+        {
             let when = When::Nth(u32::try_from(dice.roll(4) + 1).expect("small"));
             let delay = Fault::Delay(Duration::from_millis(dice.roll(600)));
             sandbox.fault(Rule::on(Service::Ec2, operation, when, delay));

@@ -3,6 +3,8 @@
 //! Every call to the sandbox takes 100 ms. The chain is the number of calls that had to follow one upon the other, as
 //! the sandbox counts it: a call depends on each that was answered before it began.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -36,7 +38,8 @@ async fn applies() {
         let laptop = Laptop::new(&sandbox, LATENCY).await;
         apply.push(measure(&sandbox, laptop.reach(Goal::Settings)).await);
         let calls = sandbox.calls();
-        let answered = calls.iter().find(|call| call.operation == "RunInstances").expect("an instance was run");
+        let answered =
+            calls.iter().find(|call| call.operation == "RunInstances").expect("an instance was run");
         run.push(Measured { seconds: 0.0, calls: 0, chain: answered.depth });
         idle.push(measure(&sandbox, laptop.reach(Goal::Settings)).await);
         let fresh = Laptop::new(&sandbox, LATENCY).await;
@@ -78,7 +81,11 @@ async fn measure<T>(sandbox: &Sandbox, work: impl Future<Output = T>) -> Measure
     work.await;
     let seconds = began.elapsed().as_secs_f64();
     let calls = sandbox.calls();
-    Measured { seconds, calls: calls.len(), chain: calls.iter().map(|call| call.depth).max().unwrap_or_default() }
+    Measured {
+        seconds,
+        calls: calls.len(),
+        chain: calls.iter().map(|call| call.depth).max().unwrap_or_default(),
+    }
 }
 
 fn row(name: &str, runs: &mut [Measured]) {

@@ -21,6 +21,9 @@ pub(crate) const REGION: &str = "us-west-2";
 /// How long moto may take to start on a busy computer.
 const START: Duration = Duration::from_secs(60);
 
+/// Ends moto with its standard input: also a test that aborts leaves none behind.
+const WATCHED: &str = r#"exec 3<&0; "$0" "$@" 3<&- & p=$!; { cat <&3 >/dev/null; kill $p; } & wait $p"#;
+
 /// The images that moto offers: name, creation date and id. The newest stable ones are those of 25.11; what is newer is
 /// a beta, of another owner, or no NixOS.
 const IMAGES: &[(&str, &str, &str)] = &[
@@ -46,8 +49,8 @@ struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It has nothing to lose, and an error means that it has ended already.
-        let _ = self.process.kill();
+        drop(self.process.stdin.take());
+        // An error means that it has ended already.
         let _ = self.process.wait();
     }
 }
@@ -73,17 +76,19 @@ impl Server {
         let images = folder.path().join("images.json");
         std::fs::write(&images, self::images()).expect("the images can be written");
         let began = Instant::now();
-        loop {
+        for _ in 0..5 {
             // Somebody may take the port before moto does: then it ends, and the next try takes another.
             let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
             let port = free.expect("a free port").port();
-            let mut process = Command::new(&program)
+            let mut process = Command::new("sh")
+                .args(["-c", WATCHED])
+                .arg(&program)
                 .args(["-H", "127.0.0.1", "-p", &port.to_string()])
                 .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
                 .env("MOTO_AMIS_PATH", &images)
                 .env_remove("MOTO_ACCOUNT_ID")
                 .env_remove("MOTO_PORT")
-                .stdin(Stdio::null())
+                .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
@@ -92,10 +97,11 @@ impl Server {
                 if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
                     return Self { process, endpoint: format!("http://127.0.0.1:{port}"), _folder: folder };
                 }
+                assert!(began.elapsed() < START, "{} does not listen", program.display());
                 std::thread::sleep(Duration::from_millis(20));
             }
-            assert!(began.elapsed() < START, "{} ends right after its start", program.display());
         }
+        panic!("{} ends right after its start", program.display())
     }
 }
 
