@@ -3,9 +3,10 @@
 use holdfast::problem::Exit;
 use holdfast_core::plan::Goal;
 use holdfast_sandbox::ACCESS_KEY;
+use holdfast_sandbox::ec2::{Arch, Image};
 use holdfast_tests::sandbox;
 
-use crate::{comes_whole, laptop, refused};
+use crate::{REGION, comes_whole, laptop, refused};
 
 #[tokio::test(start_paused = true)]
 async fn a_type_that_the_region_lacks_changes_nothing() {
@@ -49,13 +50,20 @@ async fn an_architecture_without_an_image_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_volume_too_small_for_the_image_changes_nothing() {
     let sandbox = sandbox(1);
-    let ada = laptop(&sandbox, ACCESS_KEY, "").await;
-    ada.reach(crate::GONE).await.expect("a look");
-    let least = 8;
-    let settings = format!("[machine.remote-dev]\nvolume_size = {least}\n");
-    let small = laptop(&sandbox, ACCESS_KEY, &settings).await;
-    match small.reach(Goal::Settings).await {
-        Ok(report) => assert!(report.observed.image.present().is_some_and(|image| image.min_size <= least)),
-        Err(problem) => assert_eq!(problem.code, "volume_too_small", "{problem:?}"),
+    let now = sandbox.now();
+    sandbox.set(|conditions| {
+        let name = "nixos/25.11.1234.0123456789ab-aarch64-linux";
+        let mut image = Image::new(REGION, name, "427812963091", Arch::Arm64, now);
+        image.snapshot_gib = 40;
+        conditions.official_images = false;
+        conditions.images.push(image);
+    });
+    let small = laptop(&sandbox, ACCESS_KEY, "[machine.remote-dev]\nvolume_size = 30\n").await;
+    for goal in [Goal::Settings, Goal::Reachable] {
+        let problem = refused(&sandbox, &small, goal, "too small").await;
+        assert_eq!((problem.code, problem.exit), ("volume_too_small", Exit::Refused), "{problem:?}");
+        assert!(problem.what.contains("40 GiB"), "{problem}");
     }
+    let large = laptop(&sandbox, ACCESS_KEY, "[machine.remote-dev]\nvolume_size = 40\n").await;
+    comes_whole(&sandbox, &large, "large enough").await;
 }
