@@ -132,8 +132,14 @@ fn text(bytes: &[u8]) -> String {
 /// One case, from the crash to the idle run.
 async fn case(line: &str, after: usize, from: Option<&Path>) {
     let name = format!("{line}, killed after changing call {after}");
-    let rig = Rig::new(from).await;
-    assert!(rig.killed(line, after).await, "{name}: it came to its end");
+    let mut rig = Rig::new(from).await;
+    let mut tries = 0;
+    // Some runs need fewer calls: a subnet that goes first takes its use of the route table along.
+    while !rig.killed(line, after).await {
+        tries += 1;
+        assert!(tries < 20, "{name}: it always comes to its end");
+        rig = Rig::new(from).await;
+    }
 
     let status = rig.run("status").await;
     let told = text(&status.stderr);

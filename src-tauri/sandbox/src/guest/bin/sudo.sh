@@ -38,7 +38,7 @@ while [ $# -gt 0 ]; do
       esac
     done
     ;;
-  *=*) export "$1"; shift ;;
+  *=*) export "${1?}"; shift ;;
   *) break ;;
   esac
 done
