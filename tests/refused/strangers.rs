@@ -1,12 +1,13 @@
 //! What is not ours: things with our names, and somebody else's machine.
 
+use holdfast::converge;
 use holdfast::problem::Exit;
 use holdfast::world::World as _;
 use holdfast_core::machine::TAG_MACHINE;
 use holdfast_core::plan::Goal;
 use holdfast_core::status::{State, Status};
 use holdfast_sandbox::{ACCESS_KEY, Principal, Region, Sandbox, Tags, World};
-use holdfast_tests::sandbox;
+use holdfast_tests::{Agreeing, sandbox};
 
 use crate::{ACCOUNT, GONE, REGION, laptop, refused, whole};
 
@@ -89,6 +90,19 @@ async fn somebody_elses_machine_may_be_looked_at_and_nothing_else() {
         assert_eq!(state, if on { State::On } else { State::Off });
         ada.reach(Goal::Stopped).await.expect("a stop by its owner");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_adopted_belongs_to_its_new_owner() {
+    let (sandbox, ada) = whole().await;
+    sandbox.set(|conditions| conditions.principals.push(Principal::user(ACCOUNT, "bob", BOB)));
+    let bob = laptop(&sandbox, BOB, "").await;
+    let witness = Agreeing::default();
+    assert_eq!(converge::adopt(&bob.aws, &bob.store, &bob.desired, &witness).await.expect("an adoption"), 3);
+    assert_eq!(converge::adopt(&bob.aws, &bob.store, &bob.desired, &witness).await.expect("an idle one"), 0);
+    assert_eq!(bob.reach(Goal::Settings).await.expect("an apply").performed, 0);
+    assert_eq!(refused(&sandbox, &ada, Goal::Settings, "ada").await.code, "other_owner");
+    bob.reach(GONE).await.expect("a destroy by the new owner");
 }
 
 /// One thing of somebody else's under our tag is enough, whichever it is.

@@ -181,6 +181,14 @@ pub fn reboot(desired: &Desired, observed: &Observed) -> Plan {
     Plan { goal: Goal::Reachable, steps, waiting: Vec::new(), blocked, notes }
 }
 
+/// The plan to make the caller the owner of everything that carries the machine's tag: tags, and nothing else. What
+/// merely has our names is not touched.
+pub fn adoption(desired: &Desired, observed: &Observed) -> Plan {
+    let steps = guard::adoption(desired, observed).into_iter();
+    let steps = steps.map(|step| Planned::new(desired, observed, step, 0)).collect();
+    Plan { goal: Goal::Settings, steps, waiting: Vec::new(), blocked: Vec::new(), notes: Vec::new() }
+}
+
 /// A plan longer than this repeats itself, which the property tests rule out.
 const MAX_ROUNDS: usize = 64;
 

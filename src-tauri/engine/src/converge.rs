@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::machine::{Desired, Instance, Observed, Power};
 use holdfast_core::names::InstanceId;
-use holdfast_core::plan::{self, Consent, Goal, Made, Plan, Step, Waiting};
+use holdfast_core::plan::{self, Consent, Goal, Made, Plan, Planned, Step, Waiting};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::problem::Problem;
@@ -217,6 +217,31 @@ pub async fn restart<W: World>(
     }
     drop(lock);
     converge(world, store, "restart", desired, Goal::Reachable, witness).await
+}
+
+/// Makes the caller the owner of everything that carries the machine's tag. Interrupted, it goes on when it is run again.
+///
+/// # Errors
+/// A machine that is locked, and what AWS refuses.
+pub async fn adopt<W: World>(
+    world: &W,
+    store: &Store,
+    desired: &Desired,
+    witness: &impl Witness,
+) -> Result<usize, Problem> {
+    let _lock = store.lock(&desired.key(), "adopt")?;
+    let observed = world.observe(desired, Goal::Settings).await?;
+    let plan = plan::adoption(desired, &observed);
+    for Planned { step, .. } in &plan.steps {
+        witness.event(Event::Started(step));
+        match world.perform(desired, step).await {
+            Ok(_) => witness.event(Event::Finished(step)),
+            Err(Failure::NotYet(problem) | Failure::Changed(problem) | Failure::Refused(problem)) => {
+                return Err(problem);
+            }
+        }
+    }
+    Ok(plan.steps.len())
 }
 
 /// What was tried, and when.

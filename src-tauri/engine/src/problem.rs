@@ -273,6 +273,7 @@ impl Problem {
                 Self::new("other_owner", format!("{resource} of the machine {machine} belongs to {owner}"))
                     .because(format!("you are {caller}"))
                     .hint("name your own machine otherwise, or set another user: holdfast settings set user NAME")
+                    .hint("if it is to be yours: holdfast adopt")
             }
             Blocked::Foreign { what, resource, name } => {
                 let there =
@@ -367,6 +368,13 @@ impl Problem {
             Goal::Gone(_) => "Nothing was changed: destroying needs your word",
         };
         Self::new("no_consent", what).hint("say yes at the prompt, or add --yes").exit(Exit::Refused)
+    }
+
+    /// A machine of somebody else's that nobody agreed to take over.
+    pub fn not_adopted() -> Self {
+        Self::new("no_consent", "Nothing was changed: taking over somebody else's machine needs your word")
+            .hint("type the machine's name at the prompt, or add --yes")
+            .exit(Exit::Refused)
     }
 
     /// A session that was ended from outside, with what the agent said.

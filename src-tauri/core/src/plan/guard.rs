@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::remove::serves_stranger;
 use super::winners::is_ours;
 use super::{
-    Arch, Desired, Fact, Goal, Observed, Owner, Power, TAG_MAKER, TAG_OWNER, Tags, VpcId, Why, Winners,
+    Arch, Desired, Fact, Goal, Observed, Owner, Power, Step, TAG_MAKER, TAG_OWNER, Tags, VpcId, Why, Winners,
 };
 
 /// Something that forbids every step. Nothing has been changed.
@@ -157,6 +157,51 @@ fn denied<T>(what: &'static str, fact: &Fact<T>) -> Option<Blocked> {
 /// The first thing of the machine that somebody else made. One is enough: nothing is done then.
 fn other_owner(desired: &Desired, observed: &Observed) -> Option<Blocked> {
     let caller = observed.caller.present()?;
+    let (thing, tags) = strangers(desired, observed, caller).next()?;
+    let resource = match thing {
+        Thing::Ec2(id) => id.to_owned(),
+        Thing::Role => desired.role_name(),
+        Thing::Profile => desired.profile_name(),
+    };
+    Some(Blocked::OtherOwner { resource, owner: owner(tags), caller: caller.clone() })
+}
+
+/// Makes the caller the owner of everything that carries the machine's tag.
+pub(super) fn adoption(desired: &Desired, observed: &Observed) -> Vec<Step> {
+    let Some(caller) = observed.caller.present() else { return Vec::new() };
+    let tags = Tags::from([(TAG_OWNER.to_owned(), caller.to_string())]);
+    let (mut resources, mut steps) = (Vec::new(), Vec::new());
+    for (thing, _) in strangers(desired, observed, caller) {
+        match thing {
+            Thing::Ec2(id) => resources.push(id.to_owned()),
+            Thing::Role => steps.push(Step::TagRole { tags: tags.clone() }),
+            Thing::Profile => steps.push(Step::TagProfile { tags: tags.clone() }),
+        }
+    }
+    if !resources.is_empty() {
+        steps.push(Step::Tag { resources, tags });
+    }
+    steps
+}
+
+/// Something that carries tags.
+#[derive(Clone, Copy)]
+enum Thing<'a> {
+    Ec2(&'a str),
+    Role,
+    Profile,
+}
+
+fn owner(tags: &Tags) -> Option<Owner> {
+    tags.get(TAG_OWNER).map(|tag| Owner::from_tag(tag))
+}
+
+/// Everything that carries the machine's tag and belongs to somebody else.
+fn strangers<'a>(
+    desired: &Desired,
+    observed: &'a Observed,
+    caller: &'a Owner,
+) -> impl Iterator<Item = (Thing<'a>, &'a Tags)> {
     let key = desired.key();
     let alive = observed.instances.all().iter().filter(|i| i.power != Power::Terminated);
     let ec2 = (observed.vpcs.all().iter().map(|r| (r.id.as_str(), &r.tags)))
@@ -166,13 +211,11 @@ fn other_owner(desired: &Desired, observed: &Observed) -> Option<Blocked> {
         .chain(observed.groups.all().iter().map(|r| (r.id.as_str(), &r.tags)))
         .chain(alive.map(|r| (r.id.as_str(), &r.tags)))
         .chain(observed.volumes.all().iter().map(|r| (r.id.as_str(), &r.tags)))
-        .map(|(id, tags)| (id.to_owned(), tags));
-    let iam = (observed.role.present().map(|role| (desired.role_name(), &role.tags)).into_iter())
-        .chain(observed.profile.present().map(|profile| (desired.profile_name(), &profile.tags)));
-    let mut ours = ec2.chain(iam).filter(|(_, tags)| is_ours(&key, tags));
-    let owner = |tags: &Tags| tags.get(TAG_OWNER).map(|tag| Owner::from_tag(tag));
-    let (resource, tags) = ours.find(|(_, tags)| owner(tags).as_ref() != Some(caller))?;
-    Some(Blocked::OtherOwner { resource, owner: owner(tags), caller: caller.clone() })
+        .map(|(id, tags)| (Thing::Ec2(id), tags));
+    let role = observed.role.present().map(|role| (Thing::Role, &role.tags));
+    let profile = observed.profile.present().map(|profile| (Thing::Profile, &profile.tags));
+    let all = ec2.chain(role).chain(profile);
+    all.filter(move |(_, tags)| is_ours(&key, tags) && owner(tags).as_ref() != Some(caller))
 }
 
 fn several_instances(desired: &Desired, observed: &Observed) -> Option<Blocked> {

@@ -89,6 +89,8 @@ enum Command {
     Stop(Yes),
     /// Switch the machine off and on.
     Restart(Yes),
+    /// Take over a machine that carries this machine's tag and belongs to another AWS identity.
+    Adopt(Yes),
     /// Show the machine's state and cost.
     Status {
         /// As JSON.
@@ -221,6 +223,7 @@ impl Parting {
             | Command::Destroy { .. }
             | Command::Start(_)
             | Command::Stop(_)
+            | Command::Adopt(_)
             | Command::Restart(_) => Self::GoOn,
             Command::Plan { .. }
             | Command::Status { watch: false, .. }
@@ -275,6 +278,7 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         }
         Command::Start(yes) => machine::start(&Context::open(global).await?, yes.yes).await,
         Command::Stop(yes) => machine::stop(&Context::open(global).await?, yes.yes).await,
+        Command::Adopt(yes) => machine::adopt(&Context::open(global).await?, yes.yes).await,
         Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,
         Command::Status { json, watch } => status::run(&Context::open(global).await?, json, watch).await,
         Command::Connect => session::connect(&Context::open(global).await?, interrupts).await,

@@ -1,8 +1,8 @@
 //! On and off, and instances in every state.
 
 use super::fixture::*;
-use crate::machine::{Fact, Observed, Power, Snapshot, SnapshotProgress, Why};
-use crate::plan::{Blocked, Goal, Step, client_token, plan, reboot};
+use crate::machine::{Fact, Observed, Owner, Power, Snapshot, SnapshotProgress, Why};
+use crate::plan::{Blocked, Goal, Step, adoption, client_token, plan, reboot};
 
 const POWERS: [(&str, Power); 6] = [
     ("pending", Power::Pending),
@@ -321,4 +321,28 @@ fn a_quick_look_keeps_what_it_leaves_out() {
     assert_eq!(blank.vpcs, denied);
     known.learn(Observed { role: Fact::Absent, ..Observed::unknown(ME) });
     assert_eq!(known.role, Fact::Absent);
+}
+
+#[test]
+fn adoption_takes_over_what_carries_our_tag_and_nothing_else() {
+    let mut world = whole();
+    assert_eq!(adoption(&wanted(), &world).steps, []);
+    world.caller = Fact::Present(Owner::from_tag("123456789012/user/grace"));
+    assert!(!plan(&wanted(), &world, Goal::Settings).blocked.is_empty());
+    let adopted = adoption(&wanted(), &world).steps;
+    for planned in &adopted {
+        assert!(matches!(planned.step, Step::Tag { .. } | Step::TagRole { .. } | Step::TagProfile { .. }));
+        world = world.after(&wanted(), &planned.step, None);
+    }
+    assert_eq!(adopted.len(), 3);
+    assert_eq!(show(&wanted(), &world, Goal::Settings), "nothing to do\n");
+    assert_eq!(adoption(&wanted(), &world).steps, []);
+    let foreign = but(|w| {
+        vpc(w).tags.remove(crate::machine::TAG_MACHINE);
+        w.caller = Fact::Present(Owner::from_tag("123456789012/user/grace"));
+    });
+    let id = foreign.vpcs.all().first().map(|vpc| vpc.id.to_string()).unwrap();
+    let steps = adoption(&wanted(), &foreign).steps;
+    let named = |step: &Step| matches!(step, Step::Tag { resources, .. } if resources.contains(&id));
+    assert!(!steps.iter().any(|planned| named(&planned.step)));
 }
