@@ -24,6 +24,8 @@ fn help_shows_the_commands_and_how_to_begin() {
       start        Switch the machine on
       stop         Switch the machine off. Everything on it ends, the volume stays
       restart      Switch the machine off and on
+      adopt        Take over a machine that carries this machine's tag and belongs to another AWS
+                   identity
       status       Show the machine's state and cost
       connect      Open a shell on the machine
       exec         Run one command on the machine; its output and exit code are this command's
@@ -34,8 +36,8 @@ fn help_shows_the_commands_and_how_to_begin() {
 
     Options:
       -m, --machine <NAME>  The machine; the default one of the settings if left out [env:
-                            HOLDFAST_MACHINE=]
-          --sandbox         Use a sandbox on this computer instead of AWS [env: HOLDFAST_SANDBOX=]
+                            HOLDFAST_MACHINE]
+          --sandbox         Use a sandbox on this computer instead of AWS [env: HOLDFAST_SANDBOX]
       -v, --verbose...      Show every call to AWS; twice for more
       -h, --help            Print help
       -V, --version         Print version
@@ -66,8 +68,8 @@ fn help_shows_the_commands_and_how_to_begin() {
 
     Options:
       -m, --machine <NAME>  The machine; the default one of the settings if left out [env:
-                            HOLDFAST_MACHINE=]
-          --sandbox         Use a sandbox on this computer instead of AWS [env: HOLDFAST_SANDBOX=]
+                            HOLDFAST_MACHINE]
+          --sandbox         Use a sandbox on this computer instead of AWS [env: HOLDFAST_SANDBOX]
       -v, --verbose...      Show every call to AWS; twice for more
       -h, --help            Print help (see more with '--help')
 
@@ -139,7 +141,7 @@ fn a_plan_on_an_empty_account_says_it_all_and_changes_nothing() {
     → holdfast up  makes the machine
     exit 0
     ");
-    assert_snapshot!(shape(&home.run("--sandbox status --json").well().json()), @r#"{"instance":null,"interrupted":null,"machine":"text","monthly":{"address":"number","instance":"number","volume":"number"},"monthly_now":{"address":"number","instance":"number","volume":"number"},"prices_of":"text","reachable":"bool","region":"text","state":"text","user":"text","version":"number"}"#);
+    assert_snapshot!(shape(&home.run("--sandbox status --json").well().json()), @r#"{"instance":null,"interrupted":null,"machine":"text","monthly":{"address":"number","instance":"number","volume":"number"},"monthly_now":{"address":"number","instance":"number","volume":"number"},"prices_of":"text","reachable":"bool","region":"text","state":"text","user":"text","version":"number","working":null}"#);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn tells_what_there_is(home: &Home) {
         (&json["version"], &json["state"], &json["reachable"]),
         (&1.into(), &"on".into(), &true.into())
     );
-    assert_snapshot!(shape(&json), @r#"{"instance":{"id":"text","instance_type":"text","started":"text","stopped":null,"volume_size":"number","zone":"text"},"interrupted":null,"machine":"text","monthly":{"address":"number","instance":"number","volume":"number"},"monthly_now":{"address":"number","instance":"number","volume":"number"},"prices_of":"text","reachable":"bool","region":"text","state":"text","user":"text","version":"number"}"#);
+    assert_snapshot!(shape(&json), @r#"{"instance":{"id":"text","instance_type":"text","started":"text","stopped":null,"volume_size":"number","zone":"text"},"interrupted":null,"machine":"text","monthly":{"address":"number","instance":"number","volume":"number"},"monthly_now":{"address":"number","instance":"number","volume":"number"},"prices_of":"text","reachable":"bool","region":"text","state":"text","user":"text","version":"number","working":null}"#);
 
     let apply = home.run("--sandbox apply").well();
     assert!(apply.err.contains("AWS matches the settings; nothing was changed."), "{}", apply.err);
@@ -139,7 +139,7 @@ fn interrupts_commands(home: &Home) {
 
 fn opens_a_shell(home: &Home) {
     let mut terminal = Terminal::run(home, "--sandbox connect");
-    let before = terminal.modes();
+    let before = terminal.before.clone();
     terminal.expect("has no user ada before its configuration is applied");
     terminal.expect("$ ");
     assert!(terminal.is_raw());
@@ -167,7 +167,7 @@ fn opens_a_shell(home: &Home) {
 fn leaves_a_shell_when_told_to(home: &Home) {
     for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
         let mut terminal = Terminal::run(home, "--sandbox connect");
-        let before = terminal.modes();
+        let before = terminal.before.clone();
         terminal.expect("$ ");
         terminal.press("echo $$ >~/shell; echo re'ady'\r");
         terminal.expect("ready\r\n");

@@ -25,6 +25,8 @@ pub(crate) struct Terminal {
     seen: Arc<Mutex<Vec<u8>>>,
     /// How much of it was expected already.
     read: usize,
+    /// Its modes before the program began.
+    pub(crate) before: String,
 }
 
 impl Terminal {
@@ -38,6 +40,7 @@ impl Terminal {
     pub(crate) fn spawn(mut command: Command) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(24, 80)).unwrap();
+        let before = modes(&pts);
         let child = command.spawn_borrowed(&pts).unwrap();
         let (pty, seen) = (Arc::new(pty), Arc::new(Mutex::new(Vec::new())));
         let (from, to) = (Arc::clone(&pty), Arc::clone(&seen));
@@ -47,7 +50,7 @@ impl Terminal {
                 to.lock().unwrap().extend_from_slice(&buffer[..count]);
             }
         });
-        Self { child, pty, pts, seen, read: 0 }
+        Self { child, pty, pts, seen, read: 0, before }
     }
 
     /// What the terminal shows from here on, when it holds `text`.
@@ -80,9 +83,7 @@ impl Terminal {
 
     /// How the terminal is set: input, output and line modes and all control characters.
     pub(crate) fn modes(&self) -> String {
-        let Termios { input_modes, output_modes, local_modes, special_codes, .. } =
-            tcgetattr(&self.pts).unwrap();
-        format!("{input_modes:?} {output_modes:?} {local_modes:?} {special_codes:?}")
+        modes(&self.pts)
     }
 
     /// Whether keys come one by one and are not shown.
@@ -112,4 +113,9 @@ impl Drop for Terminal {
             let _ = self.child.wait();
         }
     }
+}
+
+fn modes(pts: &Pts) -> String {
+    let Termios { input_modes, output_modes, local_modes, special_codes, .. } = tcgetattr(pts).unwrap();
+    format!("{input_modes:?} {output_modes:?} {local_modes:?} {special_codes:?}")
 }

@@ -7,9 +7,9 @@ use super::Home;
 use super::program::{PROGRAM, environment};
 use super::pty::Terminal;
 
-/// The child of the tests below.
-#[test]
-#[ignore = "runs inside a pseudo-terminal only"]
+/// Set for the child of the tests below, which is this same program.
+const CHILD: &str = "HOLDFAST_TEST_RAW_CHILD";
+
 fn raw_terminal_in_a_child() {
     let raw = Raw::enter().unwrap();
     println!("raw\r");
@@ -22,24 +22,26 @@ fn raw_terminal_in_a_child() {
 
 fn child() -> Terminal {
     let program = std::env::current_exe().unwrap();
-    let arguments =
-        ["--exact", "terminal::raw_terminal_in_a_child", "--ignored", "--nocapture", "--test-threads=1"];
-    Terminal::spawn(pty_process::blocking::Command::new(program).args(arguments))
+    let test = "terminal::after_a_drop_and_after_a_panic_the_terminal_is_as_it_was";
+    let arguments = ["--exact", test, "--nocapture", "--test-threads=1"];
+    Terminal::spawn(pty_process::blocking::Command::new(program).args(arguments).env(CHILD, "1"))
 }
 
 #[test]
 fn after_a_drop_and_after_a_panic_the_terminal_is_as_it_was() {
+    if std::env::var_os(CHILD).is_some() {
+        return raw_terminal_in_a_child();
+    }
     for (typed, said) in [("go on\n", "left"), ("panic\n", "as asked for")] {
         let mut terminal = child();
-        let before = terminal.modes();
         terminal.expect("raw\r");
         assert!(terminal.is_raw());
-        assert_ne!(terminal.modes(), before);
+        assert_ne!(terminal.modes(), terminal.before);
         terminal.press(typed);
         let shown = terminal.expect(said);
         assert!(shown.contains("\x1b[?25h"), "the cursor may be hidden: {shown:?}");
         assert_eq!(terminal.end().success(), said == "left");
-        assert_eq!(terminal.modes(), before);
+        assert_eq!(terminal.modes(), terminal.before);
     }
 }
 

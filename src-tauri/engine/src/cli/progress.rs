@@ -17,7 +17,9 @@ use crate::converge::{Event, Witness};
 pub(super) struct Watcher<'a> {
     desired: &'a Desired,
     yes: Asking<'a>,
-    spinner: Option<ProgressBar>,
+    live: bool,
+    /// Not there while the person is asked.
+    spinner: RefCell<Option<ProgressBar>>,
     state: RefCell<State>,
 }
 
@@ -43,34 +45,35 @@ struct State {
 impl<'a> Watcher<'a> {
     pub(super) fn new(desired: &'a Desired, yes: Asking<'a>) -> Self {
         let live = std::io::stderr().is_terminal();
-        let spinner = live.then(|| {
-            let spinner = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
-                spinner.set_style(style);
-            }
-            spinner
-        });
-        Self { desired, yes, spinner, state: RefCell::default() }
+        Self { desired, yes, live, spinner: RefCell::default(), state: RefCell::default() }
     }
 
     fn say(&self, line: &str) {
-        match &self.spinner {
+        match &*self.spinner.borrow() {
             Some(spinner) => spinner.suspend(|| out::talk(line)),
             None => out::talk(line),
         }
     }
 
     fn refresh(&self) {
-        let Some(spinner) = &self.spinner else { return };
+        if !self.live {
+            return;
+        }
         let state = self.state.borrow();
         let doing: Vec<String> = state.running.iter().map(|step| step.words().what).collect();
         let waiting: Vec<&str> = state.waiting.iter().map(Waiting::words).collect();
-        spinner.set_message(if doing.is_empty() && !waiting.is_empty() {
+        let mut spinner = self.spinner.borrow_mut();
+        spinner.get_or_insert_with(new_spinner).set_message(if doing.is_empty() && !waiting.is_empty() {
             format!("waiting for {}", waiting.join(", "))
         } else {
             doing.join(", ")
         });
-        spinner.enable_steady_tick(Duration::from_millis(120));
+    }
+
+    fn hide(&self) {
+        if let Some(spinner) = self.spinner.take() {
+            spinner.finish_and_clear();
+        }
     }
 
     async fn agrees(&self, impact: Impact) -> bool {
@@ -92,18 +95,22 @@ pub(super) async fn agrees_by_name(name: &str) -> bool {
 
 impl Drop for Watcher<'_> {
     fn drop(&mut self) {
-        if let Some(spinner) = &self.spinner {
-            spinner.finish_and_clear();
-        }
+        self.hide();
     }
+}
+
+fn new_spinner() -> ProgressBar {
+    let spinner = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
+        spinner.set_style(style);
+    }
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    spinner
 }
 
 impl Witness for Watcher<'_> {
     async fn consent(&self, observed: &Observed, plan: &Plan) -> Consent {
-        if let Some(spinner) = &self.spinner {
-            spinner.disable_steady_tick();
-            spinner.set_message("");
-        }
+        self.hide();
         let impact = plan.impact();
         if impact != Impact::NONE || !matches!(self.yes, Asking::Seen(_)) {
             self.say(&render(self.desired, observed, plan, Style::stderr()));
@@ -141,7 +148,7 @@ impl Witness for Watcher<'_> {
                 let mut state = self.state.borrow_mut();
                 if state.waiting != waiting {
                     state.waiting = waiting.to_vec();
-                    if self.spinner.is_none() {
+                    if !self.live {
                         let words: Vec<&str> = waiting.iter().map(Waiting::words).collect();
                         out::talk(&format!("  waiting for {}", words.join(", ")));
                     }

@@ -232,9 +232,19 @@ async fn serve() -> Result<(), Problem> {
     let sandbox = Sandbox::open(folder.join("world"), options).map_err(|error| files(&error))?;
     let file = running_file()?;
     write_own(&file, &serde_json::json!(running).to_string()).map_err(|error| files(&error))?;
-    sandbox.serve(listener).await.map_err(|error| files(&error))?;
+    tokio::select! {
+        served = sandbox.serve(listener) => served.map_err(|error| files(&error))?,
+        () = removed(&file) => {}
+    }
     let _ = fs::remove_file(file);
     Ok(())
+}
+
+/// Whoever removes the folder by hand leaves nobody who could end the process otherwise.
+async fn removed(file: &Path) {
+    while file.exists() {
+        sleep(Duration::from_secs(5)).await;
+    }
 }
 
 /// Makes a folder that is this user's alone, also if it is there already.
