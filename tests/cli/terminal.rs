@@ -10,6 +10,7 @@ use super::pty::Terminal;
 /// Set for the child of the tests below, which is this same program.
 const CHILD: &str = "HOLDFAST_TEST_RAW_CHILD";
 
+#[expect(clippy::print_stdout, reason = "the parent reads it")]
 fn raw_terminal_in_a_child() {
     let raw = Raw::enter().unwrap();
     println!("raw\r");
