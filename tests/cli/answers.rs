@@ -23,7 +23,7 @@ fn help_shows_the_commands_and_how_to_begin() {
       destroy      Remove the machine and everything that holds it up
       start        Switch the machine on
       stop         Switch the machine off. Everything on it ends, the volume stays
-      restart      Switch the machine off and on
+      restart      Restart the machine where it is
       adopt        Take over a machine that carries this machine's tag and belongs to another AWS
                    identity
       status       Show the machine's state and cost

@@ -87,7 +87,7 @@ enum Command {
     Start(Yes),
     /// Switch the machine off. Everything on it ends, the volume stays.
     Stop(Yes),
-    /// Switch the machine off and on.
+    /// Restart the machine where it is.
     Restart(Yes),
     /// Take over a machine that carries this machine's tag and belongs to another AWS identity.
     Adopt(Yes),
