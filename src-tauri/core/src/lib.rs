@@ -2,6 +2,7 @@
 //!
 //! No clock, no file, no environment, no network and no async runtime: time and randomness are arguments.
 
+pub mod app;
 pub mod machine;
 pub mod names;
 pub mod plan;
@@ -10,4 +11,5 @@ pub mod script;
 pub mod session;
 pub mod settings;
 pub mod status;
+pub mod terminal;
 pub mod time;

@@ -28,7 +28,7 @@ mod guard;
 mod remove;
 mod step;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod winners;
 
 pub use guard::{Blocked, Note};

@@ -82,6 +82,11 @@ pub fn hourly(region: &str, instance_type: &str) -> Option<Money> {
     Some(Money(steps * step))
 }
 
+/// The codes of the regions whose prices are known.
+pub fn regions() -> &'static [&'static str] {
+    &TABLE.regions
+}
+
 /// The price of one GiB of gp3 storage for a month, with the 3000 IOPS and 125 MiB/s that are included.
 pub fn gp3_gib_month(region: &str) -> Option<Money> {
     let row = TABLE.rows.iter().find(|row| row.family == "gp3")?;

@@ -34,7 +34,7 @@ pub struct Status {
 }
 
 /// The state of a machine, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, specta::Type)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// There is none.

@@ -50,6 +50,8 @@ pub enum Event<'a> {
     Surprised(&'a Step, &'a Problem),
     /// Nothing can be done but wait.
     Waiting(&'a [Waiting]),
+    /// The world was looked at.
+    Saw(&'a Observed),
 }
 
 /// The end of an operation that reached its goal.
@@ -80,6 +82,7 @@ pub async fn converge<W: World>(
     let _lock = store.lock(&desired.key(), operation)?;
     let intent = store.intent(&desired.key());
     let mut observed = world.observe(desired, goal).await?;
+    witness.event(Event::Saw(&observed));
     let first = plan::plan(desired, &observed, goal);
     if let Some(blocked) = first.blocked.first() {
         return Err(Problem::blocked(desired, blocked));
@@ -169,6 +172,7 @@ pub async fn converge<W: World>(
             patience.wait(&next.waiting).await?;
         }
         observed = world.observe(desired, goal).await?;
+        witness.event(Event::Saw(&observed));
         if let Some(instance) = journal.ended(&observed) {
             // The next one would end alike, and so would all after it.
             return Err(Problem::launch_failed(instance));

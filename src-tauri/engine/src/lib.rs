@@ -1,11 +1,15 @@
 //! Holdfast's engine: effects, and the command line `holdfast`.
 
+pub mod app;
 pub mod aws;
 pub mod cli;
 pub mod connect;
 pub mod converge;
 pub mod editor;
+pub mod open;
 pub mod problem;
+pub mod process;
+pub mod sandbox;
 pub mod store;
 pub mod terminal;
 pub mod world;

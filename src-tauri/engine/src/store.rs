@@ -237,6 +237,18 @@ impl Store {
         }
     }
 
+    /// Keeps `value` in the file `name` of the state folder, for this user alone.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub(crate) fn write_private(&self, name: &str, value: &impl Serialize) -> Result<PathBuf, StoreError> {
+        let path = self.state.join(name);
+        make_folder(path.parent().unwrap_or(&self.state), Privacy::Own)?;
+        write_json(&path, value)?;
+        Ok(path)
+    }
+
     /// The note that says what an operation on the machine `key` was about to do. Only the holder of the machine's lock
     /// may write or clear it.
     pub fn intent(&self, key: &str) -> IntentFile {

@@ -66,6 +66,58 @@ pub enum Note {
     GatewayElsewhere { gateway: String, network: String },
 }
 
+impl Note {
+    /// The note as a text that goes on after a colon.
+    pub fn words(&self, desired: &Desired) -> String {
+        match self {
+            Self::ExtraPolicies { policies } => format!(
+                "the role carries policies that Holdfast did not give it: {}. The machine may do more than it should.",
+                policies.join(", ")
+            ),
+            Self::TypeDiffers { is } => {
+                format!(
+                    "the instance is {is}, the settings say {}. Nothing changes that yet.",
+                    desired.instance_type
+                )
+            }
+            Self::SizeDiffers { is } => {
+                format!(
+                    "the volume has {is} GiB, the settings say {}. Nothing changes that yet.",
+                    desired.volume_size
+                )
+            }
+            Self::Duplicate { resource } => {
+                format!("{resource} was made twice, by another computer; Holdfast there will remove it.")
+            }
+            Self::ManagedPolicyMissing { profile } => format!(
+                "the instance profile {profile} lacks AmazonSSMManagedInstanceCore; unless another policy of it lets the \
+                 agent talk to SSM, the machine cannot be reached."
+            ),
+            Self::KeptVolume { volume, size } => {
+                format!("{volume} ({size} GiB) was kept when its instance went, and costs on.")
+            }
+            Self::NetworkDiffers { is } => {
+                format!(
+                    "the instance is in {is}, the settings ask for another network. It stays where it is."
+                )
+            }
+            Self::ProfileDiffers { is } => format!(
+                "the instance has {}, the settings say {}; its agent may not reach SSM.",
+                is.as_ref().map_or_else(
+                    || "no instance profile".to_owned(),
+                    |is| format!("the instance profile {is}")
+                ),
+                desired.profile_name()
+            ),
+            Self::GatewayElsewhere { gateway, network } => {
+                format!(
+                    "{gateway} is the machine's, but attached to {network}, which is not. It is left alone."
+                )
+            }
+        }
+    }
+}
+
 pub(super) fn blocked(
     desired: &Desired,
     observed: &Observed,

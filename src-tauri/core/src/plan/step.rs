@@ -207,7 +207,7 @@ impl Consent {
 }
 
 /// The group that a step stands in when a plan is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, specta::Type)]
 #[serde(rename_all = "snake_case")]
 pub enum Area {
     /// VPC, subnet, gateway, routes, group.
@@ -219,7 +219,7 @@ pub enum Area {
 }
 
 /// What a step does to its object, as a diff marks it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, specta::Type)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// `+`

@@ -3,7 +3,7 @@
 mod company;
 mod destroy;
 mod drift;
-mod fixture;
+pub(crate) mod fixture;
 mod guarded;
 mod power;
 mod properties;

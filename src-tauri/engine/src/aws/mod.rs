@@ -25,6 +25,16 @@ mod tests;
 pub use clients::{Aws, Options};
 pub use error::call_error;
 
+impl Aws {
+    /// Whether the machine is on and can be reached, and nothing else: a look that is cheap enough to be repeated.
+    ///
+    /// # Errors
+    /// What forbids looking.
+    pub async fn glance(&self, desired: &Desired) -> Result<Observed, Problem> {
+        Ok(observe::glance(self, desired).await?)
+    }
+}
+
 impl World for Aws {
     async fn observe(&self, desired: &Desired, goal: Goal) -> Result<Observed, Problem> {
         Ok(observe::observe(self, desired, goal).await?)

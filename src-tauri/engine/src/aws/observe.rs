@@ -66,6 +66,18 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
     Ok(observed)
 }
 
+/// Whether the machine is on and can be reached, in one call, or two when it is on: for whoever looks again and again.
+///
+/// Only what carries our tag is seen, and only instances. An instance that AWS has forgotten is no longer in the list.
+pub(super) async fn glance(aws: &Aws, desired: &Desired) -> Result<Observed, CallError> {
+    let look = Look { aws, desired, goal: Goal::Reachable };
+    let instances = seen(look.list_instances(look.ours()).await)?;
+    let glanced = Observed { instances, ..Observed::unknown(&aws.maker) };
+    let running = glanced.winners(desired).instance.filter(|instance| instance.power == Power::Running);
+    let agent = look.agent(running.map(|instance| instance.id.clone())).await?;
+    Ok(Observed { agent, ..glanced })
+}
+
 /// What decides whether an instance may be made now: the VPCs and instances with our tag, and the profile's claim.
 pub(super) async fn rivals(aws: &Aws, desired: &Desired) -> Result<Observed, CallError> {
     let look = Look { aws, desired, goal: Goal::Settings };

@@ -15,6 +15,16 @@ pub async fn sign_in_command(desired: &Desired) -> Option<String> {
     command(name, |profile, key| sections.get_profile(profile)?.get(key))
 }
 
+/// The names of all profiles in the AWS configuration; none where it cannot be read.
+pub async fn names() -> Vec<String> {
+    let source = source::load(&Env::real(), &Fs::real(), &EnvConfigFiles::default()).await;
+    let sections = source.ok().and_then(|source| EnvConfigSections::parse(source).ok());
+    let mut names: Vec<String> =
+        sections.iter().flat_map(EnvConfigSections::profiles).map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
 fn command<'a>(name: &'a str, get: impl Fn(&'a str, &str) -> Option<&'a str>) -> Option<String> {
     let mut profile = name;
     // A role's credentials come from another profile; a circle of those is somebody's mistake, not ours to follow.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Context;
 use super::ask::{ask, confirm};
 use super::out::{self, Style};
-use super::plan::{note, render};
+use super::plan::render;
 use super::progress::{Asking, Watcher, agrees_by_name};
 use crate::converge::{self, Report};
 use crate::problem::Problem;
@@ -189,7 +189,7 @@ async fn must_exist(context: &Context, goal: Goal) -> Result<(), Problem> {
 
 fn notes(context: &Context, report: &Report) {
     for found in plan::decide(&context.desired, &report.observed, Goal::Settings).notes {
-        out::talk(&format!("{} {}", Style::stderr().yellow("Note:"), note(&context.desired, &found)));
+        out::talk(&format!("{} {}", Style::stderr().yellow("Note:"), found.words(&context.desired)));
     }
 }
 

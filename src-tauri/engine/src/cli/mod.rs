@@ -10,7 +10,9 @@ use holdfast_core::names::{MachineName, UserName};
 use holdfast_core::settings::Settings;
 
 use crate::aws::{Aws, Options};
+use crate::open::{enter, open, window_arguments};
 use crate::problem::{Exit, Problem};
+use crate::sandbox as local;
 use crate::store::{self, Store};
 
 mod ask;
@@ -101,7 +103,23 @@ enum Command {
         watch: bool,
     },
     /// Open a shell on the machine.
-    Connect,
+    Connect {
+        /// Wait for Enter after a problem, since the window closes with this command.
+        #[arg(long, hide = true)]
+        hold: bool,
+    },
+    /// Open a terminal window with a shell on the machine.
+    Open {
+        /// Say a problem as JSON, for the app.
+        #[arg(long, hide = true)]
+        json: bool,
+    },
+    /// What runs in such a window.
+    #[command(hide = true)]
+    Window {
+        /// What it is to run.
+        order: std::path::PathBuf,
+    },
     /// Run one command on the machine; its output and exit code are this command's.
     ///
     /// One argument is a line for the shell; several are one program and its arguments, handed over exactly.
@@ -152,6 +170,7 @@ pub fn run() -> ExitCode {
         }
     };
     let parting = Parting::of(&cli.command);
+    let hold = matches!(cli.command, Command::Connect { hold: true });
     let interrupts = Interrupts::default();
     let ended = runtime.block_on(async {
         tokio::select! {
@@ -166,6 +185,10 @@ pub fn run() -> ExitCode {
         Some(Ok(code)) => code,
         Some(Err(problem)) => {
             out::problem(&problem);
+            if hold {
+                out::talk("\nEnter closes this window.");
+                let _ = std::io::stdin().read_line(&mut String::new());
+            }
             problem.exit as u8
         }
         None => {
@@ -227,7 +250,9 @@ impl Parting {
             | Command::Restart(_) => Self::GoOn,
             Command::Plan { .. }
             | Command::Status { watch: false, .. }
-            | Command::Connect
+            | Command::Connect { .. }
+            | Command::Open { .. }
+            | Command::Window { .. }
             | Command::Exec { .. }
             | Command::Settings { .. }
             | Command::Sandbox { .. }
@@ -281,7 +306,19 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Adopt(yes) => machine::adopt(&Context::open(global).await?, yes.yes).await,
         Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,
         Command::Status { json, watch } => status::run(&Context::open(global).await?, json, watch).await,
-        Command::Connect => session::connect(&Context::open(global).await?, interrupts).await,
+        Command::Connect { .. } => session::connect(&Context::open(global).await?, interrupts).await,
+        Command::Open { json } => {
+            let opened =
+                open(&store(global)?, window_arguments(global.machine.as_ref(), global.sandbox)).await;
+            match opened {
+                Err(problem) if json => {
+                    out::json(&crate::open::Refused::from(problem))?;
+                    Ok(Exit::Problem as u8)
+                }
+                opened => opened.map(|()| 0),
+            }
+        }
+        Command::Window { order } => enter(&order),
         Command::Exec { command } => session::exec(&Context::open(global).await?, &command, interrupts).await,
     }
 }
@@ -297,7 +334,13 @@ impl Context {
     async fn open(global: &Global) -> Result<Self, Problem> {
         let store = store(global)?;
         let desired = desired(global, &load(global, &store)?)?;
-        let mut options = if global.sandbox { sandbox::endpoint().await? } else { Options::default() };
+        let mut options = Options::default();
+        if global.sandbox {
+            options = local::endpoint().await?;
+            out::talk(
+                "Sandbox: this is not AWS. Nothing costs money, and the machine is a shell on this computer.",
+            );
+        }
         options.maker = store.maker()?;
         let aws = Aws::connect(&desired, options).await;
         Ok(Self { store, desired, aws })
@@ -306,7 +349,7 @@ impl Context {
 
 /// Where settings and state are; the sandbox has its own, so that trying things out changes nothing real.
 fn store(global: &Global) -> Result<Store, Problem> {
-    if global.sandbox { sandbox::store() } else { Ok(Store::open()?) }
+    if global.sandbox { local::store() } else { Ok(Store::open()?) }
 }
 
 /// The user of a machine whose settings name none. In the sandbox it need not fit anything.

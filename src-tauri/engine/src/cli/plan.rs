@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use holdfast_core::machine::{Desired, Observed};
-use holdfast_core::plan::{Area, Change, CostChange, Goal, Impact, Note, Plan, Planned, Step, Waiting};
+use holdfast_core::plan::{Area, Change, CostChange, Goal, Impact, Plan, Planned, Step, Waiting};
 use holdfast_core::price::{self, Money};
 use holdfast_core::status::Status;
 
@@ -36,7 +36,7 @@ pub(super) fn render(desired: &Desired, observed: &Observed, plan: &Plan, style:
         let _ = writeln!(text, "\nIt has to wait for {}.", waiting.join(" and "));
     }
     for note in &plan.notes {
-        let _ = writeln!(text, "\n{} {}", style.yellow("Note:"), self::note(desired, note));
+        let _ = writeln!(text, "\n{} {}", style.yellow("Note:"), note.words(desired));
     }
     if let Some(cost) = cost(desired, observed, plan) {
         let _ = writeln!(text, "\n{cost}");
@@ -128,50 +128,6 @@ fn impact(planned: &Planned, style: Style) -> String {
         Impact { loses_data: true, .. } => style.red("data is lost"),
         Impact { interrupts: true, .. } => style.yellow("ends what runs on it"),
         Impact { loses_data: false, interrupts: false, costs: _ } => String::new(),
-    }
-}
-
-/// What a note says.
-pub(super) fn note(desired: &Desired, note: &Note) -> String {
-    match note {
-        Note::ExtraPolicies { policies } => format!(
-            "the role carries policies that Holdfast did not give it: {}. The machine may do more than it should.",
-            policies.join(", ")
-        ),
-        Note::TypeDiffers { is } => {
-            format!(
-                "the instance is {is}, the settings say {}. Nothing changes that yet.",
-                desired.instance_type
-            )
-        }
-        Note::SizeDiffers { is } => {
-            format!(
-                "the volume has {is} GiB, the settings say {}. Nothing changes that yet.",
-                desired.volume_size
-            )
-        }
-        Note::Duplicate { resource } => {
-            format!("{resource} was made twice, by another computer; Holdfast there will remove it.")
-        }
-        Note::ManagedPolicyMissing { profile } => format!(
-            "the instance profile {profile} lacks AmazonSSMManagedInstanceCore; unless another policy of it lets the \
-             agent talk to SSM, the machine cannot be reached."
-        ),
-        Note::KeptVolume { volume, size } => {
-            format!("{volume} ({size} GiB) was kept when its instance went, and costs on.")
-        }
-        Note::NetworkDiffers { is } => {
-            format!("the instance is in {is}, the settings ask for another network. It stays where it is.")
-        }
-        Note::ProfileDiffers { is } => format!(
-            "the instance has {}, the settings say {}; its agent may not reach SSM.",
-            is.as_ref()
-                .map_or_else(|| "no instance profile".to_owned(), |is| format!("the instance profile {is}")),
-            desired.profile_name()
-        ),
-        Note::GatewayElsewhere { gateway, network } => {
-            format!("{gateway} is the machine's, but attached to {network}, which is not. It is left alone.")
-        }
     }
 }
 

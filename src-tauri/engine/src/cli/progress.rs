@@ -144,6 +144,7 @@ impl Witness for Watcher<'_> {
                 tracing::debug!(?step, %problem, "surprised");
                 self.state.borrow_mut().running.retain(|other| other != step);
             }
+            Event::Saw(_) => {}
             Event::Waiting(waiting) => {
                 let mut state = self.state.borrow_mut();
                 if state.waiting != waiting {

@@ -6,6 +6,7 @@ use holdfast_core::machine::{Fact, Observed, Why};
 use holdfast_core::plan::Goal;
 use holdfast_core::price::Money;
 use holdfast_core::status::{State, Status};
+use holdfast_core::time::find_moment;
 use serde::Serialize;
 
 use super::out::{self, Style};
@@ -191,7 +192,7 @@ fn reason(why: &Why) -> String {
 
 /// How long ago, and the exact moment in AWS's words.
 fn since(text: &str, now: u64) -> String {
-    let Some(moment) = when::find(text) else { return text.to_owned() };
+    let Some(moment) = find_moment(text) else { return text.to_owned() };
     // Why it went off is worth a word where it was not the user.
     let plain = text.strip_prefix("User initiated (").and_then(|rest| rest.strip_suffix(')')).unwrap_or(text);
     format!("{} ago ({plain})", when::span(now.saturating_sub(moment)))

@@ -9,10 +9,10 @@ use crate::machine::{
 };
 use crate::plan::{Change, CostChange, Goal, Leave, Made, Next, Plan, Step, decide, plan};
 
-pub(super) const ME: &str = "laptop-a";
-pub(super) const OTHER: &str = "laptop-b";
-pub(super) const GONE: Goal = Goal::Gone(Leave { volume: false, snapshot: false });
-pub(super) const GOALS: [Goal; 7] = [
+pub(crate) const ME: &str = "laptop-a";
+pub(crate) const OTHER: &str = "laptop-b";
+pub(crate) const GONE: Goal = Goal::Gone(Leave { volume: false, snapshot: false });
+pub(crate) const GOALS: [Goal; 7] = [
     Goal::Settings,
     Goal::Reachable,
     Goal::Stopped,
@@ -22,12 +22,12 @@ pub(super) const GOALS: [Goal; 7] = [
     Goal::Gone(Leave { volume: true, snapshot: true }),
 ];
 
-pub(super) fn id<T: TryFrom<String>>(text: &str) -> T {
+pub(crate) fn id<T: TryFrom<String>>(text: &str) -> T {
     T::try_from(text.to_owned()).ok().unwrap()
 }
 
 /// The machine of the example.
-pub(super) fn wanted() -> Desired {
+pub(crate) fn wanted() -> Desired {
     Desired {
         machine: id("remote-dev"),
         user: id("ada"),
@@ -45,17 +45,17 @@ pub(super) fn wanted() -> Desired {
 }
 
 /// The same in a subnet of the company's.
-pub(super) fn wanted_in_company_subnet() -> Desired {
+pub(crate) fn wanted_in_company_subnet() -> Desired {
     Desired { subnet: Some(id("subnet-cccccccc")), ..wanted() }
 }
 
 /// The same with an instance profile of the company's.
-pub(super) fn wanted_with_company_profile() -> Desired {
+pub(crate) fn wanted_with_company_profile() -> Desired {
     Desired { instance_profile: Some(id("company-ssm")), ..wanted() }
 }
 
 /// An account that has nothing of ours in it, seen completely.
-pub(super) fn empty() -> Observed {
+pub(crate) fn empty() -> Observed {
     Observed {
         caller: Fact::Present(me()),
         maker: ME.to_owned(),
@@ -86,12 +86,12 @@ pub(super) fn empty() -> Observed {
     }
 }
 
-pub(super) fn me() -> Owner {
+pub(crate) fn me() -> Owner {
     Owner::from_tag("123456789012/user/ada")
 }
 
 /// A subnet of the company's, with this way out.
-pub(super) fn company_subnet(way_out: Fact<crate::machine::WayOut>) -> Subnet {
+pub(crate) fn company_subnet(way_out: Fact<crate::machine::WayOut>) -> Subnet {
     Subnet {
         id: id("subnet-cccccccc"),
         vpc: id("vpc-cccccccc"),
@@ -103,7 +103,7 @@ pub(super) fn company_subnet(way_out: Fact<crate::machine::WayOut>) -> Subnet {
 }
 
 /// An instance profile of the company's.
-pub(super) fn company_profile(desired: &Desired) -> Profile {
+pub(crate) fn company_profile(desired: &Desired) -> Profile {
     Profile {
         tags: Tags::new(),
         role: Some("company-role".to_owned()),
@@ -112,12 +112,12 @@ pub(super) fn company_profile(desired: &Desired) -> Profile {
 }
 
 /// The account with all of the machine in it, running; ids are `vpc-00000001` and the like.
-pub(super) fn whole() -> Observed {
+pub(crate) fn whole() -> Observed {
     whole_of(&wanted(), empty())
 }
 
 /// `world` after all that `desired` asks for was made in it.
-pub(super) fn whole_of(desired: &Desired, world: Observed) -> Observed {
+pub(crate) fn whole_of(desired: &Desired, world: Observed) -> Observed {
     let mut ids = Counter::after(0);
     let mut world = reach(desired, world, Goal::Settings, &mut ids).settled();
     for instance in there(&mut world.instances) {
@@ -127,20 +127,20 @@ pub(super) fn whole_of(desired: &Desired, world: Observed) -> Observed {
 }
 
 /// Gives ids to what is made.
-pub(super) trait Ids {
+pub(crate) trait Ids {
     /// The id, beginning with `prefix`, of what the step makes.
     fn next(&mut self, prefix: &'static str, step: &Step) -> String;
 }
 
 /// Counts each kind of thing.
-pub(super) struct Counter {
+pub(crate) struct Counter {
     before: u32,
     made: BTreeMap<&'static str, u32>,
 }
 
 impl Counter {
     /// The first of each kind has the number after this one.
-    pub(super) fn after(before: u32) -> Self {
+    pub(crate) fn after(before: u32) -> Self {
         Self { before, made: BTreeMap::new() }
     }
 }
@@ -154,7 +154,7 @@ impl Ids for Counter {
 }
 
 /// What AWS tells of the new thing.
-pub(super) fn made(step: &Step, ids: &mut impl Ids) -> Option<Made> {
+pub(crate) fn made(step: &Step, ids: &mut impl Ids) -> Option<Made> {
     let mut named = |prefix| ids.next(prefix, step);
     #[expect(clippy::wildcard_enum_match_arm, reason = "no other step makes something with an id")]
     Some(match step {
@@ -171,7 +171,7 @@ pub(super) fn made(step: &Step, ids: &mut impl Ids) -> Option<Made> {
 }
 
 /// Performs the step, as far as a step can be performed here.
-pub(super) fn perform(desired: &Desired, world: Observed, step: &Step, ids: &mut impl Ids) -> Observed {
+pub(crate) fn perform(desired: &Desired, world: Observed, step: &Step, ids: &mut impl Ids) -> Observed {
     let made = made(step, ids);
     let mut world = world.after(desired, step, made.as_ref());
     if let Some(Made::Instance(instance)) = &made {
@@ -184,7 +184,7 @@ pub(super) fn perform(desired: &Desired, world: Observed, step: &Step, ids: &mut
 }
 
 /// Performs whatever is ready, and waits, until nothing is left to do.
-pub(super) fn reach(desired: &Desired, mut world: Observed, goal: Goal, ids: &mut impl Ids) -> Observed {
+pub(crate) fn reach(desired: &Desired, mut world: Observed, goal: Goal, ids: &mut impl Ids) -> Observed {
     for _ in 0..64 {
         let next = decide(desired, &world, goal);
         if next.ready.is_empty() && next.waiting.is_empty() {
@@ -201,11 +201,11 @@ pub(super) fn reach(desired: &Desired, mut world: Observed, goal: Goal, ids: &mu
 }
 
 /// A plan as text: what blocks, what is noted, each step with its round, what is waited for now.
-pub(super) fn show(desired: &Desired, observed: &Observed, goal: Goal) -> String {
+pub(crate) fn show(desired: &Desired, observed: &Observed, goal: Goal) -> String {
     show_plan(&plan(desired, observed, goal))
 }
 
-pub(super) fn show_plan(plan: &Plan) -> String {
+pub(crate) fn show_plan(plan: &Plan) -> String {
     let mut text = String::new();
     for blocked in &plan.blocked {
         let _ = writeln!(text, "blocked: {blocked:?}");
@@ -237,12 +237,12 @@ pub(super) fn show_plan(plan: &Plan) -> String {
     if text.is_empty() { "nothing to do\n".to_owned() } else { text }
 }
 
-pub(super) fn show_next(next: &Next) -> String {
+pub(crate) fn show_next(next: &Next) -> String {
     format!("ready {:#?}\nwaiting {:?}\nblocked {:?}", next.ready, next.waiting, next.blocked)
 }
 
 /// Several cases, each under its name.
-pub(super) fn show_cases(desired: &Desired, goal: Goal, cases: Vec<(&str, Observed)>) -> String {
+pub(crate) fn show_cases(desired: &Desired, goal: Goal, cases: Vec<(&str, Observed)>) -> String {
     let mut text = String::new();
     for (name, world) in cases {
         let _ = writeln!(text, "# {name}\n{}", show(desired, &world, goal));
@@ -251,49 +251,49 @@ pub(super) fn show_cases(desired: &Desired, goal: Goal, cases: Vec<(&str, Observ
 }
 
 /// `whole` with one change.
-pub(super) fn but(change: impl FnOnce(&mut Observed)) -> Observed {
+pub(crate) fn but(change: impl FnOnce(&mut Observed)) -> Observed {
     let mut world = whole();
     change(&mut world);
     world
 }
 
-pub(super) fn instance(world: &mut Observed) -> &mut Instance {
+pub(crate) fn instance(world: &mut Observed) -> &mut Instance {
     first(&mut world.instances)
 }
 
-pub(super) fn volume(world: &mut Observed) -> &mut Volume {
+pub(crate) fn volume(world: &mut Observed) -> &mut Volume {
     first(&mut world.volumes)
 }
 
-pub(super) fn vpc(world: &mut Observed) -> &mut Vpc {
+pub(crate) fn vpc(world: &mut Observed) -> &mut Vpc {
     first(&mut world.vpcs)
 }
 
-pub(super) fn subnet(world: &mut Observed) -> &mut Subnet {
+pub(crate) fn subnet(world: &mut Observed) -> &mut Subnet {
     first(&mut world.subnets)
 }
 
-pub(super) fn gateway(world: &mut Observed) -> &mut Gateway {
+pub(crate) fn gateway(world: &mut Observed) -> &mut Gateway {
     first(&mut world.gateways)
 }
 
-pub(super) fn table(world: &mut Observed) -> &mut RouteTable {
+pub(crate) fn table(world: &mut Observed) -> &mut RouteTable {
     first(&mut world.route_tables)
 }
 
-pub(super) fn group(world: &mut Observed) -> &mut Group {
+pub(crate) fn group(world: &mut Observed) -> &mut Group {
     first(&mut world.groups)
 }
 
-pub(super) fn role(world: &mut Observed) -> &mut Role {
+pub(crate) fn role(world: &mut Observed) -> &mut Role {
     there(&mut world.role)
 }
 
-pub(super) fn profile(world: &mut Observed) -> &mut Profile {
+pub(crate) fn profile(world: &mut Observed) -> &mut Profile {
     there(&mut world.profile)
 }
 
-pub(super) fn there<T>(fact: &mut Fact<T>) -> &mut T {
+pub(crate) fn there<T>(fact: &mut Fact<T>) -> &mut T {
     match fact {
         Fact::Present(thing) => thing,
         Fact::Absent | Fact::Unknown(_) => panic!("it is not there"),
@@ -305,7 +305,7 @@ fn first<T>(list: &mut Fact<Vec<T>>) -> &mut T {
 }
 
 /// The tags of a thing that `maker` made for this machine.
-pub(super) fn tags(part: &str, maker: Option<&str>) -> Tags {
+pub(crate) fn tags(part: &str, maker: Option<&str>) -> Tags {
     let mut tags = Tags::new();
     tags.insert("Name".to_owned(), format!("ada-remote-dev-{part}"));
     tags.insert("do-not-nuke".to_owned(), "true".to_owned());
@@ -316,13 +316,13 @@ pub(super) fn tags(part: &str, maker: Option<&str>) -> Tags {
 }
 
 /// Another VPC with our tag.
-pub(super) fn twin_vpc(id_: &str, maker: &str) -> Vpc {
+pub(crate) fn twin_vpc(id_: &str, maker: &str) -> Vpc {
     let dns = Fact::Present(true);
     Vpc { id: id(id_), tags: tags("vpc", Some(maker)), dns_support: dns.clone(), dns_hostnames: dns }
 }
 
 /// Another subnet with our tag.
-pub(super) fn twin_subnet(id_: &str, vpc: &str, maker: &str) -> Subnet {
+pub(crate) fn twin_subnet(id_: &str, vpc: &str, maker: &str) -> Subnet {
     Subnet {
         id: id(id_),
         vpc: id(vpc),
@@ -334,30 +334,30 @@ pub(super) fn twin_subnet(id_: &str, vpc: &str, maker: &str) -> Subnet {
 }
 
 /// Another gateway with our tag.
-pub(super) fn twin_gateway(id_: &str, vpc: Option<&str>, maker: &str) -> Gateway {
+pub(crate) fn twin_gateway(id_: &str, vpc: Option<&str>, maker: &str) -> Gateway {
     Gateway { id: id(id_), vpc: vpc.map(id), tags: tags("gateway", Some(maker)) }
 }
 
 /// Another route table with our tag.
-pub(super) fn twin_table(id_: &str, vpc: &str, maker: &str) -> RouteTable {
+pub(crate) fn twin_table(id_: &str, vpc: &str, maker: &str) -> RouteTable {
     let tags = tags("routes", Some(maker));
     RouteTable { id: id(id_), vpc: id(vpc), default_gateway: None, associations: vec![], tags }
 }
 
 /// Another group with our tag.
-pub(super) fn twin_group(id_: &str, vpc: &str, maker: &str) -> Group {
+pub(crate) fn twin_group(id_: &str, vpc: &str, maker: &str) -> Group {
     Group { id: id(id_), vpc: id(vpc), inbound: vec![], outbound: true, tags: tags("group", Some(maker)) }
 }
 
 /// The claim of the instance profile.
-pub(super) fn claim(world: &mut Observed, vpc: Option<&str>) {
+pub(crate) fn claim(world: &mut Observed, vpc: Option<&str>) {
     let tags = &mut profile(world).tags;
     tags.remove(TAG_NETWORK);
     tags.extend(vpc.map(|vpc| (TAG_NETWORK.to_owned(), vpc.to_owned())));
 }
 
 /// The instance has gone this way.
-pub(super) fn powered(power: Power) -> Observed {
+pub(crate) fn powered(power: Power) -> Observed {
     but(|world| {
         let off = !matches!(power, Power::Running | Power::Pending);
         instance(world).power = power;

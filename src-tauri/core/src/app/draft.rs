@@ -1,0 +1,97 @@
+//! Settings as they are read from the file, and as somebody typed them in the window.
+
+use super::Setup;
+use super::view::{Changed, Draft, FieldError, Key};
+use crate::machine::Desired;
+use crate::names::UserName;
+use crate::settings::{self, Origin, Settings, SettingsError};
+
+/// What a draft makes of the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drafted {
+    /// The text of the file.
+    pub text: String,
+    /// What is wanted of the machine then.
+    pub desired: Desired,
+}
+
+impl Setup {
+    /// Reads the text of the settings file for its default machine. `login` is the user of a machine whose settings
+    /// name none.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn read(text: String, login: Option<UserName>) -> Result<Self, Vec<SettingsError>> {
+        let settings = Settings::parse(&text, login.as_ref())?;
+        let Some(desired) = settings.machine(None).cloned() else { return Err(Vec::new()) };
+        let set = settings::show(&settings)
+            .into_iter()
+            .filter(|shown| shown.origin == Origin::Set && shown.machine.as_ref() == Some(&desired.machine));
+        let set: Vec<String> = set.map(|shown| shown.key).collect();
+        let given = Key::ALL.into_iter().filter(|key| set.iter().any(|set| set == key.word())).collect();
+        Ok(Self { text, desired, given, login })
+    }
+
+    /// The value of a setting in force; empty where there is none.
+    pub fn value(&self, key: Key) -> String {
+        value(&self.desired, key)
+    }
+}
+
+fn value(desired: &Desired, key: Key) -> String {
+    match key {
+        Key::Profile => desired.profile.as_ref().map(ToString::to_string).unwrap_or_default(),
+        Key::Region => desired.region.to_string(),
+        Key::InstanceType => desired.instance_type.to_string(),
+        Key::VolumeSize => desired.volume_size.to_string(),
+        Key::User => desired.user.to_string(),
+    }
+}
+
+/// The settings with a draft in them. What the draft leaves as it is in force is not written into the file.
+///
+/// # Errors
+/// Everything that is wrong with what was typed, by its field.
+pub fn drafted(setup: &Setup, draft: &Draft) -> Result<Drafted, Vec<FieldError>> {
+    let Setup { desired, login, .. } = setup;
+    let mut text = setup.text.clone();
+    let mut wrong = Vec::new();
+    for key in Key::ALL {
+        let typed = draft.get(key).trim();
+        if typed == setup.value(key) {
+            continue;
+        }
+        let edited = if typed.is_empty() {
+            settings::unset(&text, login.as_ref(), &desired.machine, key.word())
+        } else {
+            settings::set(&text, login.as_ref(), &desired.machine, key.word(), typed)
+        };
+        match edited {
+            Ok(edited) => text = edited,
+            Err(errors) => wrong.extend(errors.first().map(|error| FieldError {
+                key,
+                text: super::harmless::harmless(&error.wrong.to_string(), 300),
+            })),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    match Setup::read(text, login.clone()) {
+        Ok(setup) => Ok(Drafted { text: setup.text, desired: setup.desired }),
+        Err(errors) => Err(errors
+            .iter()
+            .map(|error| {
+                let of = Key::ALL.into_iter().find(|key| error.key.ends_with(key.word()));
+                FieldError { key: of.unwrap_or(Key::User), text: error.wrong.to_string() }
+            })
+            .collect()),
+    }
+}
+
+/// What differs between the settings in force and those of a draft.
+pub(super) fn changes(setup: &Setup, desired: &Desired) -> Vec<Changed> {
+    let both =
+        Key::ALL.into_iter().map(|key| Changed { key, from: setup.value(key), to: value(desired, key) });
+    both.filter(|changed| changed.from != changed.to).collect()
+}

@@ -1,0 +1,75 @@
+//! Text of others, made fit to be shown.
+
+/// The text with nothing in it that acts on a screen, at most `longest` characters of it, on one line.
+///
+/// Control characters (and so escape sequences and line ends) become blanks, runs of blanks one; what turns the direction of text
+/// or shows nothing at all goes, since it can make a text look like another one.
+/// Source: <https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>
+pub fn harmless(text: &str, longest: usize) -> String {
+    let mut shown = String::new();
+    let mut length = 0;
+    let mut blank = false;
+    for c in text.chars().filter(|c| !is_invisible(*c)) {
+        if c.is_control() || c.is_whitespace() {
+            blank = length > 0;
+            continue;
+        }
+        if length + usize::from(blank) >= longest {
+            shown.push('…');
+            break;
+        }
+        if blank {
+            shown.push(' ');
+            length += 1;
+            blank = false;
+        }
+        shown.push(c);
+        length += 1;
+    }
+    shown
+}
+
+/// Marks, embeddings, overrides and isolates of direction; characters of no width; tags; interlinear marks.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::harmless;
+
+    #[test]
+    fn what_acts_on_a_screen_goes() {
+        for (hostile, longest, shown) in [
+            ("plain", 99, "plain"),
+            ("  two   words \n", 99, "two words"),
+            ("\u{1b}]0;owned\u{7}", 99, "]0;owned"),
+            ("\u{1b}[31mred", 99, "[31mred"),
+            ("gnp.\u{202e}exe", 99, "gnp.exe"),
+            ("a\u{200b}b\u{2066}c", 99, "abc"),
+            ("<b>bold</b> & more", 99, "<b>bold</b> & more"),
+            ("", 99, ""),
+            ("\0\0", 99, ""),
+            ("twelve chars and more", 12, "twelve chars…"),
+            ("twelve chars", 12, "twelve chars"),
+        ] {
+            assert_eq!(harmless(hostile, longest), shown, "{hostile:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_short_and_has_one_line(text in "([a-z ]|[\u{0}-\u{1f}]|[\u{2028}-\u{202e}]|.){0,60}", longest in 1_usize..40) {
+            let shown = harmless(&text, longest);
+            prop_assert!(shown.chars().count() <= longest + 1);
+            prop_assert!(!shown.chars().any(char::is_control));
+            prop_assert_eq!(&harmless(&shown, longest + 1), &shown);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The tray's icon and menu, as functions of the view.
+
+use super::view::{Offer, View};
+use super::{Command, Page};
+use crate::price::Money;
+use crate::status::State;
+
+/// The shape of the icon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Icon {
+    /// A hollow ring: there is no machine, or it is off.
+    Off,
+    /// A ring with an arc: something changes.
+    Changing,
+    /// A disc.
+    On,
+    /// A dashed ring: not known.
+    Unknown,
+}
+
+/// One line of the menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Something to read.
+    Line(String),
+    /// A rule.
+    Rule,
+    /// Something to do.
+    Act {
+        /// What it says.
+        label: String,
+        /// What it does.
+        action: Action,
+    },
+}
+
+/// What an item does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A command.
+    Do(Command),
+    /// Opens the window.
+    Open(Page),
+    /// Ends the app, and nothing else.
+    Quit,
+}
+
+impl Action {
+    /// A name for the action that is the same in every menu.
+    pub fn id(&self) -> &'static str {
+        ACTIONS.iter().find(|(_, action)| action == self).map_or("", |(id, _)| id)
+    }
+
+    /// The action with this name.
+    pub fn from_id(id: &str) -> Option<Self> {
+        ACTIONS.iter().find(|(known, _)| *known == id).map(|(_, action)| action.clone())
+    }
+}
+
+/// Every action that a menu can have.
+const ACTIONS: [(&str, Action); 6] = [
+    ("connect", Action::Do(Command::Connect)),
+    ("start", Action::Do(Command::Start)),
+    ("stop", Action::Open(Page::Stop)),
+    ("open", Action::Open(Page::Machine)),
+    ("settings", Action::Open(Page::Settings)),
+    ("quit", Action::Quit),
+];
+
+/// The icon.
+pub fn icon(view: &View) -> Icon {
+    if view.operation.is_some() {
+        return Icon::Changing;
+    }
+    match view.machine.state {
+        State::Absent | State::Off => Icon::Off,
+        State::Starting | State::Stopping | State::Ending => Icon::Changing,
+        State::On => Icon::On,
+        State::Unknown => Icon::Unknown,
+    }
+}
+
+/// The sentence that says how things are: the first line of the menu, and the icon's tooltip.
+pub fn line(view: &View) -> String {
+    let machine = &view.machine;
+    let mut line = match &view.operation {
+        Some(operation) => operation.title.clone(),
+        None => machine.headline.clone(),
+    };
+    if view.operation.is_none() && matches!(machine.state, State::On | State::Off) {
+        line += &machine.cost.now.map(|cents| format!(", {} a month", money(cents))).unwrap_or_default();
+    }
+    if view.sandbox { format!("{line} (sandbox)") } else { line }
+}
+
+/// The menu.
+pub fn menu(view: &View) -> Vec<Item> {
+    let mut items = vec![Item::Line(line(view))];
+    items.extend(view.machine.detail.clone().filter(|_| view.operation.is_none()).map(Item::Line));
+    let waiting = view.operation.as_ref().and_then(|operation| operation.waiting.as_ref());
+    items.extend(waiting.map(|waiting| Item::Line(format!("Waiting for {waiting}"))));
+    items.extend(view.failed.as_ref().map(|failed| Item::Act {
+        label: format!("{}: it did not work…", failed.title),
+        action: Action::Open(Page::Machine),
+    }));
+    items.extend(view.interrupted.as_ref().map(|interrupted| Item::Act {
+        label: format!("{}…", interrupted.title),
+        action: Action::Open(Page::Machine),
+    }));
+
+    let commands = &view.commands;
+    let mut acts = Vec::new();
+    if let Some(connect) = &commands.connect {
+        acts.push(act(with_note(connect), Action::Do(Command::Connect)));
+    }
+    if let Some(start) = &commands.start {
+        acts.push(act(with_note(start), Action::Do(Command::Start)));
+    }
+    // It asks before it ends anything, and a menu cannot ask.
+    acts.extend(commands.stop.as_ref().map(|stop| act(format!("{}…", stop.label), Action::Open(Page::Stop))));
+    if view.machine.state == State::Absent && view.operation.is_none() {
+        acts.push(act(format!("Set up {}…", view.machine.name), Action::Open(Page::Machine)));
+    }
+    if !acts.is_empty() {
+        items.push(Item::Rule);
+        items.extend(acts);
+    }
+    items.push(Item::Rule);
+    items.push(act("Open Holdfast".to_owned(), Action::Open(Page::Machine)));
+    items.push(act("Settings…".to_owned(), Action::Open(Page::Settings)));
+    items.push(Item::Rule);
+    items.push(act(quit(view), Action::Quit));
+    items
+}
+
+fn act(label: String, action: Action) -> Item {
+    Item::Act { label, action }
+}
+
+fn with_note(offer: &Offer) -> String {
+    match &offer.note {
+        Some(note) => format!("{} ({note})", offer.label),
+        None => offer.label.clone(),
+    }
+}
+
+/// What goes on when the app has ended, and what that costs.
+fn quit(view: &View) -> String {
+    let name = &view.machine.name;
+    let costs = view.machine.cost.now.map(|cents| format!(", {} a month", money(cents))).unwrap_or_default();
+    let goes_on = match (&view.operation, view.machine.state) {
+        (Some(operation), _) if view.commands.cancel.is_some() => {
+            format!(" (gives up: {})", operation.title)
+        }
+        (_, State::On | State::Starting) => format!(" ({name} stays on{costs})"),
+        (_, State::Off | State::Stopping) => format!(" ({name} stays off{costs})"),
+        (_, State::Unknown) if view.machine.instance.is_some() => format!(" ({name} goes on as it is)"),
+        (_, State::Absent | State::Ending | State::Unknown) => String::new(),
+    };
+    format!("Quit Holdfast{goes_on}")
+}
+
+fn money(cents: u32) -> Money {
+    Money::from_micros(u64::from(cents) * 10_000)
+}

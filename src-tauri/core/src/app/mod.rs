@@ -1,0 +1,549 @@
+//! The app: what it knows, what may be done now, and what is shown of it.
+//!
+//! It is driven like the session: [`App::on`] takes in what happened, [`App::may`] says whether a command is accepted, and
+//! [`App::view`], [`App::next_look`] and [`App::notices`] are what comes out. It never acts, and time is an argument.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
+use crate::machine::{Desired, Observed};
+use crate::names::UserName;
+use crate::plan::{Plan, Step, Waiting};
+use crate::status::{State, Status};
+use crate::time::Moment;
+
+mod draft;
+pub mod harmless;
+pub mod menu;
+mod notice;
+mod preview;
+mod show;
+#[cfg(test)]
+mod tests;
+pub mod view;
+mod watch;
+
+pub use draft::{Drafted, drafted};
+pub use notice::Notice;
+pub use show::machine;
+pub use view::{Draft, Problem, View};
+
+use preview::Preview;
+
+/// What the user may ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Open a terminal on the machine, which is started if it is off.
+    Connect,
+    /// Switch the machine on.
+    Start,
+    /// Switch it off.
+    Stop,
+    /// Give up the operation under way. What AWS has already done stays, and the next operation goes on from there.
+    Cancel,
+    /// Look at AWS now.
+    Look,
+    /// Show what these settings would do.
+    Preview {
+        /// The settings.
+        draft: Draft,
+    },
+    /// Put the preview aside.
+    Discard,
+    /// Keep the settings of the preview and do what it shows.
+    Apply {
+        /// The preview that the user has read.
+        number: u32,
+    },
+    /// Put the last failure aside.
+    Dismiss,
+}
+
+/// Why a command is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Refusal {
+    /// A sentence without its full stop.
+    pub why: String,
+}
+
+/// A page of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Page {
+    /// The machine.
+    Machine,
+    /// The machine, with the question whether to switch it off.
+    Stop,
+    /// The settings.
+    Settings,
+}
+
+/// What changes something, and goes on for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Switch on, then open a terminal.
+    Connect,
+    /// Switch on.
+    Start,
+    /// Switch off.
+    Stop,
+    /// Make AWS match the settings, and switch on.
+    Make,
+    /// Make AWS match the settings.
+    Apply,
+}
+
+/// The settings, read.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The text of the file; empty when there is none.
+    pub text: String,
+    /// What is wanted of the machine.
+    pub desired: Desired,
+    /// The keys that the file itself gives.
+    pub given: Vec<view::Key>,
+    /// The user of a machine whose settings name none.
+    pub login: Option<UserName>,
+}
+
+/// What else is at work on the machine on this computer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The command, as in `apply`.
+    pub what: String,
+    /// Since when.
+    pub since: Moment,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The settings were read.
+    Settings(Result<Box<Setup>, Problem>),
+    /// These profiles are in the AWS configuration.
+    Profiles(Vec<String>),
+    /// Somebody looked at AWS, and at who works on the machine.
+    Looked {
+        /// What was seen.
+        observed: Box<Observed>,
+        /// Another process that works on the machine.
+        elsewhere: Option<Elsewhere>,
+        /// The operation that was not brought to its end, and when it began.
+        interrupted: Option<Elsewhere>,
+    },
+    /// A look failed.
+    Blind(Problem),
+    /// An operation begins.
+    Began(Operation),
+    /// This is what it will do.
+    Planned(Box<Plan>),
+    /// It has looked.
+    Saw(Box<Observed>),
+    /// A step begins.
+    Started(Step),
+    /// A step has its effect.
+    Finished(Step),
+    /// A step has to be tried again later.
+    Postponed(Step),
+    /// Nothing can be done but wait.
+    Waiting(Vec<Waiting>),
+    /// The operation has ended; `None`: the user gave it up.
+    Ended(Option<Result<(), Problem>>),
+    /// A terminal did not open.
+    NoTerminal(Problem),
+    /// These settings are to be previewed.
+    Drafted(Box<Draft>),
+    /// What the settings of preview `number` would do.
+    Previewed {
+        /// The preview.
+        number: u32,
+        /// What was found.
+        found: Result<Box<Foreseen>, Problem>,
+    },
+    /// The preview is put aside.
+    Discarded,
+    /// The last failure is put aside.
+    Dismissed,
+    /// The window opened or closed.
+    Window(bool),
+    /// The desktop shows the tray icon, or does not.
+    Tray(bool),
+}
+
+/// What a preview found.
+#[derive(Clone, Debug)]
+pub struct Foreseen {
+    /// What would be wanted.
+    pub desired: Desired,
+    /// What AWS says now.
+    pub observed: Observed,
+    /// What would be done.
+    pub plan: Plan,
+    /// What forbids it.
+    pub blocked: Option<Problem>,
+}
+
+/// The app.
+#[derive(Debug)]
+pub struct App {
+    sandbox: bool,
+    tray: bool,
+    path: String,
+    settings: Option<Result<Box<Setup>, Problem>>,
+    profiles: Vec<String>,
+    known: Option<Known>,
+    blind: Option<Blind>,
+    elsewhere: Option<Elsewhere>,
+    interrupted: Option<Elsewhere>,
+    running: Option<Running>,
+    failed: Option<(Operation, Moment, Problem)>,
+    preview: Option<Preview>,
+    previews: u32,
+    window: bool,
+    /// The last state in which nothing changes by itself, as far as the user has been told.
+    settled: Option<State>,
+    notices: VecDeque<Notice>,
+}
+
+/// What was seen of AWS.
+#[derive(Debug)]
+struct Known {
+    observed: Observed,
+    status: Status,
+    at: Moment,
+}
+
+/// Looks that failed, since the last one that did not.
+#[derive(Debug)]
+struct Blind {
+    problem: Problem,
+    tries: u32,
+}
+
+/// The operation under way.
+#[derive(Debug)]
+struct Running {
+    operation: Operation,
+    since: Moment,
+    planned: Vec<Step>,
+    done: Vec<Step>,
+    doing: Vec<Step>,
+    waiting: Vec<Waiting>,
+}
+
+impl App {
+    /// An app that knows nothing yet. `path` is the settings file.
+    pub fn new(sandbox: bool, path: String) -> Self {
+        Self {
+            sandbox,
+            tray: true,
+            path,
+            settings: None,
+            profiles: Vec::new(),
+            known: None,
+            blind: None,
+            elsewhere: None,
+            interrupted: None,
+            running: None,
+            failed: None,
+            preview: None,
+            previews: 0,
+            window: false,
+            settled: None,
+            notices: VecDeque::new(),
+        }
+    }
+
+    /// Something happened.
+    pub fn on(&mut self, event: Event, now: Moment) {
+        match event {
+            Event::Settings(settings) => self.read(settings),
+            Event::Profiles(profiles) => self.profiles = profiles,
+            Event::Looked { observed, elsewhere, interrupted } => {
+                // What came about while somebody else worked on it was brought about by him.
+                let by_other = self.elsewhere.is_some() || elsewhere.is_some();
+                (self.elsewhere, self.interrupted) = (elsewhere, interrupted);
+                self.saw(*observed, by_other, now);
+            }
+            Event::Blind(problem) => {
+                let tries = self.blind.as_ref().map_or(0, |blind| blind.tries) + 1;
+                self.blind = Some(Blind { problem, tries });
+            }
+            Event::Began(operation) => {
+                (self.failed, self.interrupted) = (None, None);
+                if matches!(operation, Operation::Make | Operation::Apply) {
+                    self.preview = None;
+                }
+                self.running = Some(Running::new(operation, now));
+            }
+            Event::Ended(result) => self.ended(result, now),
+            Event::Saw(observed) => self.saw(*observed, true, now),
+            Event::Planned(_)
+            | Event::Started(_)
+            | Event::Finished(_)
+            | Event::Postponed(_)
+            | Event::Waiting(_) => {
+                if let Some(running) = &mut self.running {
+                    running.on(event);
+                }
+            }
+            Event::NoTerminal(problem) => {
+                self.failed = Some((Operation::Connect, now, problem.clone()));
+                self.tell_failure(Operation::Connect, &problem);
+            }
+            Event::Drafted(draft) => {
+                self.previews += 1;
+                let fixed = |key| show::fixed(key, self.setup(), self.known.as_ref());
+                self.preview = Some(Preview::new(self.previews, *draft, self.setup(), fixed));
+            }
+            Event::Previewed { number, found } => {
+                if let Some(preview) = self.preview.as_mut().filter(|preview| preview.number == number) {
+                    preview.found = Some(found);
+                }
+            }
+            Event::Discarded => self.preview = None,
+            Event::Dismissed => (self.failed, self.interrupted) = (None, None),
+            Event::Window(open) => self.window = open,
+            Event::Tray(there) => self.tray = there,
+        }
+    }
+
+    /// Whether a command is accepted now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may(&self, command: &Command) -> Result<(), Refusal> {
+        let refuse = |why: String| Err(Refusal { why });
+        let Some(setup) = self.setup() else {
+            return match command {
+                Command::Look | Command::Dismiss | Command::Discard => Ok(()),
+                Command::Connect
+                | Command::Start
+                | Command::Stop
+                | Command::Cancel
+                | Command::Preview { .. }
+                | Command::Apply { .. } => refuse("The settings cannot be read".to_owned()),
+            };
+        };
+        let name = &setup.desired.machine;
+        match command {
+            Command::Look | Command::Dismiss | Command::Discard | Command::Preview { .. } => return Ok(()),
+            Command::Cancel => {
+                return if self.running.is_some() {
+                    Ok(())
+                } else {
+                    refuse("Nothing is under way".to_owned())
+                };
+            }
+            Command::Connect | Command::Start | Command::Stop | Command::Apply { .. } => {}
+        }
+        if matches!(command, Command::Connect) && self.can_be_reached() {
+            return Ok(());
+        }
+        if let Some(running) = &self.running {
+            return refuse(format!("{} is under way", running.operation.title(name.as_str())));
+        }
+        if let Some(other) = &self.elsewhere {
+            return refuse(format!("holdfast {} is working on {name} in another process", other.what));
+        }
+        match (command, self.state()) {
+            (Command::Apply { number }, _) => match &self.preview {
+                Some(preview) if preview.number == *number && preview.can_be_applied() => Ok(()),
+                Some(preview) if preview.number == *number => {
+                    refuse("This preview cannot be applied".to_owned())
+                }
+                Some(_) | None => refuse("This is not the preview that is shown".to_owned()),
+            },
+            (Command::Connect | Command::Start | Command::Stop, State::Unknown) => {
+                refuse(format!("The state of {name} is not known"))
+            }
+            (Command::Connect | Command::Start | Command::Stop, State::Absent | State::Ending) => {
+                refuse(format!("There is no machine {name} yet"))
+            }
+            (Command::Connect, State::Off | State::Starting | State::Stopping | State::On)
+            | (Command::Start, State::Off)
+            | (Command::Stop, State::On) => Ok(()),
+            (Command::Start, state) => refuse(format!("{name} is {}", state.word())),
+            (Command::Stop, state) => refuse(format!("{name} is {}", state.word())),
+            (
+                Command::Cancel
+                | Command::Look
+                | Command::Preview { .. }
+                | Command::Discard
+                | Command::Dismiss,
+                _,
+            ) => Ok(()),
+        }
+    }
+
+    /// What is shown now.
+    pub fn view(&self) -> View {
+        show::view(self)
+    }
+
+    /// How long the next look can wait.
+    pub fn next_look(&self, now: Moment) -> Duration {
+        watch::next_look(self, now)
+    }
+
+    /// What is to be told outside the window; each once.
+    pub fn notices(&mut self) -> impl Iterator<Item = Notice> {
+        self.notices.drain(..)
+    }
+
+    /// What is wanted of the machine; `None` as long as the settings do not hold.
+    pub fn setup(&self) -> Option<&Setup> {
+        self.settings.as_ref()?.as_ref().ok().map(Box::as_ref)
+    }
+
+    /// Whether a terminal can be opened with nothing else to be done first.
+    pub fn connects_at_once(&self) -> bool {
+        self.can_be_reached()
+    }
+
+    /// The operation that a preview asks for, with its plan and settings.
+    pub fn foreseen(&self, number: u32) -> Option<(Operation, &Draft, &Foreseen)> {
+        let preview = self.preview.as_ref().filter(|preview| preview.number == number)?;
+        let foreseen = preview.found.as_ref()?.as_ref().ok()?;
+        let there = foreseen.observed.winners(&foreseen.desired).instance.is_some();
+        Some((if there { Operation::Apply } else { Operation::Make }, &preview.draft, foreseen))
+    }
+
+    /// The preview that is still to be looked at.
+    pub fn to_foresee(&self) -> Option<(u32, &Draft)> {
+        let preview =
+            self.preview.as_ref().filter(|preview| preview.found.is_none() && preview.errors.is_empty())?;
+        Some((preview.number, &preview.draft))
+    }
+
+    /// The machine's state now: unknown as soon as a look has failed.
+    fn state(&self) -> State {
+        match (&self.known, &self.blind) {
+            (Some(known), None) => known.status.state,
+            (Some(_) | None, _) => State::Unknown,
+        }
+    }
+
+    fn can_be_reached(&self) -> bool {
+        let reachable = self.known.as_ref().is_some_and(|known| known.status.reachable == Some(true));
+        reachable && self.state() == State::On
+    }
+
+    fn read(&mut self, settings: Result<Box<Setup>, Problem>) {
+        let key =
+            |setup: Option<&Setup>| setup.map(|setup| (setup.desired.key(), setup.desired.profile.clone()));
+        let before = key(self.setup());
+        self.settings = Some(settings);
+        // It was about other settings.
+        self.preview = None;
+        if before != key(self.setup()) {
+            // Another machine, or another view of it: nothing that is known is about it.
+            (self.known, self.blind, self.settled, self.elsewhere) = (None, None, None, None);
+        } else if let (Some(known), Some(Ok(setup))) = (&mut self.known, &self.settings) {
+            known.status = Status::of(&setup.desired, &known.observed);
+        }
+    }
+
+    fn saw(&mut self, observed: Observed, by_user: bool, now: Moment) {
+        let Some(setup) = self.setup() else { return };
+        let desired = setup.desired.clone();
+        let observed = match self.known.take() {
+            Some(mut known) => {
+                known.observed.learn(observed);
+                known.observed
+            }
+            None => observed,
+        };
+        let status = Status::of(&desired, &observed);
+        self.known = Some(Known { observed, status, at: now });
+        self.blind = None;
+        self.tell_change(by_user);
+    }
+
+    fn ended(&mut self, result: Option<Result<(), Problem>>, now: Moment) {
+        let Some(running) = self.running.take() else { return };
+        // What the user has asked for is no news.
+        self.settle();
+        match result {
+            Some(Ok(())) => self.tell_success(running.operation),
+            Some(Err(problem)) => {
+                self.tell_failure(running.operation, &problem);
+                self.failed = Some((running.operation, now, problem));
+            }
+            None => {}
+        }
+    }
+}
+
+impl Running {
+    fn new(operation: Operation, since: Moment) -> Self {
+        Self {
+            operation,
+            since,
+            planned: Vec::new(),
+            done: Vec::new(),
+            doing: Vec::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::Planned(plan) => {
+                let steps = plan.steps.into_iter().map(|planned| planned.step);
+                self.planned = self.done.iter().cloned().chain(steps).collect();
+            }
+            Event::Started(step) => {
+                self.waiting.clear();
+                self.doing.push(step);
+            }
+            Event::Finished(step) => {
+                self.doing.retain(|other| other != &step);
+                self.done.push(step);
+            }
+            Event::Postponed(step) => self.doing.retain(|other| other != &step),
+            Event::Waiting(waiting) => self.waiting = waiting,
+            Event::Settings(_)
+            | Event::Profiles(_)
+            | Event::Looked { .. }
+            | Event::Blind(_)
+            | Event::Began(_)
+            | Event::Saw(_)
+            | Event::Ended(_)
+            | Event::NoTerminal(_)
+            | Event::Drafted(_)
+            | Event::Previewed { .. }
+            | Event::Discarded
+            | Event::Dismissed
+            | Event::Window(_)
+            | Event::Tray(_) => {}
+        }
+    }
+}
+
+impl Operation {
+    /// What is done to the machine `name`, as a title.
+    pub fn title(self, name: &str) -> String {
+        match self {
+            Self::Connect => format!("Connecting to {name}"),
+            Self::Start => format!("Starting {name}"),
+            Self::Stop => format!("Stopping {name}"),
+            Self::Make => format!("Making {name}"),
+            Self::Apply => format!("Changing {name}"),
+        }
+    }
+
+    /// As the command line calls it, for whoever finds the machine locked.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connect | Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Make => "up",
+            Self::Apply => "apply",
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What is told by a notification: only what the user neither does at the moment nor watches.
+
+use super::{App, Operation, Page, Problem};
+use crate::status::State;
+
+/// A notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its title.
+    pub title: String,
+    /// What it says; may be empty.
+    pub body: String,
+    /// What a click on it opens.
+    pub page: Page,
+}
+
+impl App {
+    /// Tells of a machine that is in another state than the user was told, or brought about, last.
+    ///
+    /// Only states that last are told, so a machine that stops is told once. A first look is no change.
+    pub(super) fn tell_change(&mut self, by_user: bool) {
+        let Some(known) = &self.known else { return };
+        let state = known.status.state;
+        if !lasts(state) {
+            return;
+        }
+        let before = self.settled.replace(state);
+        // Whoever works on the machine on this computer knows.
+        if before.is_none() || before == Some(state) || by_user || self.running.is_some() || self.window {
+            return;
+        }
+        let status = &known.status;
+        let name = &status.machine;
+        let cost = |total: Option<crate::price::Money>| {
+            total.map(|money| format!("{money} a month")).unwrap_or_default()
+        };
+        let why = status.instance.as_ref().and_then(|instance| instance.stopped.as_deref());
+        let (title, body) = match state {
+            State::On => (format!("{name} is on"), cost(status.monthly_now.total())),
+            State::Off => (
+                format!("{name} is off"),
+                why.map_or_else(String::new, |why| super::harmless::harmless(why, 200)),
+            ),
+            State::Absent => (format!("{name} is gone"), "Somebody removed it.".to_owned()),
+            State::Starting | State::Stopping | State::Ending | State::Unknown => return,
+        };
+        self.notices.push_back(Notice { title, body, page: Page::Machine });
+    }
+
+    /// Takes the present state for known to the user.
+    pub(super) fn settle(&mut self) {
+        if let Some(state) = self.known.as_ref().map(|known| known.status.state).filter(|state| lasts(*state))
+        {
+            self.settled = Some(state);
+        }
+    }
+
+    pub(super) fn tell_success(&mut self, operation: Operation) {
+        let Some(setup) = self.setup().filter(|_| !self.window) else { return };
+        let name = &setup.desired.machine;
+        let title = match operation {
+            // The terminal that opens says it.
+            Operation::Connect => return,
+            Operation::Start => format!("{name} is on and can be reached"),
+            Operation::Stop => format!("{name} is off"),
+            Operation::Make => format!("{name} is ready"),
+            Operation::Apply => format!("{name} matches the settings"),
+        };
+        self.notices.push_back(Notice { title, body: String::new(), page: Page::Machine });
+    }
+
+    pub(super) fn tell_failure(&mut self, operation: Operation, problem: &Problem) {
+        let Some(setup) = self.setup().filter(|_| !self.window) else { return };
+        let title = format!("{}: it did not work", operation.title(setup.desired.machine.as_str()));
+        self.notices.push_back(Notice { title, body: format!("{}.", problem.what), page: Page::Machine });
+    }
+}
+
+/// Whether a state stays if nobody does anything.
+fn lasts(state: State) -> bool {
+    match state {
+        State::Absent | State::On | State::Off => true,
+        State::Starting | State::Stopping | State::Ending | State::Unknown => false,
+    }
+}

@@ -1,0 +1,131 @@
+//! What other settings would do, before they are kept.
+
+use super::draft::{changes, drafted};
+use super::harmless::harmless;
+use super::view::{self, Changed, Cost, Draft, FieldError, Group, Key, Offer, StepView, cents};
+use super::{Foreseen, Problem, Setup};
+use crate::plan::{Area, CostChange, Impact, Planned, Step};
+use crate::status::Status;
+
+/// A preview, from the moment that it is asked for.
+#[derive(Debug)]
+pub(super) struct Preview {
+    pub(super) number: u32,
+    pub(super) draft: Draft,
+    pub(super) errors: Vec<FieldError>,
+    changes: Vec<Changed>,
+    pub(super) found: Option<Result<Box<Foreseen>, Problem>>,
+}
+
+impl Preview {
+    /// `fixed` says why a setting cannot be changed.
+    pub(super) fn new(
+        number: u32,
+        draft: Draft,
+        setup: Option<&Setup>,
+        fixed: impl Fn(Key) -> Option<&'static str>,
+    ) -> Self {
+        let drafted = setup.map(|setup| (drafted(setup, &draft), setup));
+        let (changes, errors) = match drafted {
+            Some((Ok(drafted), setup)) => {
+                let changes = changes(setup, &drafted.desired);
+                let refused = |changed: &Changed| {
+                    fixed(changed.key).map(|why| FieldError { key: changed.key, text: why.to_owned() })
+                };
+                let errors = changes.iter().filter_map(refused).collect();
+                (changes, errors)
+            }
+            Some((Err(errors), _)) => (Vec::new(), errors),
+            None => (Vec::new(), Vec::new()),
+        };
+        Self { number, draft, errors, changes, found: None }
+    }
+
+    /// Whether it shows something to do that nothing forbids.
+    pub(super) fn can_be_applied(&self) -> bool {
+        self.foreseen().is_some_and(|foreseen| {
+            foreseen.blocked.is_none() && !(foreseen.plan.steps.is_empty() && self.changes.is_empty())
+        })
+    }
+
+    fn foreseen(&self) -> Option<&Foreseen> {
+        self.found.as_ref()?.as_ref().ok().map(Box::as_ref)
+    }
+
+    pub(super) fn view(&self, refused: Option<String>) -> view::Preview {
+        let problem = match &self.found {
+            Some(Err(problem)) => Some(problem.clone()),
+            Some(Ok(foreseen)) => foreseen.blocked.clone(),
+            None => None,
+        };
+        let shown = self.foreseen().filter(|foreseen| foreseen.blocked.is_none());
+        view::Preview {
+            number: self.number,
+            draft: self.draft.clone(),
+            looking: self.found.is_none() && self.errors.is_empty(),
+            errors: self.errors.clone(),
+            problem,
+            changes: self.changes.clone(),
+            groups: shown.map(groups).unwrap_or_default(),
+            notes: shown.map(notes).unwrap_or_default(),
+            cost: shown.and_then(cost),
+            refused: refused.filter(|_| self.can_be_applied()),
+        }
+    }
+
+    /// The button that carries it out.
+    pub(super) fn offer(&self) -> Option<Offer> {
+        let foreseen = self.foreseen().filter(|_| self.can_be_applied())?;
+        let Foreseen { desired, plan, .. } = foreseen;
+        let name = &desired.machine;
+        let makes = plan.steps.iter().any(|planned| matches!(planned.step, Step::RunInstance(_)));
+        let label = match (makes, plan.steps.is_empty()) {
+            (true, _) => format!("Make {name}"),
+            (false, false) => "Apply".to_owned(),
+            (false, true) => "Save".to_owned(),
+        };
+        let note = cost(foreseen).and_then(|cost| cost.always).filter(|_| makes).map(super::show::while_on);
+        let asks = match plan.impact() {
+            Impact { loses_data: true, .. } => Some("Data is lost for ever.".to_owned()),
+            Impact { interrupts: true, .. } => Some(format!("Everything that runs on {name} ends.")),
+            Impact { loses_data: false, interrupts: false, costs: _ } => None,
+        };
+        Some(Offer { label, note, asks })
+    }
+}
+
+fn groups(foreseen: &Foreseen) -> Vec<Group> {
+    let of = |area: Area| {
+        let steps = foreseen.plan.steps.iter().filter(|planned| planned.words.area == area);
+        Group { area, steps: steps.map(step).collect() }
+    };
+    let all = [Area::Network, Area::Identity, Area::Machine].map(of);
+    all.into_iter().filter(|group| !group.steps.is_empty()).collect()
+}
+
+fn step(planned: &Planned) -> StepView {
+    let signed = |cents: u32| i32::try_from(cents).unwrap_or(i32::MAX);
+    StepView {
+        change: planned.words.change,
+        what: harmless(&planned.words.what, 200),
+        why: planned.words.why.to_owned(),
+        monthly: planned.monthly.map(|change| match change {
+            CostChange::More(money) => signed(cents(money)),
+            CostChange::Less(money) => -signed(cents(money)),
+        }),
+        interrupts: planned.impact.interrupts,
+        loses_data: planned.impact.loses_data,
+    }
+}
+
+fn notes(foreseen: &Foreseen) -> Vec<String> {
+    let notes = foreseen.plan.notes.iter();
+    notes.map(|note| harmless(&super::show::sentence(&note.words(&foreseen.desired)), 400)).collect()
+}
+
+/// What the machine costs when something new begins to cost.
+fn cost(foreseen: &Foreseen) -> Option<Cost> {
+    let begins = foreseen.plan.impact().costs;
+    let status = Status::of(&foreseen.desired, &foreseen.observed);
+    begins.then(|| Cost::of(status.monthly, status.monthly_now))
+}

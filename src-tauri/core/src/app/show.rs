@@ -1,0 +1,368 @@
+//! What is shown of what is known.
+
+use super::harmless::harmless;
+use super::view::{
+    Commands, Cost, Failed, Field, Instance, Interrupted, Key, Machine, Offer, Operation, Phase, Progress,
+    Settings, View, cents,
+};
+use super::{App, Blind, Command, Known, Operation as Does, Problem, Running, Setup};
+use crate::machine::{Desired, Fact, Observed, Why};
+use crate::plan::{self, Area, Goal, Step, Waiting};
+use crate::price::{self, Money, Monthly};
+use crate::status::{State, Status};
+use crate::time::{Moment, find_moment};
+
+/// The longest text of AWS's that is shown.
+const LONGEST: usize = 400;
+
+pub(super) fn view(app: &App) -> View {
+    View {
+        sandbox: app.sandbox,
+        tray: app.tray,
+        machine: shown_machine(app),
+        commands: commands(app),
+        operation: operation(app),
+        failed: app.failed.as_ref().map(|(does, at, problem)| Failed {
+            title: does.title(name(app)),
+            at: seconds(*at),
+            problem: clean(problem),
+        }),
+        interrupted: interrupted(app),
+        settings: settings(app),
+        preview: app.preview.as_ref().map(|preview| {
+            let refused = app.may(&Command::Apply { number: preview.number }).err();
+            preview.view(refused.map(|refusal| sentence(&refusal.why)))
+        }),
+    }
+}
+
+fn name(app: &App) -> &str {
+    app.setup().map_or(crate::settings::DEFAULT_MACHINE, |setup| setup.desired.machine.as_str())
+}
+
+fn shown_machine(app: &App) -> Machine {
+    let Some(setup) = app.setup() else { return nothing_read(app) };
+    let desired = &setup.desired;
+    let Some(known) = &app.known else {
+        let mut machine = blank(desired);
+        (machine.headline, machine.detail) = match &app.blind {
+            None => (format!("Looking for {}", desired.machine), None),
+            Some(blind) => blind_words(desired, blind),
+        };
+        return machine;
+    };
+    let mut shown = machine(desired, &known.observed, known.at);
+    if let Some(running) = app.running.as_ref().filter(|_| shown.state == State::Absent) {
+        // What is being made is no longer missing.
+        shown.headline = running.operation.title(&shown.name);
+    }
+    if let Some(blind) = &app.blind {
+        shown.state = State::Unknown;
+        (shown.headline, shown.detail) = blind_words(desired, blind);
+        (shown.since, shown.reachable) = (None, None);
+    }
+    shown
+}
+
+/// The machine as `observed` shows it, seen at `at`.
+pub fn machine(desired: &Desired, observed: &Observed, at: Moment) -> Machine {
+    let status = Status::of(desired, observed);
+    let instance = status.instance.as_ref();
+    let since = instance.and_then(|instance| instance.started.as_deref().or(instance.stopped.as_deref()));
+    let notes = plan::decide(desired, observed, Goal::Settings).notes;
+    Machine {
+        state: status.state,
+        headline: headline(&status),
+        detail: detail(&status, observed),
+        since: since.and_then(find_moment).and_then(|moment| u32::try_from(moment).ok()),
+        reachable: status.reachable,
+        seen: Some(seconds(at)),
+        instance: instance.map(|instance| Instance {
+            id: instance.id.clone(),
+            instance_type: instance.instance_type.clone(),
+            zone: harmless(&instance.zone, LONGEST),
+            volume_size: instance.volume_size,
+        }),
+        cost: Cost::of(status.monthly, status.monthly_now),
+        notes: notes.iter().map(|note| harmless(&sentence(&note.words(desired)), LONGEST)).collect(),
+        ..blank(desired)
+    }
+}
+
+fn blank(desired: &Desired) -> Machine {
+    let always = price::monthly(desired.region.as_str(), desired.instance_type.as_str(), desired.volume_size);
+    Machine {
+        name: desired.machine.to_string(),
+        user: desired.user.to_string(),
+        region: desired.region.to_string(),
+        state: State::Unknown,
+        headline: String::new(),
+        detail: None,
+        since: None,
+        reachable: None,
+        seen: None,
+        instance: None,
+        cost: Cost { now: None, ..Cost::of(always, always) },
+        notes: Vec::new(),
+    }
+}
+
+/// There are no settings to speak of yet.
+fn nothing_read(app: &App) -> Machine {
+    let broken = matches!(app.settings, Some(Err(_)));
+    let unknown = Monthly { instance: None, volume: None, address: None };
+    Machine {
+        name: name(app).to_owned(),
+        user: String::new(),
+        region: String::new(),
+        state: State::Unknown,
+        headline: if broken {
+            "The settings do not hold".to_owned()
+        } else {
+            "Reading the settings".to_owned()
+        },
+        detail: None,
+        since: None,
+        reachable: None,
+        seen: None,
+        instance: None,
+        cost: Cost::of(unknown, unknown),
+        notes: Vec::new(),
+    }
+}
+
+fn headline(status: &Status) -> String {
+    let name = &status.machine;
+    match status.state {
+        State::On => format!("{name} is on"),
+        State::Starting | State::Stopping | State::Off | State::Ending => {
+            format!("{name} is {}", status.state.word())
+        }
+        State::Absent => format!("There is no {name} yet"),
+        State::Unknown => format!("The state of {name} is not known"),
+    }
+}
+
+fn detail(status: &Status, observed: &Observed) -> Option<String> {
+    match (status.state, &observed.agent, &observed.instances) {
+        (State::Unknown, _, Fact::Unknown(why)) => Some(reason(why)),
+        (State::On, Fact::Absent, _) => Some("Its agent does not answer SSM yet.".to_owned()),
+        (State::On, Fact::Unknown(why), _) => {
+            Some(format!("Whether it can be reached is not known. {}", reason(why)))
+        }
+        (
+            State::On
+            | State::Starting
+            | State::Stopping
+            | State::Off
+            | State::Ending
+            | State::Absent
+            | State::Unknown,
+            _,
+            _,
+        ) => None,
+    }
+}
+
+/// Why something is not known, as a sentence.
+fn reason(why: &Why) -> String {
+    match why {
+        Why::NotLooked => "Nobody has looked.".to_owned(),
+        Why::Denied(action) => format!("Your AWS identity may not call {}.", harmless(action, LONGEST)),
+        Why::Failed(cause) => sentence(&harmless(cause, LONGEST)),
+    }
+}
+
+/// A text with a capital at its beginning and a full stop at its end.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let stop = if text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
+    format!("{}{}{stop}", first.to_uppercase(), chars.as_str())
+}
+
+fn blind_words(desired: &Desired, blind: &Blind) -> (String, Option<String>) {
+    let headline = format!("The state of {} is not known", desired.machine);
+    (headline, Some(sentence(&harmless(&blind.problem.what, LONGEST))))
+}
+
+fn commands(app: &App) -> Commands {
+    let Some(setup) = app.setup() else { return Commands::default() };
+    let name = &setup.desired.machine;
+    let offer = |command: Command, label: String, note: Option<String>, asks: Option<String>| {
+        app.may(&command).ok().map(|()| Offer { label, note, asks })
+    };
+    let status = app.known.as_ref().map(|known| &known.status);
+    let always = status.and_then(|status| status.monthly.total()).map(|money| while_on(cents(money)));
+    let off = status.and_then(|status| status.monthly.stopped().total());
+    let is_off = matches!(app.state(), State::Off | State::Stopping);
+    let starts = is_off.then(|| "starts it first".to_owned());
+    let ends = match off {
+        Some(money) => {
+            format!("Everything that runs on {name} ends. Its volume stays and costs {money} a month.")
+        }
+        None => format!("Everything that runs on {name} ends. Its volume stays."),
+    };
+    let cancels = app.running.as_ref().map(|running| match running.operation {
+        Does::Make | Does::Apply | Does::Connect | Does::Start | Does::Stop => {
+            "What AWS has already done stays; the same again goes on from there.".to_owned()
+        }
+    });
+    let number = app.preview.as_ref().map_or(0, |preview| preview.number);
+    Commands {
+        connect: offer(Command::Connect, "Connect".to_owned(), starts, None),
+        start: offer(Command::Start, "Start".to_owned(), always, None),
+        stop: offer(Command::Stop, "Stop".to_owned(), None, Some(ends)),
+        cancel: offer(Command::Cancel, "Cancel".to_owned(), cancels, None),
+        apply: app
+            .preview
+            .as_ref()
+            .and_then(super::preview::Preview::offer)
+            .filter(|_| app.may(&Command::Apply { number }).is_ok()),
+    }
+}
+
+/// A monthly cost, in US cents, of a machine that is on.
+pub(super) fn while_on(cents: u32) -> String {
+    format!("{} a month while it is on", Money::from_micros(u64::from(cents) * 10_000))
+}
+
+fn operation(app: &App) -> Option<Operation> {
+    let name = name(app);
+    if let Some(running) = &app.running {
+        return Some(running.view(name, app.known.as_ref()));
+    }
+    app.elsewhere.as_ref().map(|other| Operation {
+        title: format!("holdfast {} is at work in another process", other.what),
+        since: seconds(other.since),
+        phases: Vec::new(),
+        doing: Vec::new(),
+        waiting: None,
+        done: 0,
+        of: 0,
+    })
+}
+
+impl Running {
+    fn view(&self, name: &str, known: Option<&Known>) -> Operation {
+        let count = |steps: usize| u32::try_from(steps).unwrap_or(u32::MAX);
+        let waiting: Vec<&str> = self.waiting.iter().map(Waiting::words).collect();
+        Operation {
+            title: self.operation.title(name),
+            since: seconds(self.since),
+            phases: self.phases(known),
+            doing: self.doing.iter().map(|step| harmless(&step.words().what, LONGEST)).collect(),
+            waiting: (!waiting.is_empty()).then(|| waiting.join(" and ")),
+            done: count(self.done.len()),
+            of: count(self.planned.len().max(self.done.len())),
+        }
+    }
+
+    /// The phases of the operation: the areas whose steps it takes, then what it waits for.
+    fn phases(&self, known: Option<&Known>) -> Vec<Phase> {
+        let powers = |named: &str, state: State| {
+            let reached = known.is_some_and(|known| known.status.state == state);
+            (named.to_owned(), if reached { Progress::Done } else { Progress::Now })
+        };
+        let mut phases: Vec<(String, Progress)> = Vec::new();
+        match self.operation {
+            Does::Connect | Does::Start => phases.push(powers("Start", State::On)),
+            Does::Stop => phases.push(powers("Stop", State::Off)),
+            Does::Make | Does::Apply => {
+                for (area, named) in
+                    [(Area::Network, "Network"), (Area::Identity, "Identity"), (Area::Machine, "Machine")]
+                {
+                    phases.extend(self.area(area).map(|progress| (named.to_owned(), progress)));
+                }
+            }
+        }
+        if matches!(self.operation, Does::Connect | Does::Start | Does::Make) {
+            phases.push(("Way in".to_owned(), Progress::Next));
+        }
+        // One after the other is how people read them: the first that is not over is the one under way.
+        let mut over = true;
+        phases
+            .into_iter()
+            .map(|(name, progress)| {
+                let progress = match (over, progress) {
+                    (true, Progress::Next) => Progress::Now,
+                    (_, progress) => progress,
+                };
+                over &= progress == Progress::Done;
+                Phase { name, progress }
+            })
+            .collect()
+    }
+
+    fn area(&self, area: Area) -> Option<Progress> {
+        let of = |steps: &[Step]| steps.iter().filter(|step| step.words().area == area).count();
+        let (planned, done, doing) = (of(&self.planned), of(&self.done), of(&self.doing));
+        let progress = if doing > 0 || (done > 0 && done < planned) {
+            Progress::Now
+        } else if done >= planned {
+            Progress::Done
+        } else {
+            Progress::Next
+        };
+        (planned + done + doing > 0).then_some(progress)
+    }
+}
+
+fn interrupted(app: &App) -> Option<Interrupted> {
+    let intent = app.interrupted.as_ref().filter(|_| app.running.is_none() && app.elsewhere.is_none())?;
+    Some(Interrupted {
+        title: format!("holdfast {} was interrupted", harmless(&intent.what, 40)),
+        sentence: "Nothing is lost: the same again goes on from what is there.".to_owned(),
+        at: seconds(intent.since),
+    })
+}
+
+fn settings(app: &App) -> Settings {
+    let (fields, problem) = match &app.settings {
+        None => (Vec::new(), None),
+        Some(Err(problem)) => (Vec::new(), Some(clean(problem))),
+        Some(Ok(setup)) => (fields(setup, app.known.as_ref()), None),
+    };
+    Settings {
+        path: app.path.clone(),
+        fields,
+        problem,
+        profiles: app.profiles.clone(),
+        regions: price::regions().iter().map(|region| (*region).to_owned()).collect(),
+    }
+}
+
+fn fields(setup: &Setup, known: Option<&Known>) -> Vec<Field> {
+    let field = |key: Key| Field {
+        key,
+        value: setup.value(key),
+        default: !setup.given.contains(&key),
+        fixed: fixed(key, Some(setup), known).map(str::to_owned),
+    };
+    Key::ALL.into_iter().map(field).collect()
+}
+
+/// Why a setting stays as it is once there is a machine.
+pub(super) fn fixed(key: Key, setup: Option<&Setup>, known: Option<&Known>) -> Option<&'static str> {
+    known?.observed.winners(&setup?.desired).instance?;
+    match key {
+        Key::Profile => None,
+        Key::Region => Some("The machine stays in its region."),
+        Key::InstanceType => Some("The machine keeps the type that it was made with."),
+        Key::VolumeSize => Some("The volume keeps the size that it was made with."),
+        Key::User => Some("The machine keeps its user."),
+    }
+}
+
+fn clean(problem: &Problem) -> Problem {
+    Problem {
+        code: problem.code.clone(),
+        what: harmless(&problem.what, LONGEST),
+        cause: problem.cause.as_ref().map(|cause| harmless(cause, 2 * LONGEST)),
+        hints: problem.hints.iter().map(|hint| harmless(hint, LONGEST)).collect(),
+    }
+}
+
+fn seconds(moment: Moment) -> u32 {
+    u32::try_from(moment.since_epoch().as_secs()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,8 @@
+//! The app in every state, as text; its notifications and its looks under virtual time; and everything at random.
+
+mod fixture;
+mod notices;
+mod previews;
+mod properties;
+mod states;
+mod watch;

@@ -1,0 +1,77 @@
+//! Whatever happens in whatever order, what is shown is what may be done.
+
+use proptest::prelude::*;
+
+use super::fixture::{app, at, elsewhere, looked, problem, setup, worlds};
+use crate::app::menu::{Action, Item, menu};
+use crate::app::{Command, Draft, Event, Operation};
+use crate::plan::Waiting;
+
+fn happening() -> impl Strategy<Value = Event> {
+    let world = || (0..worlds().len()).prop_map(|index| worlds()[index].1.clone());
+    let operation = prop::sample::select(vec![
+        Operation::Connect,
+        Operation::Start,
+        Operation::Stop,
+        Operation::Make,
+        Operation::Apply,
+    ]);
+    prop_oneof![
+        4 => world().prop_map(looked),
+        1 => (world(), any::<bool>()).prop_map(|(world, other)| Event::Looked {
+            observed: Box::new(world),
+            elsewhere: other.then(|| elsewhere("up")),
+            interrupted: (!other).then(|| elsewhere("up")),
+        }),
+        1 => Just(Event::Blind(problem("AWS cannot be reached"))),
+        2 => operation.prop_map(Event::Began),
+        1 => world().prop_map(|world| Event::Saw(Box::new(world))),
+        1 => Just(Event::Waiting(vec![Waiting::Agent])),
+        2 => any::<bool>().prop_map(|well| Event::Ended(Some(if well { Ok(()) } else { Err(problem("no")) }))),
+        1 => Just(Event::Ended(None)),
+        1 => Just(Event::Drafted(Box::new(Draft::default()))),
+        1 => Just(Event::Discarded),
+        1 => Just(Event::Dismissed),
+        1 => any::<bool>().prop_map(Event::Window),
+        1 => Just(Event::NoTerminal(problem("no terminal"))),
+        1 => Just(Event::Settings(Err(problem("broken")))),
+        1 => Just(setup("")),
+        1 => Just(setup("[machine.remote-dev]\nregion = \"eu-west-1\"\n")),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_offered_is_accepted_and_nothing_else(events in prop::collection::vec(happening(), 0..40)) {
+        let mut app = app();
+        let mut window = false;
+        for (second, event) in events.into_iter().enumerate() {
+            if let Event::Window(open) = event {
+                window = open;
+            }
+            let now = at(second as u64);
+            app.on(event, now);
+            let told = app.notices().count();
+            prop_assert!(told == 0 || !window, "a notification beside an open window");
+            let view = app.view();
+            for (offered, command) in [
+                (view.commands.connect.is_some(), Command::Connect),
+                (view.commands.start.is_some(), Command::Start),
+                (view.commands.stop.is_some(), Command::Stop),
+                (view.commands.cancel.is_some(), Command::Cancel),
+            ] {
+                prop_assert_eq!(offered, app.may(&command).is_ok(), "{:?}", command);
+            }
+            prop_assert!(!(view.commands.start.is_some() && view.commands.stop.is_some()));
+            for item in menu(&view) {
+                if let Item::Act { action, .. } = item {
+                    prop_assert_eq!(Action::from_id(action.id()), Some(action.clone()));
+                    if let Action::Do(command) = action {
+                        prop_assert!(app.may(&command).is_ok());
+                    }
+                }
+            }
+            prop_assert!(app.next_look(now).as_secs() <= 150);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What the tray and the window show in every state.
+
+use std::fmt::Write;
+
+use super::fixture::{app, at, elsewhere, looked, problem, reachable, seeing, setup, tray, window, worlds};
+use crate::app::{App, Command, Draft, Event, Operation};
+use crate::machine::Power;
+use crate::plan::tests::fixture::{empty, powered};
+use crate::plan::{Goal, Waiting, plan};
+
+fn table(cases: Vec<(&str, App)>, show: fn(&crate::app::View) -> String) -> String {
+    let mut text = String::new();
+    for (name, app) in cases {
+        let _ = writeln!(text, "# {name}\n{}", show(&app.view()));
+    }
+    text
+}
+
+/// The app with every world, and in the situations that are about more than the machine.
+fn cases() -> Vec<(&'static str, App)> {
+    let mut cases = vec![("settings not read yet", App::new(false, "/settings.toml".to_owned()))];
+    let mut broken = app();
+    broken.on(Event::Settings(Err(problem("The settings do not hold"))), at(0));
+    cases.push(("settings that do not hold", broken));
+    cases.push(("not looked yet", app()));
+    cases.extend(worlds().into_iter().map(|(name, world)| (name, seeing(world))));
+
+    let mut blind = app();
+    blind.on(Event::Blind(problem("AWS cannot be reached for ec2:DescribeInstances")), at(5));
+    cases.push(("the first look failed", blind));
+    let mut lost = seeing(reachable());
+    lost.on(Event::Blind(problem("Your AWS sign-in is over")), at(60));
+    cases.push(("a later look failed", lost));
+
+    let mut other = seeing(powered(Power::Stopped));
+    let observed = Box::new(powered(Power::Pending));
+    other.on(Event::Looked { observed, elsewhere: Some(elsewhere("start")), interrupted: None }, at(20));
+    cases.push(("another process starts it", other));
+    let mut interrupted = seeing(empty());
+    let observed = Box::new(empty());
+    interrupted.on(Event::Looked { observed, elsewhere: None, interrupted: Some(elsewhere("up")) }, at(20));
+    cases.push(("something was interrupted", interrupted));
+
+    let mut starting = seeing(powered(Power::Stopped));
+    starting.on(Event::Began(Operation::Start), at(20));
+    cases.push(("about to start", starting));
+    let mut starting = seeing(powered(Power::Stopped));
+    starting.on(Event::Began(Operation::Connect), at(20));
+    starting.on(Event::Saw(Box::new(powered(Power::Running))), at(50));
+    starting.on(Event::Waiting(vec![Waiting::Agent]), at(50));
+    cases.push(("starting, waiting for the agent", starting));
+    let mut stopping = seeing(reachable());
+    stopping.on(Event::Began(Operation::Stop), at(20));
+    stopping.on(Event::Saw(Box::new(powered(Power::Stopping))), at(22));
+    cases.push(("stopping", stopping));
+
+    let app = seeing(empty());
+    let steps = plan(&app.setup().unwrap().desired, &empty(), Goal::Settings);
+    for (name, done) in [("making, at its beginning", 0), ("making, half done", 8)] {
+        let mut making = seeing(empty());
+        making.on(Event::Began(Operation::Make), at(20));
+        making.on(Event::Planned(Box::new(steps.clone())), at(20));
+        for planned in &steps.steps[..done] {
+            making.on(Event::Started(planned.step.clone()), at(21));
+            making.on(Event::Finished(planned.step.clone()), at(22));
+        }
+        making.on(Event::Started(steps.steps[done].step.clone()), at(23));
+        cases.push((name, making));
+    }
+    let mut failed = seeing(powered(Power::Stopped));
+    failed.on(Event::Began(Operation::Start), at(20));
+    let capacity = problem("AWS has no free machine of this type in this zone right now");
+    failed.on(Event::Ended(Some(Err(capacity))), at(30));
+    cases.push(("starting failed", failed));
+    let mut no_terminal = seeing(reachable());
+    no_terminal.on(Event::NoTerminal(problem("No terminal could be opened")), at(30));
+    cases.push(("no terminal", no_terminal));
+
+    let mut sandbox = App::new(true, "/settings.toml".to_owned());
+    sandbox.on(setup(""), at(0));
+    sandbox.on(looked(reachable()), at(1));
+    cases.push(("in the sandbox", sandbox));
+    cases
+}
+
+#[test]
+fn the_tray_in_every_state() {
+    insta::assert_snapshot!(table(cases(), tray));
+}
+
+#[test]
+fn the_window_in_every_state() {
+    insta::assert_snapshot!(table(cases(), window));
+}
+
+#[test]
+fn what_may_be_asked_for_in_every_state() {
+    let commands = [
+        ("connect", Command::Connect),
+        ("start", Command::Start),
+        ("stop", Command::Stop),
+        ("cancel", Command::Cancel),
+        ("look", Command::Look),
+        ("preview", Command::Preview { draft: Draft::default() }),
+        ("apply", Command::Apply { number: 0 }),
+    ];
+    let mut text = String::new();
+    for (name, app) in cases() {
+        let _ = writeln!(text, "# {name}");
+        for (word, command) in &commands {
+            let _ = match app.may(command) {
+                Ok(()) => writeln!(text, "    {word}: yes"),
+                Err(refusal) => writeln!(text, "    {word}: {}", refusal.why),
+            };
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn hostile_words_of_aws_are_shown_harmlessly() {
+    let hostile = "\u{1b}[2J<b>&\u{202e}evil\u{2066}\n".repeat(1000);
+    let mut app = app();
+    app.on(Event::Blind(problem(&hostile)), at(5));
+    let shown = app.view().machine.detail.unwrap();
+    assert!(shown.chars().count() < 500);
+    assert!(!shown.chars().any(|c| c.is_control() || "\u{202e}\u{2066}".contains(c)), "{shown:?}");
+    for item in crate::app::menu::menu(&app.view()) {
+        if let crate::app::menu::Item::Line(line) = item {
+            assert!(!line.chars().any(char::is_control), "{line:?}");
+        }
+    }
+}

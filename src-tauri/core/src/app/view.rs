@@ -1,0 +1,373 @@
+//! What is shown: plain data that the tray, the window and `holdfast status` render. Nobody decides anything from it.
+//!
+//! Amounts are US cents and moments are seconds since the Unix epoch, so that whoever renders them can follow the user's locale.
+//! Every text that came from AWS is [`harmless`](super::harmless::harmless).
+
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
+use crate::plan::{Area, Change};
+use crate::price::{self, Money, Monthly};
+use crate::status::State;
+
+/// All that is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Type)]
+pub struct View {
+    /// Whether AWS is the sandbox.
+    pub sandbox: bool,
+    /// Whether this desktop shows the tray icon; without one the app ends with its window.
+    pub tray: bool,
+    /// The machine.
+    pub machine: Machine,
+    /// What can be done now; what cannot is not there.
+    pub commands: Commands,
+    /// What is going on.
+    pub operation: Option<Operation>,
+    /// The last operation, when it did not reach its goal and nobody has put that aside.
+    pub failed: Option<Failed>,
+    /// An operation that this computer did not bring to its end, in an earlier run.
+    pub interrupted: Option<Interrupted>,
+    /// The settings.
+    pub settings: Settings,
+    /// What other settings would do.
+    pub preview: Option<Preview>,
+}
+
+/// A machine as it was when somebody last looked.
+#[derive(Clone, Debug, PartialEq, Serialize, Type)]
+pub struct Machine {
+    /// Its name.
+    pub name: String,
+    /// Its user.
+    pub user: String,
+    /// Its region.
+    pub region: String,
+    /// Its state now; [`State::Unknown`] as soon as a look has failed.
+    pub state: State,
+    /// Its state as a sentence.
+    pub headline: String,
+    /// One more sentence: why the state is not known, or what it still lacks.
+    pub detail: Option<String>,
+    /// Since when it is on or off.
+    pub since: Option<u32>,
+    /// Whether SSM has a line to its agent; `None` when that is not known.
+    pub reachable: Option<bool>,
+    /// When all of this was last seen; `None` before the first look.
+    pub seen: Option<u32>,
+    /// The instance as it was last seen.
+    pub instance: Option<Instance>,
+    /// What it costs.
+    pub cost: Cost,
+    /// What a person should know about it.
+    pub notes: Vec<String>,
+}
+
+/// An instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Instance {
+    /// Its id.
+    pub id: String,
+    /// Its type.
+    pub instance_type: String,
+    /// Its zone.
+    pub zone: String,
+    /// Size of its root volume in GiB.
+    pub volume_size: Option<u32>,
+}
+
+/// What a machine costs in a month, in US cents. `None`: the price is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Cost {
+    /// In the present state.
+    pub now: Option<u32>,
+    /// If it is on all the time.
+    pub always: Option<u32>,
+    /// The instance's part of that.
+    pub instance: Option<u32>,
+    /// The volume's part.
+    pub volume: Option<u32>,
+    /// The public address's part.
+    pub address: Option<u32>,
+    /// The date of the prices.
+    pub prices_of: String,
+}
+
+impl Cost {
+    pub(super) fn of(always: Monthly, now: Monthly) -> Self {
+        Self {
+            now: now.total().map(cents),
+            always: always.total().map(cents),
+            instance: always.instance.map(cents),
+            volume: always.volume.map(cents),
+            address: always.address.map(cents),
+            prices_of: price::AS_OF.to_owned(),
+        }
+    }
+}
+
+/// US cents, rounded; the largest that fits, of more.
+pub(super) fn cents(money: Money) -> u32 {
+    u32::try_from((money.micros() + 5_000) / 10_000).unwrap_or(u32::MAX)
+}
+
+/// What can be done now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Type)]
+pub struct Commands {
+    /// Open a terminal on the machine.
+    pub connect: Option<Offer>,
+    /// Switch it on.
+    pub start: Option<Offer>,
+    /// Switch it off.
+    pub stop: Option<Offer>,
+    /// Give up what is going on.
+    pub cancel: Option<Offer>,
+    /// Carry out the preview.
+    pub apply: Option<Offer>,
+}
+
+/// A command on offer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Offer {
+    /// What its button says.
+    pub label: String,
+    /// What it costs or does besides, to be said beside the button.
+    pub note: Option<String>,
+    /// What has to be agreed to first.
+    pub asks: Option<String>,
+}
+
+/// An operation that is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Operation {
+    /// What is done, as a title.
+    pub title: String,
+    /// When it began.
+    pub since: u32,
+    /// Its phases in their order.
+    pub phases: Vec<Phase>,
+    /// The steps under way.
+    pub doing: Vec<String>,
+    /// What is waited for.
+    pub waiting: Option<String>,
+    /// How many steps are done.
+    pub done: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
+/// A phase of an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// How far a phase is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// Over.
+    Done,
+    /// Under way.
+    Now,
+    /// To come.
+    Next,
+}
+
+/// An operation that did not reach its goal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Failed {
+    /// What was done.
+    pub title: String,
+    /// When it ended.
+    pub at: u32,
+    /// Why.
+    pub problem: Problem,
+}
+
+/// An operation that an earlier run did not bring to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Interrupted {
+    /// What was.
+    pub title: String,
+    /// What that means.
+    pub sentence: String,
+    /// When it began.
+    pub at: u32,
+}
+
+/// An error as the user sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Problem {
+    /// A stable name.
+    pub code: String,
+    /// What does not work, as a sentence without its full stop.
+    pub what: String,
+    /// Why.
+    pub cause: Option<String>,
+    /// What the user can do, the most useful first.
+    pub hints: Vec<String>,
+}
+
+/// The settings of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Type)]
+pub struct Settings {
+    /// The file.
+    pub path: String,
+    /// What can be set here; empty when the file does not hold.
+    pub fields: Vec<Field>,
+    /// Why the file does not hold.
+    pub problem: Option<Problem>,
+    /// The profiles of the AWS configuration.
+    pub profiles: Vec<String>,
+    /// The regions whose prices are known.
+    pub regions: Vec<String>,
+}
+
+/// A setting that can be changed in the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// The AWS profile.
+    Profile,
+    /// The region.
+    Region,
+    /// The instance type.
+    InstanceType,
+    /// Size of the root volume.
+    VolumeSize,
+    /// The user on the machine.
+    User,
+}
+
+impl Key {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 5] =
+        [Self::Profile, Self::Region, Self::InstanceType, Self::VolumeSize, Self::User];
+
+    /// The key in the settings file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Region => "region",
+            Self::InstanceType => "instance_type",
+            Self::VolumeSize => "volume_size",
+            Self::User => "user",
+        }
+    }
+}
+
+/// One setting in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Field {
+    /// Which.
+    pub key: Key,
+    /// Its value; empty where there is none.
+    pub value: String,
+    /// Whether it is the default.
+    pub default: bool,
+    /// Why it cannot be changed now.
+    pub fixed: Option<String>,
+}
+
+/// Settings as somebody typed them. An empty value takes the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(deny_unknown_fields)]
+pub struct Draft {
+    /// The AWS profile.
+    pub profile: String,
+    /// The region.
+    pub region: String,
+    /// The instance type.
+    pub instance_type: String,
+    /// Size of the root volume in GiB.
+    pub volume_size: String,
+    /// The user on the machine.
+    pub user: String,
+}
+
+impl Draft {
+    /// The value of one setting.
+    pub fn get(&self, key: Key) -> &str {
+        match key {
+            Key::Profile => &self.profile,
+            Key::Region => &self.region,
+            Key::InstanceType => &self.instance_type,
+            Key::VolumeSize => &self.volume_size,
+            Key::User => &self.user,
+        }
+    }
+}
+
+/// What other settings would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Type)]
+pub struct Preview {
+    /// Which preview this is: the one that is applied must be the one that was read.
+    pub number: u32,
+    /// What was typed.
+    pub draft: Draft,
+    /// Whether AWS is still being looked at.
+    pub looking: bool,
+    /// What is wrong with what was typed.
+    pub errors: Vec<FieldError>,
+    /// Why there is no plan.
+    pub problem: Option<Problem>,
+    /// The settings that change.
+    pub changes: Vec<Changed>,
+    /// The steps, grouped.
+    pub groups: Vec<Group>,
+    /// What the user should know besides.
+    pub notes: Vec<String>,
+    /// What the machine costs then; `None` where nothing of it changes.
+    pub cost: Option<Cost>,
+    /// Why it cannot be applied now, although nothing in it forbids that.
+    pub refused: Option<String>,
+}
+
+/// Something typed that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct FieldError {
+    /// The setting.
+    pub key: Key,
+    /// What is wrong.
+    pub text: String,
+}
+
+/// A setting that changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Changed {
+    /// Which.
+    pub key: Key,
+    /// Its value now.
+    pub from: String,
+    /// Its value then.
+    pub to: String,
+}
+
+/// Steps of one area.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Group {
+    /// The area.
+    pub area: Area,
+    /// Its steps.
+    pub steps: Vec<StepView>,
+}
+
+/// A step of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct StepView {
+    /// Whether something comes, changes or goes.
+    pub change: Change,
+    /// What.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// By how many US cents a month it changes the cost.
+    pub monthly: Option<i32>,
+    /// Whether what runs on the machine ends.
+    pub interrupts: bool,
+    /// Whether data is gone for ever.
+    pub loses_data: bool,
+}

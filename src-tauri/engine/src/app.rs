@@ -1,0 +1,543 @@
+//! Drives the pure [`App`]: looks at AWS when it says so, carries out what the user asks for, and hands on what is to be
+//! shown.
+//!
+//! Everything goes on in one task: whatever arrives becomes an event, and after each event the view is shown if it has
+//! changed. Looks, previews and the one operation are futures beside each other; dropping one ends it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use futures_util::StreamExt;
+use futures_util::future::OptionFuture;
+use futures_util::stream::FuturesUnordered;
+use holdfast_core::app::{
+    self, App, Command, Draft, Elsewhere, Event, Foreseen, Notice, Operation, Refusal, Setup, View, drafted,
+};
+use holdfast_core::machine::{Desired, Observed};
+use holdfast_core::names::UserName;
+use holdfast_core::plan::{self, Consent, Goal, Impact, Plan};
+use holdfast_core::time::Moment;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep};
+
+use crate::aws::{Aws, Options, profile};
+use crate::converge::{self, Witness, converge};
+use crate::problem::Problem;
+use crate::store::{self, Store};
+use crate::{sandbox, world::World};
+
+/// The longest pause in which nobody looks at the clock: the timers stand still while the computer sleeps.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// By how much the clock may run ahead of the timers before the computer must have slept.
+const SLEPT: Duration = Duration::from_secs(5);
+/// For how long a look at everything will do when the window opens.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// What the app shows itself in.
+pub trait Shell {
+    /// Shows this from now on.
+    fn show(&self, view: &View);
+    /// Tells the user something that is not in sight.
+    fn notify(&self, notice: Notice);
+    /// Opens a terminal on the machine.
+    fn open_terminal(&self) -> impl Future<Output = Result<(), app::Problem>>;
+}
+
+/// What arrives from outside.
+#[derive(Debug)]
+pub enum Input {
+    /// The user asks for something; whether it is accepted is answered.
+    Command(Command, oneshot::Sender<Result<(), Refusal>>),
+    /// The window opened or closed.
+    Window(bool),
+    /// The desktop shows the tray icon, or does not.
+    Tray(bool),
+}
+
+/// Where the files and AWS are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    store: Store,
+    sandbox: bool,
+    options: Option<Options>,
+    clock: fn() -> SystemTime,
+}
+
+/// Runs the app until nobody is left who could ask it for anything.
+pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedReceiver<Input>) {
+    let mut desk = Desk::new(place, shell, inputs);
+    desk.on(Event::Profiles(profile::names().await));
+    loop {
+        desk.look_if_due();
+        desk.foresee_if_asked();
+        desk.publish();
+        match desk.next().await {
+            Happened::Nobody => return,
+            Happened::Input(Input::Window(open)) => {
+                desk.on(Event::Window(open));
+                if open {
+                    desk.on(Event::Profiles(profile::names().await));
+                    desk.look_at_all |= desk.seen_all.is_none_or(|seen| seen.elapsed() > FRESH);
+                }
+            }
+            Happened::Input(Input::Tray(there)) => desk.on(Event::Tray(there)),
+            Happened::Input(Input::Command(command, answer)) => {
+                desk.read_settings();
+                let accepted = desk.app.may(&command);
+                if accepted.is_ok() {
+                    desk.carry_out(command);
+                }
+                // Whoever asked may be gone; what was asked for goes on.
+                let _ = answer.send(accepted);
+            }
+            Happened::Told(event) | Happened::Errand(Some(event)) => desk.on(event),
+            Happened::Errand(None) => {}
+            Happened::Ended(result) => desk.ended(result),
+            Happened::Looked(looked) => desk.looked(looked),
+            Happened::Paused { slept } => {
+                if slept {
+                    // The connections of before are dead.
+                    desk.aws = None;
+                    desk.look_now = true;
+                }
+            }
+        }
+    }
+}
+
+impl Place {
+    /// The user's own place, or that of the sandbox on this computer.
+    ///
+    /// # Errors
+    /// There is no home folder.
+    pub fn open(sandbox: bool) -> Result<Self, Problem> {
+        let store = if sandbox { sandbox::store()? } else { Store::open()? };
+        Ok(Self { store, sandbox, options: None, clock: SystemTime::now })
+    }
+
+    /// This store, this AWS and this clock.
+    pub fn at(store: Store, options: Options, clock: fn() -> SystemTime) -> Self {
+        Self { store, sandbox: false, options: Some(options), clock }
+    }
+
+    /// Where the files are.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether AWS is the sandbox.
+    pub fn is_sandbox(&self) -> bool {
+        self.sandbox
+    }
+
+    fn now(&self) -> Moment {
+        let since = (self.clock)().duration_since(SystemTime::UNIX_EPOCH);
+        Moment::from_epoch(since.unwrap_or_default())
+    }
+
+    async fn aws(&self, desired: &Desired) -> Result<Aws, Problem> {
+        let mut options = match &self.options {
+            Some(options) => options.clone(),
+            None if self.sandbox => sandbox::endpoint().await?,
+            None => Options::default(),
+        };
+        options.maker = self.store.maker()?;
+        Ok(Aws::connect(desired, options).await)
+    }
+
+    fn read_settings(&self) -> Result<Box<Setup>, Problem> {
+        let text = self.store.read_settings_text()?.unwrap_or_default();
+        let setup = Setup::read(text, self.login());
+        setup.map(Box::new).map_err(|errors| Problem::settings(&self.store.settings_path(), &errors))
+    }
+
+    /// The user of a machine whose settings name none. In the sandbox it need not fit anything.
+    fn login(&self) -> Option<UserName> {
+        store::login().or_else(|| "dev".parse().ok().filter(|_| self.sandbox))
+    }
+
+    /// A problem as the app shows it, with the way to sign in where that may help.
+    async fn explain(&self, desired: &Desired, problem: Problem) -> app::Problem {
+        if problem.is_about_credentials() && !self.sandbox {
+            let command = profile::sign_in_command(desired).await;
+            return problem.hint_first(command.map(|command| format!("sign in: {command}"))).into();
+        }
+        problem.into()
+    }
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// The app, and all that is under way for it.
+struct Desk<'a, S> {
+    place: &'a Place,
+    shell: &'a S,
+    app: App,
+    inputs: mpsc::UnboundedReceiver<Input>,
+    tell: mpsc::UnboundedSender<Event>,
+    told: mpsc::UnboundedReceiver<Event>,
+    operation: Option<Boxed<'a, Result<(), app::Problem>>>,
+    looking: Option<Boxed<'a, Looked>>,
+    errands: FuturesUnordered<Boxed<'a, Option<Event>>>,
+    /// The connection that the last look used.
+    aws: Option<Aws>,
+    look_now: bool,
+    /// The next look is at everything.
+    look_at_all: bool,
+    /// When everything was last seen.
+    seen_all: Option<Instant>,
+    /// The settings file as it was last read, or why it was not.
+    read: Option<String>,
+    /// The last preview that was looked into.
+    foreseen: u32,
+    shown: Option<View>,
+}
+
+/// What happens next.
+enum Happened {
+    Nobody,
+    Input(Input),
+    Told(Event),
+    Ended(Result<(), app::Problem>),
+    Looked(Looked),
+    Errand(Option<Event>),
+    Paused { slept: bool },
+}
+
+/// A look that has ended.
+struct Looked {
+    desired: Desired,
+    all: bool,
+    result: Result<(Aws, Observed), app::Problem>,
+}
+
+impl<'a, S: Shell> Desk<'a, S> {
+    fn new(place: &'a Place, shell: &'a S, inputs: mpsc::UnboundedReceiver<Input>) -> Self {
+        let (tell, told) = mpsc::unbounded_channel();
+        let path = place.store.settings_path().display().to_string();
+        let mut desk = Self {
+            place,
+            shell,
+            app: App::new(place.sandbox, path),
+            inputs,
+            tell,
+            told,
+            operation: None,
+            looking: None,
+            errands: FuturesUnordered::new(),
+            aws: None,
+            look_now: true,
+            look_at_all: true,
+            seen_all: None,
+            read: None,
+            foreseen: 0,
+            shown: None,
+        };
+        desk.read_settings();
+        desk
+    }
+
+    fn on(&mut self, event: Event) {
+        self.app.on(event, self.place.now());
+    }
+
+    fn read_settings(&mut self) {
+        let settings = self.place.read_settings();
+        let read = Some(match &settings {
+            Ok(setup) => setup.text.clone(),
+            Err(problem) => problem.to_string(),
+        });
+        if read != self.read {
+            self.read = read;
+            self.on(Event::Settings(settings.map_err(app::Problem::from)));
+        }
+    }
+
+    fn publish(&mut self) {
+        for notice in self.app.notices() {
+            self.shell.notify(notice);
+        }
+        let view = self.app.view();
+        if self.shown.as_ref() != Some(&view) {
+            self.shell.show(&view);
+            self.shown = Some(view);
+        }
+    }
+
+    fn look_if_due(&mut self) {
+        let due = self.look_now || self.app.next_look(self.place.now()).is_zero();
+        if !due || self.looking.is_some() || self.operation.is_some() {
+            return;
+        }
+        self.read_settings();
+        let Some(setup) = self.app.setup() else { return };
+        let (place, desired) = (self.place, setup.desired.clone());
+        let aws = self.aws.take().filter(|_| !self.look_at_all);
+        self.looking = Some(Box::pin(look(place, desired, aws)));
+        (self.look_now, self.look_at_all) = (false, false);
+    }
+
+    fn foresee_if_asked(&mut self) {
+        let Some((number, draft)) = self.app.to_foresee().filter(|(number, _)| *number != self.foreseen)
+        else {
+            return;
+        };
+        let Some(setup) = self.app.setup() else { return };
+        self.errands.push(Box::pin(foresee(self.place, setup.clone(), number, draft.clone())));
+        self.foreseen = number;
+    }
+
+    async fn next(&mut self) -> Happened {
+        let pause = if self.looking.is_some() || self.app.setup().is_none() {
+            LONGEST_PAUSE
+        } else {
+            self.app.next_look(self.place.now()).min(LONGEST_PAUSE)
+        };
+        tokio::select! {
+            biased; // what was told before comes before what ends
+            Some(event) = self.told.recv() => Happened::Told(event),
+            input = self.inputs.recv() => input.map_or(Happened::Nobody, Happened::Input),
+            Some(result) = OptionFuture::from(self.operation.as_mut()) => Happened::Ended(result),
+            Some(looked) = OptionFuture::from(self.looking.as_mut()) => Happened::Looked(looked),
+            Some(event) = self.errands.next() => Happened::Errand(event),
+            slept = sleep_awake(self.place, pause) => Happened::Paused { slept },
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Look => {
+                self.aws = None;
+                (self.look_now, self.look_at_all) = (true, true);
+            }
+            Command::Preview { draft } => self.on(Event::Drafted(Box::new(draft))),
+            Command::Discard => self.on(Event::Discarded),
+            Command::Dismiss => self.dismiss(),
+            Command::Cancel => {
+                self.operation = None;
+                self.on(Event::Ended(None));
+                (self.look_now, self.look_at_all) = (true, true);
+            }
+            Command::Connect if self.app.connects_at_once() => {
+                self.errands.push(Box::pin(connect(self.shell)))
+            }
+            Command::Connect => self.begin(Operation::Connect, Impact { costs: true, ..Impact::NONE }),
+            Command::Start => self.begin(Operation::Start, Impact { costs: true, ..Impact::NONE }),
+            Command::Stop => self.begin(Operation::Stop, Impact { interrupts: true, ..Impact::NONE }),
+            Command::Apply { number } => self.apply(number),
+        }
+    }
+
+    fn begin(&mut self, operation: Operation, agreed: Impact) {
+        let Some(setup) = self.app.setup() else { return };
+        let desired = setup.desired.clone();
+        self.on(Event::Began(operation));
+        // What a look sees that began before is older than what the operation does.
+        self.looking = None;
+        let (place, shell, tell) = (self.place, self.shell, self.tell.clone());
+        self.operation = Some(Box::pin(operate(place, shell, tell, operation, desired, agreed)));
+    }
+
+    /// Keeps the settings of a preview, then does what it showed.
+    fn apply(&mut self, number: u32) {
+        let Some((operation, draft, foreseen)) = self.app.foreseen(number) else { return };
+        let (agreed, plan, observed) =
+            (foreseen.plan.impact(), foreseen.plan.clone(), foreseen.observed.clone());
+        let text = self.app.setup().and_then(|setup| drafted(setup, draft).ok()).map(|drafted| drafted.text);
+        let written = text.map_or(Ok(()), |text| self.place.store.write_settings(&text));
+        if let Err(error) = written {
+            self.on(Event::Began(operation));
+            return self.on(Event::Ended(Some(Err(Problem::from(error).into()))));
+        }
+        self.read_settings();
+        self.begin(operation, agreed);
+        self.on(Event::Saw(Box::new(observed)));
+        self.on(Event::Planned(Box::new(plan)));
+    }
+
+    fn ended(&mut self, result: Result<(), app::Problem>) {
+        self.operation = None;
+        while let Ok(event) = self.told.try_recv() {
+            self.on(event);
+        }
+        self.on(Event::Ended(Some(result)));
+        (self.look_now, self.look_at_all) = (true, true);
+    }
+
+    fn looked(&mut self, looked: Looked) {
+        self.looking = None;
+        let Looked { desired, all, result } = looked;
+        if self.app.setup().is_none_or(|setup| setup.desired != desired) {
+            // It was about another machine, or seen with other eyes.
+            (self.look_now, self.look_at_all) = (true, true);
+            return;
+        }
+        match result {
+            Ok((aws, observed)) => {
+                self.aws = Some(aws);
+                if all {
+                    self.seen_all = Some(Instant::now());
+                }
+                let (elsewhere, interrupted) = self.at_work(&desired);
+                self.on(Event::Looked { observed: Box::new(observed), elsewhere, interrupted });
+            }
+            Err(problem) => {
+                // The next one begins from scratch, with what has become of the sign-in meanwhile.
+                self.look_at_all = true;
+                self.on(Event::Blind(problem));
+            }
+        }
+    }
+
+    /// Who else works on the machine on this computer, and what was not brought to its end.
+    fn at_work(&self, desired: &Desired) -> (Option<Elsewhere>, Option<Elsewhere>) {
+        let key = desired.key();
+        let elsewhere =
+            |what, since| Elsewhere { what, since: Moment::from_epoch(Duration::from_secs(since)) };
+        // Files that cannot be read are told by whatever needs them.
+        let working = self.place.store.working(&key).ok().flatten();
+        let intent = self.place.store.intent(&key).read().ok().flatten().filter(|_| working.is_none());
+        (
+            working.map(|holder| elsewhere(holder.what, holder.since)),
+            intent.map(|intent| elsewhere(intent.operation, intent.started)),
+        )
+    }
+
+    /// Puts failures aside, and what was interrupted: for good, if nobody works on the machine.
+    fn dismiss(&mut self) {
+        self.on(Event::Dismissed);
+        let Some(setup) = self.app.setup() else { return };
+        let key = setup.desired.key();
+        if let Ok(_lock) = self.place.store.lock(&key, "dismiss") {
+            let _ = self.place.store.intent(&key).clear();
+        }
+    }
+}
+
+/// Waits. Whether the computer has slept meanwhile: then more time has passed than was waited.
+async fn sleep_awake(place: &Place, pause: Duration) -> bool {
+    let (clock, timer) = (place.now(), Instant::now());
+    sleep(pause).await;
+    place.now().since(clock) > timer.elapsed() + SLEPT
+}
+
+/// Looks at whether the machine is on; at everything, without a connection of before.
+async fn look(place: &Place, desired: Desired, aws: Option<Aws>) -> Looked {
+    let all = aws.is_none();
+    let look = async {
+        match aws {
+            Some(aws) => {
+                let observed = aws.glance(&desired).await?;
+                Ok((aws, observed))
+            }
+            None => {
+                let aws = place.aws(&desired).await?;
+                let observed = aws.observe(&desired, Goal::Reachable).await?;
+                Ok((aws, observed))
+            }
+        }
+    };
+    let result = match look.await {
+        Ok(seen) => Ok(seen),
+        Err(problem) => Err(place.explain(&desired, problem).await),
+    };
+    Looked { desired, all, result }
+}
+
+/// Finds out what other settings would do.
+async fn foresee(place: &Place, setup: Setup, number: u32, draft: Draft) -> Option<Event> {
+    let desired = drafted(&setup, &draft).ok()?.desired;
+    let look = async {
+        let observed = place.aws(&desired).await?.observe(&desired, Goal::Settings).await?;
+        let plan = plan::plan(&desired, &observed, Goal::Settings);
+        Ok::<_, Problem>((observed, plan))
+    };
+    let found = match look.await {
+        Ok((observed, plan)) => {
+            let blocked = plan.blocked.first().map(|blocked| Problem::blocked(&desired, blocked).into());
+            Ok(Box::new(Foreseen { desired, observed, plan, blocked }))
+        }
+        Err(problem) => Err(place.explain(&desired, problem).await),
+    };
+    Some(Event::Previewed { number, found })
+}
+
+/// Opens a terminal on a machine that can be reached.
+async fn connect(shell: &impl Shell) -> Option<Event> {
+    shell.open_terminal().await.err().map(Event::NoTerminal)
+}
+
+/// Carries out an operation, as far as the user agreed to it.
+async fn operate(
+    place: &Place,
+    shell: &impl Shell,
+    tell: mpsc::UnboundedSender<Event>,
+    operation: Operation,
+    desired: Desired,
+    agreed: Impact,
+) -> Result<(), app::Problem> {
+    let work = async {
+        let aws = place.aws(&desired).await?;
+        let reporter = Reporter { tell, agreed };
+        let reach = |goal| converge(&aws, &place.store, operation.word(), &desired, goal, &reporter);
+        match operation {
+            Operation::Start | Operation::Connect => reach(Goal::Reachable).await?,
+            Operation::Stop => reach(Goal::Stopped).await?,
+            Operation::Apply => reach(Goal::Settings).await?,
+            Operation::Make => {
+                reach(Goal::Settings).await?;
+                reach(Goal::Reachable).await?
+            }
+        };
+        Ok(())
+    };
+    match work.await {
+        Ok(()) if operation == Operation::Connect => shell.open_terminal().await,
+        Ok(()) => Ok(()),
+        Err(Problem { code: "no_consent", .. }) => Err(changed_meanwhile().into()),
+        Err(problem) => Err(place.explain(&desired, problem).await),
+    }
+}
+
+/// The world is not the one that the user agreed about.
+fn changed_meanwhile() -> Problem {
+    Problem::new("changed", "Nothing was changed: it would do more than what was shown")
+        .because("something changed in AWS meanwhile")
+        .hint("look at it again, and ask for it once more")
+}
+
+/// Tells the app how an operation goes on, and agrees to what the user agreed to.
+struct Reporter {
+    tell: mpsc::UnboundedSender<Event>,
+    agreed: Impact,
+}
+
+impl Witness for Reporter {
+    async fn consent(&self, _: &Observed, plan: &Plan) -> Consent {
+        let _ = self.tell.send(Event::Planned(Box::new(plan.clone())));
+        Consent::to(self.agreed)
+    }
+
+    fn event(&self, event: converge::Event<'_>) {
+        let event = match event {
+            converge::Event::Started(step) => Event::Started(step.clone()),
+            converge::Event::Finished(step) => Event::Finished(step.clone()),
+            converge::Event::Postponed(step, problem) | converge::Event::Surprised(step, problem) => {
+                tracing::debug!(?step, %problem, "a step has to wait");
+                Event::Postponed(step.clone())
+            }
+            converge::Event::Waiting(waiting) => Event::Waiting(waiting.to_vec()),
+            converge::Event::Saw(observed) => Event::Saw(Box::new(observed.clone())),
+        };
+        // Nobody listens any more when the app ends.
+        let _ = self.tell.send(event);
+    }
+}
+
+impl From<Problem> for app::Problem {
+    fn from(problem: Problem) -> Self {
+        let Problem { code, what, cause, hints, .. } = problem;
+        Self { code: code.to_owned(), what, cause, hints }
+    }
+}

@@ -1,0 +1,222 @@
+//! `holdfast open`: the user's own terminal, with `holdfast connect` in it.
+//!
+//! A terminal may be a server that has neither our environment nor our folder, and what it was told to run can be read by
+//! everybody on this computer. So it is told the name of a file, which holds the rest and which only this user can read.
+//! Whoever runs in the new window removes the file, and that also says that the window is there.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use holdfast_core::app::{self, harmless::harmless};
+use holdfast_core::names::MachineName;
+use holdfast_core::terminal::{Launch, System, launches};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
+
+use crate::problem::Problem;
+use crate::store::{Store, StoreError};
+
+/// How long a terminal may take to open: the first window of a cold computer loads a lot.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What the new window runs.
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    /// The arguments of `holdfast`.
+    arguments: Vec<String>,
+    /// What steers it in the environment, as text.
+    environment: BTreeMap<String, String>,
+}
+
+/// What `holdfast open --json` prints when no terminal opens.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// Why.
+    pub problem: app::Problem,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self { problem: problem.into() }
+    }
+}
+
+/// The command `holdfast` itself: this program, or the one beside it that the app comes with.
+///
+/// # Errors
+/// When this program's own path is not known.
+pub fn program() -> std::io::Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let name = format!("holdfast{}", std::env::consts::EXE_SUFFIX);
+    Ok(if this.file_name() == Some(OsStr::new(&name)) { this } else { this.with_file_name(name) })
+}
+
+/// The arguments that connect to this machine in a window of its own; `None` is the default machine.
+pub fn window_arguments(machine: Option<&MachineName>, sandbox: bool) -> Vec<String> {
+    let mut arguments = vec!["connect".to_owned(), "--hold".to_owned()];
+    arguments.extend(machine.into_iter().flat_map(|name| ["--machine".to_owned(), name.to_string()]));
+    arguments.extend(sandbox.then(|| "--sandbox".to_owned()));
+    arguments
+}
+
+/// Opens a terminal window in which `holdfast` runs with these arguments, and waits until it is there. The window
+/// outlives this process.
+///
+/// # Errors
+/// No terminal is installed, or none opens.
+pub async fn open(store: &Store, arguments: Vec<String>) -> Result<(), Problem> {
+    let file = store.new_window(&Order { arguments, environment: steering() })?;
+    let script = file.with_extension("command");
+    let result = try_each(&file, &script).await;
+    let _ = fs::remove_file(&file);
+    let _ = fs::remove_file(&script);
+    result
+}
+
+async fn try_each(file: &Path, script: &Path) -> Result<(), Problem> {
+    let system = |error: std::io::Error| {
+        Problem::new("no_terminal_window", "No terminal can be opened").because(error.to_string())
+    };
+    let words =
+        [program().map_err(system)?.display().to_string(), "window".to_owned(), file.display().to_string()];
+    let mut causes = Vec::new();
+    for launch in launches(this_system(), is_installed, &words, &script.display().to_string()) {
+        match attempt(&launch, file, script).await {
+            Ok(()) => return Ok(()),
+            Err(cause) => causes.push(format!("{}: {cause}", launch.name)),
+        }
+    }
+    let problem = Problem::new("no_terminal_window", "No terminal could be opened");
+    let problem = if causes.is_empty() { problem } else { problem.because(causes.join("; ")) };
+    Err(problem.hint(missing()).hint("in a terminal of your own, run: holdfast connect"))
+}
+
+/// Starts one terminal and waits until the program in it has taken its order.
+async fn attempt(launch: &Launch, file: &Path, script: &Path) -> Result<(), String> {
+    if let Some(text) = &launch.script {
+        write_script(script, text).map_err(|error| error.to_string())?;
+    }
+    // A pipe would end with this process, and so would the terminal when it writes to it.
+    let mut said = tempfile::tempfile().map_err(|error| error.to_string())?;
+    let mut child = spawn(launch, &said).map_err(|error| error.to_string())?;
+    let began = Instant::now();
+    loop {
+        if !file.exists() {
+            return Ok(());
+        }
+        match child.try_wait() {
+            // A terminal that hands over to a server of its own ends well before the window is there.
+            Ok(Some(status)) if !status.success() => return Err(last_words(&mut said, &status.to_string())),
+            Ok(_) if began.elapsed() > PATIENCE => return Err("it does not open a window".to_owned()),
+            Ok(_) => sleep(Duration::from_millis(20)).await,
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// Starts a terminal that says what it has to complain of to `said`.
+fn spawn(launch: &Launch, said: &File) -> std::io::Result<Child> {
+    let mut command = Command::new(launch.program);
+    command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);
+    crate::process::detach(&mut command);
+    command.spawn()
+}
+
+/// What a terminal said before it gave up.
+fn last_words(said: &mut File, otherwise: &str) -> String {
+    let mut bytes = Vec::new();
+    let _ = said.rewind().and_then(|()| said.take(4096).read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().rfind(|line| !line.trim().is_empty());
+    line.map_or_else(|| otherwise.to_owned(), |line| harmless(line, 300))
+}
+
+/// Becomes what the file orders, in the new window.
+///
+/// # Errors
+/// The file is not there, or makes no sense, or the program cannot be started.
+pub fn enter(file: &Path) -> Result<u8, Problem> {
+    let failed = |cause: String| Problem::new("window", "The window has nothing to run").because(cause);
+    let text = fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    let order: Order = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    fs::remove_file(file).map_err(|error| failed(error.to_string()))?;
+    let program = program().map_err(|error| failed(error.to_string()))?;
+    let mut command = Command::new(program);
+    command.args(&order.arguments).envs(&order.environment);
+    become_it(&mut command).map_err(|error| failed(error.to_string()))
+}
+
+/// One process in the window, so that a signal to it reaches nobody in between.
+#[cfg(unix)]
+fn become_it(command: &mut Command) -> std::io::Result<u8> {
+    Err(std::os::unix::process::CommandExt::exec(command))
+}
+
+/// Windows has no `exec`.
+#[cfg(windows)]
+fn become_it(command: &mut Command) -> std::io::Result<u8> {
+    Ok(u8::try_from(command.status()?.code().unwrap_or(1)).unwrap_or(1))
+}
+
+/// The variables that decide which machine of which account is meant, and where our files are.
+fn steering() -> BTreeMap<String, String> {
+    const NAMES: [&str; 6] =
+        ["HOME", "PATH", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"];
+    let ours =
+        |name: &str| name.starts_with("AWS_") || name.starts_with("HOLDFAST_") || NAMES.contains(&name);
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| ours(name))
+        .collect()
+}
+
+/// Whether a program is there: by its path, or in one of the folders of `PATH`.
+fn is_installed(program: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    // Not what is behind it: the aliases that Windows makes for programs of its store cannot be followed.
+    let there = |path: PathBuf| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
+    std::env::split_paths(&folders).any(|folder| there(folder.join(program)))
+}
+
+fn this_system() -> System {
+    if cfg!(windows) {
+        System::Windows
+    } else if cfg!(target_os = "macos") {
+        System::Mac
+    } else {
+        System::Linux
+    }
+}
+
+fn missing() -> &'static str {
+    match this_system() {
+        System::Linux => "install a terminal, for example: apt install xterm",
+        System::Mac => "see whether Terminal opens by itself",
+        System::Windows => "install Windows Terminal from the Microsoft Store",
+    }
+}
+
+#[cfg(unix)]
+fn write_script(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o700).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+#[cfg(not(unix))]
+fn write_script(path: &Path, text: &str) -> std::io::Result<()> {
+    fs::write(path, text)
+}
+
+impl Store {
+    /// A new file for the order of a window, which only this user can read.
+    fn new_window(&self, order: &Order) -> Result<PathBuf, StoreError> {
+        self.write_private(&format!("windows/{}.json", uuid::Uuid::new_v4().simple()), order)
+    }
+}

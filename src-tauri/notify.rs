@@ -1,0 +1,63 @@
+//! Notifications, and what a click on one opens.
+
+use holdfast_core::app::Notice;
+use notify_rust::{Notification, NotificationResponse};
+use tauri::AppHandle;
+
+use crate::window;
+
+/// The action that servers take for a click on the notification itself.
+/// Source: <https://specifications.freedesktop.org/notification-spec/latest/basic-design.html>
+const DEFAULT: &str = "default";
+
+/// Shows a notification. A thread of its own waits for what becomes of it, which may take as long as the user likes.
+pub(crate) fn show(app: &AppHandle, notice: Notice) {
+    let app = app.clone();
+    let wait = move || {
+        let shown = Notification::new()
+            .appname("Holdfast")
+            .summary(&notice.title)
+            .body(&body(&notice.body))
+            .icon("holdfast-desktop")
+            .action(DEFAULT, "Open")
+            .show();
+        let handle = match shown {
+            Ok(handle) => handle,
+            Err(error) => return tracing::warn!(%error, "the desktop shows no notifications"),
+        };
+        let answered = handle.wait_for_response(|response: &NotificationResponse| {
+            let clicked = match response {
+                NotificationResponse::Default => true,
+                NotificationResponse::Action(action) => action == DEFAULT,
+                NotificationResponse::Reply(_) | NotificationResponse::Closed(_) => false,
+            };
+            if clicked {
+                let opening = app.clone();
+                let _ = app.run_on_main_thread(move || window::open_or_complain(&opening, notice.page));
+            }
+        });
+        if let Err(error) = answered {
+            tracing::debug!(%error, "nobody knows what became of a notification");
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("notification".to_owned()).spawn(wait) {
+        tracing::warn!(%error, "no notification was shown");
+    }
+}
+
+/// The text of a notification as the server will show it: some take it for markup, and say so.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn body(text: &str) -> String {
+    let markup = notify_rust::get_capabilities()
+        .is_ok_and(|capabilities| capabilities.iter().any(|capability| capability == "body-markup"));
+    if markup {
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn body(text: &str) -> String {
+    text.to_owned()
+}

@@ -1,0 +1,59 @@
+//! The desktop as the app sees it.
+
+use holdfast::app::Shell;
+use holdfast::open::{Refused, program};
+use holdfast_core::app::{Notice, Problem, View};
+use tauri::{AppHandle, Manager};
+use tauri_plugin_shell::ShellExt;
+use tauri_specta::Event;
+
+use crate::bridge::ViewChanged;
+use crate::tray::Tray;
+use crate::{Desk, notify};
+
+/// Tray, window and notifications of this process.
+pub(crate) struct Desktop {
+    app: AppHandle,
+    tray: Tray,
+}
+
+impl Desktop {
+    pub(crate) fn new(app: AppHandle, tray: Tray) -> Self {
+        Self { app, tray }
+    }
+}
+
+impl Shell for Desktop {
+    fn show(&self, view: &View) {
+        self.app.state::<Desk>().view.send_replace(Some(view.clone()));
+        self.tray.show(&self.app, view);
+        if let Err(error) = ViewChanged(view.clone()).emit(&self.app) {
+            tracing::warn!(%error, "the window was not told");
+        }
+    }
+
+    fn notify(&self, notice: Notice) {
+        notify::show(&self.app, notice);
+    }
+
+    /// Runs `holdfast open` and waits for its end. The terminal is not our child, so it outlives us.
+    async fn open_terminal(&self) -> Result<(), Problem> {
+        let failed = |cause: String| Problem {
+            code: "no_terminal_window".to_owned(),
+            what: "No terminal could be opened".to_owned(),
+            cause: Some(cause),
+            hints: vec!["in a terminal of your own, run: holdfast connect".to_owned()],
+        };
+        let program = program().map_err(|error| failed(error.to_string()))?;
+        // The sandbox is in the environment, where it came from, or in the arguments of this process.
+        let sandbox = self.app.state::<Desk>().view.borrow().as_ref().is_some_and(|view| view.sandbox);
+        let command =
+            self.app.shell().command(program).args(["open", "--json"]).args(sandbox.then_some("--sandbox"));
+        let output = command.output().await.map_err(|error| failed(error.to_string()))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let refused = serde_json::from_slice::<Refused>(&output.stdout).map(|refused| refused.problem);
+        Err(refused.unwrap_or_else(|_| failed(String::from_utf8_lossy(&output.stderr).into_owned())))
+    }
+}

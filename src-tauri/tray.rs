@@ -1,0 +1,140 @@
+//! The tray icon and its menu, rendered from the view and changed only when they differ.
+
+use std::sync::{Mutex, PoisonError};
+
+use holdfast::app::Input;
+use holdfast_core::app::View;
+use holdfast_core::app::menu::{Action, Icon, Item, icon, line, menu};
+use tauri::image::Image;
+use tauri::menu::{Menu, MenuBuilder, MenuItem, PredefinedMenuItem};
+use tauri::tray::{TrayIcon, TrayIconBuilder};
+use tauri::{AppHandle, Manager, include_image};
+use tokio::sync::oneshot;
+
+use crate::{Desk, window};
+
+/// The icon in the tray, and what it shows.
+pub(crate) struct Tray {
+    icon: TrayIcon,
+    shown: Mutex<Option<(Icon, String, Vec<Item>)>>,
+}
+
+/// Puts the icon into the tray.
+pub(crate) fn build(app: &AppHandle) -> tauri::Result<Tray> {
+    let builder = TrayIconBuilder::with_id("holdfast")
+        .icon(image(Icon::Unknown))
+        .icon_as_template(cfg!(target_os = "macos"))
+        .menu(&Menu::new(app)?)
+        // On Windows the left button opens what there is, on the others the menu is all there is.
+        .show_menu_on_left_click(!cfg!(windows))
+        .on_menu_event(|app, event| chosen(app, event.id().as_ref()));
+    #[cfg(windows)]
+    let builder = builder.on_tray_icon_event(|tray, event| {
+        use tauri::tray::{MouseButton, MouseButtonState, TrayIconEvent};
+        if let TrayIconEvent::Click {
+            button: MouseButton::Left, button_state: MouseButtonState::Up, ..
+        } = event
+        {
+            window::open_or_complain(tray.app_handle(), holdfast_core::app::Page::Machine);
+        }
+    });
+    Ok(Tray { icon: builder.build(app)?, shown: Mutex::new(None) })
+}
+
+impl Tray {
+    /// Shows the view in the tray.
+    pub(crate) fn show(&self, app: &AppHandle, view: &View) {
+        let new = (icon(view), line(view), menu(view));
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = shown.as_ref();
+        let changed = || -> tauri::Result<()> {
+            if old.is_none_or(|old| old.0 != new.0) {
+                self.icon.set_icon_with_as_template(Some(image(new.0)), cfg!(target_os = "macos"))?;
+            }
+            if old.is_none_or(|old| old.1 != new.1) {
+                self.icon.set_tooltip(Some(&new.1))?;
+            }
+            if old.is_none_or(|old| old.2 != new.2) {
+                self.icon.set_menu(Some(native(app, &new.2)?))?;
+            }
+            Ok(())
+        };
+        match changed() {
+            Ok(()) => *shown = Some(new),
+            Err(error) => tracing::warn!(%error, "the tray could not be changed"),
+        }
+    }
+}
+
+fn native(app: &AppHandle, items: &[Item]) -> tauri::Result<Menu<tauri::Wry>> {
+    let mut native = MenuBuilder::new(app);
+    for item in items {
+        native = match item {
+            Item::Line(text) => native.item(&MenuItem::new(app, plain(text), false, None::<&str>)?),
+            Item::Rule => native.item(&PredefinedMenuItem::separator(app)?),
+            Item::Act { label, action } => {
+                native.item(&MenuItem::with_id(app, action.id(), plain(label), true, None::<&str>)?)
+            }
+        };
+    }
+    native.build()
+}
+
+/// A label as it is meant: an ampersand would underline the letter after it.
+fn plain(label: &str) -> String {
+    label.replace('&', "&&")
+}
+
+fn chosen(app: &AppHandle, id: &str) {
+    match Action::from_id(id) {
+        Some(Action::Do(command)) => {
+            // What is refused changes nothing, and the menu that comes next no longer offers it.
+            let (answer, _) = oneshot::channel();
+            app.state::<Desk>().send(Input::Command(command, answer));
+        }
+        Some(Action::Open(page)) => window::open_or_complain(app, page),
+        Some(Action::Quit) => app.exit(0),
+        None => {}
+    }
+}
+
+fn image(icon: Icon) -> Image<'static> {
+    if cfg!(target_os = "macos") {
+        match icon {
+            Icon::Off => include_image!("icons/tray/off-template.png"),
+            Icon::Changing => include_image!("icons/tray/changing-template.png"),
+            Icon::On => include_image!("icons/tray/on-template.png"),
+            Icon::Unknown => include_image!("icons/tray/unknown-template.png"),
+        }
+    } else {
+        match icon {
+            Icon::Off => include_image!("icons/tray/off.png"),
+            Icon::Changing => include_image!("icons/tray/changing.png"),
+            Icon::On => include_image!("icons/tray/on.png"),
+            Icon::Unknown => include_image!("icons/tray/unknown.png"),
+        }
+    }
+}
+
+/// Whether the desktop shows tray icons. The menu bar of macOS and the notification area of Windows are always there.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn has_host() -> bool {
+    true
+}
+
+/// Whether the desktop shows tray icons: bare GNOME does not.
+/// Source: <https://www.freedesktop.org/wiki/Specifications/StatusNotifierItem/StatusNotifierWatcher/>
+#[cfg(target_os = "linux")]
+pub(crate) fn has_host() -> bool {
+    let ask = || -> zbus::Result<bool> {
+        let connection = zbus::blocking::Connection::session()?;
+        let watcher = zbus::blocking::Proxy::new(
+            &connection,
+            "org.kde.StatusNotifierWatcher",
+            "/StatusNotifierWatcher",
+            "org.kde.StatusNotifierWatcher",
+        )?;
+        watcher.get_property("IsStatusNotifierHostRegistered")
+    };
+    ask().unwrap_or(false)
+}

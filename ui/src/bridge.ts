@@ -1,0 +1,38 @@
+// The one place that talks to Rust.
+
+import { commands, events, type Command, type Page, type Refusal, type View } from "./bindings";
+
+/** What is shown now. */
+export function current(): Promise<View> {
+  return commands.view();
+}
+
+/** Asks for a command. Resolves with the refusal, if it is one, and never rejects. */
+export async function act(command: Command): Promise<Refusal | null> {
+  try {
+    await commands.act(command);
+    return null;
+  } catch (error) {
+    return isRefusal(error) ? error : { why: String(error) };
+  }
+}
+
+/** Calls back with every view that follows; resolves once it listens. */
+export async function onView(callback: (view: View) => void): Promise<void> {
+  await events.viewChanged.listen((event) => callback(event.payload));
+}
+
+/** Calls back when the tray or a notification asks for a page; resolves once it listens. */
+export async function onPage(callback: (page: Page) => void): Promise<void> {
+  await events.openPage.listen((event) => callback(event.payload));
+}
+
+/** The page that the address asks for. */
+export function firstPage(): Page {
+  const asked = location.hash.slice(1);
+  return asked === "settings" || asked === "stop" ? asked : "machine";
+}
+
+function isRefusal(error: unknown): error is Refusal {
+  return typeof error === "object" && error !== null && "why" in error && typeof error.why === "string";
+}

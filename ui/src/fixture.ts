@@ -1,0 +1,77 @@
+// Views for the tests.
+
+import type { Commands, Field, Key, Machine, Offer, Preview, StepView, View } from "./bindings";
+
+const NOW = 1_795_000_000;
+
+export const nothing: Commands = { connect: null, start: null, stop: null, cancel: null, apply: null };
+
+export function offer(label: string, rest: Partial<Offer> = {}): Offer {
+  return { label, note: null, asks: null, ...rest };
+}
+
+export function fields(fixed: string | null = null): Field[] {
+  const values: Record<Key, string> = {
+    profile: "",
+    region: "us-west-2",
+    instance_type: "m8g.xlarge",
+    volume_size: "100",
+    user: "dev",
+  };
+  return Object.entries(values).map(([key, value]) => ({
+    key: key as Key,
+    value,
+    default: true,
+    fixed: key === "profile" ? null : fixed,
+  }));
+}
+
+export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): View {
+  return {
+    sandbox: false,
+    tray: true,
+    machine: {
+      name: "remote-dev",
+      user: "dev",
+      region: "us-west-2",
+      state: "on",
+      headline: "remote-dev is on",
+      detail: null,
+      since: NOW - 7000,
+      reachable: true,
+      seen: NOW,
+      instance: { id: "i-0123", instance_type: "m8g.xlarge", zone: "us-west-2a", volume_size: 100 },
+      cost: { now: 14270, always: 14270, instance: 13105, volume: 800, address: 365, prices_of: "2026-07-20" },
+      notes: [],
+      ...machine,
+    },
+    commands: nothing,
+    operation: null,
+    failed: null,
+    interrupted: null,
+    settings: { path: "/settings.toml", fields: fields(), problem: null, profiles: ["work"], regions: ["us-west-2"] },
+    preview: null,
+    ...rest,
+  };
+}
+
+export function preview(rest: Partial<Preview> = {}): Preview {
+  return {
+    number: 1,
+    draft: { profile: "", region: "us-west-2", instance_type: "m8g.xlarge", volume_size: "100", user: "dev" },
+    looking: false,
+    errors: [],
+    problem: null,
+    changes: [],
+    groups: [],
+    notes: [],
+    cost: null,
+    refused: null,
+    ...rest,
+  };
+}
+
+export function step(rest: Partial<StepView> = {}): StepView {
+  const harmless = { monthly: null, interrupts: false, loses_data: false };
+  return { change: "add", what: "Internet gateway", why: "the way out", ...harmless, ...rest };
+}

@@ -1,0 +1,115 @@
+import type { Command, Key, Offer, Page, View } from "./bindings";
+import type * as bridge from "./bridge";
+import { draft, stands, typedFor, type Question, type Typed } from "./view";
+import { sentence } from "./words";
+
+/** How long a refusal stays, in milliseconds. */
+const REFUSAL = 8000;
+
+/** What the window itself keeps. It decides nothing. */
+export class Model {
+  /** The last view; `null` before the first. */
+  view = $state.raw<View | null>(null);
+  /** Why there is no first view. */
+  silent = $state<string | null>(null);
+  page = $state<"machine" | "settings">("machine");
+  /** The question that is open. */
+  asking = $state<Question | null>(null);
+  typed = $state.raw<Typed>({});
+  /** The command that was refused last, and why. */
+  refused = $state.raw<{ do: Command["do"]; why: string } | null>(null);
+
+  readonly #bridge: typeof bridge;
+  readonly #pending = new Set<Command["do"]>();
+  #planned = false;
+  #forget: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(through: typeof bridge) {
+    this.#bridge = through;
+    this.go(through.firstPage());
+  }
+
+  /** Begins to follow the app. */
+  async start(): Promise<void> {
+    try {
+      await this.#bridge.onPage((page) => this.go(page));
+      await this.#bridge.onView((view) => this.show(view));
+      const view = await this.#bridge.current();
+      // One that came meanwhile is newer.
+      if (!this.view) this.show(view);
+    } catch (error) {
+      this.silent = String(error);
+    }
+  }
+
+  show(view: View): void {
+    if (!this.view) this.typed = typedFor(view);
+    const another = view.preview?.number !== this.view?.preview?.number;
+    if (this.asking && (!stands(this.asking, view.commands) || (this.asking === "apply" && another))) {
+      this.asking = null;
+    }
+    this.view = view;
+  }
+
+  go(page: Page): void {
+    this.page = page === "settings" ? "settings" : "machine";
+    this.asking = page === "stop" && (!this.view || stands("stop", this.view.commands)) ? "stop" : null;
+  }
+
+  /** Asks for a command; whether it is accepted. */
+  async act(command: Command): Promise<boolean> {
+    // A button pressed twice is meant once; what was typed last, though, must not keep an old preview.
+    if (this.#pending.has(command.do) && command.do !== "discard") return false;
+    this.#pending.add(command.do);
+    const refusal = await this.#bridge.act(command);
+    this.#pending.delete(command.do);
+    this.refused = refusal && { do: command.do, why: sentence(refusal.why) };
+    clearTimeout(this.#forget);
+    this.#forget = setTimeout(() => (this.refused = null), REFUSAL);
+    return refusal === null;
+  }
+
+  /** The user types. A preview of what was typed before is put aside. */
+  type(key: Key, text: string): void {
+    this.typed = { ...this.typed, [key]: text };
+    if (this.#planned || this.view?.preview) void this.act({ do: "discard" });
+    this.#planned = false;
+  }
+
+  async plan(): Promise<void> {
+    this.#planned = true;
+    await this.act({ do: "preview", draft: draft(this.view?.settings.fields ?? [], this.typed) });
+  }
+
+  /** A button of something that may ask first; pressed again, it takes its question back. */
+  press(what: Question, offer: Offer): void {
+    if (!offer.asks) this.carryOut(what);
+    else this.asking = this.asking === what ? null : what;
+  }
+
+  /** Whatever had to be asked is answered. */
+  carryOut(what: Question): void {
+    this.asking = null;
+    if (what === "stop") void this.act({ do: "stop" });
+    else void this.#apply();
+  }
+
+  async #apply(): Promise<void> {
+    const number = this.view?.preview?.number;
+    if (number === undefined || !(await this.act({ do: "apply", number }))) return;
+    this.typed = {};
+    this.#planned = false;
+    this.go("machine");
+  }
+
+  /** Leaves what is open: a question, or else the preview and what was typed for it. */
+  leave(): void {
+    if (this.asking) {
+      this.asking = null;
+    } else if (this.view?.preview) {
+      this.typed = {};
+      this.#planned = false;
+      void this.act({ do: "discard" });
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import { beforeEach, expect, test, vi } from "vitest";
+
+import type { Command, Page, Refusal, View } from "./bindings";
+import { nothing, offer, preview, view } from "./fixture";
+import { Model } from "./model.svelte";
+
+vi.useFakeTimers();
+
+let sent: Command[];
+let answer: Refusal | null;
+let events: { view: (view: View) => void; page: (page: Page) => void };
+
+beforeEach(() => {
+  [sent, answer] = [[], null];
+});
+
+function model(first: Page = "machine", current: () => Promise<View> = async () => view()): Model {
+  events = { view: () => {}, page: () => {} };
+  return new Model({
+    current,
+    act: async (command) => {
+      sent.push(command);
+      return answer;
+    },
+    onView: async (callback) => void (events.view = callback),
+    onPage: async (callback) => void (events.page = callback),
+    firstPage: () => first,
+  });
+}
+
+const stoppable = { ...nothing, stop: offer("Stop", { asks: "Everything ends." }) };
+
+test("a view that comes before the answer is newer than it", async () => {
+  const newer = view({}, { headline: "remote-dev is stopping" });
+  const it = model("machine", async () => {
+    events.view(newer);
+    return view();
+  });
+  await it.start();
+  expect(it.view).toBe(newer);
+});
+
+test("an app that does not answer is said", async () => {
+  const it = model("machine", () => Promise.reject(new Error("gone")));
+  await it.start();
+  expect(it.silent).toContain("gone");
+});
+
+test("the question of the stop page waits for the first view, and goes with its offer for good", async () => {
+  const it = model("stop", async () => view({ commands: stoppable }));
+  await it.start();
+  expect([it.page, it.asking]).toEqual(["machine", "stop"]);
+  it.show(view());
+  it.show(view({ commands: stoppable }));
+  expect(it.asking).toBeNull();
+  events.page("stop");
+  expect(it.asking).toBe("stop");
+  events.page("settings");
+  expect([it.page, it.asking]).toEqual(["settings", null]);
+});
+
+test("the stop page asks nothing when there is nothing to stop", async () => {
+  const it = model("stop");
+  await it.start();
+  expect(it.asking).toBeNull();
+});
+
+test("what is typed after a plan was asked for puts the preview aside, even before it is shown", async () => {
+  const it = model();
+  await it.start();
+  it.type("user", "me");
+  expect(sent).toEqual([]);
+  await it.plan();
+  it.type("user", "you");
+  it.type("user", "yous");
+  expect(sent.map((command) => command.do)).toEqual(["preview", "discard"]);
+  it.show(view({ preview: preview() }));
+  it.type("user", "y");
+  expect(sent.at(-1)).toEqual({ do: "discard" });
+});
+
+test("what is applied is the preview that was read, and then nothing is typed any more", async () => {
+  const it = model("settings");
+  await it.start();
+  it.type("user", "me");
+  it.show(view({ preview: preview({ number: 7 }) }));
+  answer = { why: "This preview cannot be applied" };
+  it.press("apply", offer("Apply"));
+  await vi.advanceTimersByTimeAsync(0);
+  expect([it.page, it.typed]).toEqual(["settings", { user: "me" }]);
+  answer = null;
+  it.press("apply", offer("Apply"));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(sent).toEqual([{ do: "apply", number: 7 }, { do: "apply", number: 7 }]);
+  expect([it.page, it.typed]).toEqual(["machine", {}]);
+});
+
+test("a button that asks does nothing until it is answered, and takes its question back", async () => {
+  const it = model();
+  await it.start();
+  const stop = offer("Stop", { asks: "Everything ends." });
+  it.press("stop", stop);
+  expect([it.asking, sent]).toEqual(["stop", []]);
+  it.press("stop", stop);
+  expect([it.asking, sent]).toEqual([null, []]);
+  it.press("stop", stop);
+  it.carryOut("stop");
+  expect([it.asking, sent]).toEqual([null, [{ do: "stop" }]]);
+});
+
+test("a question about one preview is not asked about another", async () => {
+  const it = model();
+  await it.start();
+  const commands = { ...nothing, apply: offer("Apply", { asks: "Everything ends." }) };
+  it.show(view({ commands, preview: preview({ number: 1 }) }));
+  it.asking = "apply";
+  it.show(view({ commands, preview: preview({ number: 1 }) }));
+  expect(it.asking).toBe("apply");
+  it.show(view({ commands, preview: preview({ number: 2 }) }));
+  expect(it.asking).toBeNull();
+});
+
+test("leaving closes the question first, then the preview with what was typed", async () => {
+  const it = model();
+  await it.start();
+  it.show(view({ commands: stoppable, preview: preview() }));
+  it.typed = { user: "me" };
+  it.asking = "stop";
+  it.leave();
+  expect([it.asking, sent]).toEqual([null, []]);
+  it.leave();
+  expect([it.typed, sent]).toEqual([{}, [{ do: "discard" }]]);
+});
+
+test("a button pressed twice is meant once", async () => {
+  const it = model();
+  await Promise.all([it.act({ do: "start" }), it.act({ do: "start" })]);
+  expect(sent).toEqual([{ do: "start" }]);
+});
+
+test("a refusal is said for a while", async () => {
+  const it = model();
+  answer = { why: "Starting remote-dev is under way" };
+  await it.act({ do: "start" });
+  expect(it.refused).toEqual({ do: "start", why: "Starting remote-dev is under way." });
+  vi.advanceTimersByTime(10_000);
+  expect(it.refused).toBeNull();
+});

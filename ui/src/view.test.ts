@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+
+import { fields, nothing, offer, preview, step, view } from "./fixture";
+import { badge, draft, reasons, said, saidOf, shape, stage, stands, typedFor } from "./view";
+
+const problem = { code: "denied", what: "AWS says no", cause: null, hints: [] };
+
+test("each state has the shape of the tray icon, and work in progress is an arc", () => {
+  const shapes = (["absent", "off", "starting", "stopping", "ending", "on", "unknown"] as const).map((state) =>
+    shape(state, false),
+  );
+  expect(shapes).toEqual(["ring", "ring", "arc", "arc", "arc", "disc", "dashed"]);
+  expect(shape("off", true)).toBe("arc");
+});
+
+test("the navigation says that somebody is needed before it says that something goes on", () => {
+  const operation = { title: "Starting", since: 0, phases: [], doing: [], waiting: null, done: 0, of: 0 };
+  expect(badge(view())).toBeNull();
+  expect(badge(view({ operation }))?.amber).toBe(false);
+  expect(badge(view({ operation, interrupted: { title: "", sentence: "", at: 0 } }))?.amber).toBe(true);
+});
+
+test("a state is heard once: what is not a change of it leaves the text as it is", () => {
+  expect(said(view({}, { seen: 1 }))).toBe(said(view({}, { seen: 2, since: 5 })));
+  expect(said(view())).toBe("remote-dev is on.");
+  const failed = view({ failed: { title: "Starting remote-dev", at: 0, problem } });
+  expect(said(failed)).toBe("Starting remote-dev did not work: AWS says no. remote-dev is on.");
+});
+
+test("a preview is in one stage", () => {
+  expect(stage(preview({ looking: true }))).toBe("looking");
+  expect(stage(preview({ errors: [{ key: "user", text: "no" }] }))).toBe("errors");
+  expect(stage(preview({ problem }))).toBe("problem");
+  expect(stage(preview())).toBe("ready");
+  expect(saidOf(null)).toBe("");
+  expect(saidOf(preview())).toBe("Nothing to do: the machine is as these settings say.");
+  expect(saidOf(preview({ groups: [{ area: "network", steps: [step()] }] }))).toBe("The plan is ready: 1 step.");
+});
+
+test("a reason is said once where successive steps share it", () => {
+  const steps = ["a", "a", "b", "a"].map((why) => step({ why }));
+  expect(reasons(steps)).toEqual(["a", "", "b", "a"]);
+});
+
+test("a draft holds what was typed, and what is fixed as it is", () => {
+  const typed = { profile: "work", user: "me" };
+  const all = { region: "us-west-2", instance_type: "m8g.xlarge", volume_size: "100" };
+  expect(draft(fields(), typed)).toEqual({ ...all, profile: "work", user: "me" });
+  expect(draft(fields("It stays."), typed)).toEqual({ ...all, profile: "work", user: "dev" });
+  expect(draft(fields(), { region: "" }).region).toBe("");
+});
+
+test("a window that opens on a preview shows what was typed for it", () => {
+  expect(typedFor(view())).toEqual({});
+  const typed = { ...preview().draft, user: "me" };
+  expect(typedFor(view({ preview: preview({ draft: typed }) }))).toEqual({ user: "me" });
+});
+
+test("a question stands as long as its command is on offer and asks", () => {
+  expect(stands("stop", nothing)).toBe(false);
+  expect(stands("stop", { ...nothing, stop: offer("Stop", { asks: "Everything ends." }) })).toBe(true);
+  expect(stands("apply", { ...nothing, apply: offer("Apply") })).toBe(false);
+});

@@ -1,0 +1,104 @@
+// What the pages derive from a view. Pure.
+
+import type { Commands, Draft, Field, Key, Preview, State, StepView, View } from "./bindings";
+import { sentence, words } from "./words";
+
+/** The shape of the state mark: the tray icon has the same. */
+export type Shape = "ring" | "arc" | "disc" | "dashed";
+
+export function shape(state: State, atWork: boolean): Shape {
+  if (atWork) return "arc";
+  switch (state) {
+    case "absent":
+    case "off":
+      return "ring";
+    case "starting":
+    case "stopping":
+    case "ending":
+      return "arc";
+    case "on":
+      return "disc";
+    case "unknown":
+      return "dashed";
+  }
+}
+
+/** What the navigation says beside the machine. */
+export function badge(view: View): { text: string; amber: boolean } | null {
+  if (view.failed || view.interrupted) return { text: words.needsYou, amber: true };
+  return view.operation ? { text: words.atWork, amber: false } : null;
+}
+
+/** The state as a screen reader hears it, each time that it changes. */
+export function said(view: View): string {
+  const state = sentence(view.operation?.title ?? view.machine.headline);
+  if (!view.failed) return state;
+  return `${words.didNotWork(view.failed.title)}: ${sentence(view.failed.problem.what)} ${state}`;
+}
+
+/** The preview as a screen reader hears it. */
+export function saidOf(preview: Preview | null): string {
+  switch (preview && stage(preview)) {
+    case null:
+      return "";
+    case "looking":
+      return words.looking;
+    case "errors":
+      return words.errors(preview?.errors.length ?? 0);
+    case "problem":
+      return sentence(words.noPlan);
+    case "ready":
+      return preview && changesNothing(preview) ? words.nothing : words.ready(preview ? steps(preview) : 0);
+  }
+}
+
+export type Stage = "looking" | "errors" | "problem" | "ready";
+
+export function stage(preview: Preview): Stage {
+  if (preview.looking) return "looking";
+  if (preview.errors.length > 0) return "errors";
+  return preview.problem ? "problem" : "ready";
+}
+
+export function steps(preview: Preview): number {
+  return preview.groups.reduce((sum, group) => sum + group.steps.length, 0);
+}
+
+export function changesNothing(preview: Preview): boolean {
+  return preview.changes.length === 0 && preview.groups.length === 0;
+}
+
+/** The reason of each step, but once only where successive steps share it. */
+export function reasons(steps: StepView[]): string[] {
+  return steps.map((step, i) => (step.why === steps[i - 1]?.why ? "" : step.why));
+}
+
+/** What somebody typed and has not applied. */
+export type Typed = Partial<Record<Key, string>>;
+
+/** The value that the form shows. */
+export function value(field: Field, typed: Typed): string {
+  return field.fixed === null ? (typed[field.key] ?? field.value) : field.value;
+}
+
+/** The settings as the form shows them. */
+export function draft(fields: Field[], typed: Typed): Draft {
+  const draft: Draft = { profile: "", region: "", instance_type: "", volume_size: "", user: "" };
+  for (const field of fields) draft[field.key] = value(field, typed);
+  return draft;
+}
+
+/** What was typed for the preview of this view. */
+export function typedFor({ preview, settings }: View): Typed {
+  if (!preview) return {};
+  const differs = settings.fields.filter((field) => preview.draft[field.key] !== field.value);
+  return Object.fromEntries(differs.map((field) => [field.key, preview.draft[field.key]]));
+}
+
+/** A question that is asked before something is done. */
+export type Question = "stop" | "apply";
+
+/** Whether a question still has its point. */
+export function stands(question: Question, commands: Commands): boolean {
+  return commands[question]?.asks != null;
+}

@@ -1,0 +1,16 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  plugins: [svelte()],
+  base: "./",
+  server: { host: "127.0.0.1", port: 5173, strictPort: true },
+  build: {
+    outDir: "dist",
+    target: "safari17",
+    // The content security policy allows nothing inline.
+    assetsInlineLimit: 0,
+    modulePreload: false,
+  },
+  test: { include: ["src/**/*.test.ts"], env: { TZ: "UTC" } },
+});
