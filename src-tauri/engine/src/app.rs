@@ -31,6 +31,8 @@ use crate::{sandbox, world::World};
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// By how much the clock may run ahead of the timers before the computer must have slept.
 const SLEPT: Duration = Duration::from_secs(5);
+/// How often settings that do not hold are read again.
+const MENDING: Duration = Duration::from_secs(2);
 /// For how long a look at everything will do when the window opens.
 const FRESH: Duration = Duration::from_secs(60);
 
@@ -289,7 +291,9 @@ impl<'a, S: Shell> Desk<'a, S> {
     }
 
     async fn next(&mut self) -> Happened {
-        let pause = if self.looking.is_some() || self.app.setup().is_none() {
+        let pause = if self.app.setup().is_none() {
+            MENDING
+        } else if self.looking.is_some() {
             LONGEST_PAUSE
         } else {
             self.app.next_look(self.place.now()).min(LONGEST_PAUSE)

@@ -1,10 +1,12 @@
 //! Settings as they are read from the file, and as somebody typed them in the window.
 
 use super::Setup;
+use super::harmless::harmless;
+use super::show::sentence;
 use super::view::{Changed, Draft, FieldError, Key};
 use crate::machine::Desired;
 use crate::names::UserName;
-use crate::settings::{self, Origin, Settings, SettingsError};
+use crate::settings::{self, Origin, Settings, SettingsError, Wrong};
 
 /// What a draft makes of the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,10 +70,7 @@ pub fn drafted(setup: &Setup, draft: &Draft) -> Result<Drafted, Vec<FieldError>>
         };
         match edited {
             Ok(edited) => text = edited,
-            Err(errors) => wrong.extend(errors.first().map(|error| FieldError {
-                key,
-                text: super::harmless::harmless(&error.wrong.to_string(), 300),
-            })),
+            Err(errors) => wrong.extend(errors.first().map(|error| field_error(key, &error.wrong))),
         }
     }
     if !wrong.is_empty() {
@@ -79,14 +78,20 @@ pub fn drafted(setup: &Setup, draft: &Draft) -> Result<Drafted, Vec<FieldError>>
     }
     match Setup::read(text, login.clone()) {
         Ok(setup) => Ok(Drafted { text: setup.text, desired: setup.desired }),
-        Err(errors) => Err(errors
-            .iter()
-            .map(|error| {
-                let of = Key::ALL.into_iter().find(|key| error.key.ends_with(key.word()));
-                FieldError { key: of.unwrap_or(Key::User), text: error.wrong.to_string() }
-            })
-            .collect()),
+        Err(errors) => {
+            let of = |key: &str| Key::ALL.into_iter().find(|known| key.ends_with(known.word()));
+            Err(errors.iter().map(|e| field_error(of(&e.key).unwrap_or(Key::User), &e.wrong)).collect())
+        }
     }
+}
+
+fn field_error(key: Key, wrong: &Wrong) -> FieldError {
+    let words = match wrong {
+        // Whoever types into a field knows nothing of the types of TOML.
+        Wrong::Type { allowed, .. } => format!("not {allowed}"),
+        wrong => wrong.to_string(),
+    };
+    FieldError { key, text: sentence(&harmless(&words, 300)) }
 }
 
 /// What differs between the settings in force and those of a draft.

@@ -1,0 +1,89 @@
+//! Desktops that lack something.
+
+use std::process::Stdio;
+
+use crate::desktop::{APP, Desktop, eventually};
+use crate::tray_host::Tray;
+
+fn window(desktop: &Desktop) -> String {
+    eventually("the window", || desktop.windows("--name", "^Holdfast$").pop())
+}
+
+/// Closes the window as a person does: the window manager asks it to go.
+fn close(desktop: &mut Desktop, window: &str) {
+    desktop.start(desktop.command("openbox").stdout(Stdio::null()).stderr(Stdio::null()));
+    eventually("the end of the window", || {
+        let _ =
+            desktop.command("xdotool").args(["windowactivate", "--sync", window, "key", "alt+F4"]).output();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        desktop.windows("--name", "^Holdfast$").is_empty().then_some(())
+    });
+}
+
+#[test]
+fn a_second_start_opens_the_window_of_the_first() {
+    let mut desktop = Desktop::settled();
+    let tray = Tray::on(&desktop);
+    let app = desktop.app(&[]);
+    tray.wait_for("Open Holdfast");
+    assert!(desktop.windows("--name", "^Holdfast$").is_empty());
+    let second = desktop.command(APP).stdin(Stdio::null()).output().unwrap();
+    assert!(second.status.success(), "{second:?}");
+    window(&desktop);
+    assert_eq!(desktop.ended(app), None);
+}
+
+#[test]
+fn the_first_start_of_all_opens_the_window_and_closing_it_leaves_the_tray() {
+    let mut desktop = Desktop::with_bus();
+    let tray = Tray::on(&desktop);
+    let app = desktop.app(&[]);
+    let first = window(&desktop);
+    tray.wait_for("Set up remote-dev…");
+    tray.click("Quit Holdfast");
+    assert_eq!(eventually("the end of the app", || desktop.ended(app)), 0, "{}", desktop.log());
+    assert!(!desktop.windows("--name", "^Holdfast$").contains(&first));
+}
+
+#[test]
+fn the_window_is_gone_when_it_is_closed_and_comes_back() {
+    let mut desktop = Desktop::settled();
+    let tray = Tray::on(&desktop);
+    let app = desktop.app(&["--window"]);
+    let first = window(&desktop);
+    tray.wait_for("Set up remote-dev…");
+    close(&mut desktop, &first);
+    eventually("no window", || desktop.windows("--name", "^Holdfast$").is_empty().then_some(()));
+    assert_eq!(desktop.ended(app), None, "the app lives in the tray: {}", desktop.log());
+    tray.click("Settings…");
+    window(&desktop);
+}
+
+#[test]
+fn without_a_tray_it_lives_as_a_window_and_ends_with_it() {
+    let mut desktop = Desktop::settled();
+    let app = desktop.app(&[]);
+    let window = window(&desktop);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    desktop.picture("no-tray");
+    close(&mut desktop, &window);
+    assert_eq!(eventually("the end of the app", || desktop.ended(app)), 0, "{}", desktop.log());
+}
+
+#[test]
+fn without_a_session_bus_it_lives_as_a_window() {
+    let mut desktop = Desktop::new();
+    let app = desktop.app(&[]);
+    window(&desktop);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(desktop.ended(app), None, "{}", desktop.log());
+}
+
+#[test]
+fn without_a_display_it_says_so() {
+    let desktop = Desktop::with_bus();
+    let app = desktop.command(APP).env_remove("DISPLAY").stdin(Stdio::null()).output().unwrap();
+    assert_eq!(app.status.code(), Some(1));
+    let said = String::from_utf8(app.stderr).unwrap();
+    assert!(said.starts_with("Holdfast needs a desktop"), "{said}");
+}

@@ -1,0 +1,14 @@
+//! The app on a real desktop: an X server, a session bus, a tray host, a notification server, a web driver and a
+//! terminal of its own, and the sandbox for AWS.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "what is not there fails the test, in its helpers too")]
+
+mod bus;
+mod desktop;
+mod driver;
+mod lonely;
+mod notifications;
+mod tray;
+mod tray_host;
+mod window;

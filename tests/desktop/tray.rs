@@ -1,0 +1,103 @@
+//! The tray: read it, click it, and see the machine change.
+
+use crate::desktop::{Desktop, eventually};
+use crate::notifications::Notifications;
+use crate::tray_host::Tray;
+
+#[test]
+fn start_connect_and_quit_from_the_tray() {
+    let mut desktop = Desktop::settled();
+    let tray = Tray::on(&desktop);
+    let notifications = Notifications::on(&desktop);
+    desktop.holdfast("up --yes");
+    desktop.holdfast("stop --yes");
+    let app = desktop.app(&[]);
+
+    let menu = tray.wait_for("remote-dev is off");
+    assert_eq!(
+        menu,
+        "remote-dev is off, $8.00 a month (sandbox)\n\
+         [Connect (starts it first)]\n\
+         [Start ($142.70 a month while it is on)]\n\
+         [Open Holdfast]\n\
+         [Settings…]\n\
+         [Quit Holdfast (remote-dev stays off, $8.00 a month)]\n"
+    );
+    assert!(desktop.windows("--name", "^Holdfast$").is_empty(), "it starts to the tray");
+    let off = tray.icon();
+    tray.click("Start");
+    tray.wait_for("Starting remote-dev");
+    let changing = tray.icon();
+    assert_ne!(off, changing, "the icon shows that something changes");
+    let menu = tray.wait_for("remote-dev is on, $142.70 a month (sandbox)");
+    assert!(menu.contains("[Stop…]") && !menu.contains("[Start"), "{menu}");
+    assert_eq!(desktop.machine(), "running");
+    assert_ne!(tray.icon(), off);
+    assert_ne!(tray.icon(), changing);
+
+    let told = notifications.wait_for("remote-dev is on and can be reached");
+    assert_eq!(told.app, "Holdfast");
+    assert!(told.actions.contains(&"default".to_owned()), "{:?}", told.actions);
+    assert_eq!(notifications.all().len(), 1, "{:?}", notifications.all());
+
+    tray.click("Connect");
+    let terminal = desktop.terminal();
+    desktop.prove_shell();
+
+    tray.click("Quit Holdfast (remote-dev stays on");
+    assert_eq!(eventually("the end of the app", || desktop.ended(app)), 0, "{}", desktop.log());
+    assert_eq!(desktop.machine(), "running");
+    assert_eq!(desktop.windows("--class", "xterm"), [terminal], "the terminal outlives the app");
+    desktop.prove_shell();
+}
+
+#[test]
+fn connect_starts_a_machine_that_is_off() {
+    let mut desktop = Desktop::settled();
+    let tray = Tray::on(&desktop);
+    let notifications = Notifications::on(&desktop);
+    desktop.holdfast("up --yes");
+    desktop.holdfast("stop --yes");
+    desktop.app(&[]);
+    tray.wait_for("remote-dev is off");
+    tray.click("Connect");
+    desktop.terminal();
+    desktop.prove_shell();
+    assert_eq!(desktop.machine(), "running");
+    assert!(notifications.all().is_empty(), "the terminal says it: {:?}", notifications.all());
+}
+
+#[test]
+fn a_click_on_a_notification_opens_the_window() {
+    let mut desktop = Desktop::settled();
+    let tray = Tray::on(&desktop);
+    let notifications = Notifications::on(&desktop);
+    desktop.holdfast("up --yes");
+    desktop.holdfast("stop --yes");
+    desktop.app(&[]);
+    tray.wait_for("remote-dev is off");
+    tray.click("Start");
+    let told = notifications.wait_for("remote-dev is on and can be reached");
+    assert!(desktop.windows("--name", "^Holdfast$").is_empty());
+    notifications.click(&told);
+    eventually("the window", || desktop.windows("--name", "^Holdfast$").pop());
+}
+
+#[test]
+fn what_fails_is_told_with_its_reason() {
+    let mut desktop = Desktop::settled();
+    let tray = Tray::on(&desktop);
+    let notifications = Notifications::on(&desktop);
+    desktop.holdfast("up --yes");
+    // A desktop without a terminal: nothing of the kind is in PATH.
+    let bare = desktop.path("bare");
+    std::fs::create_dir(&bare).unwrap();
+    let mut app = desktop.command(crate::desktop::APP);
+    app.env("PATH", &bare);
+    desktop.start(&mut app);
+    tray.wait_for("[Connect]");
+    tray.click("Connect");
+    let told = notifications.wait_for("Connecting to remote-dev: it did not work");
+    assert_eq!(told.body, "No terminal could be opened.");
+    tray.wait_for("[Connecting to remote-dev: it did not work…]");
+}

@@ -1,0 +1,155 @@
+//! The window: from nothing to a shell with the mouse alone, and the settings.
+
+use crate::desktop::{Desktop, eventually};
+use crate::driver::Window;
+use crate::tray_host::Tray;
+
+#[test]
+fn from_the_first_run_to_a_shell() {
+    first_run("light", &[]);
+}
+
+#[test]
+fn from_the_first_run_to_a_shell_in_the_dark() {
+    first_run("dark", &[("GTK_THEME", "Adwaita:dark")]);
+}
+
+fn first_run(mode: &str, environment: &[(&str, &str)]) {
+    let mut desktop = Desktop::with_bus();
+    std::fs::write(desktop.path("aws-config"), "[profile work]\n[profile team/Admin]\n").unwrap();
+    let tray = Tray::on(&desktop);
+    let window = Window::open(&mut desktop, environment);
+
+    window.reads("h1", "There is no remote-dev yet");
+    window.picture(&desktop, &format!("first-run-{mode}"));
+    let dark = window.script("return matchMedia('(prefers-color-scheme: dark)').matches");
+    assert_eq!(dark, mode == "dark");
+
+    // What does not hold is said beside its field, and nothing is asked of AWS.
+    window.fill("[name=volume_size]", "a lot");
+    window.click("[data-act=plan]");
+    window.wait_for("[data-preview=errors]");
+    window.reads(".fields", "Not a whole number of GiB");
+    window.fill("[name=volume_size]", "120");
+    window.click("[data-act=plan]");
+    window.wait_for("[data-preview=ready]");
+    window.reads("[data-preview]", "$144.30 a month");
+    window.picture(&desktop, &format!("plan-{mode}"));
+    assert_eq!(desktop.machine(), "none", "nothing is made before it is asked for");
+
+    window.click("[data-act=apply]");
+    window.wait_for("[data-operation]");
+    window.picture(&desktop, &format!("making-{mode}"));
+    tray.wait_for("Making remote-dev");
+    window.reads("h1", "remote-dev is on");
+    eventually("the end of the operation", || (!window.has("[data-operation]")).then_some(()));
+    assert_eq!(desktop.machine(), "running");
+    assert!(desktop.holdfast("settings show").contains("120"));
+    window.picture(&desktop, &format!("machine-{mode}"));
+
+    window.click("[data-page=settings]");
+    window.wait_for("[name=profile]");
+    assert!(!window.has("[name=instance_type]"), "a machine keeps its type, so there is no field for it");
+    window.picture(&desktop, &format!("settings-{mode}"));
+    let options = window.script("return [...document.querySelectorAll('datalist option')].map(o => o.value)");
+    assert_eq!(options, serde_json::json!(["team/Admin", "work"]));
+
+    window.click("[data-page=machine]");
+    window.click("[data-act=stop]");
+    window.wait_for("[data-act=stop-yes]");
+    window.picture(&desktop, &format!("stop-{mode}"));
+    window.click("[data-act=stop-no]");
+    assert_eq!(desktop.machine(), "running");
+    window.click("[data-act=connect]");
+    desktop.terminal();
+    desktop.prove_shell();
+    desktop.picture(&format!("shell-{mode}"));
+}
+
+#[test]
+fn the_machine_is_stopped_after_a_question_and_started_again() {
+    let mut desktop = Desktop::with_bus();
+    let _tray = Tray::on(&desktop);
+    desktop.holdfast("up --yes");
+    let window = Window::open(&mut desktop, &[]);
+    window.reads("h1", "remote-dev is on");
+    window.click("[data-act=stop]");
+    window.reads("section", "Everything that runs on remote-dev ends");
+    window.click("[data-act=stop-yes]");
+    window.reads("h1", "remote-dev is off");
+    assert_eq!(desktop.machine(), "stopped");
+    window.click("[data-act=start]");
+    window.reads("h1", "remote-dev is on");
+    assert_eq!(desktop.machine(), "running");
+}
+
+#[test]
+fn settings_that_do_not_hold_are_shown_as_text_until_they_are_mended() {
+    let mut desktop = Desktop::settled();
+    let _tray = Tray::on(&desktop);
+    let hostile = "<img src=x onerror=\\\"document.title='owned'\\\">\\u001b[2J\\u202e";
+    let file = desktop.path("state/sandbox/config/settings.toml");
+    std::fs::write(&file, format!("[machine.remote-dev]\nregion = \"{hostile}\"\n")).unwrap();
+    let window = Window::open(&mut desktop, &[]);
+    window.reads("h1", "The settings do not hold");
+    window.reads("[data-problem=settings]", "<img src=x onerror=");
+    let shown = window.text("main");
+    assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown:?}");
+    assert_eq!(window.script("return document.title"), "Holdfast", "it is text, not markup");
+    assert!(!window.has("main img"));
+    window.picture(&desktop, "broken-settings");
+    std::fs::write(&file, "").unwrap();
+    window.reads("h1", "There is no remote-dev yet");
+}
+
+/// Whatever a page may try: nothing but two commands and two events, each checked, and no code but our own.
+#[test]
+fn a_hostile_page_gets_nowhere() {
+    let mut desktop = Desktop::with_bus();
+    let _tray = Tray::on(&desktop);
+    let window = Window::open(&mut desktop, &[]);
+    window.reads("h1", "There is no remote-dev yet");
+    let invoke = |call: &str| {
+        window.script_later(&format!(
+            "const done = arguments[arguments.length - 1];
+             window.__TAURI_INTERNALS__.invoke({call}).then(
+                 v => done({{ ok: v }}), e => done({{ error: typeof e === 'string' ? e : JSON.stringify(e) }}))"
+        ))
+    };
+    for call in [
+        "'act', { command: { do: 'stop' } }",
+        "'act', { command: { do: 'start' } }",
+        "'act', { command: { do: 'connect' } }",
+        "'act', { command: { do: 'cancel' } }",
+        "'act', { command: { do: 'apply', number: 7 } }",
+        "'act', { command: { do: 'apply', number: -1 } }",
+        "'act', { command: { do: 'apply', number: '1' } }",
+        "'act', { command: { do: 'destroy' } }",
+        "'act', { command: 'stop' }",
+        "'act', { command: { do: 'preview', draft: { region: 5 } } }",
+        "'act', {}",
+        "'act'",
+        "'plugin:shell|execute', { program: 'sh', args: ['-c', 'touch /tmp/owned'], options: {} }",
+        "'plugin:shell|open', { path: 'file:///etc/passwd' }",
+        "'plugin:window|close', {}",
+        "'plugin:webview|create_webview_window', { options: { label: 'x', url: 'https://example.com' } }",
+        "'plugin:event|emit', { event: 'view-changed', payload: {} }",
+        "'plugin:path|resolve_directory', { directory: 1 }",
+    ] {
+        let answer = invoke(call);
+        assert!(answer["error"].is_string(), "{call}: {answer}");
+    }
+    assert_eq!(desktop.machine(), "none");
+    window.script(
+        "const script = document.createElement('script'); script.textContent = \"document.title = 'owned'\";
+         document.body.append(script);
+         const link = document.createElement('img'); link.src = 'http://127.0.0.1:1/leak.png'; document.body.append(link);",
+    );
+    let blocked = window.script_later(
+        "const done = arguments[arguments.length - 1];
+         fetch('http://127.0.0.1:1/').then(() => done('sent'), e => done('blocked'))",
+    );
+    assert_eq!(blocked, "blocked");
+    assert_eq!(window.script("return document.title"), "Holdfast");
+    assert!(window.has("h1"), "and it still works");
+}
