@@ -52,13 +52,7 @@ impl Laptop {
 
     /// A computer with this connection and these settings.
     pub async fn with(http: SharedHttpClient, settings: &str) -> Self {
-        let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test");
-        let options = AwsOptions {
-            credentials: Some(SharedCredentialsProvider::new(credentials)),
-            http_client: Some(http),
-            ..AwsOptions::default()
-        };
-        Self::on(options, settings).await
+        Self::on(aws_options(http), settings).await
     }
 
     /// A computer whose AWS is reached like this, and with these settings. It is an installation of Holdfast of its own.
@@ -80,6 +74,16 @@ impl Laptop {
     pub async fn reach(&self, goal: Goal) -> Result<Report, Problem> {
         // A test's own future is on its thread's small stack.
         Box::pin(converge(&self.aws, &self.store, "test", &self.desired, goal, &Agreeing::default())).await
+    }
+}
+
+/// The sandbox behind this connection, as its one user sees it.
+pub fn aws_options(http: SharedHttpClient) -> AwsOptions {
+    let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test");
+    AwsOptions {
+        credentials: Some(SharedCredentialsProvider::new(credentials)),
+        http_client: Some(http),
+        ..AwsOptions::default()
     }
 }
 

@@ -222,6 +222,8 @@ struct Known {
 struct Blind {
     problem: Problem,
     tries: u32,
+    /// The last of them.
+    at: Moment,
 }
 
 /// The operation under way.
@@ -271,7 +273,7 @@ impl App {
             }
             Event::Blind(problem) => {
                 let tries = self.blind.as_ref().map_or(0, |blind| blind.tries) + 1;
-                self.blind = Some(Blind { problem, tries });
+                self.blind = Some(Blind { problem, tries, at: now });
             }
             Event::Began(operation) => {
                 (self.failed, self.interrupted) = (None, None);

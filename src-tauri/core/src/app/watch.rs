@@ -17,7 +17,8 @@ const BLIND: Duration = Duration::from_secs(4);
 
 pub(super) fn next_look(app: &App, now: Moment) -> Duration {
     if let Some(blind) = &app.blind {
-        return BLIND.saturating_mul(1 << (blind.tries - 1).min(8)).min(IDLE);
+        let pause = BLIND.saturating_mul(1 << (blind.tries - 1).min(8)).min(IDLE);
+        return pause.saturating_sub(now.since(blind.at));
     }
     let Some(known) = &app.known else { return Duration::ZERO };
     let pause = if app.running.is_some() {

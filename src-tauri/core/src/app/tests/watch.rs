@@ -59,6 +59,8 @@ fn it_looks_less_and_less_while_it_cannot_see_and_at_once_the_first_time() {
         pauses.push(app.next_look(at(second)).as_secs());
     }
     assert_eq!(pauses, [4, 8, 16, 32, 64, 128, 150, 150, 150]);
+    assert_eq!(app.next_look(at(8 + 149)).as_secs(), 1);
+    assert_eq!(app.next_look(at(8 + 150)).as_secs(), 0, "and then it does look");
     app.on(looked(reachable()), at(20));
     assert_eq!(app.next_look(at(20)).as_secs(), 150);
 }

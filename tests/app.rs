@@ -1,0 +1,367 @@
+//! The app and its driver on the sandbox, under virtual time, with a person and a screen that a test plays.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use holdfast::app::{Input, Place, Shell, run};
+use holdfast::store::Store;
+use holdfast_core::app::view::Progress;
+use holdfast_core::app::{Command, Draft, Notice, Problem, Refusal, View};
+use holdfast_core::plan::{Goal, Leave};
+use holdfast_core::status::State;
+use holdfast_sandbox::{Fault, Rule, Sandbox, Service, When};
+use holdfast_tests::{Laptop, WHOLE, aws_options, census, sandbox};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+
+const SETTINGS: &str = "[machine.remote-dev]\nuser = \"ada\"\n";
+
+thread_local! {
+    static BEGAN: (SystemTime, Instant) = (SystemTime::now(), Instant::now());
+    static SLEPT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// A clock that goes with the test's time, and on while the computer sleeps.
+fn clock() -> SystemTime {
+    BEGAN.with(|(system, timer)| *system + timer.elapsed() + SLEPT.get())
+}
+
+/// What the app has shown.
+#[derive(Clone, Default)]
+struct Screen {
+    views: Rc<RefCell<Vec<View>>>,
+    notices: Rc<RefCell<Vec<String>>>,
+    terminals: Rc<Cell<u32>>,
+    no_terminal: Rc<Cell<bool>>,
+}
+
+impl Shell for Screen {
+    fn show(&self, view: &View) {
+        self.views.borrow_mut().push(view.clone());
+    }
+
+    fn notify(&self, notice: Notice) {
+        self.notices.borrow_mut().push(notice.title);
+    }
+
+    async fn open_terminal(&self) -> Result<(), Problem> {
+        if self.no_terminal.get() {
+            let what = "No terminal could be opened".to_owned();
+            return Err(Problem { code: "no_terminal_window".to_owned(), what, cause: None, hints: vec![] });
+        }
+        self.terminals.set(self.terminals.get() + 1);
+        Ok(())
+    }
+}
+
+/// The person, with the screen in sight.
+struct Person {
+    inputs: mpsc::UnboundedSender<Input>,
+    screen: Screen,
+    store: Store,
+}
+
+impl Person {
+    async fn asks(&self, command: Command) -> Result<(), Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.inputs.send(Input::Command(command, answer)).expect("the app runs");
+        answered.await.expect("an answer")
+    }
+
+    fn window(&self, open: bool) {
+        self.inputs.send(Input::Window(open)).expect("the app runs");
+    }
+
+    fn sees(&self) -> View {
+        self.screen.views.borrow().last().cloned().expect("a view")
+    }
+
+    async fn waits_for(&self, what: &str, seen: impl Fn(&View) -> bool) -> View {
+        let look = async {
+            while !self.screen.views.borrow().last().is_some_and(&seen) {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let found = timeout(Duration::from_secs(600), look).await;
+        assert!(
+            found.is_ok(),
+            "no view with {what}; the last one is {:#?}",
+            self.screen.views.borrow().last()
+        );
+        self.sees()
+    }
+
+    async fn waits_for_state(&self, state: State) -> View {
+        self.waits_for(&format!("{state:?}"), |view| view.machine.state == state && view.operation.is_none())
+            .await
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.screen.notices.take()
+    }
+}
+
+/// Runs the app on a computer with these settings, for as long as the person does something with it.
+async fn with_app(sandbox: &Sandbox, settings: &str, person: impl AsyncFnOnce(&Person)) {
+    clock();
+    let folder = tempfile::tempdir().expect("a folder for tests");
+    let store = Store::at(folder.path().join("config"), folder.path().join("state"));
+    store.write_settings(settings).expect("settings");
+    let http = SharedHttpClient::new(sandbox.http_client().with_latency(Duration::from_millis(50)));
+    let place = Place::at(store.clone(), aws_options(http), clock);
+    let (inputs, received) = mpsc::unbounded_channel();
+    let screen = Screen::default();
+    let someone = Person { inputs, screen: screen.clone(), store };
+    tokio::select! {
+        () = Box::pin(run(&place, &screen, received)) => panic!("the app has ended by itself"),
+        () = Box::pin(person(&someone)) => {}
+    }
+}
+
+/// A sandbox in which another computer of the same person has made the machine.
+async fn with_machine() -> (Sandbox, Laptop) {
+    let sandbox = sandbox(1);
+    let other = Laptop::new(&sandbox, Duration::ZERO).await;
+    other.reach(Goal::Settings).await.expect("a machine");
+    other.reach(Goal::Reachable).await.expect("a machine that is on");
+    (sandbox, other)
+}
+
+fn draft() -> Draft {
+    Draft {
+        profile: String::new(),
+        region: "us-west-2".to_owned(),
+        instance_type: "m8g.xlarge".to_owned(),
+        volume_size: "100".to_owned(),
+        user: "ada".to_owned(),
+    }
+}
+
+async fn preview(person: &Person, draft: Draft) -> u32 {
+    person.asks(Command::Preview { draft }).await.expect("accepted");
+    let ready = |view: &View| view.preview.as_ref().is_some_and(|preview| !preview.looking);
+    person.waits_for("a preview", ready).await.preview.expect("a preview").number
+}
+
+#[tokio::test(start_paused = true)]
+async fn from_nothing_through_the_preview_to_a_machine_and_a_terminal() {
+    let sandbox = sandbox(1);
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::Absent).await;
+        person.window(true);
+        let number = preview(person, Draft { volume_size: "120".to_owned(), ..draft() }).await;
+        assert!(
+            !sandbox.calls().iter().any(|call| call.operation.starts_with("Create")),
+            "a preview changes nothing"
+        );
+        assert!(person.asks(Command::Apply { number: number + 1 }).await.is_err());
+        person.asks(Command::Apply { number }).await.expect("accepted");
+        person.waits_for("the operation", |view| view.operation.is_some()).await;
+        assert!(person.asks(Command::Apply { number }).await.is_err(), "once is enough");
+        let view = person.waits_for_state(State::On).await;
+        assert_eq!(view.machine.reachable, Some(true));
+        assert_eq!(view.failed, None);
+        assert_eq!(view.machine.instance.expect("an instance").volume_size, Some(120));
+        let text = person.store.read_settings_text().expect("readable").expect("there");
+        assert_eq!(text, "[machine.remote-dev]\nuser = \"ada\"\nvolume_size = 120\n");
+        person.asks(Command::Connect).await.expect("accepted");
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(person.screen.terminals.get(), 1);
+        assert!(person.told().is_empty(), "the window was open all the time");
+
+        // The phases only ever went forward.
+        let mut before = 0;
+        for view in person.screen.views.borrow().iter() {
+            let Some(operation) = &view.operation else { continue };
+            let done = operation.phases.iter().filter(|phase| phase.progress == Progress::Done).count();
+            assert!(done >= before || operation.phases.is_empty(), "{operation:?}");
+            before = done;
+        }
+    })
+    .await;
+    let laptop = Laptop::new(&sandbox, Duration::ZERO).await;
+    assert_eq!(census(&sandbox, &laptop.desired), WHOLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_hour_is_at_most_sixty_calls_and_sees_what_changes_by_itself() {
+    let (sandbox, _other) = with_machine().await;
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        sleep(Duration::from_secs(300)).await;
+        sandbox.clear_calls();
+        sleep(Duration::from_secs(3600)).await;
+        let calls = sandbox.calls().len();
+        println!("{calls} calls in an idle hour");
+        assert!((40..=60).contains(&calls), "{calls}");
+        assert!(person.told().is_empty());
+
+        let id = person.sees().machine.instance.expect("an instance").id;
+        sandbox.power_off_inside(&id);
+        person.waits_for_state(State::Off).await;
+        assert_eq!(person.told(), ["remote-dev is off"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_computer_does_is_told_and_what_was_done_here_is_not() {
+    let (sandbox, other) = with_machine().await;
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        other.reach(Goal::Stopped).await.expect("stopped");
+        person.waits_for_state(State::Off).await;
+        assert_eq!(person.told(), ["remote-dev is off"]);
+        person.asks(Command::Start).await.expect("accepted");
+        person.waits_for_state(State::On).await;
+        sleep(Duration::from_secs(600)).await;
+        assert_eq!(person.told(), ["remote-dev is on and can be reached"]);
+        other.reach(Goal::Gone(Leave { volume: false, snapshot: false })).await.expect("gone");
+        person.waits_for_state(State::Absent).await;
+        assert_eq!(person.told(), ["remote-dev is gone"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn connect_starts_a_machine_that_is_off_and_says_when_no_terminal_opens() {
+    let (sandbox, other) = with_machine().await;
+    other.reach(Goal::Stopped).await.expect("stopped");
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::Off).await;
+        person.asks(Command::Connect).await.expect("accepted");
+        let view = person.waits_for_state(State::On).await;
+        assert_eq!((view.failed, person.screen.terminals.get()), (None, 1));
+        assert!(person.told().is_empty(), "the terminal says it");
+        person.screen.no_terminal.set(true);
+        person.asks(Command::Connect).await.expect("accepted");
+        person.waits_for("the failure", |view| view.failed.is_some()).await;
+        assert_eq!(person.told(), ["Connecting to remote-dev: it did not work"]);
+        person.asks(Command::Dismiss).await.expect("accepted");
+        person.waits_for("no failure", |view| view.failed.is_none()).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_can_be_gone_on_with() {
+    let sandbox = sandbox(1);
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::Absent).await;
+        let number = preview(person, draft()).await;
+        person.asks(Command::Apply { number }).await.expect("accepted");
+        person.waits_for("some steps", |view| view.operation.as_ref().is_some_and(|o| o.done > 4)).await;
+        person.asks(Command::Cancel).await.expect("accepted");
+        let view = person.waits_for("its end", |view| view.operation.is_none()).await;
+        assert_eq!(view.failed, None);
+        // Nobody is at work any more, so it is known for what it is.
+        let view = person.waits_for("a note", |view| view.interrupted.is_some()).await;
+        assert_eq!(view.interrupted.expect("a note").title, "holdfast up was interrupted");
+        let number = preview(person, draft()).await;
+        person.asks(Command::Apply { number }).await.expect("accepted");
+        let view = person.waits_for_state(State::On).await;
+        assert_eq!((view.failed, view.interrupted), (None, None));
+    })
+    .await;
+    let laptop = Laptop::new(&sandbox, Duration::ZERO).await;
+    assert_eq!(census(&sandbox, &laptop.desired), WHOLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_was_shown_is_not_done() {
+    let (sandbox, other) = with_machine().await;
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        // Only the settings would change; then the machine goes, and the same would make another one.
+        let number = preview(person, Draft { profile: "work".to_owned(), ..draft() }).await;
+        assert_eq!(person.sees().commands.apply.expect("an offer").label, "Save");
+        other.reach(Goal::Gone(Leave { volume: false, snapshot: false })).await.expect("gone");
+        sandbox.clear_calls();
+        person.asks(Command::Apply { number }).await.expect("accepted");
+        let view = person.waits_for("a failure", |view| view.failed.is_some()).await;
+        assert_eq!(view.failed.expect("a failure").problem.code, "changed");
+        assert!(!sandbox.calls().iter().any(|call| call.operation == "RunInstances"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_seen_looks_unknown_and_comes_back() {
+    let (sandbox, _other) = with_machine().await;
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        let broken = Fault::Error { code: "InternalError".to_owned(), status: 500 };
+        sandbox.fault(Rule::on(Service::Ec2, "DescribeInstances", When::Every, broken));
+        let view = person.waits_for_state(State::Unknown).await;
+        assert_eq!(view.machine.headline, "The state of remote-dev is not known");
+        assert!(
+            view.machine.detail.is_some() && view.machine.instance.is_some() && view.machine.seen.is_some()
+        );
+        assert!(person.asks(Command::Start).await.is_err());
+        sandbox.clear_faults();
+        person.waits_for_state(State::On).await;
+        assert!(person.told().is_empty(), "nothing has happened to the machine");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_computer_that_wakes_up_looks_at_once() {
+    let (sandbox, _other) = with_machine().await;
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        sleep(Duration::from_secs(5)).await;
+        sandbox.clear_calls();
+        SLEPT.set(Duration::from_secs(8 * 3600));
+        // The timers still have to run out, which takes half a minute at most.
+        sleep(Duration::from_secs(31)).await;
+        assert!(!sandbox.calls().is_empty());
+        let seen = person.sees().machine.seen.expect("a look");
+        let now = clock().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+        assert!(now - u64::from(seen) < 40, "its age counts the night");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_edited_by_hand_counts_and_drops_the_preview() {
+    let (sandbox, _other) = with_machine().await;
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        let number = preview(person, Draft { profile: "work".to_owned(), ..draft() }).await;
+        person.store.write_settings("[machine.remote-dev]\nuser = \"bob\"\n").expect("settings");
+        assert!(person.asks(Command::Apply { number }).await.is_err());
+        let view = person.waits_for_state(State::Absent).await;
+        assert_eq!((view.machine.user.as_str(), view.preview), ("bob", None));
+        person.store.write_settings("user = 7 [").expect("settings");
+        person.window(true);
+        person.waits_for("a problem", |view| view.settings.problem.is_some()).await;
+        person.store.write_settings(SETTINGS).expect("settings");
+        person.waits_for_state(State::On).await;
+        assert!(person.told().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_process_at_work_is_shown_and_not_disturbed() {
+    let (sandbox, _other) = with_machine().await;
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        let lock = person.store.lock("ada/remote-dev/us-west-2", "resize").expect("a lock");
+        person.asks(Command::Look).await.expect("accepted");
+        let view = person.waits_for("the other", |view| view.operation.is_some()).await;
+        assert_eq!(
+            view.operation.expect("an operation").title,
+            "holdfast resize is at work in another process"
+        );
+        assert!(view.commands.stop.is_none() && view.commands.connect.is_some());
+        let refusal = person.asks(Command::Stop).await.expect_err("refused");
+        assert!(refusal.why.contains("resize"), "{}", refusal.why);
+        drop(lock);
+        person.waits_for("its end", |view| view.operation.is_none()).await;
+    })
+    .await;
+}
