@@ -123,6 +123,18 @@ impl Desktop {
         self.children.len() - 1
     }
 
+    /// The process id of what was started.
+    pub(crate) fn pid(&self, child: usize) -> u32 {
+        self.children[child].id()
+    }
+
+    /// How many colours the screen shows: an empty one has one, and a window that is not painted yet hardly more.
+    pub(crate) fn colours(&self) -> u32 {
+        let import = ["-window", "root", "-crop", "500x200+200+0", "-format", "%k", "info:-"];
+        let counted = self.command("import").args(import).output().unwrap();
+        String::from_utf8_lossy(&counted.stdout).trim().parse().unwrap_or(0)
+    }
+
     /// Starts any other program that ends with the desktop.
     pub(crate) fn start(&mut self, command: &mut Command) {
         self.children.push(command.spawn().unwrap());
