@@ -1,7 +1,10 @@
 //! The desktop shell: a tray icon, a window made on demand, notifications and the user's terminal. It decides nothing:
 //! the app in `holdfast_core::app` does, and [`holdfast::app`] drives it on a thread of its own.
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use holdfast::app::{Input, Place};
@@ -16,6 +19,9 @@ mod tray;
 mod window;
 
 use shell::Desktop;
+
+/// How long a panel may take to show a tray.
+const PANEL: Duration = Duration::from_secs(2);
 
 /// Holdfast in the tray.
 #[derive(Debug, Parser)]
@@ -34,6 +40,8 @@ struct Arguments {
 struct Desk {
     inputs: mpsc::UnboundedSender<Input>,
     view: watch::Sender<Option<View>>,
+    /// The app ends as soon as nothing is under way.
+    leaving: AtomicBool,
 }
 
 impl Desk {
@@ -46,6 +54,9 @@ impl Desk {
 /// Runs the app of this process.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    let log = tracing_subscriber::fmt().with_env_filter("warn").with_writer(std::io::stderr).with_ansi(false);
+    // Whoever has set one up before us keeps it.
+    let _ = log.try_init();
     if let Err(sentence) = can_show_windows() {
         return refuse(sentence);
     }
@@ -60,24 +71,26 @@ pub fn run() -> ExitCode {
         .plugin(tauri_plugin_shell::init())
         .invoke_handler(bridge::bindings().invoke_handler())
         .setup(move |app| {
+            #[cfg(target_os = "macos")]
+            app.set_activation_policy(tauri::ActivationPolicy::Accessory);
             bridge::bindings().mount_events(app);
             let handle = app.handle();
             let (inputs, received) = mpsc::unbounded_channel();
-            app.manage(Desk { inputs, view: watch::Sender::new(None) });
-            let tray = tray::build(handle)?;
-            spawn_app(place, Desktop::new(handle.clone(), tray), received)?;
-            if open_at_once || !look_for_tray(handle) {
+            app.manage(Desk { inputs, view: watch::Sender::new(None), leaving: AtomicBool::new(false) });
+            let tray = tray::build(handle, &place.store().state_dir().join("tray"))?;
+            let desktop = Desktop::new(handle.clone(), tray, arguments.sandbox);
+            spawn_app(handle.clone(), place, desktop, received)?;
+            if open_at_once {
                 window::open(handle, Page::Machine)?;
+            } else {
+                look_for_tray(handle, |app| window::open_or_complain(app, Page::Machine));
             }
             Ok(())
         })
         .on_window_event(|window, event| {
             if matches!(event, WindowEvent::Destroyed) {
                 window.state::<Desk>().send(Input::Window(false));
-                if !look_for_tray(window.app_handle()) {
-                    // Nothing would be left that leads back to it.
-                    window.app_handle().exit(0);
-                }
+                look_for_tray(window.app_handle(), leave);
             }
         })
         .build(tauri::generate_context!());
@@ -85,21 +98,32 @@ pub fn run() -> ExitCode {
         Ok(app) => app,
         Err(error) => return refuse(&format!("Holdfast cannot start: {error}")),
     };
-    let code = app.run_return(|_, event| {
+    let code = app.run_return(|_app, event| match event {
         // Without a code it is the last window that has closed, and the tray is still there.
-        if let RunEvent::ExitRequested { code: None, api, .. } = event {
-            api.prevent_exit();
-        }
+        RunEvent::ExitRequested { code: None, api, .. } => api.prevent_exit(),
+        // The Dock, or a second start.
+        #[cfg(target_os = "macos")]
+        RunEvent::Reopen { .. } => window::open_or_complain(_app, Page::Machine),
+        _ => {}
     });
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
 /// Drives the app on a thread of its own: its futures need not be sent between threads, and a long look never holds up
 /// a menu.
-fn spawn_app(place: Place, desktop: Desktop, inputs: mpsc::UnboundedReceiver<Input>) -> std::io::Result<()> {
+fn spawn_app(
+    app: AppHandle,
+    place: Place,
+    desktop: Desktop,
+    inputs: mpsc::UnboundedReceiver<Input>,
+) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("app".to_owned()).spawn(move || {
-        runtime.block_on(holdfast::app::run(&place, &desktop, inputs));
+        let run = AssertUnwindSafe(|| runtime.block_on(holdfast::app::run(&place, &desktop, inputs)));
+        if std::panic::catch_unwind(run).is_err() {
+            // An icon that shows what was, and does nothing, is worse than none.
+            app.exit(1);
+        }
     })?;
     Ok(())
 }
@@ -113,11 +137,43 @@ fn single_instance(sandbox: bool) -> tauri::plugin::TauriPlugin<tauri::Wry> {
         .build()
 }
 
-/// Whether the desktop shows tray icons; the app is told.
-fn look_for_tray(app: &AppHandle) -> bool {
-    let there = tray::has_host();
-    app.state::<Desk>().send(Input::Tray(there));
-    there
+/// Finds out whether the desktop shows tray icons, tells the app, and does `otherwise` if it does not. A panel may start
+/// later than we do, or be about to come back.
+fn look_for_tray(app: &AppHandle, otherwise: fn(&AppHandle)) {
+    let app = app.clone();
+    let look = move || {
+        let began = Instant::now();
+        let there = loop {
+            if tray::has_host() {
+                break true;
+            }
+            if began.elapsed() > PANEL {
+                break false;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        };
+        app.state::<Desk>().send(Input::Tray(there));
+        if !there {
+            otherwise(&app);
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("tray".to_owned()).spawn(look) {
+        tracing::error!(%error, "nobody knows whether there is a tray");
+    }
+}
+
+/// Ends the app whose only window was closed where there is no tray: nothing would lead back to it. An operation under way
+/// comes to its end first.
+fn leave(app: &AppHandle) {
+    if window::is_open(app) {
+        return;
+    }
+    let desk = app.state::<Desk>();
+    desk.leaving.store(true, Ordering::Relaxed);
+    let busy = desk.view.borrow().as_ref().is_some_and(|view| view.commands.cancel.is_some());
+    if !busy {
+        app.exit(0);
+    }
 }
 
 /// GTK panics where there is nothing to show a window on.

@@ -14,13 +14,13 @@ const DEFAULT: &str = "default";
 pub(crate) fn show(app: &AppHandle, notice: Notice) {
     let app = app.clone();
     let wait = move || {
-        let shown = Notification::new()
-            .appname("Holdfast")
-            .summary(&notice.title)
-            .body(&body(&notice.body))
-            .icon("holdfast-desktop")
-            .action(DEFAULT, "Open")
-            .show();
+        let mut notification = Notification::new();
+        notification.appname("Holdfast").summary(&notice.title).body(&body(&notice.body));
+        notification.icon("holdfast-desktop").action(DEFAULT, "Open");
+        // Else the toast would say that it comes from PowerShell.
+        #[cfg(windows)]
+        notification.app_id("dev.holdfast.desktop");
+        let shown = notification.show();
         let handle = match shown {
             Ok(handle) => handle,
             Err(error) => return tracing::warn!(%error, "the desktop shows no notifications"),
@@ -32,8 +32,7 @@ pub(crate) fn show(app: &AppHandle, notice: Notice) {
                 NotificationResponse::Reply(_) | NotificationResponse::Closed(_) => false,
             };
             if clicked {
-                let opening = app.clone();
-                let _ = app.run_on_main_thread(move || window::open_or_complain(&opening, notice.page));
+                window::open_or_complain(&app, notice.page);
             }
         });
         if let Err(error) = answered {

@@ -1,5 +1,7 @@
 //! The desktop as the app sees it.
 
+use std::sync::atomic::Ordering;
+
 use holdfast::app::Shell;
 use holdfast::open::{Refused, program};
 use holdfast_core::app::{Notice, Problem, View};
@@ -15,17 +17,22 @@ use crate::{Desk, notify};
 pub(crate) struct Desktop {
     app: AppHandle,
     tray: Tray,
+    sandbox: bool,
 }
 
 impl Desktop {
-    pub(crate) fn new(app: AppHandle, tray: Tray) -> Self {
-        Self { app, tray }
+    pub(crate) fn new(app: AppHandle, tray: Tray, sandbox: bool) -> Self {
+        Self { app, tray, sandbox }
     }
 }
 
 impl Shell for Desktop {
     fn show(&self, view: &View) {
-        self.app.state::<Desk>().view.send_replace(Some(view.clone()));
+        let desk = self.app.state::<Desk>();
+        desk.view.send_replace(Some(view.clone()));
+        if desk.leaving.load(Ordering::Relaxed) && view.commands.cancel.is_none() {
+            self.app.exit(0);
+        }
         self.tray.show(&self.app, view);
         if let Err(error) = ViewChanged(view.clone()).emit(&self.app) {
             tracing::warn!(%error, "the window was not told");
@@ -45,10 +52,11 @@ impl Shell for Desktop {
             hints: vec!["in a terminal of your own, run: holdfast connect".to_owned()],
         };
         let program = program().map_err(|error| failed(error.to_string()))?;
-        // The sandbox is in the environment, where it came from, or in the arguments of this process.
-        let sandbox = self.app.state::<Desk>().view.borrow().as_ref().is_some_and(|view| view.sandbox);
-        let command =
-            self.app.shell().command(program).args(["open", "--json"]).args(sandbox.then_some("--sandbox"));
+        // The machine that is shown, whatever the environment says.
+        let machine = self.app.state::<Desk>().view.borrow().as_ref().map(|view| view.machine.name.clone());
+        let command = self.app.shell().command(program).args(["open", "--json"]);
+        let command = command.args(machine.map(|name| format!("--machine={name}")));
+        let command = command.args(self.sandbox.then_some("--sandbox"));
         let output = command.output().await.map_err(|error| failed(error.to_string()))?;
         if output.status.success() {
             return Ok(());

@@ -1,6 +1,9 @@
 //! The tray icon and its menu, rendered from the view and changed only when they differ.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use holdfast::app::Input;
 use holdfast_core::app::View;
@@ -19,9 +22,10 @@ pub(crate) struct Tray {
     shown: Mutex<Option<(Icon, String, Vec<Item>)>>,
 }
 
-/// Puts the icon into the tray.
-pub(crate) fn build(app: &AppHandle) -> tauri::Result<Tray> {
+/// Puts the icon into the tray. On Linux the panel reads it from a file in `folder`, which nobody else may write to.
+pub(crate) fn build(app: &AppHandle, folder: &Path) -> tauri::Result<Tray> {
     let builder = TrayIconBuilder::with_id("holdfast")
+        .temp_dir_path(folder)
         .icon(image(Icon::Unknown))
         .icon_as_template(cfg!(target_os = "macos"))
         .menu(&Menu::new(app)?)
@@ -122,12 +126,16 @@ pub(crate) fn has_host() -> bool {
     true
 }
 
+/// How long a panel may take to answer.
+#[cfg(target_os = "linux")]
+const ANSWER: Duration = Duration::from_secs(1);
+
 /// Whether the desktop shows tray icons: bare GNOME does not.
 /// Source: <https://www.freedesktop.org/wiki/Specifications/StatusNotifierItem/StatusNotifierWatcher/>
 #[cfg(target_os = "linux")]
 pub(crate) fn has_host() -> bool {
     let ask = || -> zbus::Result<bool> {
-        let connection = zbus::blocking::Connection::session()?;
+        let connection = zbus::blocking::connection::Builder::session()?.method_timeout(ANSWER).build()?;
         let watcher = zbus::blocking::Proxy::new(
             &connection,
             "org.kde.StatusNotifierWatcher",

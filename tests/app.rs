@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use holdfast::app::{Input, Place, Shell, run};
-use holdfast::store::Store;
+use holdfast::store::{Intent, Store};
 use holdfast_core::app::view::Progress;
 use holdfast_core::app::{Command, Draft, Notice, Problem, Refusal, View};
 use holdfast_core::plan::{Goal, Leave};
@@ -20,11 +20,14 @@ const SETTINGS: &str = "[machine.remote-dev]\nuser = \"ada\"\n";
 
 thread_local! {
     static BEGAN: (SystemTime, Instant) = (SystemTime::now(), Instant::now());
+    /// How often the clock was read.
+    static READ: Cell<u32> = const { Cell::new(0) };
     static SLEPT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// A clock that goes with the test's time, and on while the computer sleeps.
 fn clock() -> SystemTime {
+    READ.set(READ.get() + 1);
     BEGAN.with(|(system, timer)| *system + timer.elapsed() + SLEPT.get())
 }
 
@@ -103,17 +106,21 @@ impl Person {
     }
 }
 
-/// Runs the app on a computer with these settings, for as long as the person does something with it.
+/// Runs the app on a new computer with these settings, for as long as the person does something with it.
 async fn with_app(sandbox: &Sandbox, settings: &str, person: impl AsyncFnOnce(&Person)) {
-    clock();
     let folder = tempfile::tempdir().expect("a folder for tests");
     let store = Store::at(folder.path().join("config"), folder.path().join("state"));
+    on_computer(sandbox, &store, settings, person).await;
+}
+
+async fn on_computer(sandbox: &Sandbox, store: &Store, settings: &str, person: impl AsyncFnOnce(&Person)) {
+    clock();
     store.write_settings(settings).expect("settings");
     let http = SharedHttpClient::new(sandbox.http_client().with_latency(Duration::from_millis(50)));
     let place = Place::at(store.clone(), aws_options(http), clock);
     let (inputs, received) = mpsc::unbounded_channel();
     let screen = Screen::default();
-    let someone = Person { inputs, screen: screen.clone(), store };
+    let someone = Person { inputs, screen: screen.clone(), store: store.clone() };
     tokio::select! {
         () = Box::pin(run(&place, &screen, received)) => panic!("the app has ended by itself"),
         () = Box::pin(person(&someone)) => {}
@@ -256,9 +263,9 @@ async fn what_is_given_up_can_be_gone_on_with() {
         person.asks(Command::Cancel).await.expect("accepted");
         let view = person.waits_for("its end", |view| view.operation.is_none()).await;
         assert_eq!(view.failed, None);
-        // Nobody is at work any more, so it is known for what it is.
-        let view = person.waits_for("a note", |view| view.interrupted.is_some()).await;
-        assert_eq!(view.interrupted.expect("a note").title, "holdfast up was interrupted");
+        let view =
+            person.waits_for("a look", |view| view.operation.is_none() && view.machine.seen.is_some()).await;
+        assert_eq!(view.interrupted, None, "the user knows what he has given up");
         let number = preview(person, draft()).await;
         person.asks(Command::Apply { number }).await.expect("accepted");
         let view = person.waits_for_state(State::On).await;
@@ -267,6 +274,86 @@ async fn what_is_given_up_can_be_gone_on_with() {
     .await;
     let laptop = Laptop::new(&sandbox, Duration::ZERO).await;
     assert_eq!(census(&sandbox, &laptop.desired), WHOLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_run_did_not_bring_to_its_end_is_shown_until_it_is_put_aside() {
+    let sandbox = sandbox(1);
+    clock();
+    let folder = tempfile::tempdir().expect("a folder for tests");
+    let store = Store::at(folder.path().join("config"), folder.path().join("state"));
+    let long_ago = Intent { started: 1_700_000_000, ..Intent::now("up", "settings") };
+    store.intent("ada/remote-dev/us-west-2").write(&long_ago).expect("a note");
+    on_computer(&sandbox, &store, SETTINGS, async |person| {
+        let view = person.waits_for("the note", |view| view.interrupted.is_some()).await;
+        assert_eq!(view.interrupted.expect("a note").title, "holdfast up was interrupted");
+        person.asks(Command::Dismiss).await.expect("accepted");
+        person.asks(Command::Look).await.expect("accepted");
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(person.sees().interrupted, None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_for_another_region_are_looked_at_there() {
+    let (sandbox, _other) = with_machine().await;
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        let elsewhere = format!("{SETTINGS}region = \"eu-central-1\"\n");
+        person.store.write_settings(&elsewhere).expect("settings");
+        person.window(true);
+        let view = person
+            .waits_for("another region", |view| {
+                view.machine.region == "eu-central-1" && view.machine.seen.is_some()
+            })
+            .await;
+        assert_eq!(view.machine.state, State::Absent);
+        person.window(false);
+        person.store.write_settings(SETTINGS).expect("settings");
+        person.waits_for_state(State::On).await;
+        sleep(Duration::from_secs(600)).await;
+        assert!(person.told().is_empty(), "nothing has happened to any machine");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_no_credentials_yet_is_told_how_to_sign_in_and_may_look_again() {
+    let (sandbox, _other) = with_machine().await;
+    let denied = Fault::Error { code: "AuthFailure".to_owned(), status: 401 };
+    sandbox.fault(Rule::on(Service::Ec2, "DescribeInstances", When::Every, denied));
+    with_app(&sandbox, SETTINGS, async |person| {
+        let view = person.waits_for("a problem", |view| view.machine.problem.is_some()).await;
+        let problem = view.machine.problem.expect("a problem");
+        assert!(!problem.hints.is_empty(), "{problem:?}");
+        assert!(view.commands.look.is_some() && view.machine.seen.is_none());
+        sandbox.clear_faults();
+        person.asks(Command::Look).await.expect("accepted");
+        person.waits_for_state(State::On).await;
+        assert_eq!(person.sees().machine.problem, None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_first_look_of_an_operation_keeps_the_app_quiet() {
+    let (sandbox, other) = with_machine().await;
+    other.reach(Goal::Stopped).await.expect("stopped");
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::Off).await;
+        sleep(Duration::from_secs(149)).await;
+        let slow = Fault::Delay(Duration::from_secs(12));
+        sandbox.fault(Rule::on(Service::Ec2, "DescribeInstances", When::Every, slow));
+        person.asks(Command::Start).await.expect("accepted");
+        sleep(Duration::from_secs(5)).await;
+        let before = READ.get();
+        sleep(Duration::from_secs(4)).await;
+        assert!(READ.get() - before < 100, "it does not spin");
+        sandbox.clear_faults();
+        person.waits_for_state(State::On).await;
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -297,7 +384,7 @@ async fn what_cannot_be_seen_looks_unknown_and_comes_back() {
         let view = person.waits_for_state(State::Unknown).await;
         assert_eq!(view.machine.headline, "The state of remote-dev is not known");
         assert!(
-            view.machine.detail.is_some() && view.machine.instance.is_some() && view.machine.seen.is_some()
+            view.machine.problem.is_some() && view.machine.instance.is_some() && view.machine.seen.is_some()
         );
         assert!(person.asks(Command::Start).await.is_err());
         sandbox.clear_faults();

@@ -39,6 +39,20 @@ mod measured {
     use crate::desktop::{Desktop, eventually};
     use crate::tray_host::Tray;
 
+    impl Desktop {
+        /// The process id of what was started.
+        fn pid(&self, child: usize) -> u32 {
+            self.children[child].id()
+        }
+
+        /// How many colours the screen shows: an empty one has one, and a window that is not painted yet hardly more.
+        fn colours(&self) -> u32 {
+            let import = ["-window", "root", "-crop", "500x200+200+0", "-format", "%k", "info:-"];
+            let counted = self.command("import").args(import).output().unwrap();
+            String::from_utf8_lossy(&counted.stdout).trim().parse().unwrap_or(0)
+        }
+    }
+
     const RUNS: usize = 7;
     /// How long each state is watched.
     const WATCH: Duration = Duration::from_secs(30);
@@ -75,7 +89,11 @@ mod measured {
 
     fn row(name: &str, times: &mut [Duration]) {
         times.sort();
-        println!("| {name} | {} | {} |", times[times.len() / 2].as_millis(), times[times.len() - 1].as_millis());
+        println!(
+            "| {name} | {} | {} |",
+            times[times.len() / 2].as_millis(),
+            times[times.len() - 1].as_millis()
+        );
     }
 
     fn costs() {
@@ -108,7 +126,11 @@ mod measured {
         sleep(Duration::from_secs(5));
         watch("closed again", pid);
         let hours = IDLE.as_secs_f64() / 3600.0;
-        println!("\nCalls to AWS in an idle hour: {:.0} ({calls} in {} s)", calls as f64 / hours, IDLE.as_secs());
+        println!(
+            "\nCalls to AWS in an idle hour: {:.0} ({calls} in {} s)",
+            calls as f64 / hours,
+            IDLE.as_secs()
+        );
     }
 
     fn watch(name: &str, pid: u32) {
@@ -173,7 +195,8 @@ mod measured {
         let running = fs::read_to_string(desktop.path("state/sandbox/running.json")).unwrap();
         let running: serde_json::Value = serde_json::from_str(&running).unwrap();
         let mut socket =
-            TcpStream::connect(("127.0.0.1", u16::try_from(running["port"].as_u64().unwrap()).unwrap())).unwrap();
+            TcpStream::connect(("127.0.0.1", u16::try_from(running["port"].as_u64().unwrap()).unwrap()))
+                .unwrap();
         let key = running["access_key"].as_str().unwrap();
         let request = format!(
             "{method} /_holdfast/calls HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\

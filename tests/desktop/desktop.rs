@@ -1,5 +1,6 @@
 //! A desktop of one test's own.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -16,13 +17,16 @@ pub(crate) struct Desktop {
     home: tempfile::TempDir,
     display: String,
     bus: Option<String>,
-    children: Vec<Child>,
+    pub(crate) children: Vec<Child>,
+    /// How many shells were proved.
+    proofs: Cell<u8>,
 }
 
 impl Desktop {
     pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut desktop = Self { home, display: String::new(), bus: None, children: Vec::new() };
+        let mut desktop =
+            Self { home, display: String::new(), bus: None, children: Vec::new(), proofs: Cell::new(0) };
         for folder in ["home", "run", "config"] {
             std::fs::create_dir(desktop.path(folder)).unwrap();
         }
@@ -123,18 +127,6 @@ impl Desktop {
         self.children.len() - 1
     }
 
-    /// The process id of what was started.
-    pub(crate) fn pid(&self, child: usize) -> u32 {
-        self.children[child].id()
-    }
-
-    /// How many colours the screen shows: an empty one has one, and a window that is not painted yet hardly more.
-    pub(crate) fn colours(&self) -> u32 {
-        let import = ["-window", "root", "-crop", "500x200+200+0", "-format", "%k", "info:-"];
-        let counted = self.command("import").args(import).output().unwrap();
-        String::from_utf8_lossy(&counted.stdout).trim().parse().unwrap_or(0)
-    }
-
     /// Starts any other program that ends with the desktop.
     pub(crate) fn start(&mut self, command: &mut Command) {
         self.children.push(command.spawn().unwrap());
@@ -180,18 +172,23 @@ impl Desktop {
         well(self.command("import").args(["-window", "root"]).arg(file).output().unwrap());
     }
 
-    /// Proves that the terminal in focus is a shell on the machine: what is typed there makes a file in the home of the
-    /// machine's user, whose name the machine itself says.
+    /// Proves that the terminal in focus is a shell on the machine: what is typed there makes a file in a home on it, with
+    /// the machine's own name in it.
     #[track_caller]
     pub(crate) fn prove_shell(&self) {
-        std::thread::sleep(Duration::from_millis(500));
-        eventually("a shell that does what is typed", || {
-            self.enter("hostname > ~/proof-of-shell");
-            std::thread::sleep(Duration::from_secs(1));
-            let proof = find(&self.path("state/sandbox/machines"), "proof-of-shell")?;
-            let said = std::fs::read_to_string(proof).ok()?;
+        let status: serde_json::Value = serde_json::from_str(&self.holdfast("status --json")).unwrap();
+        let id = status["instance"]["id"].as_str().unwrap();
+        let mut tries = 0;
+        let proof = format!("proof-{}", self.proofs.replace(self.proofs.get() + 1));
+        let said = eventually("a shell that does what is typed", || {
+            if tries % 40 == 0 {
+                self.enter(&format!("hostname > ~/{proof}"));
+            }
+            tries += 1;
+            let said = std::fs::read_to_string(find(&self.path("state/sandbox/machines"), &proof)?).ok()?;
             (!said.trim().is_empty()).then_some(said)
         });
+        assert_eq!(said.trim(), id);
     }
 }
 

@@ -34,7 +34,7 @@ fn a_second_start_opens_the_window_of_the_first() {
 }
 
 #[test]
-fn the_first_start_of_all_opens_the_window_and_closing_it_leaves_the_tray() {
+fn the_first_start_of_all_opens_the_window_and_the_tray_ends_it() {
     let mut desktop = Desktop::with_bus();
     let tray = Tray::on(&desktop);
     let app = desktop.app(&[]);

@@ -140,16 +140,29 @@ fn a_hostile_page_gets_nowhere() {
         assert!(answer["error"].is_string(), "{call}: {answer}");
     }
     assert_eq!(desktop.machine(), "none");
-    window.script(
-        "const script = document.createElement('script'); script.textContent = \"document.title = 'owned'\";
-         document.body.append(script);
-         const link = document.createElement('img'); link.src = 'http://127.0.0.1:1/leak.png'; document.body.append(link);",
-    );
-    let blocked = window.script_later(
+    // Somebody listens, so that only the policy stands between the page and him.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = format!("http://127.0.0.1:{}/leak", listener.local_addr().unwrap().port());
+    let violated = window.script_later(&format!(
         "const done = arguments[arguments.length - 1];
-         fetch('http://127.0.0.1:1/').then(() => done('sent'), e => done('blocked'))",
-    );
-    assert_eq!(blocked, "blocked");
+         const violated = new Set();
+         document.addEventListener('securitypolicyviolation', e => violated.add(e.effectiveDirective));
+         const add = (tag, set) => document.body.append(Object.assign(document.createElement(tag), set));
+         add('script', {{ textContent: \"document.title = 'owned'\" }});
+         add('script', {{ src: '{address}' }});
+         add('img', {{ src: '{address}' }});
+         add('iframe', {{ src: '{address}' }});
+         add('form', {{ action: '{address}', method: 'post' }});
+         document.querySelector('body > form').submit();
+         fetch('{address}').catch(() => {{}});
+         navigator.sendBeacon('{address}');
+         setTimeout(() => done([...violated].sort().join(' ')), 1500)"
+    ));
+    assert_eq!(violated, "connect-src form-action frame-src img-src script-src-elem");
+    window.script(&format!("setTimeout(() => location.href = '{address}', 0)"));
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert!(listener.accept().is_err(), "nothing left the page");
     assert_eq!(window.script("return document.title"), "Holdfast");
     assert!(window.has("h1"), "and it still works");
 }

@@ -81,6 +81,8 @@ export type Commands = {
 	stop: Offer | null,
 	/**  Give up what is going on. */
 	cancel: Offer | null,
+	/**  Look again at what could not be seen. */
+	look: Offer | null,
 	/**  Carry out the preview. */
 	apply: Offer | null,
 };
@@ -214,6 +216,8 @@ export type Machine = {
 	cost: Cost,
 	/**  What a person should know about it. */
 	notes: string[],
+	/**  Why the last look failed, when it did. */
+	problem: Problem | null,
 };
 
 /**  A command on offer. */

@@ -4,7 +4,7 @@ import type { Commands, Field, Key, Machine, Offer, Preview, StepView, View } fr
 
 const NOW = 1_795_000_000;
 
-export const nothing: Commands = { connect: null, start: null, stop: null, cancel: null, apply: null };
+export const nothing: Commands = { connect: null, start: null, stop: null, cancel: null, look: null, apply: null };
 
 export function offer(label: string, rest: Partial<Offer> = {}): Offer {
   return { label, note: null, asks: null, ...rest };
@@ -43,6 +43,7 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
       instance: { id: "i-0123", instance_type: "m8g.xlarge", zone: "us-west-2a", volume_size: 100 },
       cost: { now: 14270, always: 14270, instance: 13105, volume: 800, address: 365, prices_of: "2026-07-20" },
       notes: [],
+      problem: null,
       ...machine,
     },
     commands: nothing,

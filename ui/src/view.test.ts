@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { fields, nothing, offer, preview, step, view } from "./fixture";
-import { badge, draft, reasons, said, saidOf, shape, stage, stands, typedFor } from "./view";
+import { badge, draft, isFirstRun, reasons, said, saidOf, shape, stage, stands, typedFor } from "./view";
 
 const problem = { code: "denied", what: "AWS says no", cause: null, hints: [] };
 
@@ -54,6 +54,14 @@ test("a window that opens on a preview shows what was typed for it", () => {
   expect(typedFor(view())).toEqual({});
   const typed = { ...preview().draft, user: "me" };
   expect(typedFor(view({ preview: preview({ draft: typed }) }))).toEqual({ user: "me" });
+});
+
+test("the settings come first when there is no machine, and when none could ever be looked for", () => {
+  const problem = { code: "no_credentials", what: "There are no valid AWS credentials", cause: null, hints: [] };
+  expect(isFirstRun(view())).toBe(false);
+  expect(isFirstRun(view({}, { state: "absent" }))).toBe(true);
+  expect(isFirstRun(view({}, { state: "unknown", problem, seen: null }))).toBe(true);
+  expect(isFirstRun(view({}, { state: "unknown", problem }))).toBe(false);
 });
 
 test("a question stands as long as its command is on offer and asks", () => {

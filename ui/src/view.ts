@@ -23,6 +23,11 @@ export function shape(state: State, atWork: boolean): Shape {
   }
 }
 
+/** Whether the settings come first: there is no machine, or none could be looked for with the settings as they are. */
+export function isFirstRun({ machine, operation }: View): boolean {
+  return !operation && (machine.state === "absent" || (machine.problem !== null && machine.seen === null));
+}
+
 /** What the navigation says beside the machine. */
 export function badge(view: View): { text: string; amber: boolean } | null {
   if (view.failed || view.interrupted) return { text: words.needsYou, amber: true };

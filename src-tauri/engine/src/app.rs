@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep};
 use crate::aws::{Aws, Options, profile};
 use crate::converge::{self, Witness, converge};
 use crate::problem::Problem;
-use crate::store::{self, Store};
+use crate::store::{self, Intent, Store};
 use crate::{sandbox, world::World};
 
 /// The longest pause in which nobody looks at the clock: the timers stand still while the computer sleeps.
@@ -81,6 +81,8 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
                 if open {
                     desk.on(Event::Profiles(profile::names().await));
                     desk.look_at_all |= desk.seen_all.is_none_or(|seen| seen.elapsed() > FRESH);
+                    // Somebody who looks may have signed in meanwhile.
+                    desk.look_now |= desk.app.is_blind();
                 }
             }
             Happened::Input(Input::Tray(there)) => desk.on(Event::Tray(there)),
@@ -126,11 +128,6 @@ impl Place {
     /// Where the files are.
     pub fn store(&self) -> &Store {
         &self.store
-    }
-
-    /// Whether AWS is the sandbox.
-    pub fn is_sandbox(&self) -> bool {
-        self.sandbox
     }
 
     fn now(&self) -> Moment {
@@ -194,6 +191,8 @@ struct Desk<'a, S> {
     /// The last preview that was looked into.
     foreseen: u32,
     shown: Option<View>,
+    /// When this process began, in seconds since the Unix epoch.
+    began: u64,
 }
 
 /// What happens next.
@@ -235,6 +234,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             read: None,
             foreseen: 0,
             shown: None,
+            began: place.now().since_epoch().as_secs(),
         };
         desk.read_settings();
         desk
@@ -253,6 +253,9 @@ impl<'a, S: Shell> Desk<'a, S> {
         if read != self.read {
             self.read = read;
             self.on(Event::Settings(settings.map_err(app::Problem::from)));
+            // It was made for another profile or region.
+            (self.aws, self.seen_all) = (None, None);
+            (self.look_now, self.look_at_all) = (true, true);
         }
     }
 
@@ -291,10 +294,11 @@ impl<'a, S: Shell> Desk<'a, S> {
     }
 
     async fn next(&mut self) -> Happened {
-        let pause = if self.app.setup().is_none() {
-            MENDING
-        } else if self.looking.is_some() {
+        let pause = if self.operation.is_some() || self.looking.is_some() {
+            // They end by themselves; an operation looks by itself, too.
             LONGEST_PAUSE
+        } else if self.app.setup().is_none() {
+            MENDING
         } else {
             self.app.next_look(self.place.now()).min(LONGEST_PAUSE)
         };
@@ -346,8 +350,7 @@ impl<'a, S: Shell> Desk<'a, S> {
     /// Keeps the settings of a preview, then does what it showed.
     fn apply(&mut self, number: u32) {
         let Some((operation, draft, foreseen)) = self.app.foreseen(number) else { return };
-        let (agreed, plan, observed) =
-            (foreseen.plan.impact(), foreseen.plan.clone(), foreseen.observed.clone());
+        let (agreed, plan) = (foreseen.plan.impact(), foreseen.plan.clone());
         let text = self.app.setup().and_then(|setup| drafted(setup, draft).ok()).map(|drafted| drafted.text);
         let written = text.map_or(Ok(()), |text| self.place.store.write_settings(&text));
         if let Err(error) = written {
@@ -356,7 +359,6 @@ impl<'a, S: Shell> Desk<'a, S> {
         }
         self.read_settings();
         self.begin(operation, agreed);
-        self.on(Event::Saw(Box::new(observed)));
         self.on(Event::Planned(Box::new(plan)));
     }
 
@@ -401,7 +403,9 @@ impl<'a, S: Shell> Desk<'a, S> {
             |what, since| Elsewhere { what, since: Moment::from_epoch(Duration::from_secs(since)) };
         // Files that cannot be read are told by whatever needs them.
         let working = self.place.store.working(&key).ok().flatten();
-        let intent = self.place.store.intent(&key).read().ok().flatten().filter(|_| working.is_none());
+        // What this process gave up or failed at, the user has seen.
+        let earlier = |intent: &Intent| intent.started < self.began && working.is_none();
+        let intent = self.place.store.intent(&key).read().ok().flatten().filter(earlier);
         (
             working.map(|holder| elsewhere(holder.what, holder.since)),
             intent.map(|intent| elsewhere(intent.operation, intent.started)),
@@ -506,9 +510,9 @@ async fn operate(
 
 /// The world is not the one that the user agreed about.
 fn changed_meanwhile() -> Problem {
-    Problem::new("changed", "Nothing was changed: it would do more than what was shown")
-        .because("something changed in AWS meanwhile")
-        .hint("look at it again, and ask for it once more")
+    Problem::new("changed", "It was stopped before it did more than what was shown")
+        .because("something has changed in AWS meanwhile")
+        .hint("look at the plan again")
 }
 
 /// Tells the app how an operation goes on, and agrees to what the user agreed to.

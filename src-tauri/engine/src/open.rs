@@ -24,6 +24,11 @@ use crate::store::{Store, StoreError};
 /// How long a terminal may take to open: the first window of a cold computer loads a lot.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// After how long nobody takes an order any more.
+const OLD: Duration = Duration::from_secs(600);
+/// The folder of the orders in the state folder.
+const ORDERS: &str = "windows";
+
 /// What the new window runs.
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
@@ -70,12 +75,24 @@ pub fn window_arguments(machine: Option<&MachineName>, sandbox: bool) -> Vec<Str
 /// # Errors
 /// No terminal is installed, or none opens.
 pub async fn open(store: &Store, arguments: Vec<String>) -> Result<(), Problem> {
+    forget_old_orders(store);
     let file = store.new_window(&Order { arguments, environment: steering() })?;
     let script = file.with_extension("command");
     let result = try_each(&file, &script).await;
     let _ = fs::remove_file(&file);
     let _ = fs::remove_file(&script);
     result
+}
+
+/// Removes the orders that nobody took and nobody removed, since whoever gave them was killed: they may hold credentials.
+fn forget_old_orders(store: &Store) {
+    for entry in fs::read_dir(store.state_dir().join(ORDERS)).into_iter().flatten().flatten() {
+        let age =
+            entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age > OLD) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 async fn try_each(file: &Path, script: &Path) -> Result<(), Problem> {
@@ -147,6 +164,10 @@ pub fn enter(file: &Path) -> Result<u8, Problem> {
     fs::remove_file(file).map_err(|error| failed(error.to_string()))?;
     let program = program().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(program);
+    // A terminal that is a server has the environment of whenever it was started.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(steers)) {
+        command.env_remove(name);
+    }
     command.args(&order.arguments).envs(&order.environment);
     become_it(&mut command).map_err(|error| failed(error.to_string()))
 }
@@ -163,16 +184,31 @@ fn become_it(command: &mut Command) -> std::io::Result<u8> {
     Ok(u8::try_from(command.status()?.code().unwrap_or(1)).unwrap_or(1))
 }
 
-/// The variables that decide which machine of which account is meant, and where our files are.
+/// The variables that steer a command in the new window, as this process has them.
 fn steering() -> BTreeMap<String, String> {
-    const NAMES: [&str; 6] =
-        ["HOME", "PATH", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"];
-    let ours =
-        |name: &str| name.starts_with("AWS_") || name.starts_with("HOLDFAST_") || NAMES.contains(&name);
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| ours(name))
-        .collect()
+    let texts = std::env::vars_os();
+    let texts = texts.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    texts.filter(|(name, _)| steers(name)).collect()
+}
+
+/// Whether a variable has a say in which machine of which account is meant, where our files are, and how AWS is reached.
+fn steers(name: &str) -> bool {
+    const NAMES: [&str; 13] = [
+        "HOME",
+        "PATH",
+        "XDG_CONFIG_HOME",
+        "XDG_STATE_HOME",
+        "XDG_DATA_HOME",
+        "XDG_CACHE_HOME",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "NO_PROXY",
+        "https_proxy",
+        "no_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+    ];
+    name.starts_with("AWS_") || name.starts_with("HOLDFAST_") || NAMES.contains(&name)
 }
 
 /// Whether a program is there: by its path, or in one of the folders of `PATH`.
@@ -217,6 +253,6 @@ fn write_script(path: &Path, text: &str) -> std::io::Result<()> {
 impl Store {
     /// A new file for the order of a window, which only this user can read.
     fn new_window(&self, order: &Order) -> Result<PathBuf, StoreError> {
-        self.write_private(&format!("windows/{}.json", uuid::Uuid::new_v4().simple()), order)
+        self.write_private(&format!("{ORDERS}/{}.json", uuid::Uuid::new_v4().simple()), order)
     }
 }

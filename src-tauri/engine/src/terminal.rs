@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Read, Write};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode, size};
@@ -85,9 +86,22 @@ pub fn columns_and_rows() -> (u16, u16) {
     size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or((80, 24))
 }
 
+/// Whether a thread has begun to read the keyboard. It goes on until the next key, since a read cannot be interrupted.
+static READING: AtomicBool = AtomicBool::new(false);
+
+/// Waits for Enter, also where the line is still read for a session that has ended.
+pub fn wait_for_enter() {
+    if READING.load(Ordering::Relaxed) {
+        drop(std::io::stdin().lock());
+    } else {
+        let _ = std::io::stdin().read_line(&mut String::new());
+    }
+}
+
 /// Reads the keyboard until it ends or nobody listens any more. For a thread of its own: a read cannot be interrupted.
 pub fn read_keys(to: &mpsc::Sender<Input>) {
     let mut keyboard = std::io::stdin().lock();
+    READING.store(true, Ordering::Relaxed);
     let mut buffer = [0; READ];
     loop {
         match keyboard.read(&mut buffer) {

@@ -8,6 +8,9 @@ use crate::machine::Desired;
 use crate::names::UserName;
 use crate::settings::{self, Origin, Settings, SettingsError, Wrong};
 
+/// The user who is proposed where the login name of this computer cannot serve, as `root` cannot.
+const FALLBACK_USER: &str = "dev";
+
 /// What a draft makes of the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drafted {
@@ -24,7 +27,8 @@ impl Setup {
     /// # Errors
     /// Everything that is wrong.
     pub fn read(text: String, login: Option<UserName>) -> Result<Self, Vec<SettingsError>> {
-        let settings = Settings::parse(&text, login.as_ref())?;
+        let user = login.clone().or_else(|| FALLBACK_USER.parse().ok());
+        let settings = Settings::parse(&text, user.as_ref())?;
         let Some(desired) = settings.machine(None).cloned() else { return Err(Vec::new()) };
         let set = settings::show(&settings)
             .into_iter()
@@ -55,12 +59,14 @@ fn value(desired: &Desired, key: Key) -> String {
 /// # Errors
 /// Everything that is wrong with what was typed, by its field.
 pub fn drafted(setup: &Setup, draft: &Draft) -> Result<Drafted, Vec<FieldError>> {
-    let Setup { desired, login, .. } = setup;
+    let Setup { desired, login, given, .. } = setup;
     let mut text = setup.text.clone();
     let mut wrong = Vec::new();
     for key in Key::ALL {
         let typed = draft.get(key).trim();
-        if typed == setup.value(key) {
+        // A user that nobody has named must stand in the file, or the command line would not know it.
+        let assumed = key == Key::User && login.is_none() && !given.contains(&Key::User);
+        if typed == setup.value(key) && !assumed {
             continue;
         }
         let edited = if typed.is_empty() {

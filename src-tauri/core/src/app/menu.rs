@@ -1,5 +1,6 @@
 //! The tray's icon and menu, as functions of the view.
 
+use super::show::sentence;
 use super::view::{Offer, View};
 use super::{Command, Page};
 use crate::price::Money;
@@ -58,7 +59,8 @@ impl Action {
 }
 
 /// Every action that a menu can have.
-const ACTIONS: [(&str, Action); 6] = [
+const ACTIONS: [(&str, Action); 7] = [
+    ("look", Action::Do(Command::Look)),
     ("connect", Action::Do(Command::Connect)),
     ("start", Action::Do(Command::Start)),
     ("stop", Action::Open(Page::Stop)),
@@ -96,7 +98,9 @@ pub fn line(view: &View) -> String {
 /// The menu.
 pub fn menu(view: &View) -> Vec<Item> {
     let mut items = vec![Item::Line(line(view))];
-    items.extend(view.machine.detail.clone().filter(|_| view.operation.is_none()).map(Item::Line));
+    let problem = view.machine.problem.as_ref().map(|problem| sentence(&problem.what));
+    let detail = view.machine.detail.clone().or(problem);
+    items.extend(detail.filter(|_| view.operation.is_none()).map(Item::Line));
     let waiting = view.operation.as_ref().and_then(|operation| operation.waiting.as_ref());
     items.extend(waiting.map(|waiting| Item::Line(format!("Waiting for {waiting}"))));
     items.extend(view.failed.as_ref().map(|failed| Item::Act {
@@ -118,6 +122,7 @@ pub fn menu(view: &View) -> Vec<Item> {
     }
     // It asks before it ends anything, and a menu cannot ask.
     acts.extend(commands.stop.as_ref().map(|stop| act(format!("{}…", stop.label), Action::Open(Page::Stop))));
+    acts.extend(commands.look.as_ref().map(|look| act(look.label.clone(), Action::Do(Command::Look))));
     if view.machine.state == State::Absent && view.operation.is_none() {
         acts.push(act(format!("Set up {}…", view.machine.name), Action::Open(Page::Machine)));
     }

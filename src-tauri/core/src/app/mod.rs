@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use crate::machine::{Desired, Observed};
+use crate::machine::{Desired, Fact, Observed, Why};
 use crate::names::UserName;
 use crate::plan::{Plan, Step, Waiting};
 use crate::status::{State, Status};
@@ -200,12 +200,14 @@ pub struct App {
     elsewhere: Option<Elsewhere>,
     interrupted: Option<Elsewhere>,
     running: Option<Running>,
-    failed: Option<(Operation, Moment, Problem)>,
+    failed: Option<(String, Moment, Problem)>,
     preview: Option<Preview>,
     previews: u32,
     window: bool,
     /// The last state in which nothing changes by itself, as far as the user has been told.
     settled: Option<State>,
+    /// Since when the machine is in a state that passes by itself.
+    passing: Option<Moment>,
     notices: VecDeque<Notice>,
 }
 
@@ -230,6 +232,10 @@ struct Blind {
 #[derive(Debug)]
 struct Running {
     operation: Operation,
+    /// What is done, as a title.
+    title: String,
+    /// The machine that it is about; the settings may come to mean another one meanwhile.
+    desired: Desired,
     since: Moment,
     planned: Vec<Step>,
     done: Vec<Step>,
@@ -256,6 +262,7 @@ impl App {
             previews: 0,
             window: false,
             settled: None,
+            passing: None,
             notices: VecDeque::new(),
         }
     }
@@ -273,17 +280,23 @@ impl App {
             }
             Event::Blind(problem) => {
                 let tries = self.blind.as_ref().map_or(0, |blind| blind.tries) + 1;
-                self.blind = Some(Blind { problem, tries, at: now });
+                self.blind = Some(Blind { problem: problem.harmless(), tries, at: now });
             }
             Event::Began(operation) => {
                 (self.failed, self.interrupted) = (None, None);
                 if matches!(operation, Operation::Make | Operation::Apply) {
                     self.preview = None;
                 }
-                self.running = Some(Running::new(operation, now));
+                let desired = self.setup().map(|setup| setup.desired.clone());
+                self.running = desired.map(|desired| Running::new(operation, desired, now));
             }
             Event::Ended(result) => self.ended(result, now),
-            Event::Saw(observed) => self.saw(*observed, true, now),
+            Event::Saw(observed) => {
+                let about = self.running.as_ref().map(|running| running.desired.key());
+                if about == self.setup().map(|setup| setup.desired.key()) {
+                    self.saw(*observed, true, now);
+                }
+            }
             Event::Planned(_)
             | Event::Started(_)
             | Event::Finished(_)
@@ -294,8 +307,8 @@ impl App {
                 }
             }
             Event::NoTerminal(problem) => {
-                self.failed = Some((Operation::Connect, now, problem.clone()));
-                self.tell_failure(Operation::Connect, &problem);
+                let name = self.setup().map_or(String::new(), |setup| setup.desired.machine.to_string());
+                self.fail(Operation::Connect.title(&name), problem, now);
             }
             Event::Drafted(draft) => {
                 self.previews += 1;
@@ -304,7 +317,7 @@ impl App {
             }
             Event::Previewed { number, found } => {
                 if let Some(preview) = self.preview.as_mut().filter(|preview| preview.number == number) {
-                    preview.found = Some(found);
+                    preview.found = Some(found.map_err(Problem::harmless));
                 }
             }
             Event::Discarded => self.preview = None,
@@ -320,6 +333,9 @@ impl App {
     /// Why not.
     pub fn may(&self, command: &Command) -> Result<(), Refusal> {
         let refuse = |why: String| Err(Refusal { why });
+        if matches!(command, Command::Cancel) {
+            return if self.running.is_some() { Ok(()) } else { refuse("Nothing is under way".to_owned()) };
+        }
         let Some(setup) = self.setup() else {
             return match command {
                 Command::Look | Command::Dismiss | Command::Discard => Ok(()),
@@ -333,21 +349,21 @@ impl App {
         };
         let name = &setup.desired.machine;
         match command {
-            Command::Look | Command::Dismiss | Command::Discard | Command::Preview { .. } => return Ok(()),
-            Command::Cancel => {
-                return if self.running.is_some() {
-                    Ok(())
-                } else {
-                    refuse("Nothing is under way".to_owned())
-                };
+            Command::Look
+            | Command::Dismiss
+            | Command::Discard
+            | Command::Cancel
+            | Command::Preview { .. } => {
+                return Ok(());
             }
             Command::Connect | Command::Start | Command::Stop | Command::Apply { .. } => {}
         }
-        if matches!(command, Command::Connect) && self.can_be_reached() {
+        let ends = self.running.as_ref().is_some_and(|running| running.operation == Operation::Stop);
+        if matches!(command, Command::Connect) && self.can_be_reached() && !ends {
             return Ok(());
         }
         if let Some(running) = &self.running {
-            return refuse(format!("{} is under way", running.operation.title(name.as_str())));
+            return refuse(format!("{} is under way", running.title));
         }
         if let Some(other) = &self.elsewhere {
             return refuse(format!("holdfast {} is working on {name} in another process", other.what));
@@ -390,6 +406,11 @@ impl App {
     /// How long the next look can wait.
     pub fn next_look(&self, now: Moment) -> Duration {
         watch::next_look(self, now)
+    }
+
+    /// Whether the last look has failed.
+    pub fn is_blind(&self) -> bool {
+        self.blind.is_some()
     }
 
     /// What is to be told outside the window; each once.
@@ -439,12 +460,13 @@ impl App {
         let key =
             |setup: Option<&Setup>| setup.map(|setup| (setup.desired.key(), setup.desired.profile.clone()));
         let before = key(self.setup());
-        self.settings = Some(settings);
+        self.settings = Some(settings.map_err(Problem::harmless));
         // It was about other settings.
         self.preview = None;
         if before != key(self.setup()) {
             // Another machine, or another view of it: nothing that is known is about it.
-            (self.known, self.blind, self.settled, self.elsewhere) = (None, None, None, None);
+            (self.known, self.blind, self.settled, self.elsewhere, self.passing) =
+                (None, None, None, None, None);
         } else if let (Some(known), Some(Ok(setup))) = (&mut self.known, &self.settings) {
             known.status = Status::of(&setup.desired, &known.observed);
         }
@@ -455,12 +477,25 @@ impl App {
         let desired = setup.desired.clone();
         let observed = match self.known.take() {
             Some(mut known) => {
+                // What may not be seen any more is not known any more, whatever it was before.
+                let (instances, agent) = (observed.instances.clone(), observed.agent.clone());
                 known.observed.learn(observed);
+                if matches!(instances, Fact::Unknown(ref why) if *why != Why::NotLooked) {
+                    known.observed.instances = instances;
+                }
+                if agent != Fact::NOT_LOOKED {
+                    known.observed.agent = agent;
+                }
                 known.observed
             }
             None => observed,
         };
         let status = Status::of(&desired, &observed);
+        if watch::passes(status.state, status.reachable) {
+            self.passing.get_or_insert(now);
+        } else {
+            self.passing = None;
+        }
         self.known = Some(Known { observed, status, at: now });
         self.blind = None;
         self.tell_change(by_user);
@@ -471,20 +506,25 @@ impl App {
         // What the user has asked for is no news.
         self.settle();
         match result {
-            Some(Ok(())) => self.tell_success(running.operation),
-            Some(Err(problem)) => {
-                self.tell_failure(running.operation, &problem);
-                self.failed = Some((running.operation, now, problem));
-            }
+            Some(Ok(())) => self.tell_success(running.operation, running.desired.machine.as_str()),
+            Some(Err(problem)) => self.fail(running.title, problem, now),
             None => {}
         }
+    }
+
+    fn fail(&mut self, title: String, problem: Problem, now: Moment) {
+        let problem = problem.harmless();
+        self.tell_failure(&title, &problem);
+        self.failed = Some((title, now, problem));
     }
 }
 
 impl Running {
-    fn new(operation: Operation, since: Moment) -> Self {
+    fn new(operation: Operation, desired: Desired, since: Moment) -> Self {
         Self {
             operation,
+            title: operation.title(desired.machine.as_str()),
+            desired,
             since,
             planned: Vec::new(),
             done: Vec::new(),

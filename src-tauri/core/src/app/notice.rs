@@ -1,5 +1,6 @@
 //! What is told by a notification: only what the user neither does at the moment nor watches.
 
+use super::show::sentence;
 use super::{App, Operation, Page, Problem};
 use crate::status::State;
 
@@ -41,7 +42,7 @@ impl App {
                 format!("{name} is off"),
                 why.map_or_else(String::new, |why| super::harmless::harmless(why, 200)),
             ),
-            State::Absent => (format!("{name} is gone"), "Somebody removed it.".to_owned()),
+            State::Absent => (format!("{name} is gone"), String::new()),
             State::Starting | State::Stopping | State::Ending | State::Unknown => return,
         };
         self.notices.push_back(Notice { title, body, page: Page::Machine });
@@ -55,9 +56,10 @@ impl App {
         }
     }
 
-    pub(super) fn tell_success(&mut self, operation: Operation) {
-        let Some(setup) = self.setup().filter(|_| !self.window) else { return };
-        let name = &setup.desired.machine;
+    pub(super) fn tell_success(&mut self, operation: Operation, name: &str) {
+        if self.window {
+            return;
+        }
         let title = match operation {
             // The terminal that opens says it.
             Operation::Connect => return,
@@ -69,10 +71,11 @@ impl App {
         self.notices.push_back(Notice { title, body: String::new(), page: Page::Machine });
     }
 
-    pub(super) fn tell_failure(&mut self, operation: Operation, problem: &Problem) {
-        let Some(setup) = self.setup().filter(|_| !self.window) else { return };
-        let title = format!("{}: it did not work", operation.title(setup.desired.machine.as_str()));
-        self.notices.push_back(Notice { title, body: format!("{}.", problem.what), page: Page::Machine });
+    pub(super) fn tell_failure(&mut self, title: &str, problem: &Problem) {
+        if !self.window {
+            let title = format!("{title}: it did not work");
+            self.notices.push_back(Notice { title, body: sentence(&problem.what), page: Page::Machine });
+        }
     }
 }
 

@@ -23,15 +23,14 @@ impl Preview {
         number: u32,
         draft: Draft,
         setup: Option<&Setup>,
-        fixed: impl Fn(Key) -> Option<&'static str>,
+        fixed: impl Fn(Key) -> Option<String>,
     ) -> Self {
         let drafted = setup.map(|setup| (drafted(setup, &draft), setup));
         let (changes, errors) = match drafted {
             Some((Ok(drafted), setup)) => {
                 let changes = changes(setup, &drafted.desired);
-                let refused = |changed: &Changed| {
-                    fixed(changed.key).map(|why| FieldError { key: changed.key, text: why.to_owned() })
-                };
+                let refused =
+                    |changed: &Changed| fixed(changed.key).map(|text| FieldError { key: changed.key, text });
                 let errors = changes.iter().filter_map(refused).collect();
                 (changes, errors)
             }
@@ -55,7 +54,7 @@ impl Preview {
     pub(super) fn view(&self, refused: Option<String>) -> view::Preview {
         let problem = match &self.found {
             Some(Err(problem)) => Some(problem.clone()),
-            Some(Ok(foreseen)) => foreseen.blocked.clone(),
+            Some(Ok(foreseen)) => foreseen.blocked.clone().map(Problem::harmless),
             None => None,
         };
         let shown = self.foreseen().filter(|foreseen| foreseen.blocked.is_none());
@@ -127,5 +126,5 @@ fn notes(foreseen: &Foreseen) -> Vec<String> {
 fn cost(foreseen: &Foreseen) -> Option<Cost> {
     let begins = foreseen.plan.impact().costs;
     let status = Status::of(&foreseen.desired, &foreseen.observed);
-    begins.then(|| Cost::of(status.monthly, status.monthly_now))
+    begins.then(|| Cost::of(status.monthly, Some(status.monthly_now)))
 }

@@ -5,7 +5,7 @@ use super::view::{
     Commands, Cost, Failed, Field, Instance, Interrupted, Key, Machine, Offer, Operation, Phase, Progress,
     Settings, View, cents,
 };
-use super::{App, Blind, Command, Known, Operation as Does, Problem, Running, Setup};
+use super::{App, Command, Known, Operation as Does, Problem, Running, Setup};
 use crate::machine::{Desired, Fact, Observed, Why};
 use crate::plan::{self, Area, Goal, Step, Waiting};
 use crate::price::{self, Money, Monthly};
@@ -22,10 +22,10 @@ pub(super) fn view(app: &App) -> View {
         machine: shown_machine(app),
         commands: commands(app),
         operation: operation(app),
-        failed: app.failed.as_ref().map(|(does, at, problem)| Failed {
-            title: does.title(name(app)),
+        failed: app.failed.as_ref().map(|(title, at, problem)| Failed {
+            title: title.clone(),
             at: seconds(*at),
-            problem: clean(problem),
+            problem: problem.clone(),
         }),
         interrupted: interrupted(app),
         settings: settings(app),
@@ -45,21 +45,23 @@ fn shown_machine(app: &App) -> Machine {
     let desired = &setup.desired;
     let Some(known) = &app.known else {
         let mut machine = blank(desired);
-        (machine.headline, machine.detail) = match &app.blind {
-            None => (format!("Looking for {}", desired.machine), None),
-            Some(blind) => blind_words(desired, blind),
+        machine.headline = match (&app.running, &app.blind) {
+            (Some(running), _) => running.title.clone(),
+            (None, Some(_)) => not_known(desired),
+            (None, None) => format!("Looking for {}", desired.machine),
         };
+        machine.problem = app.blind.as_ref().map(|blind| blind.problem.clone());
         return machine;
     };
     let mut shown = machine(desired, &known.observed, known.at);
     if let Some(running) = app.running.as_ref().filter(|_| shown.state == State::Absent) {
         // What is being made is no longer missing.
-        shown.headline = running.operation.title(&shown.name);
+        shown.headline.clone_from(&running.title);
     }
     if let Some(blind) = &app.blind {
         shown.state = State::Unknown;
-        (shown.headline, shown.detail) = blind_words(desired, blind);
-        (shown.since, shown.reachable) = (None, None);
+        (shown.headline, shown.problem) = (not_known(desired), Some(blind.problem.clone()));
+        (shown.detail, shown.since, shown.reachable) = (None, None, None);
     }
     shown
 }
@@ -75,7 +77,7 @@ pub fn machine(desired: &Desired, observed: &Observed, at: Moment) -> Machine {
         headline: headline(&status),
         detail: detail(&status, observed),
         since: since.and_then(find_moment).and_then(|moment| u32::try_from(moment).ok()),
-        reachable: status.reachable,
+        reachable: status.reachable.filter(|_| status.state == State::On),
         seen: Some(seconds(at)),
         instance: instance.map(|instance| Instance {
             id: instance.id.clone(),
@@ -83,7 +85,7 @@ pub fn machine(desired: &Desired, observed: &Observed, at: Moment) -> Machine {
             zone: harmless(&instance.zone, LONGEST),
             volume_size: instance.volume_size,
         }),
-        cost: Cost::of(status.monthly, status.monthly_now),
+        cost: Cost::of(status.monthly, (status.state != State::Unknown).then_some(status.monthly_now)),
         notes: notes.iter().map(|note| harmless(&sentence(&note.words(desired)), LONGEST)).collect(),
         ..blank(desired)
     }
@@ -102,8 +104,9 @@ fn blank(desired: &Desired) -> Machine {
         reachable: None,
         seen: None,
         instance: None,
-        cost: Cost { now: None, ..Cost::of(always, always) },
+        cost: Cost::of(always, None),
         notes: Vec::new(),
+        problem: None,
     }
 }
 
@@ -126,8 +129,9 @@ fn nothing_read(app: &App) -> Machine {
         reachable: None,
         seen: None,
         instance: None,
-        cost: Cost::of(unknown, unknown),
+        cost: Cost::of(unknown, None),
         notes: Vec::new(),
+        problem: None,
     }
 }
 
@@ -139,7 +143,7 @@ fn headline(status: &Status) -> String {
             format!("{name} is {}", status.state.word())
         }
         State::Absent => format!("There is no {name} yet"),
-        State::Unknown => format!("The state of {name} is not known"),
+        State::Unknown => not_known_of(name),
     }
 }
 
@@ -181,13 +185,21 @@ pub(super) fn sentence(text: &str) -> String {
     format!("{}{}{stop}", first.to_uppercase(), chars.as_str())
 }
 
-fn blind_words(desired: &Desired, blind: &Blind) -> (String, Option<String>) {
-    let headline = format!("The state of {} is not known", desired.machine);
-    (headline, Some(sentence(&harmless(&blind.problem.what, LONGEST))))
+fn not_known(desired: &Desired) -> String {
+    not_known_of(desired.machine.as_str())
+}
+
+fn not_known_of(name: &str) -> String {
+    format!("The state of {name} is not known")
 }
 
 fn commands(app: &App) -> Commands {
-    let Some(setup) = app.setup() else { return Commands::default() };
+    let cancel = app.may(&Command::Cancel).ok().map(|()| Offer {
+        label: "Cancel".to_owned(),
+        note: Some("What AWS has already done stays; the same again goes on from there.".to_owned()),
+        asks: None,
+    });
+    let Some(setup) = app.setup() else { return Commands { cancel, ..Commands::default() } };
     let name = &setup.desired.machine;
     let offer = |command: Command, label: String, note: Option<String>, asks: Option<String>| {
         app.may(&command).ok().map(|()| Offer { label, note, asks })
@@ -203,17 +215,16 @@ fn commands(app: &App) -> Commands {
         }
         None => format!("Everything that runs on {name} ends. Its volume stays."),
     };
-    let cancels = app.running.as_ref().map(|running| match running.operation {
-        Does::Make | Does::Apply | Does::Connect | Does::Start | Does::Stop => {
-            "What AWS has already done stays; the same again goes on from there.".to_owned()
-        }
-    });
     let number = app.preview.as_ref().map_or(0, |preview| preview.number);
     Commands {
         connect: offer(Command::Connect, "Connect".to_owned(), starts, None),
         start: offer(Command::Start, "Start".to_owned(), always, None),
         stop: offer(Command::Stop, "Stop".to_owned(), None, Some(ends)),
-        cancel: offer(Command::Cancel, "Cancel".to_owned(), cancels, None),
+        cancel,
+        look: (app.running.is_none()
+            && (app.is_blind() || app.known.is_some())
+            && app.state() == State::Unknown)
+            .then(|| Offer { label: "Look again".to_owned(), note: None, asks: None }),
         apply: app
             .preview
             .as_ref()
@@ -228,9 +239,8 @@ pub(super) fn while_on(cents: u32) -> String {
 }
 
 fn operation(app: &App) -> Option<Operation> {
-    let name = name(app);
     if let Some(running) = &app.running {
-        return Some(running.view(name, app.known.as_ref()));
+        return Some(running.view(app.known.as_ref()));
     }
     app.elsewhere.as_ref().map(|other| Operation {
         title: format!("holdfast {} is at work in another process", other.what),
@@ -244,11 +254,11 @@ fn operation(app: &App) -> Option<Operation> {
 }
 
 impl Running {
-    fn view(&self, name: &str, known: Option<&Known>) -> Operation {
+    fn view(&self, known: Option<&Known>) -> Operation {
         let count = |steps: usize| u32::try_from(steps).unwrap_or(u32::MAX);
         let waiting: Vec<&str> = self.waiting.iter().map(Waiting::words).collect();
         Operation {
-            title: self.operation.title(name),
+            title: self.title.clone(),
             since: seconds(self.since),
             phases: self.phases(known),
             doing: self.doing.iter().map(|step| harmless(&step.words().what, LONGEST)).collect(),
@@ -320,7 +330,7 @@ fn interrupted(app: &App) -> Option<Interrupted> {
 fn settings(app: &App) -> Settings {
     let (fields, problem) = match &app.settings {
         None => (Vec::new(), None),
-        Some(Err(problem)) => (Vec::new(), Some(clean(problem))),
+        Some(Err(problem)) => (Vec::new(), Some(problem.clone())),
         Some(Ok(setup)) => (fields(setup, app.known.as_ref()), None),
     };
     Settings {
@@ -337,29 +347,47 @@ fn fields(setup: &Setup, known: Option<&Known>) -> Vec<Field> {
         key,
         value: setup.value(key),
         default: !setup.given.contains(&key),
-        fixed: fixed(key, Some(setup), known).map(str::to_owned),
+        fixed: fixed(key, Some(setup), known),
     };
     Key::ALL.into_iter().map(field).collect()
 }
 
 /// Why a setting stays as it is once there is a machine.
-pub(super) fn fixed(key: Key, setup: Option<&Setup>, known: Option<&Known>) -> Option<&'static str> {
-    known?.observed.winners(&setup?.desired).instance?;
-    match key {
-        Key::Profile => None,
-        Key::Region => Some("The machine stays in its region."),
-        Key::InstanceType => Some("The machine keeps the type that it was made with."),
-        Key::VolumeSize => Some("The volume keeps the size that it was made with."),
-        Key::User => Some("The machine keeps its user."),
-    }
+pub(super) fn fixed(key: Key, setup: Option<&Setup>, known: Option<&Known>) -> Option<String> {
+    let desired = &setup?.desired;
+    let winners = known?.observed.winners(desired);
+    let instance = winners.instance?;
+    let but = |is: String, set: String| if is == set { String::new() } else { format!(" It is {is}.") };
+    Some(match key {
+        Key::Profile => return None,
+        Key::Region => "The machine stays in its region.".to_owned(),
+        Key::InstanceType => format!(
+            "The machine keeps the type that it was made with.{}",
+            but(instance.instance_type.to_string(), desired.instance_type.to_string())
+        ),
+        Key::VolumeSize => {
+            let size = winners.volume.map_or(desired.volume_size, |volume| volume.size);
+            let but = but(format!("{size} GiB"), format!("{} GiB", desired.volume_size));
+            format!("The volume keeps the size that it was made with.{but}")
+        }
+        Key::User => "The machine keeps its user.".to_owned(),
+    })
 }
 
-fn clean(problem: &Problem) -> Problem {
-    Problem {
-        code: problem.code.clone(),
-        what: harmless(&problem.what, LONGEST),
-        cause: problem.cause.as_ref().map(|cause| harmless(cause, 2 * LONGEST)),
-        hints: problem.hints.iter().map(|hint| harmless(hint, LONGEST)).collect(),
+impl Problem {
+    /// The problem with nothing in its texts that acts on a screen: AWS and other programs have a word in them.
+    pub(super) fn harmless(self) -> Self {
+        // Why settings do not hold has a line for each mistake.
+        let lines = |text: &str| {
+            let lines: Vec<String> = text.lines().take(40).map(|line| harmless(line, LONGEST)).collect();
+            lines.join("\n")
+        };
+        Self {
+            code: self.code,
+            what: harmless(&self.what, LONGEST),
+            cause: self.cause.map(|cause| lines(&cause)),
+            hints: self.hints.iter().map(|hint| harmless(hint, LONGEST)).collect(),
+        }
     }
 }
 

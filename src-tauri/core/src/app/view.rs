@@ -60,6 +60,8 @@ pub struct Machine {
     pub cost: Cost,
     /// What a person should know about it.
     pub notes: Vec<String>,
+    /// Why the last look failed, when it did.
+    pub problem: Option<Problem>,
 }
 
 /// An instance.
@@ -93,9 +95,9 @@ pub struct Cost {
 }
 
 impl Cost {
-    pub(super) fn of(always: Monthly, now: Monthly) -> Self {
+    pub(super) fn of(always: Monthly, now: Option<Monthly>) -> Self {
         Self {
-            now: now.total().map(cents),
+            now: now.and_then(Monthly::total).map(cents),
             always: always.total().map(cents),
             instance: always.instance.map(cents),
             volume: always.volume.map(cents),
@@ -121,6 +123,8 @@ pub struct Commands {
     pub stop: Option<Offer>,
     /// Give up what is going on.
     pub cancel: Option<Offer>,
+    /// Look again at what could not be seen.
+    pub look: Option<Offer>,
     /// Carry out the preview.
     pub apply: Option<Offer>,
 }

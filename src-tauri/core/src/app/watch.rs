@@ -12,7 +12,9 @@ const CHANGING: Duration = Duration::from_secs(2);
 const WATCHED: Duration = Duration::from_secs(10);
 /// With nobody watching. A look at a machine that is on is two calls, so this keeps below 60 calls an hour.
 const IDLE: Duration = Duration::from_secs(150);
-/// After a look that failed: doubled each time, up to [`IDLE`]. A window makes it no shorter: that would not help AWS.
+/// What has not passed after so long may never pass, and is looked at as if it lasted.
+const PASSING: Duration = Duration::from_secs(300);
+/// After a look that failed: doubled each time, up to [`IDLE`].
 const BLIND: Duration = Duration::from_secs(4);
 
 pub(super) fn next_look(app: &App, now: Moment) -> Duration {
@@ -21,21 +23,21 @@ pub(super) fn next_look(app: &App, now: Moment) -> Duration {
         return pause.saturating_sub(now.since(blind.at));
     }
     let Some(known) = &app.known else { return Duration::ZERO };
-    let pause = if app.running.is_some() {
-        // The operation looks by itself; this is for one that sits in a long call.
-        IDLE
-    } else if is_changing(known.status.state, known.status.reachable) || app.elsewhere.is_some() {
-        CHANGING
-    } else if app.window {
-        WATCHED
-    } else {
-        IDLE
+    if known.at > now {
+        // The clock was set back.
+        return Duration::ZERO;
+    }
+    let otherwise = if app.window { WATCHED } else { IDLE };
+    let began = app.elsewhere.as_ref().map(|other| other.since).or(app.passing);
+    let pause = match began {
+        Some(began) if now.since(began) < PASSING => CHANGING,
+        Some(_) | None => otherwise,
     };
     pause.saturating_sub(now.since(known.at))
 }
 
 /// Whether the state passes by itself.
-fn is_changing(state: State, reachable: Option<bool>) -> bool {
+pub(super) fn passes(state: State, reachable: Option<bool>) -> bool {
     match state {
         State::Starting | State::Stopping | State::Ending => true,
         State::On => reachable == Some(false),

@@ -187,7 +187,7 @@ pub fn run() -> ExitCode {
             out::problem(&problem);
             if hold {
                 out::talk("\nEnter closes this window.");
-                let _ = std::io::stdin().read_line(&mut String::new());
+                crate::terminal::wait_for_enter();
             }
             problem.exit as u8
         }

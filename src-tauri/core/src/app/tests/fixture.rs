@@ -111,6 +111,7 @@ pub(super) fn window(view: &View) -> String {
         }
     };
     say("detail", machine.detail.clone());
+    say("problem", machine.problem.as_ref().map(|problem| problem.what.clone()));
     say("since", machine.since.map(|since| since.to_string()));
     say("reachable", machine.reachable.map(|reachable| reachable.to_string()));
     say("seen", machine.seen.map(|seen| seen.to_string()));

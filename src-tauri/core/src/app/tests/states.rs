@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::fixture::{app, at, elsewhere, looked, problem, reachable, seeing, setup, tray, window, worlds};
 use crate::app::{App, Command, Draft, Event, Operation};
-use crate::machine::Power;
+use crate::machine::{Fact, Observed, Power, Why};
 use crate::plan::tests::fixture::{empty, powered};
 use crate::plan::{Goal, Waiting, plan};
 
@@ -31,6 +31,17 @@ fn cases() -> Vec<(&'static str, App)> {
     let mut lost = seeing(reachable());
     lost.on(Event::Blind(problem("Your AWS sign-in is over")), at(60));
     cases.push(("a later look failed", lost));
+
+    let mut denied = seeing(reachable());
+    let why = || Why::Denied("ec2:DescribeInstances".to_owned());
+    let nothing = Observed { instances: Fact::Unknown(why()), ..Observed::unknown("") };
+    denied.on(looked(nothing), at(60));
+    cases.push(("a later look was denied", denied));
+    let mut deaf = seeing(reachable());
+    let instances = reachable().instances;
+    let agent = Fact::Unknown(Why::Failed("SSM is not to be reached".to_owned()));
+    deaf.on(looked(Observed { instances, agent, ..Observed::unknown("") }), at(60));
+    cases.push(("later SSM does not tell", deaf));
 
     let mut other = seeing(powered(Power::Stopped));
     let observed = Box::new(powered(Power::Pending));
@@ -122,7 +133,7 @@ fn hostile_words_of_aws_are_shown_harmlessly() {
     let hostile = "\u{1b}[2J<b>&\u{202e}evil\u{2066}\n".repeat(1000);
     let mut app = app();
     app.on(Event::Blind(problem(&hostile)), at(5));
-    let shown = app.view().machine.detail.unwrap();
+    let shown = app.view().machine.problem.unwrap().what;
     assert!(shown.chars().count() < 500);
     assert!(!shown.chars().any(|c| c.is_control() || "\u{202e}\u{2066}".contains(c)), "{shown:?}");
     for item in crate::app::menu::menu(&app.view()) {
