@@ -19,7 +19,6 @@ mod bus;
 mod desktop;
 #[cfg(target_os = "linux")]
 #[path = "../desktop/tray_host.rs"]
-#[expect(dead_code, reason = "the tests need more of it")]
 mod tray_host;
 
 #[cfg(target_os = "linux")]

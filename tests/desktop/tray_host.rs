@@ -142,7 +142,7 @@ fn line(child: &OwnedValue) -> Option<Line> {
     let (id, properties, _): Child = child.try_clone().ok()?.try_into().ok()?;
     let label: String = properties.get("label").and_then(|label| label.try_clone().ok()?.try_into().ok())?;
     let enabled = properties.get("enabled").and_then(|enabled| bool::try_from(enabled).ok()).unwrap_or(true);
-    let rule = properties.get("type").is_some();
+    let rule = properties.contains_key("type");
     // GTK marks the letter that underlines with an underscore, and doubles one that is meant.
     (!rule).then(|| Line { id, label: label.replace("__", "_"), enabled })
 }

@@ -98,7 +98,7 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
             Happened::Told(event) | Happened::Errand(Some(event)) => desk.on(event),
             Happened::Errand(None) => {}
             Happened::Ended(result) => desk.ended(result),
-            Happened::Looked(looked) => desk.looked(looked),
+            Happened::Looked(looked) => desk.looked(*looked),
             Happened::Paused { slept } => {
                 if slept {
                     // The connections of before are dead.
@@ -201,7 +201,7 @@ enum Happened {
     Input(Input),
     Told(Event),
     Ended(Result<(), app::Problem>),
-    Looked(Looked),
+    Looked(Box<Looked>),
     Errand(Option<Event>),
     Paused { slept: bool },
 }
@@ -307,7 +307,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             Some(event) = self.told.recv() => Happened::Told(event),
             input = self.inputs.recv() => input.map_or(Happened::Nobody, Happened::Input),
             Some(result) = OptionFuture::from(self.operation.as_mut()) => Happened::Ended(result),
-            Some(looked) = OptionFuture::from(self.looking.as_mut()) => Happened::Looked(looked),
+            Some(looked) = OptionFuture::from(self.looking.as_mut()) => Happened::Looked(Box::new(looked)),
             Some(event) = self.errands.next() => Happened::Errand(event),
             slept = sleep_awake(self.place, pause) => Happened::Paused { slept },
         }

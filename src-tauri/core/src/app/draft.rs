@@ -92,11 +92,9 @@ pub fn drafted(setup: &Setup, draft: &Draft) -> Result<Drafted, Vec<FieldError>>
 }
 
 fn field_error(key: Key, wrong: &Wrong) -> FieldError {
-    let words = match wrong {
-        // Whoever types into a field knows nothing of the types of TOML.
-        Wrong::Type { allowed, .. } => format!("not {allowed}"),
-        wrong => wrong.to_string(),
-    };
+    // Whoever types into a field knows nothing of the types of TOML.
+    let words =
+        if let Wrong::Type { allowed, .. } = wrong { format!("not {allowed}") } else { wrong.to_string() };
     FieldError { key, text: sentence(&harmless(&words, 300)) }
 }
 

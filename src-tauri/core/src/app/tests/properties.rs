@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::fixture::{app, at, elsewhere, looked, problem, setup, worlds};
 use crate::app::menu::{Action, Item, menu};
-use crate::app::{Command, Draft, Event, Operation};
+use crate::app::{Command, Event, Operation};
 use crate::plan::Waiting;
 
 fn happening() -> impl Strategy<Value = Event> {
@@ -29,7 +29,7 @@ fn happening() -> impl Strategy<Value = Event> {
         1 => Just(Event::Waiting(vec![Waiting::Agent])),
         2 => any::<bool>().prop_map(|well| Event::Ended(Some(if well { Ok(()) } else { Err(problem("no")) }))),
         1 => Just(Event::Ended(None)),
-        1 => Just(Event::Drafted(Box::new(Draft::default()))),
+        1 => Just(Event::Drafted(Box::default())),
         1 => Just(Event::Discarded),
         1 => Just(Event::Dismissed),
         1 => any::<bool>().prop_map(Event::Window),
