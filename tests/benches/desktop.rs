@@ -56,7 +56,7 @@ mod measured {
     /// How long each state is watched.
     const WATCH: Duration = Duration::from_secs(30);
     /// How long nobody looks while the calls are counted.
-    const IDLE: Duration = Duration::from_secs(600);
+    const IDLE: Duration = Duration::from_secs(300);
 
     pub(crate) fn main() {
         quickness();
