@@ -7,8 +7,20 @@ export function current(): Promise<View> {
   return commands.view();
 }
 
-/** Asks for a command. Resolves with the refusal, if it is one, and never rejects. */
-export async function act(command: Command): Promise<Refusal | null> {
+/** The command that was asked for last. */
+let before: Promise<unknown> = Promise.resolve();
+
+/**
+ * Asks for a command. Resolves with the refusal, if it is one, and never rejects. Commands arrive in their order: Rust
+ * answers each on any of its threads.
+ */
+export function act(command: Command): Promise<Refusal | null> {
+  const asked = before.then(() => ask(command));
+  before = asked;
+  return asked;
+}
+
+async function ask(command: Command): Promise<Refusal | null> {
   try {
     await commands.act(command);
     return null;
