@@ -28,6 +28,7 @@ fn help_shows_the_commands_and_how_to_begin() {
                    identity
       status       Show the machine's state and cost
       connect      Open a shell on the machine
+      open         Open a terminal window with a shell on the machine
       exec         Run one command on the machine; its output and exit code are this command's
       settings     Show and change the settings
       sandbox      The sandbox: a local AWS to try Holdfast without an account

@@ -47,7 +47,7 @@ fn it_looks_more_often_while_something_changes_or_somebody_watches() {
     };
     let mut app = app();
     app.on(by_other(), at(10));
-    assert_eq!(looks(&mut app, by_other), 145 + 22);
+    assert_eq!(looks(&mut app, by_other), 145 + 21);
 }
 
 #[test]
