@@ -136,13 +136,16 @@ const ANSWER: Duration = Duration::from_secs(1);
 pub(crate) fn has_host() -> bool {
     let ask = || -> zbus::Result<bool> {
         let connection = zbus::blocking::connection::Builder::session()?.method_timeout(ANSWER).build()?;
-        let watcher = zbus::blocking::Proxy::new(
-            &connection,
-            "org.kde.StatusNotifierWatcher",
+        let watcher = "org.kde.StatusNotifierWatcher";
+        let answer = connection.call_method(
+            Some(watcher),
             "/StatusNotifierWatcher",
-            "org.kde.StatusNotifierWatcher",
+            Some("org.freedesktop.DBus.Properties"),
+            "Get",
+            &(watcher, "IsStatusNotifierHostRegistered"),
         )?;
-        watcher.get_property("IsStatusNotifierHostRegistered")
+        let there: zbus::zvariant::OwnedValue = answer.body().deserialize()?;
+        Ok(bool::try_from(there)?)
     };
     ask().unwrap_or(false)
 }
