@@ -4,13 +4,18 @@ use crate::desktop::{Desktop, eventually};
 use crate::notifications::Notifications;
 use crate::tray_host::Tray;
 
-#[test]
-fn start_connect_and_quit_from_the_tray() {
-    let mut desktop = Desktop::settled();
-    let tray = Tray::on(&desktop);
-    let notifications = Notifications::on(&desktop);
+/// A desktop whose user has a machine that is off.
+fn switched_off() -> (Desktop, Tray, Notifications) {
+    let desktop = Desktop::settled();
+    let (tray, notifications) = (Tray::on(&desktop), Notifications::on(&desktop));
     desktop.holdfast("up --yes");
     desktop.holdfast("stop --yes");
+    (desktop, tray, notifications)
+}
+
+#[test]
+fn start_connect_and_quit_from_the_tray() {
+    let (mut desktop, tray, notifications) = switched_off();
     let app = desktop.app(&[]);
 
     let menu = tray.wait_for("remote-dev is off");
@@ -53,11 +58,7 @@ fn start_connect_and_quit_from_the_tray() {
 
 #[test]
 fn connect_starts_a_machine_that_is_off() {
-    let mut desktop = Desktop::settled();
-    let tray = Tray::on(&desktop);
-    let notifications = Notifications::on(&desktop);
-    desktop.holdfast("up --yes");
-    desktop.holdfast("stop --yes");
+    let (mut desktop, tray, notifications) = switched_off();
     desktop.app(&[]);
     tray.wait_for("remote-dev is off");
     tray.click("Connect");
@@ -69,11 +70,7 @@ fn connect_starts_a_machine_that_is_off() {
 
 #[test]
 fn a_click_on_a_notification_opens_the_window() {
-    let mut desktop = Desktop::settled();
-    let tray = Tray::on(&desktop);
-    let notifications = Notifications::on(&desktop);
-    desktop.holdfast("up --yes");
-    desktop.holdfast("stop --yes");
+    let (mut desktop, tray, notifications) = switched_off();
     desktop.app(&[]);
     tray.wait_for("remote-dev is off");
     tray.click("Start");
