@@ -28,7 +28,6 @@ mod watch;
 
 pub use draft::{Drafted, drafted};
 pub use notice::Notice;
-pub use show::machine;
 pub use view::{Draft, Problem, View};
 
 use preview::Preview;
@@ -359,7 +358,7 @@ impl App {
             Command::Connect | Command::Start | Command::Stop | Command::Apply { .. } => {}
         }
         let ends = self.running.as_ref().is_some_and(|running| running.operation == Operation::Stop);
-        if matches!(command, Command::Connect) && self.can_be_reached() && !ends {
+        if matches!(command, Command::Connect) && self.connects_at_once() && !ends {
             return Ok(());
         }
         if let Some(running) = &self.running {
@@ -423,11 +422,6 @@ impl App {
         self.settings.as_ref()?.as_ref().ok().map(Box::as_ref)
     }
 
-    /// Whether a terminal can be opened with nothing else to be done first.
-    pub fn connects_at_once(&self) -> bool {
-        self.can_be_reached()
-    }
-
     /// The operation that a preview asks for, with its plan and settings.
     pub fn foreseen(&self, number: u32) -> Option<(Operation, &Draft, &Foreseen)> {
         let preview = self.preview.as_ref().filter(|preview| preview.number == number)?;
@@ -451,7 +445,8 @@ impl App {
         }
     }
 
-    fn can_be_reached(&self) -> bool {
+    /// Whether a terminal can be opened with nothing else to be done first.
+    pub fn connects_at_once(&self) -> bool {
         let reachable = self.known.as_ref().is_some_and(|known| known.status.reachable == Some(true));
         reachable && self.state() == State::On
     }

@@ -67,7 +67,7 @@ fn shown_machine(app: &App) -> Machine {
 }
 
 /// The machine as `observed` shows it, seen at `at`.
-pub fn machine(desired: &Desired, observed: &Observed, at: Moment) -> Machine {
+fn machine(desired: &Desired, observed: &Observed, at: Moment) -> Machine {
     let status = Status::of(desired, observed);
     let instance = status.instance.as_ref();
     let since = instance.and_then(|instance| instance.started.as_deref().or(instance.stopped.as_deref()));

@@ -1,4 +1,4 @@
-//! What is shown: plain data that the tray, the window and `holdfast status` render. Nobody decides anything from it.
+//! What is shown: plain data that the tray and the window render. Nobody decides anything from it.
 //!
 //! Amounts are US cents and moments are seconds since the Unix epoch, so that whoever renders them can follow the user's locale.
 //! Every text that came from AWS is [`harmless`](super::harmless::harmless).
