@@ -3,6 +3,7 @@
 //! No clock, no file, no environment, no network and no async runtime: time and randomness are arguments.
 
 pub mod app;
+pub mod connection;
 pub mod machine;
 pub mod names;
 pub mod plan;

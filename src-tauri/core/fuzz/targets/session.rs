@@ -76,7 +76,7 @@ impl World {
             11 => self.agent.write_output(now, Stream::Out, rest),
             12 => self.pass_time(u64::from(rest.first().copied().unwrap_or(1)) * 97),
             13 => self.session.terminate(now),
-            14 => self.session.probe(now),
+            14 => self.session.probe(now, PROBE_DEADLINE),
             _ => self.exchange(),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::cipher::Cipher;
 use super::delivery::{Inbox, Outbox};
 use super::handshake::{Phase, QUIET, Unheard};
-use super::link::{Check, Link};
+use super::link::{Check, Link, PROBE_DEADLINE};
 use super::wire::{
     Acknowledge, Flag, Frame, Ids, Json as _, MessageId, MessageType, OpenDataChannel, PayloadType, Size,
     derive,
@@ -197,9 +197,9 @@ impl Session {
         self.fail(Failure::KeyRefused(why));
     }
 
-    /// The computer woke up, or the network changed: find out at once whether the link still lives.
-    pub fn probe(&mut self, now: Moment) {
-        if self.link.probe(now) {
+    /// The computer woke up, or the network changed: find out within `patience` whether the link still lives.
+    pub fn probe(&mut self, now: Moment, patience: Duration) {
+        if self.link.probe(now, patience) {
             self.control.push_back(Transmit::Ping(PING.to_vec()));
         }
     }
@@ -219,7 +219,7 @@ impl Session {
         }
         let overdue = self.outbox.due().is_some_and(|due| due <= now);
         if overdue && self.outbox.resend_overdue(now) && self.link.silence(now) >= DOUBT {
-            self.probe(now);
+            self.probe(now, PROBE_DEADLINE);
         }
         if let Phase::Unheard(unheard) = self.phase
             && unheard.due().is_some_and(|due| due <= now)
@@ -283,6 +283,26 @@ impl Session {
         self.input.len() + self.outbox.bytes()
     }
 
+    /// When the last sign of life came; `None` before the first link.
+    pub fn last_heard(&self) -> Option<Moment> {
+        self.link.last_heard()
+    }
+
+    /// Whether the agent takes input.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Bytes that the user typed and that the agent has not acknowledged.
+    pub fn untaken_input(&self) -> usize {
+        self.input.len() + self.outbox.input_bytes()
+    }
+
+    /// How many messages the agent has acknowledged: while some are under way and this does not grow, it takes nothing.
+    pub fn acknowledged_messages(&self) -> u64 {
+        self.outbox.acknowledged_count()
+    }
+
     /// Bytes of output that wait here: for [`Session::poll_event`], or for a message that is missing.
     pub fn pending_output(&self) -> usize {
         self.pending_output + self.inbox.early_bytes()
@@ -316,7 +336,8 @@ impl Session {
         let (id, sequence) = (self.ids.next_id(), self.outbox.next_sequence());
         let kind = MessageType::InputStreamData;
         let frame = Frame::stream(kind, now, id, sequence, (payload_type, payload));
-        self.outbox.push(frame.encode());
+        let typed = if payload_type == PayloadType::Output { payload.len() } else { 0 };
+        self.outbox.push(frame.encode(), typed);
     }
 }
 

@@ -61,6 +61,8 @@ struct Unacked {
     sent: Option<Moment>,
     times: u32,
     acked: bool,
+    /// How much of it the user typed, in bytes.
+    typed: usize,
 }
 
 /// Messages on their way to the other end. None is ever thrown away: the owner stops adding when [`Outbox::bytes`] is
@@ -72,6 +74,8 @@ pub(super) struct Outbox {
     /// Below this index everything has gone out on this link.
     cursor: usize,
     bytes: usize,
+    typed: usize,
+    acked: u64,
     rtt: Rtt,
     /// When something was last acknowledged on this link.
     progress: Option<Moment>,
@@ -92,6 +96,8 @@ impl Outbox {
             first: 0,
             cursor: 0,
             bytes: 0,
+            typed: 0,
+            acked: 0,
             rtt: Rtt::new(),
             progress: None,
             overtaken: None,
@@ -104,15 +110,26 @@ impl Outbox {
         self.first + self.unacked.len() as u64
     }
 
-    /// Takes the encoded frame that carries [`Outbox::next_sequence`].
-    pub(super) fn push(&mut self, frame: Vec<u8>) {
+    /// Takes the encoded frame that carries [`Outbox::next_sequence`], with `typed` bytes of the user's in it.
+    pub(super) fn push(&mut self, frame: Vec<u8>, typed: usize) {
         self.bytes += frame.len();
-        self.unacked.push_back(Unacked { bytes: frame, sent: None, times: 0, acked: false });
+        self.typed += typed;
+        self.unacked.push_back(Unacked { bytes: frame, sent: None, times: 0, acked: false, typed });
     }
 
     /// Bytes of all frames that the other end has not acknowledged.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of the user's that the other end has not acknowledged.
+    pub(super) const fn input_bytes(&self) -> usize {
+        self.typed
+    }
+
+    /// How many messages the other end has acknowledged.
+    pub(super) const fn acknowledged_count(&self) -> u64 {
+        self.acked
     }
 
     pub(super) const fn resent(&self) -> u64 {
@@ -157,7 +174,9 @@ impl Outbox {
             return;
         }
         message.acked = true;
+        self.acked += 1;
         self.bytes -= message.bytes.len();
+        self.typed -= message.typed;
         message.bytes = Vec::new();
         if let (1, Some(sent)) = (message.times, message.sent) {
             self.rtt.sample(now.since(sent));

@@ -8,8 +8,8 @@ use crate::time::Moment;
 /// misses a pong.
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long a probe waits for any sign of life before the link counts as dead.
-pub const PROBE_DEADLINE: Duration = Duration::from_secs(3);
+/// How long a probe waits for any sign of life before the link counts as dead, where there is no reason to hurry.
+pub const PROBE_DEADLINE: Duration = Duration::from_millis(2500);
 
 /// Pings that may pass without anything heard.
 const MAX_MISSED: u8 = 2;
@@ -19,10 +19,11 @@ const SLEPT: Duration = Duration::from_secs(5);
 
 pub(super) struct Link {
     alive: Option<Alive>,
+    /// When the present link or the one before last gave a sign of life.
+    heard: Option<Moment>,
 }
 
 struct Alive {
-    heard: Moment,
     heard_since_ping: bool,
     missed: u8,
     next_ping: Moment,
@@ -38,7 +39,7 @@ pub(super) enum Check {
 
 impl Link {
     pub(super) const fn new() -> Self {
-        Self { alive: None }
+        Self { alive: None, heard: None }
     }
 
     pub(super) const fn is_up(&self) -> bool {
@@ -47,8 +48,8 @@ impl Link {
 
     /// The first ping is the caller's to send, now.
     pub(super) fn up(&mut self, now: Moment) {
+        self.heard = Some(now);
         self.alive = Some(Alive {
-            heard: now,
             heard_since_ping: false,
             missed: 0,
             next_ping: now + PING_INTERVAL,
@@ -63,7 +64,7 @@ impl Link {
     /// Any inbound frame is life.
     pub(super) fn heard(&mut self, now: Moment) {
         if let Some(alive) = &mut self.alive {
-            alive.heard = now;
+            self.heard = Some(now);
             alive.heard_since_ping = true;
             alive.missed = 0;
             alive.probe_ends = None;
@@ -72,14 +73,21 @@ impl Link {
 
     /// How long nothing was heard.
     pub(super) fn silence(&self, now: Moment) -> Duration {
-        self.alive.as_ref().map_or(Duration::ZERO, |alive| now.since(alive.heard))
+        self.heard.filter(|_| self.is_up()).map_or(Duration::ZERO, |heard| now.since(heard))
     }
 
-    /// Doubt: ping now and expect an answer soon. False if there is no link or it is being probed already.
-    pub(super) fn probe(&mut self, now: Moment) -> bool {
+    /// When the last sign of life came.
+    pub(super) const fn last_heard(&self) -> Option<Moment> {
+        self.heard
+    }
+
+    /// Doubt: ping now and expect an answer within `patience`. False if there is no link, or if a probe that is under
+    /// way ends no later.
+    pub(super) fn probe(&mut self, now: Moment, patience: Duration) -> bool {
+        let ends = now + patience;
         match &mut self.alive {
-            Some(alive) if alive.probe_ends.is_none() => {
-                alive.probe_ends = Some(now + PROBE_DEADLINE);
+            Some(alive) if alive.probe_ends.is_none_or(|earlier| ends < earlier) => {
+                alive.probe_ends = Some(ends);
                 true
             }
             Some(_) | None => false,

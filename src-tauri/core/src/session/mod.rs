@@ -26,7 +26,7 @@ mod handshake;
 mod link;
 mod payload;
 #[cfg(test)]
-mod sim;
+pub(crate) mod sim;
 #[cfg(test)]
 mod tests;
 pub mod wire;

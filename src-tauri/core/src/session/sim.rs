@@ -3,7 +3,7 @@
 //! Each seed makes one story: what is typed and printed and when, and what the link loses, doubles, delays, turns round,
 //! garbles and cuts. Whatever happens, what was typed arrives once and in order, and so does what was printed.
 
-mod story;
+pub(crate) mod story;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -206,7 +206,7 @@ impl std::fmt::Debug for Ids {
 }
 
 /// 32 bytes that belong to `purpose` and `count` alone, for all who know `seed`.
-pub(super) fn derive(seed: &[u8; 32], purpose: &str, count: u64) -> [u8; 32] {
+pub(crate) fn derive(seed: &[u8; 32], purpose: &str, count: u64) -> [u8; 32] {
     Sha256::new().chain_update(seed).chain_update(purpose).chain_update(count.to_be_bytes()).finalize().into()
 }
 

@@ -293,13 +293,13 @@ fn any_frame_is_life() {
 #[test]
 fn a_probe_is_short() {
     let mut session = open_shell();
-    session.probe(START);
-    session.probe(START);
+    session.probe(START, PROBE_DEADLINE);
+    session.probe(START, PROBE_DEADLINE);
     assert_eq!(brief(&transmits(&mut session, START)), ["ping"]);
     assert_eq!(session.poll_timeout(), Some(START + PROBE_DEADLINE));
     session.handle_pong(START + ms(50));
     assert_eq!(session.poll_timeout(), Some(START + PING_INTERVAL));
-    session.probe(START + ms(60));
+    session.probe(START + ms(60), PROBE_DEADLINE);
     session.handle_timeout(START + ms(60) + PROBE_DEADLINE);
     assert_eq!(events(&mut session), [Event::LinkDead]);
 }

@@ -74,7 +74,7 @@ fn retransmission_timeout() {
 fn outbox(messages: u8) -> Outbox {
     let mut outbox = Outbox::new();
     for message in 0..messages {
-        outbox.push(vec![message]);
+        outbox.push(vec![message], 0);
     }
     outbox
 }
@@ -105,7 +105,7 @@ fn what_waits_in_a_queue_is_not_lost() {
     let mut transmitted = Vec::new();
     transmitted.extend(outbox.transmit(START));
     transmitted.extend(outbox.transmit(START + ms(10)));
-    outbox.push(vec![2]);
+    outbox.push(vec![2], 0);
     transmitted.extend(outbox.transmit(START + ms(300)));
     assert_eq!(transmitted, [[0], [1], [2]]);
     outbox.acknowledged(START + ms(110), 1);
