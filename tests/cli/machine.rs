@@ -157,11 +157,7 @@ fn opens_a_shell(home: &Home) {
     terminal.expect("after 42\r\n");
     terminal.press("exit 3\r");
     let status = terminal.end();
-    assert_eq!(
-        (terminal.modes(), status.code()),
-        (before, Some(0)),
-        "a shell has no exit code in this document"
-    );
+    assert_eq!((terminal.modes(), status.code()), (before, Some(3)));
 }
 
 fn leaves_a_shell_when_told_to(home: &Home) {

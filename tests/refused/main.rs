@@ -1,4 +1,4 @@
-//! What bad input gets: a clear problem, and nothing changed. And sessions, with everything that may go wrong with them.
+//! What bad input gets: a clear problem, and nothing changed.
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test, in its helpers too")]
 
@@ -7,8 +7,6 @@ mod credentials;
 mod denied;
 mod offers;
 mod room;
-#[cfg(unix)]
-mod sessions;
 mod strangers;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! What Holdfast tells a shell on the machine. Every word that is not ours goes through [`quote`].
 
-use crate::names::UserName;
+use crate::names::{SessionName, UserName};
 
 /// A text that no shell word can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,15 +30,21 @@ pub fn quote_all<'a>(argv: impl IntoIterator<Item = &'a str>) -> Result<String, 
 /// Finds the `sudo` of NixOS, whose setuid wrapper is not in the agent's PATH everywhere, or the system's.
 const FIND_SUDO: &str = "s=/run/wrappers/bin/sudo; [ -x \"$s\" ] || s=sudo";
 
-/// Becomes the machine's user in a login shell; on a machine that has no such user yet, says so and stays.
+/// Sees the machine's user into a zellij session, and says so and how it ended with the marks of
+/// [`Connection`](crate::connection::Connection). See the script for what it minds.
 ///
-/// One line, since it may have to be typed.
-pub fn enter(user: &UserName) -> String {
-    format!(
-        "{FIND_SUDO}; if id -u {user} >/dev/null 2>&1; then exec \"$s\" -iu {user}; fi; \
-         echo 'holdfast: this machine has no user {user} before its configuration is applied; \
-         this is the shell of '\"$(id -un)\"'.'; cd ~ 2>/dev/null; exec sh -l"
-    )
+/// `nonce` belongs to this session alone, `terminal` to this terminal, and `turn` grows with each session that is opened
+/// for it; the first two are letters and digits.
+pub fn attach(user: &UserName, session: &SessionName, nonce: &str, terminal: &str, turn: u32) -> String {
+    let script = compact(include_str!("script/attach.sh"));
+    format!("user={user} session={session} nonce={nonce} terminal={terminal} turn={turn}\n{script}")
+}
+
+/// A script without its comments and indentation: it travels in a parameter, or has to be typed.
+fn compact(script: &str) -> String {
+    let lines = script.lines().map(str::trim_start);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    lines.join("\n")
 }
 
 /// Runs a command as the machine's user in a login environment, or as whoever the agent is on a machine without that
@@ -226,7 +232,7 @@ mod tests {
     fn scripts_are_one_line_of_valid_shell() {
         let user: UserName = "ada".parse().unwrap();
         let run = run(&user, &["echo".into(), "it's".into(), "a\tb".into()]).unwrap();
-        for script in [enter(&user), run, without_shell("echo 'x'").unwrap()] {
+        for script in [run, without_shell("echo 'x'").unwrap()] {
             assert!(!script.contains('\n'), "{script}");
             let check = Command::new("sh").args(["-n", "-c", &script]).status().unwrap();
             assert!(check.success(), "{script}");
@@ -234,11 +240,26 @@ mod tests {
     }
 
     #[test]
+    fn what_may_have_to_be_typed_fits_into_the_lines_of_a_terminal() {
+        let name: SessionName = "a".repeat(32).parse().unwrap();
+        let user: UserName = "a".repeat(31).parse().unwrap();
+        let script = attach(&user, &name, &"f".repeat(24), &"f".repeat(32), u32::MAX);
+        let check = Command::new("sh").args(["-n", "-c", &script]).status().unwrap();
+        assert!(check.success(), "{script}");
+        let typed = typed(&script).unwrap();
+        assert!(typed.lines().all(|line| line.len() < LONGEST_TYPED && !line.contains('\t')), "{typed}");
+    }
+
+    #[test]
     fn a_machine_without_the_user_says_so() {
         let user: UserName = "nobody-has-this-name".parse().unwrap();
-        let out = shell("sh", &format!("{} </dev/null", enter(&user)));
-        let said = String::from_utf8(out).unwrap();
+        let script = attach(&user, &SessionName::default(), "n0nce", "t0", 3);
+        let out =
+            Command::new("sh").args(["-c", &script]).stdin(std::process::Stdio::null()).output().unwrap();
+        let said = String::from_utf8(out.stdout).unwrap();
         assert!(said.contains("no user nobody-has-this-name"), "{said}");
+        assert!(said.contains("\x1b_holdfast;n0nce;in;shell\x1b\\"), "{said:?}");
+        assert!(said.ends_with("\x1b_holdfast;n0nce;out;0\x1b\\"), "{said:?}");
         let argv = ["printf".to_owned(), "%s,".to_owned(), "a b".to_owned(), "$HOME".to_owned()];
         assert_eq!(shell("sh", &run(&user, &argv).unwrap()), b"a b,$HOME,");
         assert_eq!(shell("sh", &run(&user, &["echo $((6*7))".to_owned()]).unwrap()), b"42\n");

@@ -1,25 +1,40 @@
-//! Carrying a session: one loop over socket, keyboard, window size and time, feeding the pure
-//! [`Session`](holdfast_core::session::Session) and draining it.
+//! Carrying a connection: one loop over socket, keyboard, window size, calls, network and time, feeding the pure
+//! [`Connection`] and draining it.
+
+mod calls;
+mod face;
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::io::Write;
+use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use holdfast_core::connection::{self, Config, Connection, ESCAPES, Event, Keys, Typed};
+use holdfast_core::machine::Desired;
 use holdfast_core::names::InstanceId;
-use holdfast_core::session::{CLIENT_VERSION, Closed, Config, Event, Failure, Session, Stream, Transmit};
+use holdfast_core::session::{CLIENT_VERSION, Stream, Transmit};
 use holdfast_core::time::Moment;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
+use self::calls::{Answer, Calls};
+use self::face::Face;
 use crate::aws::Aws;
-use crate::aws::session::{Document, Line, Socket};
+use crate::aws::session::{Document, Socket};
+use crate::net::{Change, Changes, Clocks, answers};
 use crate::problem::Problem;
 
-/// Pauses between tries to get a lost line back: the first, and the longest.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+pub use self::calls::Program;
+
+/// Frames read before what they bring is handed on: each costs an acknowledgement, and one flush sends them all.
+const BATCH: usize = 64;
+/// How long a session that is left may take to be ended.
+const PARTING: Duration = Duration::from_secs(3);
 
 /// What the user's side does.
 #[derive(Debug)]
@@ -32,19 +47,22 @@ pub enum Input {
     Leave,
 }
 
-/// The user's side of a session: where input comes from and where output goes.
+/// The user's side of a connection: where input comes from and where output goes.
 #[derive(Debug)]
 pub struct Ends {
     /// What the user does. When it is full, the sender waits.
     pub input: mpsc::Receiver<Input>,
     /// What the machine writes. When it is full, the session stops reading.
     pub output: mpsc::Sender<(Stream, Vec<u8>)>,
+    /// Columns and rows of the terminal, if there is one. Then escapes are taken out of what is typed, and there is a
+    /// line that says why nothing moves.
+    pub terminal: Option<(u16, u16)>,
 }
 
-/// How a session ended.
+/// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The program on the machine ended; with its exit status where the agent tells it.
+    /// The program on the machine ended; with its exit status where that is known.
     Exited(Option<i32>),
     /// It was ended from outside; in the agent's or AWS's words.
     Closed(String),
@@ -52,255 +70,382 @@ pub enum End {
     Left,
 }
 
-/// Opens a session on `target` and carries it to its end.
+/// Runs `program` on the machine and carries its connection to its end.
 ///
 /// # Errors
 /// AWS refuses to open it, or it cannot go on.
 pub async fn connect(
     aws: &Aws,
-    target: &InstanceId,
-    document: &Document,
-    size: Option<(u16, u16)>,
+    desired: &Desired,
+    instance: &InstanceId,
+    program: Program,
     ends: Ends,
 ) -> Result<End, Problem> {
-    let line = aws.start_session(target, document).await?;
-    let session_id = line.session_id.clone();
-    let result = carry(aws, target, document, size, ends, line).await;
-    if !matches!(result, Ok(End::Exited(_) | End::Closed(_))) {
+    let clock = Clock::new();
+    let config = Config {
+        target_id: instance.to_string(),
+        client_id: *uuid::Uuid::new_v4().as_bytes(),
+        client_version: CLIENT_VERSION.to_owned(),
+        seed: seed(),
+        expects_handshake: matches!(program, Program::Once { document: Document::Command(_), .. }),
+        size: ends.terminal.or(matches!(program, Program::Once { typed: Some(_), .. }).then_some((300, 100))),
+        lasting: matches!(program, Program::Attach { .. }),
+    };
+    let connection = Connection::new(config, clock.now());
+    let face = ends.terminal.map(|size| Face::new(desired.machine.as_str(), size));
+    let calls = Calls::new(aws, desired, instance, program);
+    let mut carrier = Carrier {
+        clock,
+        connection,
+        keys: Keys::default(),
+        face,
+        ends,
+        pending: VecDeque::new(),
+        typed: Vec::new(),
+        peer: None,
+    };
+    let mut call = None;
+    let result = carrier.carry(&calls, &mut call).await;
+    // A session that is being started would run without anybody.
+    if let Some(call) = call
+        && let Ok(answer) = timeout(PARTING, call).await
+    {
+        carrier.connection.done(carrier.clock.now(), answer.outcome);
+    }
+    if !matches!(result, Ok(End::Exited(_) | End::Closed(_)))
+        && let Some(session_id) = carrier.connection.session_id()
+    {
         // Closing the socket alone would leave the session running to its idle limit.
-        if let Err(error) = aws.terminate_session(&session_id).await {
-            tracing::debug!(?error, "the session could not be ended");
+        match timeout(PARTING, calls.terminate(session_id)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(?error, "the session could not be ended"),
+            Err(_) => tracing::debug!("the session could not be ended in time"),
         }
     }
     result
 }
 
-async fn carry(
-    aws: &Aws,
-    target: &InstanceId,
-    document: &Document,
-    size: Option<(u16, u16)>,
-    ends: Ends,
-    mut line: Line,
-) -> Result<End, Problem> {
-    let clock = Clock::new();
-    let config = Config {
-        session_id: line.session_id.clone(),
-        target_id: target.to_string(),
-        client_id: *uuid::Uuid::new_v4().as_bytes(),
-        client_version: CLIENT_VERSION.to_owned(),
-        seed: seed(),
-        expects_handshake: matches!(document, Document::Command(_)),
-        size,
-    };
-    let session = Session::new(config, clock.now());
-    let mut carrier =
-        Carrier { aws, clock, session, ends, pending: VecDeque::new(), typed: Vec::new(), exit: None };
-    let mut tries = 0;
-    loop {
-        match aws.dial(&line.url).await {
-            Ok(socket) => {
-                tries = 0;
-                carrier.session.link_up(carrier.clock.now(), &line.token);
-                if let Some(end) = carrier.pump(socket).await? {
-                    return Ok(end);
-                }
-            }
-            Err(problem) => tracing::info!(%problem, "no line"),
-        }
-        line = loop {
-            sleep(RETRY.0.saturating_mul(1 << u32::min(tries, 7)).min(RETRY.1)).await;
-            tries += 1;
-            match aws.resume_session(&line.session_id).await {
-                Ok(Some(line)) => break line,
-                Ok(None) => {
-                    return Ok(End::Closed("The session is over; it was idle for too long.".to_owned()));
-                }
-                // To be asked more often will not change the account's mind.
-                Err(error) if error.is_denied() => return Err(error.into()),
-                Err(error) => tracing::info!(?error, "the session cannot be resumed yet"),
-            }
-        };
-    }
-}
-
-struct Carrier<'a> {
-    aws: &'a Aws,
+struct Carrier {
     clock: Clock,
-    session: Session,
+    connection: Connection,
+    keys: Keys,
+    face: Option<Face>,
     ends: Ends,
     /// Output that the user's side has not taken yet.
     pending: VecDeque<(Stream, Vec<u8>)>,
-    /// Input that the session had no room for yet.
+    /// Input that the connection had no room for yet.
     typed: Vec<u8>,
-    exit: Option<i32>,
+    /// Whom the last socket was connected to.
+    peer: Option<std::net::SocketAddr>,
 }
 
-impl Carrier<'_> {
-    /// Carries the session over one websocket: until it ends, or `None` when the line is lost.
-    async fn pump(&mut self, socket: Socket) -> Result<Option<End>, Problem> {
-        let (mut sink, mut stream): (SplitSink<Socket, Message>, SplitStream<Socket>) = socket.split();
+struct Line {
+    sink: SplitSink<Socket, Message>,
+    stream: SplitStream<Socket>,
+    /// What another branch interrupts must be flushed in the next round.
+    unsent: bool,
+}
+
+/// What an event asks of the loop.
+enum Turn {
+    On,
+    Hangup,
+    Over(connection::End),
+}
+
+type Call<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+
+impl Carrier {
+    /// Until the end; then a call may be under way still.
+    async fn carry<'a>(&mut self, calls: &'a Calls<'a>, call: &mut Option<Call<'a>>) -> Result<End, Problem> {
+        let mut line: Option<Line> = None;
+        let mut knock: Option<Pin<Box<dyn Future<Output = ()>>>> = None;
+        let mut changes = Changes::listen();
         let output = self.ends.output.clone();
-        // What another branch interrupts must be flushed in the next round.
-        let mut unsent = false;
         loop {
             self.type_in();
-            let Some(more) = self.transmit(&mut sink).await else { return Ok(None) };
-            unsent |= more;
+            if let Some(up) = &mut line
+                && !self.transmit(up).await
+            {
+                self.connection.link_lost(self.clock.now());
+                line = None;
+            }
             while self.pending.is_empty() {
-                let Some(event) = self.session.poll_event() else { break };
-                match self.on_event(event).await {
+                let Some(event) = self.connection.poll_event(self.clock.now()) else { break };
+                match self.on_event(calls, event).await {
                     Turn::On => {}
-                    Turn::LinkDead => return Ok(None),
-                    Turn::Over(end) => {
-                        self.deliver_all().await;
-                        return Ok(Some(end));
+                    Turn::Hangup => {
+                        line = None;
+                        calls.drop_connections();
                     }
-                    Turn::Failed(failure) => {
-                        // The agent is told why, as far as that still goes.
-                        self.transmit(&mut sink).await;
-                        let _ = sink.flush().await;
-                        return Err(Problem::session(&failure));
-                    }
+                    Turn::Over(end) => return self.over(calls, end, line).await,
                 }
             }
-            let timeout = self.clock.instant(self.session.poll_timeout());
+            if let Some(action) = self.connection.poll_action() {
+                *call = Some(Box::pin(calls.make(action)));
+            }
+            self.draw();
+            let knocks = self.connection.wants_network(self.clock.now());
+            knock = match (knock, self.peer) {
+                (None, Some(peer)) if knocks => Some(Box::pin(answers(peer))),
+                (knock, _) => knock.filter(|_| knocks),
+            };
+            let due = self.clock.instant(self.connection.poll_timeout(self.clock.now()));
             tokio::select! {
-                frame = stream.next(), if self.pending.is_empty() => {
-                    if !self.on_frame(frame) {
-                        return Ok(None);
+                step = step(line.as_mut(), self.pending.is_empty()) => {
+                    let lives = match step {
+                        Step::Frame(frame) => self.on_frames(line.as_mut(), frame),
+                        Step::Flushed(lives) => lives,
+                    };
+                    if !lives {
+                        self.connection.link_lost(self.clock.now());
+                        line = None;
                     }
-                }
-                flushed = sink.flush(), if unsent => {
-                    if flushed.is_err() {
-                        return Ok(None);
-                    }
-                    unsent = false;
                 }
                 permit = output.reserve(), if !self.pending.is_empty() => match (permit, self.pending.pop_front()) {
                     (Ok(permit), Some(output)) => permit.send(output),
                     (Ok(_), None) => {}
-                    (Err(_), _) => return Ok(Some(End::Left)),
+                    (Err(_), _) => return Ok(End::Left),
                 },
-                input = self.ends.input.recv(), if self.typed.is_empty() => match input {
-                    Some(Input::Bytes(bytes)) => self.typed = bytes,
-                    Some(Input::Size(columns, rows)) => self.session.resize(self.clock.now(), columns, rows),
-                    Some(Input::Leave) | None => return Ok(Some(End::Left)),
-                },
-                () = sleep_until(timeout) => self.session.handle_timeout(self.clock.now()),
+                input = self.ends.input.recv(), if self.typed.is_empty() => {
+                    if !self.on_input(input) {
+                        return Ok(End::Left);
+                    }
+                }
+                answer = pending_or(call.as_mut()) => {
+                    *call = None;
+                    if let Some(socket) = answer.socket {
+                        self.peer = peer(&socket).or(self.peer);
+                        let (sink, stream) = socket.split();
+                        line = Some(Line { sink, stream, unsent: false });
+                    }
+                    self.connection.done(self.clock.now(), answer.outcome);
+                }
+                change = changes.next() => {
+                    tracing::debug!(?change, "this computer");
+                    self.clock.look();
+                    match change {
+                        Change::Network => self.connection.network_changed(self.clock.now()),
+                        Change::Woke => self.connection.woke(self.clock.now()),
+                    }
+                }
+                () = pending_or(knock.as_mut()) => {
+                    knock = None;
+                    self.connection.network_answers(self.clock.now());
+                }
+                () = sleep_until(due) => self.connection.handle_timeout(self.clock.now()),
             }
         }
     }
 
-    /// Gives everything that waits to the socket's buffer. Whether there is something to flush; `None`: the line is lost.
-    async fn transmit(&mut self, sink: &mut SplitSink<Socket, Message>) -> Option<bool> {
-        let mut unsent = false;
-        while let Some(transmit) = self.session.poll_transmit(self.clock.now()) {
+    /// Hands on what came before the end, and says how it ended.
+    async fn over(
+        &mut self,
+        calls: &Calls<'_>,
+        end: connection::End,
+        mut line: Option<Line>,
+    ) -> Result<End, Problem> {
+        if let Some(line) = &mut line {
+            // The agent is told why, as far as that still goes.
+            self.transmit(line).await;
+            let _ = line.sink.flush().await;
+        }
+        self.draw();
+        while let Some(output) = self.pending.pop_front() {
+            if self.ends.output.send(output).await.is_err() {
+                break;
+            }
+        }
+        match end {
+            connection::End::Exited(status) => Ok(End::Exited(status)),
+            connection::End::Closed(why) => Ok(End::Closed(why)),
+            connection::End::Failed(failure) => Err(Problem::session(&failure)),
+            connection::End::Refused => Err(calls.refusal()),
+        }
+    }
+
+    /// Gives everything that waits to the socket's buffer; false when the line is lost.
+    async fn transmit(&mut self, line: &mut Line) -> bool {
+        while let Some(transmit) = self.connection.poll_transmit(self.clock.now()) {
             let message = match transmit {
                 Transmit::Text(text) => Message::text(text),
                 Transmit::Binary(bytes) => Message::binary(bytes),
                 Transmit::Ping(bytes) => Message::Ping(bytes.into()),
             };
-            sink.feed(message).await.ok()?;
-            unsent = true;
-        }
-        Some(unsent)
-    }
-
-    /// Takes one frame; false when the line is lost.
-    fn on_frame(&mut self, frame: Option<Result<Message, SocketError>>) -> bool {
-        let now = self.clock.now();
-        match frame {
-            Some(Ok(Message::Binary(bytes))) => self.session.handle_frame(now, &bytes),
-            Some(Ok(Message::Text(text))) => self.session.handle_frame(now, text.as_bytes()),
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
-                self.session.handle_pong(now)
-            }
-            // A close of any code is the loss of this line, not the end of the session.
-            Some(Ok(Message::Close(_)) | Err(_)) | None => {
-                self.session.link_lost(now);
+            line.unsent = true;
+            if line.sink.feed(message).await.is_err() {
                 return false;
             }
         }
         true
     }
 
-    async fn on_event(&mut self, event: Event) -> Turn {
+    /// Takes a frame and those right behind it; false when the line is lost.
+    fn on_frames(&mut self, line: Option<&mut Line>, first: Frame) -> bool {
+        if !self.on_frame(first) {
+            return false;
+        }
+        let Some(line) = line else { return true };
+        for _ in 1..BATCH {
+            let Some(frame) = line.stream.next().now_or_never() else { return true };
+            if !self.on_frame(frame) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn on_frame(&mut self, frame: Frame) -> bool {
+        let now = self.clock.now();
+        match frame {
+            Some(Ok(Message::Binary(bytes))) => self.connection.handle_frame(now, &bytes),
+            Some(Ok(Message::Text(text))) => self.connection.handle_frame(now, text.as_bytes()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                self.connection.handle_pong(now);
+            }
+            // A close of any code is the loss of this line, not the end of the session.
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
+        }
+        true
+    }
+
+    async fn on_event(&mut self, calls: &Calls<'_>, event: Event) -> Turn {
         match event {
-            Event::Ready | Event::PortUnreachable => {}
-            Event::LinkDead => return Turn::LinkDead,
-            Event::Failed(failure) => return Turn::Failed(failure),
             Event::Output { stream, bytes } => self.pending.push_back((stream, bytes)),
-            Event::Message(text) => self.pending.push_back((Stream::Err, format!("{text}\r\n").into_bytes())),
-            Event::ExitCode(code) => self.exit = Some(code),
-            Event::KeyNeeded { key_id, context } => match self.aws.data_key(&key_id, context).await {
-                Ok(key) => self.session.provide_key(self.clock.now(), key),
+            Event::Message(text) => {
+                self.pending.push_back((Stream::Err, format!("{text}\r\n").into_bytes()));
+            }
+            Event::KeyNeeded { key_id, context } => match calls.data_key(&key_id, context).await {
+                Ok(key) => self.connection.provide_key(self.clock.now(), key),
                 Err(error) => {
                     let why = Problem::from(error).to_string();
-                    self.session.key_refused(self.clock.now(), why);
+                    self.connection.key_refused(self.clock.now(), why);
                 }
             },
-            Event::Closed(Closed { output, incomplete }) => {
-                if incomplete {
-                    let lost = b"holdfast: the last of the output was lost\r\n".to_vec();
-                    self.pending.push_back((Stream::Err, lost));
+            Event::Hangup => return Turn::Hangup,
+            Event::Reset => {
+                if let Some(face) = &mut self.face {
+                    self.pending.push_back((Stream::Out, face.reset()));
                 }
-                let outside = !output.is_empty() && self.exit.is_none();
-                return Turn::Over(if outside { End::Closed(output) } else { End::Exited(self.exit) });
             }
+            Event::Ended(end) => return Turn::Over(end),
         }
         Turn::On
     }
 
-    /// Nothing typed is ever dropped: while the session has no room, the keyboard is not read.
+    /// Takes what the user does; false when that is to leave.
+    fn on_input(&mut self, input: Option<Input>) -> bool {
+        let now = self.clock.now();
+        match input {
+            Some(Input::Bytes(bytes)) if self.face.is_some() => {
+                for typed in self.keys.feed(&bytes) {
+                    match typed {
+                        // While there is no program that could take it, Ctrl-C is meant for us.
+                        Typed::Bytes(bytes) if !self.connection.ever_up() && bytes.contains(&3) => {
+                            return false;
+                        }
+                        Typed::Bytes(bytes) => self.typed.extend(bytes),
+                        Typed::Help => self.connection.say(now, ESCAPES),
+                        Typed::Leave => return false,
+                    }
+                }
+            }
+            Some(Input::Bytes(bytes)) => self.typed = bytes,
+            Some(Input::Size(columns, rows)) => {
+                self.connection.resize(now, columns, rows);
+                if let Some(face) = &mut self.face {
+                    face.resize(columns, rows);
+                }
+            }
+            Some(Input::Leave) | None => return false,
+        }
+        true
+    }
+
+    /// Nothing typed is ever dropped: while the connection has no room, the keyboard is not read.
     fn type_in(&mut self) {
         if !self.typed.is_empty() {
-            let taken = self.session.write(self.clock.now(), &self.typed);
+            let taken = self.connection.write(self.clock.now(), &self.typed);
             self.typed.drain(..taken);
         }
     }
 
-    async fn deliver_all(&mut self) {
-        while let Some(output) = self.pending.pop_front() {
-            if self.ends.output.send(output).await.is_err() {
-                return;
-            }
+    fn draw(&mut self) {
+        if let Some(face) = &mut self.face
+            && let Some(bytes) = face.draw(&self.connection, self.clock.now())
+        {
+            self.pending.push_back((Stream::Out, bytes));
         }
     }
 }
 
-/// What an event of the session asks of its carrier.
-enum Turn {
-    /// To go on.
-    On,
-    /// To drop this line and get another.
-    LinkDead,
-    /// To tell the user how it ended.
-    Over(End),
-    /// To give up.
-    Failed(Failure),
+type Frame = Option<Result<Message, SocketError>>;
+
+enum Step {
+    Frame(Frame),
+    /// False: the line is lost.
+    Flushed(bool),
 }
 
-/// The time of one session: read once, monotonic from there on.
+/// Flushes what is to be flushed, and waits for a frame if it may be read. Nothing is lost when the future is dropped.
+async fn step(line: Option<&mut Line>, read: bool) -> Step {
+    let Some(Line { sink, stream, unsent }) = line else { return std::future::pending().await };
+    tokio::select! {
+        frame = stream.next(), if read => Step::Frame(frame),
+        flushed = sink.flush(), if *unsent => {
+            *unsent = false;
+            Step::Flushed(flushed.is_ok())
+        }
+        else => std::future::pending().await,
+    }
+}
+
+async fn pending_or<T>(future: Option<impl Future<Output = T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn peer(socket: &Socket) -> Option<std::net::SocketAddr> {
+    match socket.get_ref() {
+        MaybeTlsStream::Plain(stream) => stream.peer_addr().ok(),
+        MaybeTlsStream::Rustls(stream) => stream.get_ref().0.peer_addr().ok(),
+        _ => None,
+    }
+}
+
+/// The time of one connection: read once, and monotonic from there on. What the computer slept counts.
 struct Clock {
     epoch: Duration,
     start: Instant,
+    slept: Duration,
+    looked: Clocks,
 }
 
 impl Clock {
     fn new() -> Self {
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { epoch, start: Instant::now() }
+        Self { epoch, start: Instant::now(), slept: Duration::ZERO, looked: Clocks::now() }
     }
 
     fn now(&self) -> Moment {
-        Moment::from_epoch(self.epoch + self.start.elapsed())
+        Moment::from_epoch(self.epoch + self.slept + self.start.elapsed())
+    }
+
+    /// Notices a sleep.
+    fn look(&mut self) {
+        let now = Clocks::now();
+        if now.parted_since(&self.looked) {
+            self.slept += now.jumped_since(&self.looked);
+        }
+        self.looked = now;
     }
 
     fn instant(&self, moment: Option<Moment>) -> Instant {
         let far = Duration::from_secs(24 * 60 * 60);
         match moment {
-            Some(moment) => self.start + moment.since_epoch().saturating_sub(self.epoch),
+            Some(moment) => self.start + moment.since_epoch().saturating_sub(self.epoch + self.slept),
             None => Instant::now() + far,
         }
     }
@@ -313,7 +458,7 @@ fn seed() -> [u8; 32] {
     seed
 }
 
-/// Writes what a session's output channel brings to this process's own output, until the channel ends. For a thread of
+/// Writes what a connection's output channel brings to this process's own output, until the channel ends. For a thread of
 /// its own, since a terminal may be slow.
 pub fn write_out(mut output: mpsc::Receiver<(Stream, Vec<u8>)>) {
     while let Some((stream, bytes)) = output.blocking_recv() {

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod connect;
 pub mod converge;
 pub mod editor;
+pub mod net;
 pub mod open;
 pub mod problem;
 pub mod process;

@@ -235,6 +235,8 @@ fn service(call: &str, code: &str, message: String) -> Problem {
         "UnsupportedOperation" | "InvalidAction" => {
             Problem::new("unsupported", format!("This endpoint does not know {call}"))
         }
+        "Http403" => Problem::new("denied", format!("Your AWS identity may not call {call}"))
+            .hint("give it the policy in the README; ssmmessages:OpenDataChannel is among it"),
         // Of a role that does not exist yet nothing else can be missing.
         "NoSuchEntity" if call == "iam:CreateRole" => {
             Problem::new("no_boundary", "The permissions boundary that the settings name is not there")

@@ -51,7 +51,7 @@ impl Drop for Raw {
 /// screen (without moving the cursor, as 1049 does), reports of mouse, focus and keys, bracketed paste, the keypad's
 /// and the cursor keys' other codes, a hidden cursor, colours.
 /// Source: <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>, <https://sw.kovidgoyal.net/kitty/keyboard-protocol/>
-const UNDO: &[u8] = b"\x1b[?1047l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[>4;0m\x1b[?1l\x1b>\x1b[?25h\x1b[0m";
+pub const UNDO: &[u8] = b"\x1b[?1047l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[>4;0m\x1b[?1l\x1b>\x1b[?25h\x1b[0m";
 /// How long a terminal may take to read that.
 const PATIENCE: Duration = Duration::from_millis(500);
 

@@ -26,14 +26,17 @@ const FIRST_LINE: Duration = Duration::from_secs(30);
 const UNHEARD: Duration = Duration::from_secs(15);
 /// How long a new session may take until its agent takes input.
 const UNREADY: Duration = Duration::from_secs(30);
+/// How soon after the network has answered in vain it is asked again; later a tenth of how long it has lasted.
+const KNOCK_AGAIN: Duration = Duration::from_secs(1);
 /// An outage is not worth a word before this.
 const NOTICE_AFTER: Duration = Duration::from_secs(1);
 /// How long something that is said once stays.
 const SAID: Duration = Duration::from_secs(5);
-/// How long a program needs to notice each change of the size, and no shorter: a second one right behind hides the first.
-const REDRAW: Duration = Duration::from_millis(60);
-/// What a wrapper that has to be typed is given before all that its shell shows is shown.
-const ECHO: (Duration, usize) = (Duration::from_secs(5), 64 << 10);
+/// How long a program is given to notice a change of the size: a second one right behind it hides both. zellij 0.45 draws
+/// nothing when they come at once, and all when they come 10 ms apart at its terminal, which they need not over a network.
+const REDRAW: Duration = Duration::from_millis(120);
+/// What a wrapper may take, and what may be shown before it, until that is shown all the same.
+const PRELUDE: (Duration, usize) = (Duration::from_secs(5), 64 << 10);
 
 enum Stage {
     /// This has been asked for.
@@ -65,6 +68,8 @@ pub struct Connection {
     lost: Option<Lost>,
     reason: Reason,
     ever_up: bool,
+    /// Before this it does not help to learn that the network answers: it did, and nothing came of it.
+    next_knock: Moment,
     /// The present session's wrapper has said so.
     entered: Option<(Kind, Moment)>,
     ever_entered: bool,
@@ -76,8 +81,7 @@ pub struct Connection {
     said: Option<(String, Moment)>,
     /// The size is to be told again, so that the program draws its screen anew.
     redraw: Option<Moment>,
-    /// Output held back behind the echo of what was typed for the user.
-    echo: Option<(Moment, Vec<u8>)>,
+    prelude: Option<Prelude>,
 }
 
 /// When the line was lost, and with it perhaps the session.
@@ -86,6 +90,14 @@ struct Lost {
     /// The last that was heard.
     since: Moment,
     noticed: Moment,
+}
+
+/// Output that is held back until the wrapper says that the user's program begins.
+struct Prelude {
+    until: Moment,
+    bytes: Vec<u8>,
+    /// It is the echo of what was typed for the user, and of no interest.
+    is_echo: bool,
 }
 
 /// Whether the agent takes what is typed.
@@ -118,6 +130,7 @@ impl Connection {
             lost: None,
             reason: Reason::Line(None),
             ever_up: false,
+            next_knock: now,
             entered: None,
             ever_entered: false,
             status: None,
@@ -126,7 +139,7 @@ impl Connection {
             heard: Heard { count: 0, at: now, suspect: false },
             said: None,
             redraw: None,
-            echo: None,
+            prelude: None,
             config,
         };
         this.start_anew(now);
@@ -249,10 +262,25 @@ impl Connection {
         self.hurry(now, patience.clamp(Duration::from_millis(150), PROBE_DEADLINE));
     }
 
+    /// Somebody accepts a connection where the last line led to. Unlike [`Connection::network_changed`] this does not make
+    /// the next pauses shorter: it may be all that answers.
+    pub fn network_answers(&mut self, now: Moment) {
+        let tries = self.tries;
+        self.hurry(now, PROBE_DEADLINE);
+        self.tries = tries;
+        let lasts = self.lost.map_or(Duration::ZERO, |lost| now.since(lost.noticed));
+        self.next_knock = now + (lasts / 10).max(KNOCK_AGAIN);
+    }
+
+    /// Whether there has been a line.
+    pub const fn ever_up(&self) -> bool {
+        self.ever_up
+    }
+
     /// Whether it would help to learn that the network answers.
-    pub fn wants_network(&self) -> bool {
+    pub fn wants_network(&self, now: Moment) -> bool {
         let waits = matches!(self.stage, Stage::Waiting(..) | Stage::Acting(..));
-        waits && self.lost.is_some() && matches!(self.reason, Reason::Line(Some(_)))
+        waits && self.next_knock <= now && self.lost.is_some() && matches!(self.reason, Reason::Line(Some(_)))
     }
 
     /// Something for the user to read once.
@@ -269,6 +297,7 @@ impl Connection {
             self.said = None;
             self.ask_redraw(now);
         }
+        self.release_prelude(now);
         match &self.stage {
             Stage::Waiting(until, action) if *until <= now => {
                 let action = action.clone();
@@ -277,7 +306,6 @@ impl Connection {
             Stage::Up(since) => {
                 let since = *since;
                 self.go_on_redrawing(now);
-                self.release_echo(now);
                 self.watch_agent(now, since);
             }
             Stage::Acting(..) | Stage::Waiting(..) | Stage::Over => {}
@@ -298,8 +326,8 @@ impl Connection {
             shown.max(lost.since + Duration::from_secs(ticks))
         });
         let said = self.said.as_ref().map(|(_, until)| *until);
-        let echo = self.echo.as_ref().map(|(until, _)| *until);
-        [session, stage, notice, said, self.redraw, echo].into_iter().flatten().min()
+        let prelude = self.prelude.as_ref().map(|prelude| prelude.until);
+        [session, stage, notice, said, self.redraw, prelude].into_iter().flatten().min()
     }
 
     /// The next thing for the websocket, in order; `None` while there is no line.
@@ -398,8 +426,11 @@ impl Connection {
         let mut session = Session::new(config, now);
         if let Some(typed) = &way.typed {
             session.write(now, typed);
-            self.echo = Some((now + ECHO.0, Vec::new()));
         }
+        let is_echo = self.config.lasting && way.typed.is_some();
+        let until = now + PRELUDE.0;
+        self.prelude =
+            (is_echo || self.ever_entered).then_some(Prelude { until, bytes: Vec::new(), is_echo });
         // What was typed ahead of the first session; later ones get nothing from before.
         let early = std::mem::take(&mut self.early);
         session.write(now, &early);
@@ -535,7 +566,7 @@ impl Connection {
         self.dropped += self.session.as_ref().map_or(0, Session::untaken_input);
         self.drops_keys = true;
         self.redraw = None;
-        self.echo = None;
+        self.prelude = None;
         let next = match &self.way {
             Some(way) if linger => Action::Terminate { session_id: way.session_id.clone() },
             // It gets its number when it is asked for.
@@ -657,26 +688,26 @@ impl Connection {
                 Piece::Bytes(_) if self.status.is_some() => {}
                 Piece::Bytes(bytes) => self.show(now, bytes),
                 Piece::Mark(Mark::In(kind)) => self.enter(now, kind),
+                // It was put out, and did not leave: what is to come is the end of a session, not of the program.
+                Piece::Mark(Mark::Out(_)) if self.screen.lost_its_server() => {}
                 Piece::Mark(Mark::Out(status)) => self.status = Some(status),
             }
         }
     }
 
     fn show(&mut self, now: Moment, bytes: Vec<u8>) {
-        if let Some((until, held)) = &mut self.echo {
-            held.extend(bytes);
-            if held.len() >= ECHO.1 {
-                *until = now;
+        if let Some(prelude) = &mut self.prelude {
+            prelude.bytes.extend(bytes);
+            if prelude.bytes.len() >= PRELUDE.1 {
+                prelude.until = now;
             }
-            return self.release_echo(now);
+            return self.release_prelude(now);
         }
         self.arrived(now);
         self.events.push_back(Event::Output { stream: Stream::Out, bytes });
     }
 
     fn enter(&mut self, now: Moment, kind: Kind) {
-        // What came before was the echo of our own typing.
-        self.echo = None;
         self.entered = Some((kind, now));
         if self.ever_entered {
             self.screen.reset();
@@ -684,6 +715,11 @@ impl Connection {
         }
         self.ever_entered = true;
         self.arrived(now);
+        if let Some(Prelude { bytes, is_echo: false, .. }) = self.prelude.take()
+            && !bytes.is_empty()
+        {
+            self.events.push_back(Event::Output { stream: Stream::Out, bytes });
+        }
     }
 
     /// A new session shows something: from here on what is typed is meant for it.
@@ -698,16 +734,16 @@ impl Connection {
         }
     }
 
-    fn release_echo(&mut self, now: Moment) {
-        if let Some((_, bytes)) = self.echo.take_if(|(until, _)| *until <= now)
-            && !bytes.is_empty()
+    fn release_prelude(&mut self, now: Moment) {
+        if let Some(prelude) = self.prelude.take_if(|prelude| prelude.until <= now)
+            && !prelude.bytes.is_empty()
         {
-            self.show(now, bytes);
+            self.show(now, prelude.bytes);
         }
     }
 
     fn give_out_held(&mut self) {
-        let mut bytes = self.echo.take().map(|(_, bytes)| bytes).unwrap_or_default();
+        let mut bytes = self.prelude.take().map(|prelude| prelude.bytes).unwrap_or_default();
         bytes.extend(self.screen.release());
         if !bytes.is_empty() && self.status.is_none() {
             self.events.push_back(Event::Output { stream: Stream::Out, bytes });

@@ -62,7 +62,17 @@ pub(super) struct Screen {
     torn: bool,
     alternate: bool,
     title: Option<String>,
+    /// The end of what was given out.
+    last: Vec<u8>,
 }
+
+/// What a zellij client says before it ends with status 0, as if its user had left, when its terminal was not read for so
+/// long that the server gave it up; and with status 1 when the server itself is gone, as it is when the machine goes down.
+/// Source: zellij 0.45.1, `zellij-utils/src/ipc.rs` (`ExitReason`), `zellij-client/src/lib.rs`
+const GIVEN_UP: [&[u8]; 2] =
+    [b"lost connection to the zellij server", b"Lost connection to the Zellij server"];
+/// How much of the end is kept to find that in.
+const END: usize = 1024;
 
 impl Screen {
     /// Another session writes to it, whose marks carry `nonce`. What the last one left stays until it is reset.
@@ -71,6 +81,7 @@ impl Screen {
         self.state = State::Ground;
         self.held.clear();
         self.torn = false;
+        self.last.clear();
     }
 
     /// All that programs switched on is switched off.
@@ -89,6 +100,11 @@ impl Screen {
         self.alternate
     }
 
+    /// Whether the zellij client that just ended did so because it had lost its server.
+    pub(super) fn lost_its_server(&self) -> bool {
+        GIVEN_UP.iter().any(|text| self.last.windows(text.len()).any(|part| part == *text))
+    }
+
     /// The title that a program gave the window last.
     pub(super) fn title(&self) -> Option<&str> {
         self.title.as_deref()
@@ -96,6 +112,19 @@ impl Screen {
 
     /// Takes what the machine wrote next.
     pub(super) fn pass(&mut self, bytes: Vec<u8>, mut to: impl FnMut(Piece)) {
+        let mut last = std::mem::take(&mut self.last);
+        self.split(bytes, |piece| {
+            if let Piece::Bytes(bytes) = &piece {
+                last.extend(&bytes[bytes.len().saturating_sub(END)..]);
+                let surplus = last.len().saturating_sub(END);
+                last.drain(..surplus);
+            }
+            to(piece);
+        });
+        self.last = last;
+    }
+
+    fn split(&mut self, bytes: Vec<u8>, mut to: impl FnMut(Piece)) {
         if self.state == State::Ground && !bytes.contains(&ESC) {
             return to(Piece::Bytes(bytes));
         }

@@ -662,8 +662,7 @@ impl Sim {
         let text = String::from_utf8(self.shown.clone()).map_err(|error| error.to_string())?;
         let mut last = None;
         for (place, part) in text.split('|').enumerate() {
-            let part = part.trim_end_matches("noise");
-            let part = if place == 0 { part.strip_prefix("noise").unwrap_or(part) } else { part };
+            let part = part.strip_prefix("noise").unwrap_or(part).trim_end_matches("noise");
             let mut expected = None;
             for token in part.split_terminator(';') {
                 let (index, number) = token.split_once(':').ok_or(format!("shown {token:?}"))?;

@@ -12,9 +12,10 @@ use aws_sdk_ec2::config::retry::RetryPartition;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::sdk_config::TimeSource;
 use holdfast_core::machine::{Desired, Instance, Owner};
-use holdfast_core::names::Region;
+use holdfast_core::names::{ProfileName, Region};
 use tokio::time::Instant;
 
+use super::credentials::Kept;
 use super::error::{garbled, sts};
 use crate::problem::CallError;
 
@@ -47,7 +48,11 @@ pub struct Aws {
     /// Whether an earlier look met an instance of ours. It saves calls, and decides nothing.
     pub(super) met_instance: AtomicBool,
     sts: aws_sdk_sts::Client,
+    /// For the calls that keep a session alive.
+    pub(super) line: Mutex<aws_sdk_ssm::Client>,
     config: SdkConfig,
+    profile: Option<ProfileName>,
+    options: Options,
     region: Region,
     owner: Mutex<Option<Owner>>,
     spent: Mutex<Vec<Instance>>,
@@ -67,6 +72,15 @@ impl Aws {
     /// `us-east-1` (`cn-north-1`, `us-gov-west-1` …), whatever the region. With an endpoint of one's own there are no
     /// such rules, and calls are signed for the region of the settings.
     pub async fn connect(desired: &Desired, options: Options) -> Self {
+        Self::open(desired.region.clone(), desired.profile.clone(), options).await
+    }
+
+    /// The same, read anew: there may be other credentials by now.
+    pub async fn renew(&self) -> Self {
+        Self::open(self.region.clone(), self.profile.clone(), self.options.clone()).await
+    }
+
+    async fn open(region: Region, profile: Option<ProfileName>, options: Options) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
             .operation_attempt_timeout(ATTEMPT)
@@ -74,25 +88,32 @@ impl Aws {
             .build();
         // A version by name: a newer SDK does not change how we behave before somebody has read what it changes.
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(aws_config::Region::new(desired.region.to_string()))
+            .region(aws_config::Region::new(region.to_string()))
             .retry_config(RetryConfig::adaptive())
             .timeout_config(timeouts);
         if let Ok(name) = AppName::new(concat!("holdfast-", env!("CARGO_PKG_VERSION"))) {
             loader = loader.app_name(name);
         }
-        if let Some(profile) = &desired.profile {
+        if let Some(profile) = &profile {
             loader = loader.profile_name(profile.as_str());
         }
-        if let Some(endpoint) = options.endpoint {
+        if let Some(endpoint) = options.endpoint.clone() {
             loader = loader.endpoint_url(endpoint);
         }
-        if let Some(credentials) = options.credentials {
+        if let Some(credentials) = options.credentials.clone() {
             loader = loader.credentials_provider(credentials);
         }
-        if let Some(client) = options.http_client {
+        if let Some(client) = options.http_client.clone() {
             loader = loader.http_client(client).time_source(TokioTime::default());
         }
         let config = loader.load().await;
+        let config = match config.credentials_provider() {
+            Some(provider) => {
+                let kept = SharedCredentialsProvider::new(Kept::new(provider));
+                config.into_builder().credentials_provider(kept).build()
+            }
+            None => config,
+        };
         // By default all clients of a service in a process slow down together, of whichever account.
         let apart = |service: &'static str| RetryPartition::custom(service).build();
         let ec2 = aws_sdk_ec2::config::Builder::from(&config).retry_partition(apart("ec2")).build();
@@ -104,9 +125,12 @@ impl Aws {
             iam: aws_sdk_iam::Client::from_conf(iam),
             ssm: aws_sdk_ssm::Client::from_conf(ssm),
             sts: aws_sdk_sts::Client::from_conf(sts),
-            maker: options.maker,
+            line: Mutex::new(line(&config)),
+            maker: options.maker.clone(),
             met_instance: AtomicBool::new(false),
-            region: desired.region.clone(),
+            region,
+            profile,
+            options,
             owner: Mutex::new(None),
             spent: Mutex::new(Vec::new()),
             mismatch: Mutex::new(None),
@@ -117,6 +141,17 @@ impl Aws {
     /// The client for SSM.
     pub fn ssm(&self) -> &aws_sdk_ssm::Client {
         &self.ssm
+    }
+
+    /// The client for the calls that keep a session alive.
+    pub(super) fn line(&self) -> aws_sdk_ssm::Client {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets the connections to AWS: after an outage nobody can tell which of them are still alive, and a call on a dead
+    /// one waits in vain.
+    pub fn drop_connections(&self) {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line(&self.config);
     }
 
     /// A client for KMS, which few sessions need.
@@ -179,6 +214,12 @@ impl Aws {
             }
         }
     }
+}
+
+/// Without the SDK's retries: whoever keeps a session alive decides when to try again.
+fn line(config: &SdkConfig) -> aws_sdk_ssm::Client {
+    let config = aws_sdk_ssm::config::Builder::from(config).retry_config(RetryConfig::disabled());
+    aws_sdk_ssm::Client::from_conf(config.build())
 }
 
 /// The adaptive retries measure the time between calls; what they measure must be what passes while they wait.

@@ -10,6 +10,7 @@ use crate::problem::Problem;
 use crate::world::{Done, Failure, World};
 
 mod clients;
+mod credentials;
 mod error;
 mod image;
 mod observe;

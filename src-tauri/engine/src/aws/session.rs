@@ -3,20 +3,23 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::ProvideCredentials;
+use aws_sdk_kms::error::DisplayErrorContext;
 use aws_sdk_kms::primitives::Blob;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use holdfast_core::connection::Way;
 use holdfast_core::names::InstanceId;
 use holdfast_core::session::DataKey;
 use holdfast_core::session::wire::MAX_FRAME;
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Error as SocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::{Aws, call_error};
-use crate::problem::{CallError, CallErrorKind, Problem};
+use crate::problem::{CallError, CallErrorKind};
 
 /// A websocket to the gateway of SSM.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -46,30 +49,19 @@ impl Document {
     }
 }
 
-/// How to reach a session.
-#[derive(Clone)]
-pub struct Line {
-    /// The session.
-    pub session_id: String,
-    /// Where its websocket is, used exactly as AWS gave it.
-    pub url: String,
-    /// What opens it.
-    pub token: String,
-}
-
-impl std::fmt::Debug for Line {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Line").field("session_id", &self.session_id).finish_non_exhaustive()
-    }
-}
-
 impl Aws {
-    /// Opens a session.
+    /// Opens a session; the first one of a command with the SDK's own retries.
     ///
     /// # Errors
     /// AWS's refusal: `TargetNotConnected`, `AccessDeniedException`, …
-    pub async fn start_session(&self, target: &InstanceId, document: &Document) -> Result<Line, CallError> {
-        let mut call = self.ssm().start_session().target(target.as_str()).reason("holdfast");
+    pub async fn start_session(
+        &self,
+        target: &InstanceId,
+        document: &Document,
+        is_first: bool,
+    ) -> Result<Way, CallError> {
+        let client = if is_first { self.ssm().clone() } else { self.line() };
+        let mut call = client.start_session().target(target.as_str()).reason("holdfast");
         call = call.set_document_name(document.name().map(ToOwned::to_owned));
         match document {
             Document::Shell => {}
@@ -81,15 +73,15 @@ impl Aws {
             }
         }
         let answer = call.send().await.map_err(|error| call_error("ssm", "StartSession", &error))?;
-        line("StartSession", answer.session_id, answer.stream_url, answer.token_value)
+        way("StartSession", answer.session_id, answer.stream_url, answer.token_value)
     }
 
-    /// Asks for a new line to a session that goes on; `None` when it is over.
+    /// Asks for a new way to a session that goes on; `None` when it is over.
     ///
     /// # Errors
     /// AWS's refusal, and no network.
-    pub async fn resume_session(&self, session_id: &str) -> Result<Option<Line>, CallError> {
-        let answer = match self.ssm().resume_session().session_id(session_id).send().await {
+    pub async fn resume_session(&self, session_id: &str) -> Result<Option<Way>, CallError> {
+        let answer = match self.line().resume_session().session_id(session_id).send().await {
             Ok(answer) => answer,
             Err(error) => {
                 let error = call_error("ssm", "ResumeSession", &error);
@@ -100,16 +92,29 @@ impl Aws {
             return Ok(None);
         }
         let id = answer.session_id.or_else(|| Some(session_id.to_owned()));
-        line("ResumeSession", id, answer.stream_url, answer.token_value).map(Some)
+        way("ResumeSession", id, answer.stream_url, answer.token_value).map(Some)
     }
 
-    /// Ends a session.
+    /// Ends a session, if it is still there.
     ///
     /// # Errors
     /// AWS's refusal, and no network.
     pub async fn terminate_session(&self, session_id: &str) -> Result<(), CallError> {
-        let call = self.ssm().terminate_session().session_id(session_id).send().await;
-        call.map(|_| ()).map_err(|error| call_error("ssm", "TerminateSession", &error))
+        let call = self.line().terminate_session().session_id(session_id).send().await;
+        match call.map_err(|error| call_error("ssm", "TerminateSession", &error)) {
+            Err(error) if error.code() != "DoesNotExistException" => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Makes sure that there are credentials, which may take as long as it takes: a program may have to run for them.
+    ///
+    /// # Errors
+    /// There are none.
+    pub async fn sign_in(&self) -> Result<(), CallError> {
+        let provider = self.credentials().ok_or_else(|| no_credentials("there is no provider".to_owned()))?;
+        let credentials = provider.provide_credentials().await;
+        credentials.map(|_| ()).map_err(|error| no_credentials(DisplayErrorContext(error).to_string()))
     }
 
     /// A data key for a session that the account wants encrypted.
@@ -141,7 +146,7 @@ impl Aws {
     ///
     /// # Errors
     /// No network, no credentials, or a gateway that refuses.
-    pub async fn dial(&self, url: &str) -> Result<Socket, Problem> {
+    pub async fn dial(&self, url: &str) -> Result<Socket, CallError> {
         let mut request = url.into_client_request().map_err(|error| unreachable(&error))?;
         if !is_signed(url) {
             self.sign(url, &mut request).await?;
@@ -153,23 +158,21 @@ impl Aws {
             .max_message_size(Some(MAX_FRAME));
         match tokio::time::timeout(DIAL, connect_async_with_config(request, Some(config), true)).await {
             Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(SocketError::Http(answer))) => {
+                let code = format!("Http{}", answer.status().as_u16());
+                let message = answer.status().canonical_reason().unwrap_or_default().to_owned();
+                Err(dial_error(CallErrorKind::Service { code, message }))
+            }
             Ok(Err(error)) => Err(unreachable(&error)),
-            Err(_) => Err(Problem::new("timeout", "The session's gateway did not answer in time")),
+            Err(_) => Err(dial_error(CallErrorKind::Timeout)),
         }
     }
 
-    async fn sign(&self, url: &str, request: &mut Request) -> Result<(), Problem> {
-        let missing = |why: String| {
-            let kind = CallErrorKind::Credentials(why);
-            Problem::from(CallError {
-                service: "ssmmessages",
-                operation: "OpenDataChannel",
-                kind,
-                request_id: None,
-            })
-        };
-        let provider = self.credentials().ok_or_else(|| missing("there is no provider".to_owned()))?;
-        let credentials = provider.provide_credentials().await.map_err(|error| missing(error.to_string()))?;
+    async fn sign(&self, url: &str, request: &mut Request) -> Result<(), CallError> {
+        let provider = self.credentials().ok_or_else(|| no_credentials("there is no provider".to_owned()))?;
+        let credentials = provider.provide_credentials().await;
+        let credentials =
+            credentials.map_err(|error| no_credentials(DisplayErrorContext(error).to_string()))?;
         let identity = credentials.into();
         let params = v4::SigningParams::builder()
             .identity(&identity)
@@ -194,16 +197,20 @@ fn is_signed(url: &str) -> bool {
     url.split_once('?').is_some_and(|(_, query)| query.split('&').any(|pair| pair.starts_with("X-Amz-")))
 }
 
-fn line(
+fn no_credentials(why: String) -> CallError {
+    dial_error(CallErrorKind::Credentials(why))
+}
+
+fn way(
     operation: &'static str,
     session_id: Option<String>,
     url: Option<String>,
     token: Option<String>,
-) -> Result<Line, CallError> {
+) -> Result<Way, CallError> {
     match (session_id, url, token) {
-        (Some(session_id), Some(url), Some(token)) => Ok(Line { session_id, url, token }),
+        (Some(session_id), Some(url), Some(token)) => Ok(Way { session_id, url, token, typed: None }),
         (None, _, _) | (_, None, _) | (_, _, None) => {
-            Err(garbled("ssm", operation, "a part of the line is missing"))
+            Err(garbled("ssm", operation, "a part of the way is missing"))
         }
     }
 }
@@ -212,8 +219,10 @@ fn garbled(service: &'static str, operation: &'static str, why: &str) -> CallErr
     CallError { service, operation, kind: CallErrorKind::Garbled(why.to_owned()), request_id: None }
 }
 
-fn unreachable(error: &dyn std::error::Error) -> Problem {
-    Problem::new("unreachable", "The session's gateway cannot be reached")
-        .because(error.to_string())
-        .hint("check the network, then connect again")
+fn unreachable(error: &dyn std::error::Error) -> CallError {
+    dial_error(CallErrorKind::Unreachable(error.to_string()))
+}
+
+fn dial_error(kind: CallErrorKind) -> CallError {
+    CallError { service: "ssmmessages", operation: "OpenDataChannel", kind, request_id: None }
 }

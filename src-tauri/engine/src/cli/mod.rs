@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use holdfast_core::machine::Desired;
-use holdfast_core::names::{MachineName, UserName};
+use holdfast_core::names::{MachineName, SessionName, UserName};
 use holdfast_core::settings::Settings;
 
 use crate::aws::{Aws, Options};
@@ -16,7 +16,6 @@ use crate::sandbox as local;
 use crate::store::{self, Store};
 
 mod ask;
-mod keyboard;
 mod machine;
 mod out;
 mod plan;
@@ -306,7 +305,9 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Adopt(yes) => machine::adopt(&Context::open(global).await?, yes.yes).await,
         Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,
         Command::Status { json, watch } => status::run(&Context::open(global).await?, json, watch).await,
-        Command::Connect { .. } => session::connect(&Context::open(global).await?, interrupts).await,
+        Command::Connect { .. } => {
+            session::connect(&Context::open(global).await?, SessionName::default(), interrupts).await
+        }
         Command::Open { json } => {
             let opened =
                 open(&store(global)?, window_arguments(global.machine.as_ref(), global.sandbox)).await;

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use holdfast_core::names::InstanceId;
+use holdfast_core::names::{InstanceId, SessionName};
 use holdfast_core::plan::Goal;
 use holdfast_core::script::{self, Between, NotQuotable};
 use holdfast_core::session::Stream;
@@ -15,13 +15,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::ask::confirm;
-use super::keyboard::hand_on;
 use super::machine::reach;
 use super::out;
 use super::progress::Asking;
 use super::{Context, INTERRUPTED, Interrupts, SIGNALLED};
 use crate::aws::session::Document;
-use crate::connect::{End, Ends, Input, connect as carry, write_out};
+use crate::connect::{End, Ends, Input, Program, connect as carry, write_out};
 use crate::problem::{Exit, Problem};
 use crate::terminal::{self, Asked, Raw};
 use crate::world::World;
@@ -33,65 +32,40 @@ const PARTING: Duration = Duration::from_secs(3);
 /// The exit code of a command whose output nobody reads any more, as shells give it for SIGPIPE.
 const UNREAD: u8 = 141;
 
-pub(super) async fn connect(context: &Context, interrupts: &Interrupts) -> Result<u8, Problem> {
+pub(super) async fn connect(
+    context: &Context,
+    name: SessionName,
+    interrupts: &Interrupts,
+) -> Result<u8, Problem> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(terminal::none());
     }
     let instance = reachable(context).await?;
-    let enter = script::enter(&context.desired.user);
     let mut asked = Asked::listen()?;
     interrupts.take_over();
     let raw = Raw::enter()?;
-    let (to_session, mut keys) = mpsc::channel(WAITING);
+    let (to_session, input) = mpsc::channel(WAITING);
     let keyboard = to_session.clone();
     std::thread::spawn(move || terminal::read_keys(&keyboard));
-    tokio::spawn(terminal::watch_size(to_session));
-
-    let document = Document::Interactive(enter.clone());
-    let mut end = on_terminal(context, &instance, &document, None, &mut keys, &mut asked).await;
-    if end.as_ref().is_err_and(is_denied) {
-        let typed = script::typed(&enter).map_err(not_quotable)?;
-        end = on_terminal(context, &instance, &Document::Shell, Some(typed), &mut keys, &mut asked).await;
-    }
-    drop(raw);
-    let (end, code) = end?;
-    match end {
-        End::Exited(code) => Ok(code.map_or(0, exit_code)),
-        End::Left => Ok(code),
-        End::Closed(why) => Err(Problem::session_closed(why)),
-    }
-}
-
-/// Carries a session on the terminal to its end. With the end comes the exit code where the user's side left.
-async fn on_terminal(
-    context: &Context,
-    instance: &InstanceId,
-    document: &Document,
-    typed: Option<String>,
-    keys: &mut mpsc::Receiver<Input>,
-    asked: &mut Asked,
-) -> Result<(End, u8), Problem> {
-    // Room for one piece, so that it shows whether the session takes what is typed.
-    let (input, from_user) = mpsc::channel(1);
+    tokio::spawn(terminal::watch_size(to_session.clone()));
     let (to_user, output) = mpsc::channel(WAITING);
-    if let Some(typed) = typed {
-        // The channel has just been made, so there is room.
-        let _ = input.try_send(Input::Bytes(typed.into_bytes()));
-    }
     let writer = tokio::task::spawn_blocking(move || write_out(output));
-    let ends = Ends { input: from_user, output: to_user };
-    let size = Some(terminal::columns_and_rows());
+
+    let ends = Ends { input, output: to_user, terminal: Some(terminal::columns_and_rows()) };
     let code = Cell::new(0);
     let left = async {
-        code.set(tokio::select! {
-            () = hand_on(keys, &input) => INTERRUPTED,
-            signal = asked.come() => SIGNALLED + signal,
-        });
-        leave(&input).await;
+        code.set(SIGNALLED + asked.come().await);
+        leave(&to_session).await;
     };
-    let end = until(carry(&context.aws, instance, document, size, ends), left).await?;
+    let program = Program::Attach(name);
+    let end = until(carry(&context.aws, &context.desired, &instance, program, ends), left).await?;
     flushed(&end, writer).await;
-    Ok((end, code.get()))
+    drop(raw);
+    match end {
+        End::Exited(code) => Ok(code.map_or(0, exit_code)),
+        End::Left => Ok(code.get()),
+        End::Closed(why) => Err(Problem::session_closed(why)),
+    }
 }
 
 /// Carries a session until it ends, or until `left` does.
@@ -155,13 +129,8 @@ async fn run(
 ) -> Result<(End, u8), Problem> {
     let (input, from_user) = mpsc::channel(WAITING);
     let (to_user, mut output) = mpsc::channel::<(Stream, Vec<u8>)>(WAITING);
-    let mut size = None;
-    let mut cut = None;
-    if let Some((typed, between)) = between {
-        let _ = input.try_send(Input::Bytes(typed.into_bytes()));
-        size = Some((300, 100));
-        cut = Some(between);
-    }
+    let (typed, mut cut) = between.unzip();
+    let program = Program::Once { document: document.clone(), typed: typed.map(String::into_bytes) };
     let (to_writer, written) = mpsc::channel(WAITING);
     let writer = tokio::task::spawn_blocking(move || write_out(written));
     let sorter = tokio::spawn(async move {
@@ -176,7 +145,7 @@ async fn run(
         }
         cut.and_then(|between| between.status())
     });
-    let ends = Ends { input: from_user, output: to_user };
+    let ends = Ends { input: from_user, output: to_user, terminal: None };
     // Nobody but the reader of the output leaves without another code.
     let code = Cell::new(UNREAD);
     let left = async {
@@ -186,7 +155,7 @@ async fn run(
         });
         leave(&input).await;
     };
-    let end = until(carry(&context.aws, instance, document, size, ends), left).await?;
+    let end = until(carry(&context.aws, &context.desired, instance, program, ends), left).await?;
     let status = if end == End::Left { None } else { sorter.await.ok().flatten() };
     flushed(&end, writer).await;
     let end = match end {

@@ -153,8 +153,10 @@ fn resume(ctx: &mut Ctx<'_>, json: Json<'_>) -> Result<Value, Fail> {
     if !ctx.here().sessions.contains_key(id) {
         return Err(Fail::new("DoesNotExistException", format!("Session {id} does not exist.")));
     }
+    let token = ctx.backend.resume(id);
+    // The address changes with each resume, too.
     let stream = ctx.backend.stream_url(id);
-    Ok(match ctx.backend.resume(id) {
+    Ok(match token {
         Some(token) => json!({ "SessionId": id, "StreamUrl": stream, "TokenValue": token }),
         None => json!({ "SessionId": id, "StreamUrl": stream, "TokenValue": null }),
     })

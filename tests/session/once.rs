@@ -1,131 +1,15 @@
-//! Sessions over real websockets into a real process, and what is said when there can be none.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! Sessions that run once, over real websockets into a real process, and what is said when there can be none.
 
 use holdfast::aws::session::Document;
-use holdfast::connect::{End, Ends, Input, connect};
-use holdfast::problem::Problem;
-use holdfast_core::names::InstanceId;
+use holdfast::connect::{End, Ends, Input, Program, connect};
+use holdfast_core::names::SessionName;
 use holdfast_core::plan::Goal;
 use holdfast_core::script::{self, Between};
-use holdfast_core::session::Stream;
-use holdfast_sandbox::gateway::{Gateway, WireFault};
-use holdfast_sandbox::guest::Guests;
-use holdfast_sandbox::{ACCESS_KEY, Call, Key, Options, Pace, Principal, Sandbox};
-use holdfast_tests::Laptop;
+use holdfast_sandbox::gateway::WireFault;
+use holdfast_sandbox::{Key, Sandbox};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-use crate::{ACCOUNT, changing, laptop};
-
-const SOON: Duration = Duration::from_secs(60);
-
-/// A machine that is on and can be reached, and its gateway.
-struct Rig {
-    sandbox: Sandbox,
-    gateway: Arc<Gateway>,
-    ada: Laptop,
-    machine: InstanceId,
-    _folder: tempfile::TempDir,
-}
-
-/// A session that has ended.
-struct Over {
-    end: Result<End, Problem>,
-    out: Vec<u8>,
-    err: Vec<u8>,
-}
-
-impl Over {
-    fn out(&self) -> String {
-        String::from_utf8_lossy(&self.out).into_owned()
-    }
-
-    fn problem(self) -> Problem {
-        self.end.expect_err("a problem")
-    }
-}
-
-impl Rig {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder for tests");
-        let gateway = Arc::new(Gateway::new(Arc::new(Guests::new(folder.path()))));
-        let sandbox = Sandbox::new(Options { backend: Arc::clone(&gateway) as _, ..Options::default() });
-        sandbox.set(|conditions| conditions.pace = Pace::instant());
-        let ada = laptop(&sandbox, ACCESS_KEY, "").await;
-        let report = ada.reach(Goal::Reachable).await.expect("a machine that can be reached");
-        let machine = report.observed.winners(&ada.desired).instance.expect("a machine").id.clone();
-        Self { sandbox, gateway, ada, machine, _folder: folder }
-    }
-
-    fn deny(&self, action: &str) {
-        let caller = Principal::user(ACCOUNT, "sandbox", ACCESS_KEY).denying(action);
-        self.sandbox.set(|conditions| conditions.principals = vec![caller]);
-    }
-
-    fn command(&self, command: &str) -> Document {
-        let script = script::run(&self.ada.desired.user, &[command.to_owned()]).expect("a script");
-        Document::Command(script::without_shell(&script).expect("a command"))
-    }
-
-    /// Runs a session to its end: types `typed`, and does `meanwhile` when the output has come to `until`.
-    async fn session(
-        &self,
-        document: &Document,
-        typed: &str,
-        until: &str,
-        meanwhile: impl AsyncFnOnce(),
-    ) -> Over {
-        let (input, from_user) = mpsc::channel(64);
-        let (to_user, mut output) = mpsc::channel(64);
-        if !typed.is_empty() {
-            input.send(Input::Bytes(typed.as_bytes().to_vec())).await.expect("room for input");
-        }
-        let ends = Ends { input: from_user, output: to_user };
-        let collect = async {
-            let (mut out, mut err, mut meanwhile) = (Vec::new(), Vec::new(), Some(meanwhile));
-            while let Some((stream, bytes)) = output.recv().await {
-                match stream {
-                    Stream::Out => out.extend(bytes),
-                    Stream::Err => err.extend(bytes),
-                }
-                if !until.is_empty()
-                    && String::from_utf8_lossy(&out).contains(until)
-                    && let Some(meanwhile) = meanwhile.take()
-                {
-                    meanwhile().await;
-                }
-            }
-            (out, err)
-        };
-        let size = matches!(document, Document::Shell | Document::Interactive(_)).then_some((300, 100));
-        let session = connect(&self.ada.aws, &self.machine, document, size, ends);
-        let both = async { tokio::join!(session, collect) };
-        let (end, (out, err)) = timeout(SOON, both).await.expect("the session ends");
-        drop(input);
-        Over { end, out, err }
-    }
-
-    async fn run(&self, document: &Document) -> Over {
-        self.session(document, "", "", async || {}).await
-    }
-
-    /// No session goes on without anybody.
-    async fn assert_quiet(&self, case: &str) {
-        let quiet = async {
-            while !self.gateway.sessions().is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let quiet = timeout(Duration::from_secs(10), quiet).await;
-        assert!(quiet.is_ok(), "{case}: {:?}", self.gateway.sessions());
-    }
-
-    fn called(&self, operation: &str) -> Vec<Call> {
-        self.sandbox.calls().into_iter().filter(|call| call.operation == operation).collect()
-    }
-}
+use crate::rig::{Rig, changing};
 
 #[tokio::test]
 async fn a_command_has_output_errors_and_an_exit_code() {
@@ -190,13 +74,6 @@ async fn where_commands_are_denied_they_are_typed() {
     let out = String::from_utf8_lossy(&between.feed(&over.out)).into_owned();
     let expected: String = (1..=2000).map(|number| format!("{number}\n")).collect();
     assert_eq!((out, between.status()), (format!("out\n{expected}"), Some(7)));
-
-    // And as `connect` does.
-    let enter = script::typed(&script::enter(&rig.ada.desired.user)).expect("a command");
-    let typed = format!("{enter}echo $((6 * 7)) is here; exit\r");
-    let over = rig.session(&Document::Shell, &typed, "", async || {}).await;
-    over.end.as_ref().expect("an end");
-    assert!(over.out().contains("has no user ada") && over.out().contains("42 is here"), "{}", over.out());
 
     rig.deny("ssm:StartSession");
     let problem = rig.run(&Document::Shell).await.problem();
@@ -290,8 +167,9 @@ async fn whoever_leaves_ends_the_session() {
     let (input, from_user) = mpsc::channel(1);
     let (to_user, _output) = mpsc::channel(64);
     input.send(Input::Leave).await.expect("room for input");
-    let ends = Ends { input: from_user, output: to_user };
-    let end = connect(&rig.ada.aws, &rig.machine, &Document::Shell, Some((80, 25)), ends).await;
+    let ends = Ends { input: from_user, output: to_user, terminal: Some((80, 25)) };
+    let program = Program::Attach(SessionName::default());
+    let end = connect(&rig.ada.aws, &rig.ada.desired, &rig.machine, program, ends).await;
     assert_eq!(end.expect("an end"), End::Left);
     assert_eq!(rig.called("TerminateSession").len(), 1);
     rig.assert_quiet("a leave").await;
