@@ -632,6 +632,10 @@ impl Connection {
         pause * (750 + per_mille) / 1000
     }
 
+    fn lost_its_server(&self) -> bool {
+        matches!(self.entered, Some((Kind::Zellij, _))) && self.screen.lost_its_server()
+    }
+
     /// What the session holds for the screen, before it is put away.
     fn drain(&mut self, now: Moment) {
         while let Some(event) = self.session.as_mut().and_then(Session::poll_event) {
@@ -689,7 +693,7 @@ impl Connection {
                 Piece::Bytes(bytes) => self.show(now, bytes),
                 Piece::Mark(Mark::In(kind)) => self.enter(now, kind),
                 // It was put out, and did not leave: what is to come is the end of a session, not of the program.
-                Piece::Mark(Mark::Out(_)) if self.screen.lost_its_server() => {}
+                Piece::Mark(Mark::Out(_)) if self.lost_its_server() => {}
                 Piece::Mark(Mark::Out(status)) => self.status = Some(status),
             }
         }
