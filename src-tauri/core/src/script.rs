@@ -40,6 +40,35 @@ pub fn attach(user: &UserName, session: &SessionName, nonce: &str, terminal: &st
     format!("user={user} session={session} nonce={nonce} terminal={terminal} turn={turn}\n{script}")
 }
 
+/// Lists the user's zellij sessions: [`sessions::parse`](crate::sessions::parse) reads it. Ends with [`NO_ZELLIJ`] or
+/// [`NO_USER`] where there can be none.
+pub fn sessions(user: &UserName, nonce: &str) -> String {
+    format!("user={user} nonce={nonce}\n{}", compact(include_str!("script/sessions.sh")))
+}
+
+/// Ends a zellij session for good, whether anything runs in it or not. Ends with [`NO_ZELLIJ`], [`NO_USER`] or
+/// [`NO_SESSION`] where there is none.
+pub fn kill_session(user: &UserName, session: &SessionName) -> String {
+    format!("user={user} session={session}\n{}", compact(include_str!("script/kill.sh")))
+}
+
+/// The machine has no zellij.
+pub const NO_ZELLIJ: i32 = 3;
+/// The machine does not have the user yet.
+pub const NO_USER: i32 = 4;
+/// There is no such session.
+pub const NO_SESSION: i32 = 5;
+
+/// Takes a file on its terminal, as the machine's user, and puts it to `path` (from the home on) with this mode:
+/// [`Upload`](crate::upload::Upload) says what.
+///
+/// # Errors
+/// A NUL in the path.
+pub fn upload(user: &UserName, path: &str, mode: u32, nonce: &str) -> Result<String, NotQuotable> {
+    let script = compact(include_str!("script/upload.sh"));
+    Ok(format!("user={user} path={} mode={:o} nonce={nonce}\n{script}", quote(path)?, mode & 0o777))
+}
+
 /// A script without its comments and indentation: it travels in a parameter, or has to be typed.
 fn compact(script: &str) -> String {
     let lines = script.lines().map(str::trim_start);
@@ -243,11 +272,17 @@ mod tests {
     fn what_may_have_to_be_typed_fits_into_the_lines_of_a_terminal() {
         let name: SessionName = "a".repeat(32).parse().unwrap();
         let user: UserName = "a".repeat(31).parse().unwrap();
-        let script = attach(&user, &name, &"f".repeat(24), &"f".repeat(32), u32::MAX);
-        let check = Command::new("sh").args(["-n", "-c", &script]).status().unwrap();
-        assert!(check.success(), "{script}");
-        let typed = typed(&script).unwrap();
-        assert!(typed.lines().all(|line| line.len() < LONGEST_TYPED && !line.contains('\t')), "{typed}");
+        for script in [
+            attach(&user, &name, &"f".repeat(24), &"f".repeat(32), u32::MAX),
+            sessions(&user, &"f".repeat(32)),
+            kill_session(&user, &name),
+            upload(&user, "it's here", 0o600, &"f".repeat(32)).unwrap(),
+        ] {
+            let check = Command::new("sh").args(["-n", "-c", &script]).status().unwrap();
+            assert!(check.success(), "{script}");
+            let typed = typed(&script).unwrap();
+            assert!(typed.lines().all(|line| line.len() < LONGEST_TYPED && !line.contains('\t')), "{typed}");
+        }
     }
 
     #[test]

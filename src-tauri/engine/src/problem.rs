@@ -123,6 +123,11 @@ impl Problem {
         matches!(self.code, "no_credentials" | "expired" | "bad_credentials")
     }
 
+    /// Whether AWS forbids it.
+    pub fn is_denied(&self) -> bool {
+        self.code == "denied"
+    }
+
     /// With another way for the process to end.
     #[must_use]
     pub fn exit(mut self, exit: Exit) -> Self {

@@ -104,7 +104,7 @@ pub(super) async fn exec(
     interrupts.take_over();
     let mut asked = Asked::listen()?;
     let mut end = run(context, &instance, &document, None, &mut asked).await;
-    if end.as_ref().is_err_and(is_denied) {
+    if end.as_ref().is_err_and(Problem::is_denied) {
         end = typed_run(context, &instance, &script, &mut asked).await;
     }
     let (end, code) = end?;
@@ -174,7 +174,7 @@ async fn typed_run(
 ) -> Result<(End, u8), Problem> {
     let nonce = uuid::Uuid::new_v4().simple().to_string();
     let typed = script::typed_command(script, &nonce).map_err(not_quotable)?;
-    if typed.len() > script::LONGEST_TYPED {
+    if typed.lines().any(|line| line.len() > script::LONGEST_TYPED) {
         return Err(Problem::new("too_long", "The command is too long to be typed")
             .because("your AWS identity may not start AWS-StartNonInteractiveCommand, so it would have to be")
             .hint("put it into a file on the machine"));
@@ -194,7 +194,7 @@ async fn second_interrupt(input: &mpsc::Sender<Input>, code: &Cell<u8>) {
 }
 
 /// The instance, when a session can be opened on it. A machine that is off is started if the user agrees.
-async fn reachable(context: &Context) -> Result<InstanceId, Problem> {
+pub(super) async fn reachable(context: &Context) -> Result<InstanceId, Problem> {
     let desired = &context.desired;
     let mut observed = context.aws.observe(desired, Goal::Reachable).await?;
     let status = Status::of(desired, &observed);
@@ -225,10 +225,6 @@ async fn reachable(context: &Context) -> Result<InstanceId, Problem> {
     }
     let instance = observed.winners(desired).instance.map(|instance| instance.id.clone());
     instance.ok_or_else(|| Problem::no_machine(desired))
-}
-
-fn is_denied(problem: &Problem) -> bool {
-    problem.code == "denied"
 }
 
 fn not_quotable(error: NotQuotable) -> Problem {
