@@ -110,6 +110,22 @@ name!(
 );
 
 name!(
+    /// The name of a session on a machine: what goes on in it goes on without a window, and every window that is opened
+    /// on it shows the same.
+    SessionName,
+    "a session name: 1 to 32 letters, digits and -_., a letter or digit first",
+    |text| within(text, 1..=32, |b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+);
+
+impl Default for SessionName {
+    /// The session that is meant when nobody names one.
+    fn default() -> Self {
+        Self("main".to_owned())
+    }
+}
+
+name!(
     /// The user on the machine, also the first part of every resource's name.
     UserName,
     "a Linux user name: 1 to 31 small letters, digits, _ and -, a letter or _ first, not root",
@@ -270,6 +286,18 @@ mod tests {
         for bad in ["", "-a", "A", "a b", "a/b", "$(id)", "ä", "a\n"] {
             assert_eq!(ok(bad), (false, false), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn sessions() {
+        let longest = "a".repeat(32);
+        for good in ["main", "0", "Work.2", "a-b_c", &longest] {
+            assert!(good.parse::<SessionName>().is_ok(), "{good}");
+        }
+        for bad in ["", "-a", ".a", "_a", "a b", "a;b", "ä", "a\n", &(longest + "a")] {
+            assert!(bad.parse::<SessionName>().is_err(), "{bad:?}");
+        }
+        assert_eq!(SessionName::default().as_str().parse(), Ok(SessionName::default()));
     }
 
     #[test]

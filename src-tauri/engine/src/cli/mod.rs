@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use holdfast_core::machine::Desired;
-use holdfast_core::names::{MachineName, UserName};
+use holdfast_core::names::{MachineName, SessionName, UserName};
 use holdfast_core::settings::Settings;
 
 use crate::aws::{Aws, Options};
-use crate::open::{enter, open, window_arguments};
+use crate::open::enter;
 use crate::problem::{Exit, Problem};
 use crate::sandbox as local;
 use crate::store::{self, Store};
@@ -26,6 +26,7 @@ mod session;
 mod settings;
 mod status;
 mod when;
+mod window;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -104,12 +105,21 @@ enum Command {
     },
     /// Open a shell on the machine.
     Connect {
+        /// The session on the machine.
+        #[arg(default_value_t, value_name = "NAME")]
+        session: SessionName,
         /// Wait for Enter after a problem, since the window closes with this command.
         #[arg(long, hide = true)]
         hold: bool,
     },
     /// Open a terminal window with a shell on the machine.
+    #[command(
+        after_help = "The terminal is the desktop's own, or the one you choose:\n  holdfast settings set terminal kitty\n  holdfast settings set terminal '[\"foot\", \"--app-id\", \"work\", \"{}\"]'"
+    )]
     Open {
+        /// The session on the machine.
+        #[arg(default_value_t, value_name = "NAME")]
+        session: SessionName,
         /// Say a problem as JSON, for the app.
         #[arg(long, hide = true)]
         json: bool,
@@ -170,7 +180,7 @@ pub fn run() -> ExitCode {
         }
     };
     let parting = Parting::of(&cli.command);
-    let hold = matches!(cli.command, Command::Connect { hold: true });
+    let hold = matches!(cli.command, Command::Connect { hold: true, .. });
     let interrupts = Interrupts::default();
     let ended = runtime.block_on(async {
         tokio::select! {
@@ -306,18 +316,16 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Adopt(yes) => machine::adopt(&Context::open(global).await?, yes.yes).await,
         Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,
         Command::Status { json, watch } => status::run(&Context::open(global).await?, json, watch).await,
-        Command::Connect { .. } => session::connect(&Context::open(global).await?, interrupts).await,
-        Command::Open { json } => {
-            let opened =
-                open(&store(global)?, window_arguments(global.machine.as_ref(), global.sandbox)).await;
-            match opened {
-                Err(problem) if json => {
-                    out::json(&crate::open::Refused::from(problem))?;
-                    Ok(Exit::Problem as u8)
-                }
-                opened => opened.map(|()| 0),
-            }
+        Command::Connect { session, .. } => {
+            session::connect(&Context::open(global).await?, &session, interrupts).await
         }
+        Command::Open { session, json } => match window::open(global, session).await {
+            Err(problem) if json => {
+                out::json(&crate::open::Refused::from(problem))?;
+                Ok(Exit::Problem as u8)
+            }
+            opened => opened.map(|()| 0),
+        },
         Command::Window { order } => enter(&order),
         Command::Exec { command } => session::exec(&Context::open(global).await?, &command, interrupts).await,
     }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use holdfast_core::names::InstanceId;
+use holdfast_core::names::{InstanceId, SessionName};
 use holdfast_core::plan::Goal;
 use holdfast_core::script::{self, Between, NotQuotable};
 use holdfast_core::session::Stream;
@@ -33,7 +33,11 @@ const PARTING: Duration = Duration::from_secs(3);
 /// The exit code of a command whose output nobody reads any more, as shells give it for SIGPIPE.
 const UNREAD: u8 = 141;
 
-pub(super) async fn connect(context: &Context, interrupts: &Interrupts) -> Result<u8, Problem> {
+pub(super) async fn connect(
+    context: &Context,
+    _session: &SessionName,
+    interrupts: &Interrupts,
+) -> Result<u8, Problem> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(terminal::none());
     }

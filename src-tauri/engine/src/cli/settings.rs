@@ -21,7 +21,7 @@ pub(super) enum Command {
     },
     /// Change one setting.
     #[command(
-        after_help = "Examples:\n  holdfast settings set instance_type m8g.2xlarge\n  holdfast settings set tags.team platform\n  holdfast -m gpu settings set region us-east-1"
+        after_help = "Examples:\n  holdfast settings set instance_type m8g.2xlarge\n  holdfast settings set tags.team platform\n  holdfast settings set terminal kitty\n  holdfast -m gpu settings set region us-east-1"
     )]
     Set {
         /// The key, as `settings show` prints it.
