@@ -3,7 +3,7 @@
 use crate::script::quote_all;
 
 mod known;
-
+pub mod on_screen;
 mod template;
 #[cfg(test)]
 mod tests;

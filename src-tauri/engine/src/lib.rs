@@ -9,6 +9,7 @@ pub mod editor;
 pub mod open;
 pub mod problem;
 pub mod process;
+pub mod raise;
 pub mod sandbox;
 pub mod store;
 pub mod terminal;

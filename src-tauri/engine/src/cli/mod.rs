@@ -12,6 +12,7 @@ use holdfast_core::settings::Settings;
 use crate::aws::{Aws, Options};
 use crate::open::enter;
 use crate::problem::{Exit, Problem};
+use crate::raise::Here;
 use crate::sandbox as local;
 use crate::store::{self, Store};
 
@@ -112,7 +113,7 @@ enum Command {
         #[arg(long, hide = true)]
         hold: bool,
     },
-    /// Open a terminal window with a shell on the machine.
+    /// Open a terminal window with a shell on the machine, or raise the one that is open.
     #[command(
         after_help = "The terminal is the desktop's own, or the one you choose:\n  holdfast settings set terminal kitty\n  holdfast settings set terminal '[\"foot\", \"--app-id\", \"work\", \"{}\"]'"
     )]
@@ -120,6 +121,9 @@ enum Command {
         /// The session on the machine.
         #[arg(default_value_t, value_name = "NAME")]
         session: SessionName,
+        /// Open another window even if there is one.
+        #[arg(long)]
+        new: bool,
         /// Say a problem as JSON, for the app.
         #[arg(long, hide = true)]
         json: bool,
@@ -316,10 +320,12 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Adopt(yes) => machine::adopt(&Context::open(global).await?, yes.yes).await,
         Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,
         Command::Status { json, watch } => status::run(&Context::open(global).await?, json, watch).await,
-        Command::Connect { session, .. } => {
-            session::connect(&Context::open(global).await?, &session, interrupts).await
+        Command::Connect { session, hold } => {
+            let context = Context::open(global).await?;
+            let _here = hold.then(|| Here::tell(&context.store, &context.desired.key(), &session));
+            session::connect(&context, &session, interrupts).await
         }
-        Command::Open { session, json } => match window::open(global, session).await {
+        Command::Open { session, new, json } => match window::open(global, session, new).await {
             Err(problem) if json => {
                 out::json(&crate::open::Refused::from(problem))?;
                 Ok(Exit::Problem as u8)
