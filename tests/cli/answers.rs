@@ -28,7 +28,7 @@ fn help_shows_the_commands_and_how_to_begin() {
                    identity
       status       Show the machine's state and cost
       connect      Open a shell on the machine
-      open         Open a terminal window with a shell on the machine
+      open         Open a terminal window with a shell on the machine, or raise the one that is open
       exec         Run one command on the machine; its output and exit code are this command's
       settings     Show and change the settings
       sandbox      The sandbox: a local AWS to try Holdfast without an account
@@ -150,6 +150,7 @@ fn settings_are_shown_set_and_taken_back() {
     let home = Home::with("# mine\n[machine.remote-dev]\nvolume_size = 50 # small\n");
     assert_snapshot!(home.run("settings show").well().out, @"
     default               remote-dev  default
+    terminal              default     default
 
     remote-dev
     profile               (none)      default
@@ -165,7 +166,7 @@ fn settings_are_shown_set_and_taken_back() {
     kms_key               (none)      default
     ");
     let json = home.run("settings show --json").well().json();
-    assert_eq!((&json["version"], &json["settings"][1]["key"]), (&1.into(), &"profile".into()));
+    assert_eq!((&json["version"], &json["settings"][1]["key"]), (&1.into(), &"terminal".into()));
 
     home.run("settings set volume_size 200").well();
     home.run("settings set tags.team platform").well();

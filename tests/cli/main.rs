@@ -14,6 +14,8 @@ mod refusals;
 mod shells;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod windows;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -27,14 +28,22 @@ impl Desktop {
         let home = tempfile::tempdir().unwrap();
         let mut desktop =
             Self { home, display: String::new(), bus: None, children: Vec::new(), proofs: Cell::new(0) };
-        for folder in ["home", "run", "config"] {
+        for folder in ["home", "run", "config", "bin"] {
             std::fs::create_dir(desktop.path(folder)).unwrap();
         }
+        desktop.install("xdg-terminal-exec", "exec xterm -e \"$@\"");
         let mut server = Command::new("Xvfb");
         server.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"]);
         let number = desktop.first_line(&mut server);
         desktop.display = format!(":{number}");
         desktop
+    }
+
+    /// Makes a program, which comes before what this computer has of its name.
+    pub(crate) fn install(&self, name: &str, script: &str) {
+        let path = self.path("bin").join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// The same with a session bus.
@@ -76,7 +85,9 @@ impl Desktop {
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.env_clear();
-        for name in ["PATH", "TMPDIR", "LLVM_PROFILE_FILE"] {
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{path}", self.path("bin").display()));
+        for name in ["TMPDIR", "LLVM_PROFILE_FILE"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
         command.envs([
@@ -149,10 +160,16 @@ impl Desktop {
         String::from_utf8(found.stdout).unwrap().lines().map(str::to_owned).collect()
     }
 
-    /// A terminal, as soon as there is one.
+    /// A terminal, as soon as there is one: xterm is what this desktop takes for its terminal.
     #[track_caller]
     pub(crate) fn terminal(&self) -> String {
-        let found = eventually("a terminal window", || self.windows("--class", "xterm").pop());
+        self.window_of("xterm")
+    }
+
+    /// A window of this program, as soon as there is one. It gets the focus.
+    #[track_caller]
+    pub(crate) fn window_of(&self, class: &str) -> String {
+        let found = eventually(class, || self.windows("--class", class).pop());
         well(self.command("xdotool").args(["windowfocus", "--sync", &found]).output().unwrap());
         found
     }
@@ -162,6 +179,33 @@ impl Desktop {
     pub(crate) fn enter(&self, line: &str) {
         well(self.command("xdotool").args(["type", "--delay", "15", line]).output().unwrap());
         well(self.command("xdotool").args(["key", "Return"]).output().unwrap());
+    }
+
+    /// The text that stands in a terminal window: what the mouse selects there from the end to the beginning.
+    pub(crate) fn text_in(&self, window: &str) -> String {
+        let geometry =
+            self.command("xdotool").args(["getwindowgeometry", "--shell", window]).output().unwrap();
+        let geometry = well(geometry);
+        let measure = |name: &str| -> u32 {
+            geometry.lines().find_map(|line| line.strip_prefix(name)?.parse().ok()).unwrap()
+        };
+        let (right, bottom) = (measure("WIDTH=") * 4 / 5, measure("HEIGHT=") - 8);
+        let to = |x: u32, y: u32| format!("mousemove --window {window} {x} {y} sleep 0.1");
+        let drag = format!(
+            "{} mousedown 1 sleep 0.1 {} {} mouseup 1 sleep 0.1",
+            to(right, bottom),
+            to(right / 2, bottom / 2),
+            to(2, 2)
+        );
+        well(self.command("xdotool").args(drag.split_whitespace()).output().unwrap());
+        let selected = self.command("xclip").args(["-selection", "primary", "-o"]).output().unwrap();
+        String::from_utf8_lossy(&selected.stdout).into_owned()
+    }
+
+    /// The window that the window manager has in front.
+    pub(crate) fn active(&self) -> String {
+        let active = self.command("xdotool").arg("getactivewindow").output().unwrap();
+        String::from_utf8_lossy(&active.stdout).trim().to_owned()
     }
 
     /// Keeps a picture of the whole screen, for people to look at.

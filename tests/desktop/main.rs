@@ -13,6 +13,7 @@ mod desktop;
 mod driver;
 mod lonely;
 mod notifications;
+mod terminals;
 mod tray;
 mod tray_host;
 mod window;

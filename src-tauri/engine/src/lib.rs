@@ -10,6 +10,7 @@ pub mod net;
 pub mod open;
 pub mod problem;
 pub mod process;
+pub mod raise;
 pub mod remote;
 pub mod sandbox;
 pub mod store;

@@ -13,8 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use holdfast_core::app::{self, harmless::harmless};
-use holdfast_core::names::MachineName;
-use holdfast_core::terminal::{Launch, System, launches};
+use holdfast_core::names::{MachineName, SessionName};
+use holdfast_core::terminal::{Choice, Known, Launch, Part, System, Window, alternatives, launches};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
@@ -23,6 +23,9 @@ use crate::store::{Store, StoreError};
 
 /// How long a terminal may take to open: the first window of a cold computer loads a lot.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long one may take that may ask the user first.
+const PATIENCE_WITH_A_QUESTION: Duration = Duration::from_secs(60);
 
 /// After how long nobody takes an order any more.
 const OLD: Duration = Duration::from_secs(600);
@@ -61,24 +64,39 @@ pub fn program() -> std::io::Result<PathBuf> {
     Ok(if this.file_name() == Some(OsStr::new(&name)) { this } else { this.with_file_name(name) })
 }
 
-/// The arguments that connect to this machine in a window of its own; `None` is the default machine.
-pub fn window_arguments(machine: Option<&MachineName>, sandbox: bool) -> Vec<String> {
-    let mut arguments = vec!["connect".to_owned(), "--hold".to_owned()];
-    arguments.extend(machine.into_iter().flat_map(|name| ["--machine".to_owned(), name.to_string()]));
+/// A window that is wanted.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The machine in it.
+    pub machine: MachineName,
+    /// The session on the machine.
+    pub session: SessionName,
+    /// Whether the machine is in the sandbox.
+    pub sandbox: bool,
+    /// The terminal that it is to open in.
+    pub terminal: Choice,
+}
+
+/// The arguments that connect to this session in a window of its own.
+pub fn window_arguments(wanted: &Wanted) -> Vec<String> {
+    let Wanted { machine, session, sandbox, .. } = wanted;
+    let mut arguments =
+        ["connect", session.as_str(), "--hold", "--machine", machine.as_str()].map(str::to_owned).to_vec();
     arguments.extend(sandbox.then(|| "--sandbox".to_owned()));
     arguments
 }
 
-/// Opens a terminal window in which `holdfast` runs with these arguments, and waits until it is there. The window
-/// outlives this process.
+/// Opens a terminal window in which `holdfast` connects to the session, and waits until it is there. The window outlives
+/// this process.
 ///
 /// # Errors
-/// No terminal is installed, or none opens.
-pub async fn open(store: &Store, arguments: Vec<String>) -> Result<(), Problem> {
+/// The terminal that the user chose is not installed or does not open, or none does; with those that are there instead.
+pub async fn open(store: &Store, wanted: &Wanted) -> Result<(), Problem> {
     forget_old_orders(store);
-    let file = store.new_window(&Order { arguments, environment: steering() })?;
+    let order = Order { arguments: window_arguments(wanted), environment: steering() };
+    let file = store.new_window(&order)?;
     let script = file.with_extension("command");
-    let result = try_each(&file, &script).await;
+    let result = try_each(wanted, &file, &script).await;
     let _ = fs::remove_file(&file);
     let _ = fs::remove_file(&script);
     result
@@ -95,22 +113,59 @@ fn forget_old_orders(store: &Store) {
     }
 }
 
-async fn try_each(file: &Path, script: &Path) -> Result<(), Problem> {
+async fn try_each(wanted: &Wanted, file: &Path, script: &Path) -> Result<(), Problem> {
+    let Wanted { machine, session, terminal, .. } = wanted;
     let system = |error: std::io::Error| {
         Problem::new("no_terminal_window", "No terminal can be opened").because(error.to_string())
     };
-    let words =
+    let command =
         [program().map_err(system)?.display().to_string(), "window".to_owned(), file.display().to_string()];
+    let (title, script_path) = (format!("{machine}: {session}"), script.display().to_string());
+    let window = Window { title: &title, command: &command, script: &script_path };
     let mut causes = Vec::new();
-    for launch in launches(this_system(), is_installed, &words, &script.display().to_string()) {
+    for launch in launches(this_system(), terminal, &window, is_installed) {
         match attempt(&launch, file, script).await {
             Ok(()) => return Ok(()),
-            Err(cause) => causes.push(format!("{}: {cause}", launch.name)),
+            Err(cause) => causes.push((launch.name, cause)),
         }
     }
-    let problem = Problem::new("no_terminal_window", "No terminal could be opened");
-    let problem = if causes.is_empty() { problem } else { problem.because(causes.join("; ")) };
-    Err(problem.hint(missing()).hint("in a terminal of your own, run: holdfast connect"))
+    Err(none_opened(wanted, &causes, &alternatives(this_system(), terminal, is_installed)))
+}
+
+/// What is said when every terminal that was tried failed for its cause, and these are installed beside the chosen one.
+fn none_opened(wanted: &Wanted, causes: &[(String, String)], others: &[Known]) -> Problem {
+    let chosen = match &wanted.terminal {
+        Choice::Default => None,
+        Choice::Known(known) => Some(known.name()),
+        Choice::Custom(template) => template.words().first().map(String::as_str),
+    };
+    let problem = match (chosen, causes) {
+        (None, causes) => {
+            let causes: Vec<String> = causes.iter().map(|(name, cause)| format!("{name}: {cause}")).collect();
+            let problem = Problem::new("no_terminal_window", "No terminal could be opened").hint(missing());
+            if causes.is_empty() { problem } else { problem.because(causes.join("; ")) }
+        }
+        (Some(name), causes) => {
+            let cause = causes.first().map_or("it is not installed", |(_, cause)| cause);
+            let problem =
+                Problem::new("no_terminal_window", format!("{name} could not be opened")).because(cause);
+            let words: Vec<&str> = others.iter().map(|known| known.word()).collect();
+            let problem = match words.split_first() {
+                None => problem.hint(missing()),
+                Some((first, _)) => problem.hint(format!(
+                    "choose one that is installed ({}): holdfast settings set terminal {first}",
+                    words.join(", ")
+                )),
+            };
+            problem.hint("let Holdfast find one: holdfast settings unset terminal")
+        }
+    };
+    let by_hand = if wanted.session == SessionName::default() {
+        "holdfast connect".to_owned()
+    } else {
+        format!("holdfast connect {}", wanted.session)
+    };
+    problem.hint(format!("in a terminal of your own, run: {by_hand}"))
 }
 
 /// Starts one terminal and waits until the program in it has taken its order.
@@ -122,6 +177,7 @@ async fn attempt(launch: &Launch, file: &Path, script: &Path) -> Result<(), Stri
     let mut said = tempfile::tempfile().map_err(|error| error.to_string())?;
     let mut child = spawn(launch, &said).map_err(|error| error.to_string())?;
     let began = Instant::now();
+    let patience = if launch.script.is_some() { PATIENCE_WITH_A_QUESTION } else { PATIENCE };
     loop {
         if !file.exists() {
             return Ok(());
@@ -129,7 +185,7 @@ async fn attempt(launch: &Launch, file: &Path, script: &Path) -> Result<(), Stri
         match child.try_wait() {
             // A terminal that hands over to a server of its own ends well before the window is there.
             Ok(Some(status)) if !status.success() => return Err(last_words(&mut said, &status.to_string())),
-            Ok(_) if began.elapsed() > PATIENCE => return Err("it does not open a window".to_owned()),
+            Ok(_) if began.elapsed() > patience => return Err("it does not open a window".to_owned()),
             Ok(_) => sleep(Duration::from_millis(20)).await,
             Err(error) => return Err(error.to_string()),
         }
@@ -138,7 +194,7 @@ async fn attempt(launch: &Launch, file: &Path, script: &Path) -> Result<(), Stri
 
 /// Starts a terminal that says what it has to complain of to `said`.
 fn spawn(launch: &Launch, said: &File) -> std::io::Result<Child> {
-    let mut command = Command::new(launch.program);
+    let mut command = Command::new(&launch.program);
     command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);
     crate::process::detach(&mut command);
     command.spawn()
@@ -211,12 +267,25 @@ fn steers(name: &str) -> bool {
     name.starts_with("AWS_") || name.starts_with("HOLDFAST_") || NAMES.contains(&name)
 }
 
-/// Whether a program is there: by its path, or in one of the folders of `PATH`.
-fn is_installed(program: &str) -> bool {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
+/// Whether a program or an application is there: a program by its path or in one of the folders of `PATH`.
+fn is_installed(part: Part<'_>) -> bool {
     // Not what is behind it: the aliases that Windows makes for programs of its store cannot be followed.
-    let there = |path: PathBuf| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
-    std::env::split_paths(&folders).any(|folder| there(folder.join(program)))
+    let there = |path: PathBuf| path.symlink_metadata().is_ok();
+    match part {
+        Part::Program(program) => {
+            let folders = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&folders).any(|folder| there(folder.join(program)))
+        }
+        Part::Bundle(bundle) => applications().into_iter().any(|folder| there(folder.join(bundle))),
+    }
+}
+
+/// The folders of the applications of macOS, its own, the user's, and those that Nix makes in them.
+fn applications() -> Vec<PathBuf> {
+    let home = std::env::home_dir().map(|home| home.join("Applications"));
+    let all = ["/Applications", "/System/Applications"].map(PathBuf::from).into_iter().chain(home);
+    let folders = ["", "Utilities", "Nix Apps", "Home Manager Apps"];
+    all.flat_map(|all| folders.map(|folder| all.join(folder))).collect()
 }
 
 fn this_system() -> System {

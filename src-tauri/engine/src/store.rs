@@ -249,6 +249,17 @@ impl Store {
         Ok(path)
     }
 
+    /// A folder in the state folder, for this user alone.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
+    pub(crate) fn private_folder(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let path = self.state.join(name);
+        make_folder(&path, Privacy::Own)?;
+        Ok(path)
+    }
+
     /// The note that says what an operation on the machine `key` was about to do. Only the holder of the machine's lock
     /// may write or clear it.
     pub fn intent(&self, key: &str) -> IntentFile {

@@ -5,17 +5,18 @@ use toml_edit::{Document, TableLike, Value};
 use super::read::syntax;
 use super::splice::{add_table, cut, has_table, put};
 use super::{
-    DEFAULT_MACHINE, DEFAULT_TAGS, MACHINE_KEYS, Settings, SettingsError, Wrong, dotted, nearest, source,
+    DEFAULT_MACHINE, DEFAULT_TAGS, MACHINE_KEYS, OWN_KEYS, Settings, SettingsError, Wrong, dotted, nearest,
+    source, terminal,
 };
 use crate::names::{MachineName, TagKey, UserName};
 
 /// The text of the settings file with one setting changed or added; every other line stays as it is.
 ///
 /// `key` is a key of the machine (`instance_type`, `tags.team`, `config.git`, …), whose table is added when it is
-/// missing, or `default`, for which `machine` does not matter. The key decides the type of `value`. A default tag is
-/// left out with the value `false`, and `config` also takes a table in braces. Naming one kind of configuration
-/// source (`config.git`, `config.directory`) drops the other. A second machine never becomes the default one by being
-/// added: the text then says which one was.
+/// missing, or `default` or `terminal`, for which `machine` does not matter. The key decides the type of `value`. A
+/// default tag is left out with the value `false`, `config` also takes a table in braces and `terminal` a list in
+/// brackets. Naming one kind of configuration source (`config.git`, `config.directory`) drops the other. A second
+/// machine never becomes the default one by being added: the text then says which one was.
 ///
 /// # Errors
 ///
@@ -44,7 +45,7 @@ pub fn set(
         for other in excluded {
             edited = cut(&edited, &["machine", machine.as_str(), "config", other])?;
         }
-        put(&edited, &path, &literal(in_machine, value))
+        put(&edited, &path, &literal(&path, value))
     };
     let edited = edited().map_err(|error| vec![syntax(text, &error)])?;
     checked(text, edited, login, &dotted(&path))
@@ -88,7 +89,7 @@ fn path(machine: &MachineName, key: &str, whole_tables: bool) -> Result<Vec<Stri
         machine.iter().chain(parts).map(|part| (*part).to_owned()).collect()
     };
     match key.split_once('.') {
-        None if key == "default" => Ok(vec![key.to_owned()]),
+        None if OWN_KEYS.contains(&key) => Ok(vec![key.to_owned()]),
         None if key == "tags" && !whole_tables => {
             let near = Some("tags.NAME".to_owned());
             Err(refused(Wrong::UnknownKey { near, known: MACHINE_KEYS.to_vec() }))
@@ -103,18 +104,23 @@ fn path(machine: &MachineName, key: &str, whole_tables: bool) -> Result<Vec<Stri
                 Err(not) => Err(refused(Wrong::Key { allowed: not.allowed })),
             }
         }
-        None | Some(_) => Err(unknown([&["default"][..], &MACHINE_KEYS].concat(), "", key)),
+        None | Some(_) => Err(unknown([&OWN_KEYS[..], &MACHINE_KEYS].concat(), "", key)),
     }
 }
 
 /// The value as TOML. What does not fit its key becomes text, for the parser to refuse.
-fn literal(in_machine: &[&str], value: &str) -> String {
-    let value = match in_machine {
-        ["volume_size"] => value.trim().parse::<i64>().map_or_else(|_| Value::from(value), Value::from),
-        ["tags", tag] if value == "false" && DEFAULT_TAGS.iter().any(|(default, _)| default == tag) => {
+fn literal(path: &[&str], value: &str) -> String {
+    let value = match path {
+        ["terminal"] => terminal::literal(value),
+        ["machine", _, "volume_size"] => {
+            value.trim().parse::<i64>().map_or_else(|_| Value::from(value), Value::from)
+        }
+        ["machine", _, "tags", tag]
+            if value == "false" && DEFAULT_TAGS.iter().any(|(default, _)| default == tag) =>
+        {
             Value::from(false)
         }
-        ["config"] if value.trim_start().starts_with('{') => {
+        ["machine", _, "config"] if value.trim_start().starts_with('{') => {
             value.trim().parse().unwrap_or_else(|_| Value::from(value))
         }
         _ => Value::from(value),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::machine::Desired;
 use crate::names::{MachineName, UserName};
+use crate::terminal::Choice;
 
 mod edit;
 mod error;
@@ -17,6 +18,7 @@ mod show;
 mod source;
 mod splice;
 mod template;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -55,7 +57,10 @@ pub const MAX_ROLE_NAME: usize = 64;
 pub const MAX_PROFILE_NAME: usize = 128;
 
 /// The keys at the top of the file.
-const TOP_KEYS: [&str; 3] = ["version", "default", "machine"];
+const TOP_KEYS: [&str; 4] = ["version", "default", "terminal", "machine"];
+
+/// Those of them that [`set`] and [`unset`] take.
+const OWN_KEYS: [&str; 2] = ["default", "terminal"];
 
 /// The keys of a machine, in the order in which people read them.
 const MACHINE_KEYS: [&str; 11] = [
@@ -77,6 +82,8 @@ const MACHINE_KEYS: [&str; 11] = [
 pub struct Settings {
     /// The machine that is meant when a command names none; always one of [`Self::machines`].
     pub default: MachineName,
+    /// The terminal that a window is opened in.
+    pub terminal: Choice,
     /// Every machine by its name; at least one.
     pub machines: BTreeMap<MachineName, Desired>,
     /// The dotted path of every setting that the file itself gives.

@@ -30,6 +30,7 @@ fn files() -> impl Strategy<Value = String> {
             let mut lines: Vec<String> = Vec::new();
             if leading {
                 lines.extend(["# top = 1".into(), String::new(), "default = \"remote-dev\"# d".into()]);
+                lines.push("terminal = [ 'foot', '{}' ] # e".into());
             }
             let (mut first, mut last) = (Vec::new(), Vec::new());
             for ((noise, pairs, style, tags), name) in machines.into_iter().zip(["remote-dev", "work"]) {
@@ -76,6 +77,8 @@ fn changes() -> impl Strategy<Value = (&'static str, &'static str)> {
         Just(("config", "embedded")),
         Just(("config.git", "https://example.com/z")),
         Just(("config.directory", "/y y")),
+        Just(("terminal", "kitty")),
+        Just(("terminal", "[\"foot\", \"{}\"]")),
         Just(("subnet", "subnet-01234567")),
         Just(("kms_key", "alias/x")),
     ]
@@ -121,7 +124,7 @@ proptest! {
             let mut all = show(&parse(text));
             all.retain(|shown| {
                 let same = if kind == "config" { shown.key.starts_with(kind) } else { shown.key == key };
-                let changed = shown.machine == Some(name("remote-dev")) && same;
+                let changed = shown.machine.as_ref().is_none_or(|machine| *machine == name("remote-dev")) && same;
                 !changed && shown.key != "default"
             });
             all

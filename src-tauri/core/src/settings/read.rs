@@ -16,6 +16,7 @@ use super::{
 };
 use crate::machine::Desired;
 use crate::names::{MachineName, NotAllowed, TagKey, TagValue, UserName};
+use crate::terminal::Choice;
 
 pub(super) fn settings(text: &str, login: Option<&UserName>) -> Result<Settings, Vec<SettingsError>> {
     let document = Document::parse(text).map_err(|error| vec![syntax(text, &error)])?;
@@ -26,7 +27,9 @@ pub(super) fn settings(text: &str, login: Option<&UserName>) -> Result<Settings,
     let Reader { mut errors, given, .. } = reader;
     errors.sort_by_key(|error| error.line.unwrap_or(usize::MAX));
     match settings {
-        Some((default, machines)) if errors.is_empty() => Ok(Settings { default, machines, given }),
+        Some((default, terminal, machines)) if errors.is_empty() => {
+            Ok(Settings { default, terminal, machines, given })
+        }
         Some(_) | None => Err(errors),
     }
 }
@@ -68,11 +71,12 @@ pub(super) struct Field<'a> {
 type Machines = BTreeMap<MachineName, Desired>;
 
 impl<'a> Reader<'a> {
-    fn settings(&mut self, top: &Section<'a>) -> Option<(MachineName, Machines)> {
+    fn settings(&mut self, top: &Section<'a>) -> Option<(MachineName, Choice, Machines)> {
         if !self.version(top) {
             return None;
         }
         self.refuse_unknown_at_top(top);
+        let terminal = self.terminal(top);
         let sections = match self.field(top, "machine") {
             None => Vec::new(),
             Some(field) => self.section(&field, "tables like [machine.remote-dev]")?.fields(self.text),
@@ -93,7 +97,7 @@ impl<'a> Reader<'a> {
             names.extend(name.clone());
             machines.extend(self.machine(name, &section).map(|desired| (desired.machine.clone(), desired)));
         }
-        Some((self.default(top, names)?, machines))
+        Some((self.default(top, names)?, terminal, machines))
     }
 
     /// Whether the file is of a version that can be read. Of a newer one nothing else is said, since every other

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{DEFAULT_TAGS, MACHINE_KEYS, Settings, dotted};
+use super::{DEFAULT_TAGS, MACHINE_KEYS, Settings, dotted, terminal};
 use crate::machine::{ConfigSource, Desired};
 use crate::names::MachineName;
 
@@ -53,14 +53,18 @@ impl fmt::Display for ShownValue {
     }
 }
 
-/// Every setting in force: the default machine, then machine by machine in the order of their names.
+/// Every setting in force: those of all machines, then machine by machine in the order of their names.
 pub fn show(settings: &Settings) -> Vec<Shown> {
-    let mut all = vec![Shown {
+    let of_all = |key: &str, value: String| Shown {
         machine: None,
-        key: "default".to_owned(),
-        value: ShownValue::Text(settings.default.to_string()),
-        origin: origin(settings, &["default"]),
-    }];
+        key: key.to_owned(),
+        value: ShownValue::Text(value),
+        origin: origin(settings, &[key]),
+    };
+    let mut all = vec![
+        of_all("default", settings.default.to_string()),
+        of_all("terminal", terminal::shown(&settings.terminal)),
+    ];
     for desired in settings.machines.values() {
         for key in MACHINE_KEYS {
             for (path, value) in values(desired, key) {

@@ -13,6 +13,11 @@ version = 1
 # The machine that a command means when it names none.
 default = "remote-dev"
 
+# The terminal that `holdfast open` and the app open: a name such as "kitty", or the words that start one, with "{}" in place
+# of those that are to run in it.
+# terminal = "default"
+# terminal = ["foot", "--app-id", "work", "{}"]
+
 [machine.remote-dev]
 # The profile of the AWS configuration files; without it the standard chain decides (AWS_PROFILE and so on).
 # profile = "team/Admin"

@@ -1,5 +1,6 @@
 use super::*;
 use crate::machine::ConfigSource;
+use crate::terminal::Known;
 
 pub(super) fn ada() -> Option<UserName> {
     Some("ada".parse().unwrap())
@@ -80,6 +81,7 @@ team.a = "x"
 fn an_empty_file_is_one_machine_with_all_defaults() {
     insta::assert_snapshot!(table(&parse("")), @"
     |default|remote-dev|Default
+    |terminal|default|Default
     remote-dev|profile|(none)|Default
     remote-dev|region|us-west-2|Default
     remote-dev|instance_type|m8g.xlarge|Default
@@ -99,6 +101,7 @@ fn everything_that_can_be_set_is_shown_as_set() {
     let text = FULL.replace("team.a", "\"team.a\"");
     insta::assert_snapshot!(table(&parse(&text)), @"
     |default|work|Set
+    |terminal|default|Default
     remote-dev|profile|(none)|Default
     remote-dev|region|us-west-2|Default
     remote-dev|instance_type|m8g.xlarge|Default
@@ -139,7 +142,7 @@ fn a_dotted_tag_needs_quotes() {
 
 #[test]
 fn shown_settings_are_plain_json() {
-    let json = serde_json::to_string(&show(&parse("machine.a.volume_size = 50"))[4..6]).unwrap();
+    let json = serde_json::to_string(&show(&parse("machine.a.volume_size = 50"))[5..7]).unwrap();
     insta::assert_snapshot!(json, @r#"[{"machine":"a","key":"volume_size","value":50,"origin":"set"},{"machine":"a","key":"user","value":"ada","origin":"default"}]"#);
 }
 
@@ -196,7 +199,7 @@ fn the_top_of_the_file() {
     insta::assert_snapshot!(errors("machine = 'work'"), @r#"line 1: machine = "work": text, not tables like [machine.remote-dev]"#);
     insta::assert_snapshot!(errors("machine.work = 'x'"), @r#"line 1: machine.work = "x": text, not a table of settings"#);
     insta::assert_snapshot!(errors("[[machine]]\nregion = 'us-west-2'"), @"line 1: machine: a list of tables, not tables like [machine.remote-dev]");
-    insta::assert_snapshot!(errors("whatever = 1979-05-27"), @"line 1: whatever = 1979-05-27: no such setting; allowed: version, default, machine");
+    insta::assert_snapshot!(errors("whatever = 1979-05-27"), @"line 1: whatever = 1979-05-27: no such setting; allowed: version, default, terminal, machine");
 }
 
 #[test]
@@ -320,6 +323,53 @@ fn addresses_that_git_may_be_given() {
     ] {
         assert!(!good(url), "{url}");
     }
+}
+
+#[test]
+fn terminals() {
+    let terminal = |text: &str| parse(text).terminal;
+    assert_eq!(terminal(""), Choice::Default);
+    assert_eq!(terminal("terminal = 'default'"), Choice::Default);
+    assert_eq!(terminal("terminal = 'kitty'"), Choice::Known(Known::Kitty));
+    let Choice::Custom(foot) = terminal("terminal = [\n  'foot', # mine\n  '{}',\n]") else {
+        panic!("a template")
+    };
+    assert_eq!(foot.words(), ["foot", "{}"]);
+    insta::assert_snapshot!(errors("terminal = 'kity'"), @r#"line 1: terminal = "kity": not one of default, terminal, iterm2, gnome-terminal, konsole, xfce4-terminal, kitty, alacritty, wezterm, ghostty, foot, xterm, windows-terminal, conhost, or a list of words like ["foot", "--app-id", "work", "{}"] (did you mean kitty?)"#);
+    insta::assert_snapshot!(errors("terminal = 'foot {}'"), @r#"line 1: terminal = "foot {}": not one of default, terminal, iterm2, gnome-terminal, konsole, xfce4-terminal, kitty, alacritty, wezterm, ghostty, foot, xterm, windows-terminal, conhost, or a list of words like ["foot", "--app-id", "work", "{}"] (did you mean foot?)"#);
+    insta::assert_snapshot!(errors("terminal = true"), @r#"line 1: terminal = true: a truth value, not one of default, terminal, iterm2, gnome-terminal, konsole, xfce4-terminal, kitty, alacritty, wezterm, ghostty, foot, xterm, windows-terminal, conhost, or a list of words like ["foot", "--app-id", "work", "{}"]"#);
+    insta::assert_snapshot!(errors("terminal = ['foot']\ndefualt = 'x'"), @r#"
+    line 1: terminal = ['foot']: not a list of words, a program first, with one "{}" among them for the command's words or one {command} in them for the command as one word
+    line 2: defualt = "x": no such setting; did you mean default?
+    "#);
+    insta::assert_snapshot!(errors("terminal = ['foot', 1, '{}']"), @r#"line 1: terminal = ['foot', 1, '{}']: not a list of words, a program first, with one "{}" among them for the command's words or one {command} in them for the command as one word"#);
+    insta::assert_snapshot!(machine_errors("terminal = 'kitty'"), @r#"line 2: machine.remote-dev.terminal = "kitty": no such setting; allowed: profile, region, instance_type, volume_size, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key"#);
+
+    let text = "# mine\n\ndefault = 'work'\n\n[machine.work]\n";
+    let kitty = put(text, "terminal", "kitty");
+    insta::assert_snapshot!(kitty, @r#"
+    # mine
+
+    default = 'work'
+    terminal = "kitty"
+
+    [machine.work]
+    "#);
+    let foot = put(&kitty, "terminal", " [ 'foot', \"{}\" ] ");
+    insta::assert_snapshot!(foot, @r#"
+    # mine
+
+    default = 'work'
+    terminal = [ 'foot', "{}" ]
+
+    [machine.work]
+    "#);
+    let shown = in_force(&foot, "terminal").to_string();
+    assert_eq!(shown, r#"["foot", "{}"]"#);
+    assert_eq!(in_force(&put(text, "terminal", &shown), "terminal").to_string(), shown);
+    assert_eq!(drop_key(&foot, "terminal"), text);
+    assert_eq!(drop_key("terminal = [\n  'foot', # mine\n  '{}',\n]\n# end\n", "terminal"), "# end\n");
+    insta::assert_snapshot!(put_errors("", "terminal", "['foot', {}]"), @r#"terminal = ['foot', {}]: not a list of words, a program first, with one "{}" among them for the command's words or one {command} in them for the command as one word"#);
 }
 
 #[test]
@@ -517,7 +567,7 @@ fn a_bad_set_is_refused() {
     insta::assert_snapshot!(put_errors("", "volume_size", "4"), @"machine.remote-dev.volume_size = 4: not a whole number of GiB from 8 to 65536");
     insta::assert_snapshot!(put_errors("", "regoin", "us-west-2"), @"regoin: no such setting; did you mean region?");
     insta::assert_snapshot!(put_errors("", "machine.remote-dev.region", "us-west-2"), @"machine.remote-dev.region: no such setting; did you mean region?");
-    insta::assert_snapshot!(put_errors("", "version", "1"), @"version: no such setting; allowed: default, profile, region, instance_type, volume_size, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(put_errors("", "version", "1"), @"version: no such setting; allowed: default, terminal, profile, region, instance_type, volume_size, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
     insta::assert_snapshot!(put_errors("", "tags", "a=b"), @"tags: no such setting; did you mean tags.NAME?");
     insta::assert_snapshot!(put_errors("", "tags.a#b", "c"), @"tags.a#b: the key is not a tag key: 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws: or holdfast:");
     insta::assert_snapshot!(put_errors("", "config.ref", "main"), @"config.ref: no such setting; allowed: git, branch, folder, directory, attribute");
@@ -527,7 +577,7 @@ fn a_bad_set_is_refused() {
     insta::assert_snapshot!(put_errors("", "region", "us\nwest"), @r#"machine.remote-dev.region = "us\nwest": not an AWS region like us-west-2"#);
     insta::assert_snapshot!(put_errors("x = =", "region", "us-west-2"), @"line 1: x = =: not TOML: extra `=`, expected nothing");
     insta::assert_snapshot!(put_errors("\nzone = 'b'\n[machine.remote-dev]\nregion = 'x'", "user", "0"), @r#"
-    line 2: zone = "b": no such setting; allowed: version, default, machine
+    line 2: zone = "b": no such setting; allowed: version, default, terminal, machine
     line 4: machine.remote-dev.region = "x": not an AWS region like us-west-2
     machine.remote-dev.user = "0": not a Linux user name: 1 to 31 small letters, digits, _ and -, a letter or _ first, not root
     "#);
@@ -621,7 +671,7 @@ config = { git = 'https://example.com/a', branch = 'b', folder = 'c' }
     assert_eq!(drop_key("", "tags.x"), "");
     insta::assert_snapshot!(
         lines(&unset(text, ada().as_ref(), &name("remote-dev"), "config.git").unwrap_err()), @r#"machine.remote-dev.config = { branch = 'b', folder = 'c' }: says neither git nor directory; allowed is "embedded", { git = "https://…", branch, folder, attribute } or { directory = "~/…", attribute }"#);
-    insta::assert_snapshot!(lines(&unset(text, ada().as_ref(), &name("remote-dev"), "zone").unwrap_err()), @"zone: no such setting; allowed: default, profile, region, instance_type, volume_size, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(lines(&unset(text, ada().as_ref(), &name("remote-dev"), "zone").unwrap_err()), @"zone: no such setting; allowed: default, terminal, profile, region, instance_type, volume_size, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
     let table =
         "[machine.remote-dev.tags] # t\na = '1'\n# c\n\"b.c\" = '2'\n[machine.remote-dev]\nuser = 'u'\n";
     insta::assert_snapshot!(drop_key(table, "tags"), @"
@@ -651,10 +701,10 @@ fn the_template_says_what_is_so_without_it() {
     let mut keys: BTreeSet<&str> = TOP_KEYS.into_iter().chain(MACHINE_KEYS).collect();
     for line in template().lines().filter_map(|line| line.strip_prefix("# ")) {
         if let Some((key, _)) = line.split_once(" = ") {
-            let text = format!("[machine.remote-dev]\n{line}");
-            assert!(!parse(&text).given.is_empty(), "{line}");
+            let header = if TOP_KEYS.contains(&key) { "" } else { "[machine.remote-dev]\n" };
+            assert!(!parse(&format!("{header}{line}")).given.is_empty(), "{line}");
             keys.remove(key.split('.').next().unwrap());
         }
     }
-    assert_eq!(keys, TOP_KEYS.into_iter().collect());
+    assert_eq!(keys, ["version", "default", "machine"].into());
 }

@@ -10,8 +10,9 @@ use holdfast_core::names::{MachineName, SessionName, UserName};
 use holdfast_core::settings::Settings;
 
 use crate::aws::{Aws, Options};
-use crate::open::{enter, open, window_arguments};
+use crate::open::enter;
 use crate::problem::{Exit, Problem};
+use crate::raise::Here;
 use crate::sandbox as local;
 use crate::store::{self, Store};
 
@@ -22,9 +23,12 @@ mod plan;
 mod progress;
 mod sandbox;
 mod session;
+mod sessions;
 mod settings;
 mod status;
+mod upload;
 mod when;
+mod window;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -103,12 +107,24 @@ enum Command {
     },
     /// Open a shell on the machine.
     Connect {
+        /// The session on the machine.
+        #[arg(default_value_t, value_name = "NAME")]
+        session: SessionName,
         /// Wait for Enter after a problem, since the window closes with this command.
         #[arg(long, hide = true)]
         hold: bool,
     },
-    /// Open a terminal window with a shell on the machine.
+    /// Open a terminal window with a shell on the machine, or raise the one that is open.
+    #[command(
+        after_help = "The terminal is the desktop's own, or the one you choose:\n  holdfast settings set terminal kitty\n  holdfast settings set terminal '[\"foot\", \"--app-id\", \"work\", \"{}\"]'"
+    )]
     Open {
+        /// The session on the machine.
+        #[arg(default_value_t, value_name = "NAME")]
+        session: SessionName,
+        /// Open another window even if there is one.
+        #[arg(long)]
+        new: bool,
         /// Say a problem as JSON, for the app.
         #[arg(long, hide = true)]
         json: bool,
@@ -129,6 +145,27 @@ enum Command {
         /// The command.
         #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
         command: Vec<String>,
+    },
+    /// List the zellij sessions on the machine, or end one.
+    ///
+    /// Whatever runs in a session goes on without a terminal; `holdfast connect NAME` shows it again.
+    #[command(args_conflicts_with_subcommands = true)]
+    Sessions {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(subcommand)]
+        command: Option<sessions::Command>,
+    },
+    /// Put a file on the machine, whole or not at all.
+    Upload {
+        /// The file; - is standard input.
+        file: std::path::PathBuf,
+        /// Where it goes, counted from the home there; a folder ends with /.
+        path: Option<String>,
+        /// Its permissions there, as for chmod; those that it has here if left out.
+        #[arg(long, value_parser = upload::parse_mode)]
+        mode: Option<u32>,
     },
     /// Show and change the settings.
     Settings {
@@ -169,7 +206,7 @@ pub fn run() -> ExitCode {
         }
     };
     let parting = Parting::of(&cli.command);
-    let hold = matches!(cli.command, Command::Connect { hold: true });
+    let hold = matches!(cli.command, Command::Connect { hold: true, .. });
     let interrupts = Interrupts::default();
     let ended = runtime.block_on(async {
         tokio::select! {
@@ -253,6 +290,8 @@ impl Parting {
             | Command::Open { .. }
             | Command::Window { .. }
             | Command::Exec { .. }
+            | Command::Sessions { .. }
+            | Command::Upload { .. }
             | Command::Settings { .. }
             | Command::Sandbox { .. }
             | Command::Completions { .. } => Self::Interrupted,
@@ -305,21 +344,28 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Adopt(yes) => machine::adopt(&Context::open(global).await?, yes.yes).await,
         Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,
         Command::Status { json, watch } => status::run(&Context::open(global).await?, json, watch).await,
-        Command::Connect { .. } => {
-            session::connect(&Context::open(global).await?, SessionName::default(), interrupts).await
+        Command::Connect { session, hold } => {
+            let context = Context::open(global).await?;
+            let _here = hold.then(|| Here::tell(&context.store, &context.desired.key(), &session));
+            session::connect(&context, &session, interrupts).await
         }
-        Command::Open { json } => {
-            let opened =
-                open(&store(global)?, window_arguments(global.machine.as_ref(), global.sandbox)).await;
-            match opened {
-                Err(problem) if json => {
-                    out::json(&crate::open::Refused::from(problem))?;
-                    Ok(Exit::Problem as u8)
-                }
-                opened => opened.map(|()| 0),
+        Command::Open { session, new, json } => match window::open(global, session, new).await {
+            Err(problem) if json => {
+                out::json(&crate::open::Refused::from(problem))?;
+                Ok(Exit::Problem as u8)
             }
-        }
+            opened => opened.map(|()| 0),
+        },
         Command::Window { order } => enter(&order),
+        Command::Sessions { json, command: None } => {
+            sessions::list(&Context::open(global).await?, json).await
+        }
+        Command::Sessions { command: Some(command), .. } => {
+            sessions::run(&Context::open(global).await?, command).await
+        }
+        Command::Upload { file, path, mode } => {
+            upload::run(&Context::open(global).await?, &file, path, mode).await
+        }
         Command::Exec { command } => session::exec(&Context::open(global).await?, &command, interrupts).await,
     }
 }

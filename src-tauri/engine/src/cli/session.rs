@@ -34,7 +34,7 @@ const UNREAD: u8 = 141;
 
 pub(super) async fn connect(
     context: &Context,
-    name: SessionName,
+    name: &SessionName,
     interrupts: &Interrupts,
 ) -> Result<u8, Problem> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
@@ -57,7 +57,7 @@ pub(super) async fn connect(
         code.set(SIGNALLED + asked.come().await);
         leave(&to_session).await;
     };
-    let program = Program::Attach(name);
+    let program = Program::Attach(name.clone());
     let end = until(carry(&context.aws, &context.desired, &instance, program, ends), left).await?;
     flushed(&end, writer).await;
     drop(raw);

@@ -98,7 +98,10 @@ fn failed(machine: Machine<'_>, answer: &Answer) -> Problem {
     match answer.status {
         NO_ZELLIJ => Problem::new("no_zellij", "The machine has no zellij, so there are no sessions on it")
             .hint("holdfast connect opens a plain shell"),
-        NO_USER => Problem::new("no_user", format!("The machine has no user {user} before its configuration is applied")),
+        NO_USER => Problem::new(
+            "no_user",
+            format!("The machine has no user {user} before its configuration is applied"),
+        ),
         status => Problem::new("sessions", "The machine's sessions cannot be had").because(format!(
             "status {status} {}",
             holdfast_core::app::harmless::harmless(&String::from_utf8_lossy(&answer.err), 300)

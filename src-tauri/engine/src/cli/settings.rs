@@ -21,7 +21,7 @@ pub(super) enum Command {
     },
     /// Change one setting.
     #[command(
-        after_help = "Examples:\n  holdfast settings set instance_type m8g.2xlarge\n  holdfast settings set tags.team platform\n  holdfast -m gpu settings set region us-east-1"
+        after_help = "Examples:\n  holdfast settings set instance_type m8g.2xlarge\n  holdfast settings set tags.team platform\n  holdfast settings set terminal kitty\n  holdfast -m gpu settings set region us-east-1"
     )]
     Set {
         /// The key, as `settings show` prints it.
@@ -54,12 +54,14 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<u8, Problem
         Command::Set { key, value } => {
             let text = text(&store)?;
             let machine = machine(global, &text)?;
-            change(&store, &text, settings::set(&text, login(global).as_ref(), &machine, &key, &value))?;
+            let changed = settings::set(&text, login(global).as_ref(), &machine, &key, &value);
+            change(&store, &text, &key, changed)?;
         }
         Command::Unset { key } => {
             let text = text(&store)?;
             let machine = machine(global, &text)?;
-            change(&store, &text, settings::unset(&text, login(global).as_ref(), &machine, &key))?;
+            let changed = settings::unset(&text, login(global).as_ref(), &machine, &key);
+            change(&store, &text, &key, changed)?;
         }
         Command::Edit => edit(global, &store).await?,
         Command::Path => out::data(&store.settings_path().display().to_string()),
@@ -109,7 +111,12 @@ fn text(store: &Store) -> Result<String, Problem> {
     Ok(store.read_settings_text()?.unwrap_or_default())
 }
 
-fn change(store: &Store, text: &str, changed: Result<String, Vec<SettingsError>>) -> Result<(), Problem> {
+fn change(
+    store: &Store,
+    text: &str,
+    key: &str,
+    changed: Result<String, Vec<SettingsError>>,
+) -> Result<(), Problem> {
     let path = store.settings_path();
     let changed = changed.map_err(|errors| Problem {
         what: "Nothing was changed, since that does not hold".to_owned(),
@@ -120,7 +127,10 @@ fn change(store: &Store, text: &str, changed: Result<String, Vec<SettingsError>>
         return Ok(());
     }
     store.write_settings(&changed)?;
-    out::talk("Saved. What it changes in AWS: holdfast plan");
+    out::talk(match key {
+        "terminal" => "Saved, for the next window.",
+        _ => "Saved. What it changes in AWS: holdfast plan",
+    });
     Ok(())
 }
 
