@@ -30,6 +30,8 @@ fn help_shows_the_commands_and_how_to_begin() {
       connect      Open a shell on the machine
       open         Open a terminal window with a shell on the machine, or raise the one that is open
       exec         Run one command on the machine; its output and exit code are this command's
+      sessions     List the zellij sessions on the machine, or end one
+      upload       Put a file on the machine, whole or not at all
       settings     Show and change the settings
       sandbox      The sandbox: a local AWS to try Holdfast without an account
       completions  Print a completion script for a shell

@@ -1,10 +1,14 @@
 //! Sessions that run once, over real websockets into a real process, and what is said when there can be none.
 
+use std::time::Duration;
+
 use holdfast::aws::session::Document;
 use holdfast::connect::{End, Ends, Input, Program, connect};
+use holdfast::remote::Machine;
 use holdfast_core::names::SessionName;
 use holdfast_core::plan::Goal;
 use holdfast_core::script::{self, Between};
+use holdfast_core::upload::{Said, Upload};
 use holdfast_sandbox::gateway::WireFault;
 use holdfast_sandbox::{Key, Sandbox};
 use tokio::sync::mpsc;
@@ -173,4 +177,104 @@ async fn whoever_leaves_ends_the_session() {
     assert_eq!(end.expect("an end"), End::Left);
     assert_eq!(rig.called("TerminateSession").len(), 1);
     rig.assert_quiet("a leave").await;
+}
+
+impl Rig {
+    fn remote(&self) -> Machine<'_> {
+        Machine { aws: &self.ada.aws, desired: &self.ada.desired, instance: &self.machine }
+    }
+
+    fn home(&self) -> std::path::PathBuf {
+        self.folder().join(self.machine.as_str()).join("home/ssm-user")
+    }
+}
+
+/// Every byte, more than any buffer, over a line that breaks: what is there is what was sent, or nothing.
+#[tokio::test]
+async fn a_file_is_put_whole_or_not_at_all() {
+    let rig = Rig::start().await;
+    let body: Vec<u8> =
+        (0..3_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for (path, mode, cut) in [("plain", 0o640, false), ("it's $HOME; `id`", 0o600, true)] {
+        let upload = rig.remote().upload(path, mode, &body);
+        let trouble = async {
+            for _ in 0..if cut { 3 } else { 0 } {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                rig.gateway.inject(None, WireFault::Cut { reset: true });
+            }
+        };
+        let (done, ()) = tokio::join!(upload, trouble);
+        done.unwrap();
+        let there = rig.home().join(path);
+        assert!(std::fs::read(&there).unwrap() == body, "{path}");
+        let permissions = std::fs::metadata(&there).unwrap().permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777, mode, "{path}");
+    }
+
+    // An older one is replaced, an empty one is one, and where there is no folder nothing is left behind.
+    rig.remote().upload("plain", 0o600, b"").await.unwrap();
+    assert_eq!(std::fs::read(rig.home().join("plain")).unwrap(), b"");
+    let problem = rig.remote().upload("no/such/folder", 0o600, &body).await.unwrap_err();
+    assert_eq!(problem.code, "upload", "{problem:?}");
+    assert!(problem.to_string().contains("No such file"), "{problem}");
+    let left: Vec<String> = std::fs::read_dir(rig.home())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(".holdfast"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    rig.assert_quiet("an upload").await;
+}
+
+#[tokio::test]
+async fn a_file_can_be_put_where_commands_are_denied() {
+    let rig = Rig::start().await;
+    let denied = ["AWS-StartNonInteractiveCommand", "AWS-StartInteractiveCommand"].map(str::to_owned);
+    rig.sandbox.set(|conditions| conditions.denied_documents = denied.into());
+    rig.remote().upload("typed", 0o600, b"\x03\x04 still whole \r\n").await.unwrap();
+    assert_eq!(std::fs::read(rig.home().join("typed")).unwrap(), b"\x03\x04 still whole \r\n");
+    let answer = rig.remote().run("echo out; exit 7").await.unwrap();
+    assert_eq!((answer.status, answer.out), (7, b"out\n".to_vec()));
+}
+
+/// What a terminal shows may be recorded, and what a session is started with is.
+#[tokio::test]
+async fn a_secret_is_on_no_record() {
+    let rig = Rig::start().await;
+    let (nonce, secret) = ("n0nce", b"a secret of 26 characters\n");
+    let script = script::upload(&rig.ada.desired.user, "secret", 0o600, nonce).unwrap();
+    let (input, from_user) = mpsc::channel(8);
+    let (to_user, mut output) = mpsc::channel(64);
+    let ends = Ends { input: from_user, output: to_user, terminal: None };
+    let program = Program::Once { document: Document::Interactive(script.clone()), typed: None };
+    let session = connect(&rig.ada.aws, &rig.ada.desired, &rig.machine, program, ends);
+    let talk = async {
+        let (mut upload, mut shown) = (Upload::new(nonce), Vec::new());
+        while let Some((_, bytes)) = output.recv().await {
+            shown.extend(&bytes);
+            match upload.feed(&bytes) {
+                Some(Said::Ready) => {
+                    input.send(Input::Bytes(Upload::head(secret).into_bytes())).await.unwrap();
+                    input.send(Input::Bytes(secret.to_vec())).await.unwrap();
+                }
+                Some(Said::Done) | None => {}
+                Some(said) => panic!("{said:?}"),
+            }
+        }
+        String::from_utf8_lossy(&shown).into_owned()
+    };
+    let (end, shown) = tokio::join!(session, talk);
+    assert_eq!(end.unwrap(), End::Exited(None));
+    assert_eq!(std::fs::read(rig.home().join("secret")).unwrap(), secret);
+    let sum = Upload::head(secret).split_whitespace().last().unwrap().to_owned();
+    for record in [shown, script, format!("{:?}", rig.sandbox.calls())] {
+        assert!(!record.contains("a secret") && !record.contains(&sum), "{record}");
+    }
+}
+
+#[tokio::test]
+async fn a_machine_without_its_user_has_no_sessions() {
+    let rig = Rig::start().await;
+    let answer = rig.remote().run(&script::sessions(&rig.ada.desired.user, "n0nce")).await.unwrap();
+    assert_eq!(answer.status, script::NO_USER);
 }

@@ -30,7 +30,7 @@ pub(crate) struct Rig {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) ada: Arc<Laptop>,
     pub(crate) machine: InstanceId,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// A session that has ended.
@@ -65,7 +65,11 @@ impl Rig {
         let ada = Arc::new(Laptop::on(options, "").await);
         let report = ada.reach(Goal::Reachable).await.expect("a machine that can be reached");
         let machine = report.observed.winners(&ada.desired).instance.expect("a machine").id.clone();
-        Self { sandbox, gateway, ada, machine, _folder: folder }
+        Self { sandbox, gateway, ada, machine, folder }
+    }
+
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub(crate) fn deny(&self, action: &str) {

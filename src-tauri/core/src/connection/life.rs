@@ -470,7 +470,15 @@ impl Connection {
         if let Some(session) = &mut self.session {
             session.link_lost(now);
         }
-        self.drain(now);
+        // The last that came over the line may be the end of the session.
+        while let Some(event) = self.session.as_mut().and_then(Session::poll_event) {
+            if event != session::Event::LinkDead {
+                self.on_session(now, event);
+            }
+        }
+        if !matches!(self.stage, Stage::Up(_)) {
+            return;
+        }
         self.events.push_back(Event::Hangup);
         if self.status.is_some() {
             return self.end(End::Exited(self.status));

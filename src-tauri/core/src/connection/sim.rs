@@ -33,6 +33,8 @@ enum Happening {
     ToClient {
         link: u64,
         bytes: Vec<u8>,
+        /// The gateway closes the websocket right behind it.
+        last: bool,
     },
     ToAgent {
         link: u64,
@@ -282,7 +284,7 @@ impl Sim {
         {
             let closed = channel_closed(&index.to_string(), why, self.gateway.next_id(), self.now);
             let delay = self.rng.millis(self.delay.0, self.delay.1);
-            self.after(delay, Happening::ToClient { link, bytes: closed });
+            self.after(delay, Happening::ToClient { link, bytes: closed, last: true });
         }
     }
 
@@ -290,9 +292,13 @@ impl Sim {
         match happening {
             Happening::Effect { call, action } => self.effect(call, &action),
             Happening::Answer { call, outcome, link } => self.answer(call, outcome, link),
-            Happening::ToClient { link, bytes } => {
+            Happening::ToClient { link, bytes, last } => {
                 if self.carries(link) {
                     self.connection.handle_frame(self.now, &bytes);
+                    if last {
+                        self.drop_link();
+                        self.connection.link_lost(self.now);
+                    }
                 }
             }
             Happening::ToAgent { link, bytes } => {
@@ -548,7 +554,7 @@ impl Sim {
             }
         }
         for (link, bytes) in std::mem::take(&mut self.outbound) {
-            self.carry(bytes, |bytes| Happening::ToClient { link, bytes });
+            self.carry(bytes, |bytes| Happening::ToClient { link, bytes, last: false });
         }
         if self.asleep_until.is_none() { self.settle_client() } else { Ok(()) }
     }
@@ -719,10 +725,10 @@ fn run(seeds: std::ops::Range<u64>) {
 
 #[test]
 fn connections_a() {
-    run(0..1500);
+    run(0..1000);
 }
 
 #[test]
 fn connections_b() {
-    run(1500..3000);
+    run(1000..2000);
 }
