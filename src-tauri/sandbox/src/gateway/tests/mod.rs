@@ -1,6 +1,8 @@
 #![cfg(unix)]
 
 mod client;
+#[cfg(target_os = "linux")]
+mod machine;
 
 use std::time::Duration;
 
