@@ -250,8 +250,14 @@ async fn relay(
     let mut buffer = vec![0; MESSAGE - prefix.len()];
     let mut hold = Utf8Hold::default();
     let mut fresh = true;
-    // A terminal reports its end as an error, a pipe as nothing more to read.
-    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+    loop {
+        let read = tokio::select! {
+            read = from.read(&mut buffer) => read,
+            // A daemon may keep the other end open for ever.
+            () = to.closed() => return,
+        };
+        // A terminal reports its end as an error, a pipe as nothing more to read.
+        let Ok(count @ 1..) = read else { return };
         let read = &buffer[..count];
         let text = if fresh && !prefix.is_empty() {
             hold.pass(&[prefix.as_bytes(), read].concat())

@@ -78,8 +78,9 @@ impl ControlGroup {
 pub(super) fn remove_orphans() {
     for folder in HIERARCHIES.iter().filter_map(|root| fs::read_dir(root).ok()).flatten().flatten() {
         let name = folder.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
-        if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists())
+        let owner =
+            name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists())
             && let Err(error) = remove_tree(&folder.path())
         {
             tracing::debug!(?folder, %error, "control group of another");

@@ -1,8 +1,11 @@
 #!/bin/sh
-# Makes a machine out of the tree $1 that debootstrap has just made, with the zellij in the file $2: what Holdfast's
-# image has that matters to its tests, and nothing that only takes time to boot or space to copy.
+# Makes the folder $1 a Debian machine, with the zellij in the file $2: what Holdfast's image has that matters to its
+# tests, and nothing that only takes time to boot or space to copy. $3 is the release, $4 the mirror, $5 its components.
 set -eu
 tree=$1 zellij=$2
+
+debootstrap --variant=minbase --components="$5" --include=systemd,systemd-sysv,libpam-systemd,dbus,dbus-user-session,\
+libnss-myhostname,sudo,zsh,git,procps,iproute2,ca-certificates,ncurses-term "$3" "$tree" "$4"
 
 # The agent's service is like that of NixOS: what its sessions started outlives it.
 cp "$tree/bin/sleep" "$tree/usr/bin/amazon-ssm-agent"
