@@ -5,7 +5,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 # A disk is there whole or not at all. It holds what differs from the tree, or all of it where the file system cannot
 # lie over another.
-overlay() { mount -t overlay overlay -o "lowerdir=$tree,upperdir=$1/changes,workdir=$1/work" "$1/root"; }
+overlay() { mount -t overlay overlay -o "lowerdir=${tree:?},upperdir=$1/changes,workdir=$1/work" "$1/root"; }
 if [ ! -e "$disk" ]; then
   rm -rf "$disk.new"
   mkdir -p "$disk.new/root" "$disk.new/changes" "$disk.new/work"
@@ -13,7 +13,7 @@ if [ ! -e "$disk" ]; then
     umount "$disk.new/root"
   else
     rmdir "$disk.new/changes" "$disk.new/work"
-    cp -a --reflink=auto "$tree/." "$disk.new/root"
+    cp -a --reflink=auto "${tree:?}/." "$disk.new/root"
   fi
   mv "$disk.new" "$disk"
 fi

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-use super::{AGENT, SERVICE};
-
+/// The agent's service, and the program of its main process.
+const SERVICE: &str = "system.slice/amazon-ssm-agent.service";
+const AGENT: &str = "/usr/bin/amazon-ssm-agent";
 /// Where systemd keeps its groups: with version 2 alone, beside version 1, and beside version 1 for what is new.
 const HIERARCHIES: [&str; 3] = ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"];
 const PREFIX: &str = "holdfast-";
@@ -35,28 +36,26 @@ impl ControlGroup {
 
     /// The machine's first process, while it is on.
     pub(super) fn first(&self) -> Option<Pid> {
-        self.processes("init.scope").next()
+        self.processes("init.scope").first().copied()
     }
 
     /// The main process of the agent's service. What its sessions run is in the same group.
     pub(super) fn agent(&self) -> Option<Pid> {
-        self.processes(SERVICE).find(|pid| {
+        self.processes(SERVICE).into_iter().find(|pid| {
             let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_pid())).unwrap_or_default();
             line.split(|byte| *byte == 0).next() == Some(AGENT.as_bytes())
         })
     }
 
     /// All of a group of the machine's own, as this computer numbers them.
-    fn processes(&self, group: &str) -> impl Iterator<Item = Pid> + use<> {
+    fn processes(&self, group: &str) -> Vec<Pid> {
         let list = HIERARCHIES
             .iter()
             // Started with --keep-unit, systemd-nspawn parts the group it is in.
             .map(|root| Path::new(root).join(&self.name).join("payload").join(group).join("cgroup.procs"))
             .find_map(|file| fs::read_to_string(file).ok())
             .unwrap_or_default();
-        let pids: Vec<_> =
-            list.lines().filter_map(|line| line.parse().ok().and_then(Pid::from_raw)).collect();
-        pids.into_iter()
+        list.lines().filter_map(|line| line.parse().ok().and_then(Pid::from_raw)).collect()
     }
 
     /// Waits until the last process is gone, and removes the group.

@@ -23,13 +23,13 @@ const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 impl Nspawn {
     /// A program of a session, to be started [inside](Self::inside): with the environment of the agent.
     pub(in crate::guest) fn command(&self, program: &str, arguments: &[String]) -> io::Result<Command> {
-        let agent = self.agent().ok_or_else(|| io::Error::other("the agent is gone"))?;
+        let agent = self.group.agent().ok_or_else(|| io::Error::other("the agent is gone"))?;
         let environment = environment(agent)?;
         let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
-        let found = self.inside(|| {
-            program.contains('/') && is_executable(Path::new(program))
-                || env::split_paths(&path.unwrap_or_default())
-                    .any(|folder| is_executable(&folder.join(program)))
+        let found = self.inside(|| match path {
+            _ if program.contains('/') => is_executable(Path::new(program)),
+            Some(path) => env::split_paths(&path).any(|folder| is_executable(&folder.join(program))),
+            None => false,
         })?;
         if !found {
             return Err(io::Error::new(io::ErrorKind::NotFound, "executable file not found"));
@@ -49,7 +49,10 @@ impl Nspawn {
     /// Does something with the eyes of the machine: the paths are its own, terminals are among its own, and processes
     /// are started in it.
     pub(in crate::guest) fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> io::Result<T> {
-        let first = self.group.first().ok_or_else(|| io::Error::other("the machine is off"))?;
+        let first = self
+            .group
+            .first()
+            .ok_or_else(|| io::Error::other("the machine is off or has just begun to boot"))?;
         inside(first, act)
     }
 

@@ -113,12 +113,21 @@ impl Keeper {
                 self.life.send_if_modified(|life| life.answers(answers));
                 Some(machine)
             }
-            ended => {
-                tracing::debug!(instance = self.instance, ?ended, "the machine went off");
+            Ok(Some(ended)) => {
+                if ended.success() || ended.code() == Some(REBOOT) {
+                    tracing::debug!(instance = self.instance, %ended, "the machine went off");
+                } else {
+                    let console = self.console();
+                    tracing::warn!(instance = self.instance, %ended, console = %console.display(), "the machine broke");
+                }
                 self.life.send_modify(Life::off);
                 self.group.remove();
-                let reboots = ended.ok().flatten().and_then(|status| status.code()) == Some(REBOOT);
-                if reboots { self.boot() } else { None }
+                if ended.code() == Some(REBOOT) { self.boot() } else { None }
+            }
+            Err(error) => {
+                tracing::warn!(instance = self.instance, %error, "the machine is lost");
+                self.halt(Some(machine));
+                None
             }
         }
     }
@@ -141,7 +150,9 @@ impl Keeper {
     }
 
     fn remove_disk(&self) {
-        let removed = [fs::remove_dir_all(&self.disk), fs::remove_file(self.console())];
+        let half_made = self.disk.with_extension("new");
+        let removed =
+            [fs::remove_dir_all(&self.disk), fs::remove_dir_all(half_made), fs::remove_file(self.console())];
         for error in removed.into_iter().filter_map(Result::err) {
             if error.kind() != io::ErrorKind::NotFound {
                 tracing::warn!(disk = %self.disk.display(), %error, "disk");

@@ -1,8 +1,7 @@
 //! The `nspawn` guest: a Debian machine with systemd as its first process, booted by `systemd-nspawn` from a folder that
 //! is its disk. It needs root, and the packages systemd-container and util-linux.
 //!
-//! What a tree must bring beside systemd: a service `amazon-ssm-agent` that runs a stand-in for the agent, the user
-//! `ssm-user`, and util-linux.
+//! `tree.sh` makes what such a machine begins with: a service that stands in for the agent, the agent's user, zellij.
 
 mod control_group;
 mod inside;
@@ -20,7 +19,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use holdfast_core::names::UserName;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use tokio::sync::watch;
 
 use super::kind::{Guest, Kind};
@@ -31,9 +30,6 @@ use control_group::ControlGroup;
 use keeper::{Keeper, Order};
 
 const SET_USER: &str = include_str!("user.sh");
-/// The program of the agent's service.
-const AGENT: &str = "/usr/bin/amazon-ssm-agent";
-const SERVICE: &str = "system.slice/amazon-ssm-agent.service";
 
 /// A machine, on or off. A thread of its own boots, watches and halts it, so that nobody waits who switches it.
 #[derive(Debug)]
@@ -101,7 +97,6 @@ impl Nspawn {
         &self.disk
     }
 
-    /// Makes the machine's one user, with a lingering manager, or removes it.
     pub(super) fn set_user(&self, user: Option<&UserName>) -> io::Result<()> {
         let name = user.map_or("", UserName::as_str);
         let output = self.exec_root(&["sh", "-c", SET_USER, "sh", name])?;
@@ -111,16 +106,12 @@ impl Nspawn {
         Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
     }
 
-    /// The main process of the agent's service.
-    fn agent(&self) -> Option<Pid> {
-        self.group.agent()
-    }
-
     fn kill_agent(&self) -> io::Result<()> {
-        let agent = self.agent().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no agent runs"))?;
+        let agent =
+            self.group.agent().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no agent runs"))?;
         kill_process(agent, Signal::KILL)?;
         // Or it might be taken for the next one.
-        while self.agent() == Some(agent) {
+        while self.group.agent() == Some(agent) {
             thread::sleep(Duration::from_millis(1));
         }
         self.life.send_modify(Life::agent_killed);
