@@ -13,7 +13,7 @@ use super::Settings;
 use super::clock::Clock;
 use super::fault::{Hole, Losses, WireFault};
 use super::link::{Link, LinkEvent, Socket};
-use crate::guest::{Boot, Failure, Input, Next, Output, Program, Reading, Running, Streams};
+use crate::guest::{Boot, Failure, Input, Lost, Next, Output, Program, Reading, Running, Streams};
 use crate::{StartRequest, kms};
 
 const AGENT_VERSION: &str = "3.3.1345.0";
@@ -46,6 +46,8 @@ pub(super) struct Session {
     /// Taken when it starts; a text is why it never will.
     program: Option<Result<Program, String>>,
     running: Option<Running>,
+    /// The agent's side of the session is no more: nobody hears the client, or tells it anything.
+    dead: bool,
     link: Option<Link>,
     attached: bool,
     losses: Losses,
@@ -64,7 +66,7 @@ enum Happened {
     Order(Order),
     Link(LinkEvent),
     Program(Next),
-    MachineOff,
+    Lost(Lost),
     Time,
     /// The gateway is gone.
     Abandoned,
@@ -99,6 +101,7 @@ impl Session {
             boot,
             program: Some(program),
             running: None,
+            dead: false,
             link: None,
             attached: false,
             losses: Losses::default(),
@@ -122,7 +125,8 @@ impl Session {
                 Happened::Link(event) => self.link_event(event),
                 Happened::Program(Next::Output(output)) => self.output(output),
                 Happened::Program(Next::TakesInput) => None,
-                Happened::MachineOff => Some("The machine was switched off.".to_owned()),
+                Happened::Lost(Lost::Agent) => self.die(),
+                Happened::Lost(Lost::Machine) => Some("The machine was switched off.".to_owned()),
                 Happened::Time => self.time(),
                 Happened::Abandoned => return,
             };
@@ -142,7 +146,7 @@ impl Session {
         let Self { orders, link, hole, running, boot, typed, .. } = self;
         tokio::select! {
             order = orders.recv() => order.map_or(Happened::Abandoned, Happened::Order),
-            () = boot.over() => Happened::MachineOff,
+            lost = boot.lost() => Happened::Lost(lost),
             event = step(link.as_mut()), if hole.is_none() => Happened::Link(event),
             next = program(running.as_mut(), may_read, !typed.is_empty()) => Happened::Program(next),
             () = sleep_until(wake) => Happened::Time,
@@ -158,26 +162,32 @@ impl Session {
     }
 
     fn wake(&self) -> Option<Instant> {
+        let hole = self.hole.map(|hole| hole.until);
+        if self.dead {
+            return hole;
+        }
         let agent = self.agent.poll_timeout().map(|moment| self.clock.instant(moment));
         let idle = self.settings.idle_limit.map(|limit| self.last_input + limit);
         let longest = self.settings.max_duration.map(|limit| self.started + limit);
         let ending = self.ending.as_ref().map(|(_, until)| *until);
-        let hole = self.hole.map(|hole| hole.until);
         [agent, idle, longest, ending, hole].into_iter().flatten().min()
     }
 
     fn time(&mut self) -> Option<String> {
         let now = Instant::now();
+        if let Some(hole) = self.hole.take_if(|hole| hole.until <= now)
+            && hole.reset
+        {
+            self.cut(true);
+        }
+        if self.dead {
+            return None;
+        }
         if self.settings.idle_limit.is_some_and(|limit| self.last_input + limit <= now) {
             return Some("Your session timed out due to inactivity.".to_owned());
         }
         if self.settings.max_duration.is_some_and(|limit| self.started + limit <= now) {
             return Some("Your session reached its maximum duration.".to_owned());
-        }
-        if let Some(hole) = self.hole.take_if(|hole| hole.until <= now)
-            && hole.reset
-        {
-            self.cut(true);
         }
         if self.agent.poll_timeout().is_some_and(|moment| moment <= self.clock.now()) {
             self.agent.handle_timeout(self.clock.now());
@@ -207,6 +217,16 @@ impl Session {
                 )
                 | None => {}
             },
+        }
+        None
+    }
+
+    /// The gateway keeps the session until somebody ends it.
+    fn die(&mut self) -> Option<String> {
+        self.dead = true;
+        self.ending = None;
+        if let Some(running) = self.running.take() {
+            running.hang_up();
         }
         None
     }
@@ -260,6 +280,9 @@ impl Session {
     }
 
     fn message(&mut self, message: Vec<u8>) {
+        if self.dead {
+            return;
+        }
         let Ok(frame) = Frame::decode(&message) else { return };
         let is_input = frame.kind == MessageType::InputStreamData;
         for _copy in 0..self.losses.of_client(frame.kind) {
@@ -295,6 +318,9 @@ impl Session {
 
     /// Moves everything along that needs no waiting; a text says that the session is over.
     fn settle(&mut self) -> Option<String> {
+        if self.dead {
+            return None;
+        }
         loop {
             while let Some(event) = self.agent.poll_event() {
                 if let Some(over) = self.event(event) {

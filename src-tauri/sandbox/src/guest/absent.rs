@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_core::names::UserName;
 
+use super::kind::Guest;
 use super::{Failure, Input, Next, Program, Reading};
 
 const WHY: &str = "the machines of the sandbox need a Unix system";
@@ -34,11 +35,7 @@ pub(super) fn kill_machine(_root: &Path) {}
 pub(crate) struct Running;
 
 impl Running {
-    pub(super) fn start(
-        _guest: &ProcessGuest,
-        _program: &Program,
-        _reading: Reading,
-    ) -> Result<Self, Failure> {
+    pub(super) fn start(_guest: &Guest, _program: &Program, _reading: Reading) -> Result<Self, Failure> {
         Err(Failure::before(WHY))
     }
 
@@ -49,4 +46,6 @@ impl Running {
     pub(crate) fn input(&self, _input: Input) -> Result<(), Input> {
         Ok(())
     }
+
+    pub(crate) fn hang_up(self) {}
 }

@@ -1,14 +1,19 @@
 //! The machines behind the sandbox's instances.
 //!
 //! A guest is what runs while an instance is on. Its disk outlives stop and start, and goes when the instance is
-//! terminated. The one kind so far is the `process` guest: a shell in a folder of this computer.
+//! terminated. There are two kinds: the `process` guest, a shell in a folder of this computer, and on Linux the `nspawn`
+//! guest, a machine with systemd.
 
+mod kind;
+mod life;
 // A computer without machines has nobody at the other end.
 #[cfg_attr(not(unix), allow(dead_code))]
 mod pipe;
 mod program;
 mod split;
 
+#[cfg(target_os = "linux")]
+mod nspawn;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
@@ -35,6 +40,10 @@ use holdfast_core::names::UserName;
 use tokio::sync::watch;
 
 use crate::Power;
+use kind::{Guest, Kind};
+use life::Life;
+pub(crate) use life::Lost;
+pub use life::State;
 pub(crate) use pipe::{Failure, Input, Next, Output, Reading};
 pub use program::{Program, Streams};
 pub(crate) use running::Running;
@@ -44,72 +53,76 @@ pub use split::{SplitError, split_command};
 #[derive(Debug)]
 pub struct Guests {
     folder: PathBuf,
+    kind: Kind,
     machines: Mutex<HashMap<String, Machine>>,
 }
 
 #[derive(Debug)]
 struct Machine {
-    guest: ProcessGuest,
-    /// Counts the boots while the machine is on.
-    boots: u64,
-    on: watch::Sender<Option<u64>>,
+    guest: Guest,
+    life: watch::Sender<Life>,
 }
 
 /// A machine as one session sees it: from one boot until that ends.
 #[derive(Debug)]
 pub(crate) struct Boot {
-    guest: ProcessGuest,
-    boot: Option<u64>,
-    on: watch::Receiver<Option<u64>>,
+    guest: Guest,
+    began: Life,
+    life: watch::Receiver<Life>,
 }
 
 impl Guests {
     /// Machines that keep their disks in `folder`; each gets a folder of its own there.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), machines: Mutex::default() }
+        Self::of(folder.into(), Kind::Process)
     }
 
-    /// Switches a machine. Off and a reboot kill all that runs on it; `Destroyed` removes its disk.
+    fn of(folder: PathBuf, kind: Kind) -> Self {
+        Self { folder, kind, machines: Mutex::default() }
+    }
+
+    /// Switches a machine. Off and a reboot end all that runs on it; `Destroyed` removes its disk.
+    ///
+    /// # Errors
+    /// What is no instance id, and of process guests also what their folders do not allow.
     pub fn power(&self, instance_id: &str, power: Power) -> io::Result<()> {
         let root = self.root(instance_id)?;
         let mut machines = self.machines();
-        match power {
-            Power::On => switch_on(&mut machines, root, instance_id),
-            Power::Off => {
-                switch_off(&mut machines, instance_id);
-                Ok(())
-            }
-            Power::Reboot => {
-                switch_off(&mut machines, instance_id);
-                switch_on(&mut machines, root, instance_id)
-            }
-            Power::Destroyed => {
-                switch_off(&mut machines, instance_id);
-                machines.remove(instance_id);
-                match std::fs::remove_dir_all(&root) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                    Ok(()) | Err(_) => Ok(()),
-                }
-            }
+        match &self.kind {
+            Kind::Process => kind::switch(&mut machines, root, instance_id, power),
+            #[cfg(target_os = "linux")]
+            Kind::Nspawn { tree } => nspawn::switch(&mut machines, root, tree, instance_id, power),
         }
+    }
+
+    /// How far a machine is; one that was never on is off.
+    pub fn state(&self, instance_id: &str) -> State {
+        self.machines().get(instance_id).map_or(State::Off, |machine| machine.life.borrow().state())
     }
 
     /// Gives the machine a user of its own, as applying its configuration does, or takes it away again. A machine
-    /// begins without one and keeps it over stop and start.
+    /// begins without one and keeps it over stop and start. On a machine with systemd this takes about a second.
+    ///
+    /// # Errors
+    /// The machine was never on, or one with systemd is not on now.
     pub fn set_user(&self, instance_id: &str, user: Option<&UserName>) -> io::Result<()> {
-        match self.machines().get(instance_id) {
-            Some(machine) => machine.guest.set_user(user),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, format!("no machine {instance_id}"))),
+        match self.guest(instance_id) {
+            Some(guest) => guest.set_user(user),
+            None => Err(no_machine(instance_id)),
         }
     }
 
-    /// The machine, if it is on.
+    /// The machine, if it can be entered.
     pub(crate) fn boot(&self, instance_id: &str) -> Option<Boot> {
         let machines = self.machines();
         let machine = machines.get(instance_id)?;
-        let on = machine.on.subscribe();
-        let boot = *on.borrow();
-        boot.is_some().then(|| Boot { guest: machine.guest.clone(), boot, on })
+        let life = machine.life.subscribe();
+        let began = *life.borrow();
+        (began.state() == State::Reachable).then(|| Boot { guest: machine.guest.clone(), began, life })
+    }
+
+    fn guest(&self, instance_id: &str) -> Option<Guest> {
+        self.machines().get(instance_id).map(|machine| machine.guest.clone())
     }
 
     fn root(&self, instance_id: &str) -> io::Result<PathBuf> {
@@ -130,17 +143,12 @@ impl Guests {
 }
 
 impl Drop for Guests {
+    /// Nothing that ran on the machines is left afterwards; their disks are.
     fn drop(&mut self) {
         for machine in self.machines().values() {
-            machine.stop();
+            machine.life.send_modify(Life::off);
+            machine.guest.end();
         }
-    }
-}
-
-impl Machine {
-    fn stop(&self) {
-        self.on.send_replace(None);
-        kill_machine(self.guest.root());
     }
 }
 
@@ -150,34 +158,20 @@ impl Boot {
         Running::start(&self.guest, program, reading)
     }
 
-    /// Waits until the machine is switched off or rebooted.
-    pub(crate) async fn over(&mut self) {
-        let boot = self.boot;
+    /// Waits until something befalls the session. Its agent dies but once, and then it waits for the machine.
+    pub(crate) async fn lost(&mut self) -> Lost {
+        let began = self.began;
         // An error means that the machine does not even exist any more.
-        drop(self.on.wait_for(|now| *now != boot).await);
+        let Ok(now) = self.life.wait_for(|now| now.lost_since(began).is_some()).await.map(|now| *now) else {
+            return Lost::Machine;
+        };
+        self.began = now;
+        now.lost_since(began).unwrap_or(Lost::Machine)
     }
 }
 
-fn switch_on(machines: &mut HashMap<String, Machine>, root: PathBuf, instance_id: &str) -> io::Result<()> {
-    if machines.get(instance_id).is_some_and(|machine| machine.on.borrow().is_some()) {
-        return Ok(());
-    }
-    let guest = ProcessGuest::boot(root, instance_id)?;
-    let machine = machines.entry(instance_id.to_owned()).or_insert_with(|| Machine {
-        guest: guest.clone(),
-        boots: 0,
-        on: watch::Sender::new(None),
-    });
-    machine.guest = guest;
-    machine.boots += 1;
-    machine.on.send_replace(Some(machine.boots));
-    Ok(())
-}
-
-fn switch_off(machines: &mut HashMap<String, Machine>, instance_id: &str) {
-    if let Some(machine) = machines.get(instance_id) {
-        machine.stop();
-    }
+fn no_machine(instance_id: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("no machine {instance_id}"))
 }
 
 #[cfg(test)]

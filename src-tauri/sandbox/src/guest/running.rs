@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -12,8 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use super::process::ProcessGuest;
+use super::kind::Guest;
 use super::program::{Program, Streams};
 use super::utf8::Utf8Hold;
 use super::{Failure, Input, Next, Output, Reading, split_command, sweep};
@@ -33,17 +33,20 @@ pub(crate) struct Running {
     output: mpsc::Receiver<Output>,
     input: mpsc::Sender<Input>,
     leader: Option<Pid>,
+    task: JoinHandle<()>,
 }
 
+/// The first process of a program, and the task that attends to it.
+type Started = (Option<Pid>, JoinHandle<()>);
+
 impl Running {
-    pub(super) fn start(guest: &ProcessGuest, program: &Program, reading: Reading) -> Result<Self, Failure> {
+    pub(super) fn start(guest: &Guest, program: &Program, reading: Reading) -> Result<Self, Failure> {
         let (output_tx, output) = mpsc::channel(READ_AHEAD);
         let (input, input_rx) = mpsc::channel(INPUTS);
-        let leader = match program {
-            Program::Shell => terminal(guest.command("sh", &[]), reading, output_tx, input_rx)?,
+        let (leader, task) = match program {
+            Program::Shell => terminal(guest, &[], reading, output_tx, input_rx)?,
             Program::Interactive(line) => {
-                let command = guest.command("sh", &["-c".to_owned(), line.clone()]);
-                terminal(command, reading, output_tx, input_rx)?
+                terminal(guest, &["-c".to_owned(), line.clone()], reading, output_tx, input_rx)?
             }
             Program::NonInteractive { command, streams } => {
                 let words = split_command(command)
@@ -51,22 +54,24 @@ impl Running {
                 let Some((name, arguments)) = words.split_first() else {
                     return Err(Failure::before("Failed to parse commands input: no command"));
                 };
-                let mut command = guest.command(name, arguments);
-                command.stdin(Stdio::null()).process_group(0);
-                match streams {
-                    Streams::Together => together(guest.root(), command, reading, output_tx, input_rx),
-                    Streams::Separate { stdout_prefix, stderr_prefix } => {
-                        let prefixes = [stdout_prefix.clone(), stderr_prefix.clone()];
-                        separate(command, prefixes, reading, output_tx, input_rx)
+                let start = || {
+                    let mut command = guest.command(name, arguments)?;
+                    command.stdin(Stdio::null()).process_group(0);
+                    match streams {
+                        Streams::Together => together(guest, command, reading, output_tx, input_rx),
+                        Streams::Separate { stdout_prefix, stderr_prefix } => {
+                            let prefixes = [stdout_prefix.clone(), stderr_prefix.clone()];
+                            separate(guest, command, prefixes, reading, output_tx, input_rx)
+                        }
                     }
-                }
-                .map_err(|error| Failure {
+                };
+                start().map_err(|error| Failure {
                     text: format!("Error occurred starting the command: {name}: {error}\n"),
                     exit: matches!(streams, Streams::Separate { .. }).then_some(1),
                 })?
             }
         };
-        Ok(Self { output, input, leader })
+        Ok(Self { output, input, leader, task })
     }
 
     /// Waits for output, if it may be `read`, and for the program to take input again, if there is some to `write`.
@@ -92,6 +97,12 @@ impl Running {
             Err(mpsc::error::TrySendError::Full(input)) => Err(input),
         }
     }
+
+    /// Lets go of the program as an agent does that dies: its terminal hangs up, and what happens then is its own affair.
+    pub(crate) fn hang_up(mut self) {
+        self.leader = None;
+        self.task.abort();
+    }
 }
 
 impl Drop for Running {
@@ -109,30 +120,42 @@ fn no_terminal(error: pty_process::Error) -> Failure {
 }
 
 fn terminal(
-    command: Command,
+    guest: &Guest,
+    arguments: &[String],
     reading: Reading,
     output: mpsc::Sender<Output>,
     mut input: mpsc::Receiver<Input>,
-) -> Result<Option<Pid>, Failure> {
-    let (pty, pts) = pty_process::open().map_err(no_terminal)?;
-    let mut child = pty_process::Command::from(command).spawn(pts).map_err(no_terminal)?;
+) -> Result<Started, Failure> {
+    let no_command = |error: io::Error| no_terminal(error.into());
+    let command = guest.command("sh", arguments).map_err(no_command)?;
+    let start = || {
+        let (pty, pts) = pty_process::open()?;
+        Ok((pty_process::Command::from(command).spawn(pts)?, pty))
+    };
+    let (mut child, pty) = guest.inside(start).map_err(no_command)?.map_err(no_terminal)?;
     let leader = pid(&child);
     let (reader, mut writer) = pty.into_split();
-    let typing = tokio::spawn(async move {
-        while let Some(input) = input.recv().await {
-            if let Err(error) = put(&mut writer, input).await {
-                tracing::debug!(%error, "terminal takes no input");
+    let task = tokio::spawn(async move {
+        let typing = async {
+            while let Some(input) = input.recv().await {
+                if let Err(error) = put(&mut writer, input).await {
+                    tracing::debug!(%error, "terminal takes no input");
+                }
             }
-        }
-    });
-    tokio::spawn(async move {
-        tokio::time::sleep(reading.first).await;
-        relay(reader, Stream::Out, "", reading.rest, &output).await;
-        let status = child.wait().await;
-        typing.abort();
+            std::future::pending().await
+        };
+        let showing = async {
+            tokio::time::sleep(reading.first).await;
+            relay(reader, Stream::Out, "", reading.rest, &output).await;
+            child.wait().await
+        };
+        let status = tokio::select! {
+            status = typing => status,
+            status = showing => status,
+        };
         end(leader, status, None, &output).await;
     });
-    Ok(leader)
+    Ok((leader, task))
 }
 
 async fn put(terminal: &mut OwnedWritePty, input: Input) -> io::Result<()> {
@@ -144,40 +167,43 @@ async fn put(terminal: &mut OwnedWritePty, input: Input) -> io::Result<()> {
 
 /// One file takes both streams, in the order in which they were written, and is sent afterwards.
 fn together(
-    folder: &Path,
+    guest: &Guest,
     mut command: Command,
     reading: Reading,
     output: mpsc::Sender<Output>,
     input: mpsc::Receiver<Input>,
-) -> io::Result<Option<Pid>> {
-    let path = folder.join(format!("output-{}", uuid::Uuid::new_v4()));
+) -> io::Result<Started> {
+    let path = guest.root().join(format!("output-{}", uuid::Uuid::new_v4()));
     let written = OpenOptions::new().append(true).create_new(true).open(&path)?;
     let read = File::open(&path);
     std::fs::remove_file(&path)?;
-    let mut child = command.stdout(written.try_clone()?).stderr(written).spawn()?;
+    command.stdout(written.try_clone()?).stderr(written);
+    let mut child = guest.inside(|| command.spawn())??;
     let leader = pid(&child);
     let read = tokio::fs::File::from_std(read?);
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let status = attend(&mut child, input).await;
         relay(read, Stream::Out, "", reading.rest, &output).await;
         end(leader, status, None, &output).await;
     });
-    Ok(leader)
+    Ok((leader, task))
 }
 
 fn separate(
+    guest: &Guest,
     mut command: Command,
     prefixes: [String; 2],
     reading: Reading,
     output: mpsc::Sender<Output>,
     input: mpsc::Receiver<Input>,
-) -> io::Result<Option<Pid>> {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+) -> io::Result<Started> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = guest.inside(|| command.spawn())??;
     let leader = pid(&child);
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("no pipes"));
     };
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let (status, (), ()) = tokio::join!(
             attend(&mut child, input),
             relay(stdout, Stream::Out, &prefixes[0], reading.rest, &output),
@@ -186,7 +212,7 @@ fn separate(
         let code = status.as_ref().map_or(1, |status| status.code().unwrap_or(SIGNALLED));
         end(leader, status, Some(code), &output).await;
     });
-    Ok(leader)
+    Ok((leader, task))
 }
 
 /// Waits for a program without a terminal, handing it the two signals that its input can carry.
@@ -224,8 +250,14 @@ async fn relay(
     let mut buffer = vec![0; MESSAGE - prefix.len()];
     let mut hold = Utf8Hold::default();
     let mut fresh = true;
-    // A terminal reports its end as an error, a pipe as nothing more to read.
-    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+    loop {
+        let read = tokio::select! {
+            read = from.read(&mut buffer) => read,
+            // A daemon may keep the other end open for ever.
+            () = to.closed() => return,
+        };
+        // A terminal reports its end as an error, a pipe as nothing more to read.
+        let Ok(count @ 1..) = read else { return };
         let read = &buffer[..count];
         let text = if fresh && !prefix.is_empty() {
             hold.pass(&[prefix.as_bytes(), read].concat())

@@ -190,13 +190,13 @@ async fn the_disk_survives_stop_and_not_termination() {
     finish(run(&guests, &sh("echo kept >~/file"))).await;
     let mut boot = guests.boot(ID).unwrap();
     guests.power(ID, Power::Off).unwrap();
-    tokio::time::timeout(Duration::from_secs(5), boot.over()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), boot.lost()).await.unwrap();
     assert!(guests.boot(ID).is_none());
     guests.power(ID, Power::On).unwrap();
     assert_eq!(finish(run(&guests, &sh("cat ~/file"))).await.0, "kept\n");
     let mut boot = guests.boot(ID).unwrap();
     guests.power(ID, Power::Reboot).unwrap();
-    tokio::time::timeout(Duration::from_secs(5), boot.over()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), boot.lost()).await.unwrap();
     assert_eq!(finish(run(&guests, &sh("cat ~/file"))).await.0, "kept\n");
     guests.power(ID, Power::Destroyed).unwrap();
     assert!(guests.boot(ID).is_none() && !folder.path().join(ID).exists());

@@ -29,7 +29,11 @@ pub(super) struct Rig {
 impl Rig {
     pub(super) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let gateway = Arc::new(Gateway::new(Arc::new(Guests::new(folder.path()))));
+        Self::of(Guests::new(folder.path()), folder).await
+    }
+
+    pub(super) async fn of(guests: Guests, folder: TempDir) -> Self {
+        let gateway = Arc::new(Gateway::new(Arc::new(guests)));
         gateway.power(ID, Power::On);
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         gateway.listening(listener.local_addr().unwrap());

@@ -1,6 +1,8 @@
 #![cfg(unix)]
 
 mod client;
+#[cfg(target_os = "linux")]
+mod machine;
 
 use std::time::Duration;
 
@@ -12,6 +14,18 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::*;
 
 const NON_INTERACTIVE: &str = "AWS-StartNonInteractiveCommand";
+
+/// A shell on the machine.
+fn request(session_id: &str) -> StartRequest {
+    StartRequest {
+        session_id: session_id.to_owned(),
+        instance_id: ID.to_owned(),
+        target: ID.to_owned(),
+        document: None,
+        parameters: std::collections::BTreeMap::new(),
+        kms_key_id: None,
+    }
+}
 
 #[tokio::test]
 async fn a_shell_echoes_and_knows_its_size() {
@@ -142,15 +156,7 @@ async fn the_machine_goes_and_the_session_with_it() {
         assert_eq!(shell.finish().await, "The machine was switched off.");
         assert_eq!(rig.gateway.resume(&shell.session_id), None);
     }
-    let request = StartRequest {
-        session_id: "s".to_owned(),
-        instance_id: ID.to_owned(),
-        target: ID.to_owned(),
-        document: None,
-        parameters: std::collections::BTreeMap::new(),
-        kms_key_id: None,
-    };
-    assert_eq!(rig.gateway.start(request), Err(StartError::NotConnected));
+    assert_eq!(rig.gateway.start(request("s")), Err(StartError::NotConnected));
 }
 
 #[tokio::test]

@@ -1,0 +1,162 @@
+//! The thread of one machine: boots it, sees what becomes of it, and halts it.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::control_group::ControlGroup;
+use super::inside;
+use crate::Power;
+use crate::guest::life::Life;
+
+const BOOT: &str = include_str!("boot.sh");
+/// How often a machine is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a machine may take to halt before its power is cut. AWS waits for minutes.
+const HALT: Duration = Duration::from_secs(5);
+/// With --keep-unit systemd-nspawn leaves a reboot that the machine wants to others, and ends with this.
+const REBOOT: i32 = 133;
+
+#[derive(Debug)]
+pub(super) enum Order {
+    Power(Power),
+    End,
+}
+
+pub(super) struct Keeper {
+    pub(super) instance: String,
+    pub(super) disk: PathBuf,
+    pub(super) tree: PathBuf,
+    pub(super) group: ControlGroup,
+    pub(super) life: watch::Sender<Life>,
+    pub(super) hurry: Arc<AtomicBool>,
+}
+
+impl Keeper {
+    /// Follows orders until the last.
+    pub(super) fn keep(&self, orders: &Receiver<Order>) {
+        let mut running = None;
+        loop {
+            let order = match &running {
+                Some(_) => orders.recv_timeout(LOOK),
+                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match order {
+                Ok(Order::Power(Power::On)) => running = running.or_else(|| self.boot()),
+                Ok(Order::Power(Power::Off)) => self.halt(running.take()),
+                Ok(Order::Power(Power::Reboot)) => {
+                    self.halt(running.take());
+                    running = self.boot();
+                }
+                Ok(Order::Power(Power::Destroyed)) => {
+                    self.halt(running.take());
+                    self.remove_disk();
+                    self.hurry.store(false, Ordering::Relaxed);
+                }
+                Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return self.halt(running.take()),
+                Err(RecvTimeoutError::Timeout) => running = running.and_then(|machine| self.look(machine)),
+            }
+        }
+    }
+
+    fn boot(&self) -> Option<Child> {
+        match self.start() {
+            Ok(process) => {
+                self.life.send_modify(Life::boot);
+                Some(process)
+            }
+            Err(error) => {
+                tracing::warn!(instance = self.instance, %error, "the machine does not boot");
+                None
+            }
+        }
+    }
+
+    /// setpriv ends unshare with this thread, unshare ends its child, and with that, which is the first in a PID name
+    /// space, the kernel ends all others. systemd-nspawn alone would leave the machine to itself when it is killed.
+    fn start(&self) -> io::Result<Child> {
+        if let Some(folder) = self.disk.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let log = fs::File::create(self.console())?;
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "unshare", "--pid", "--mount-proc", "--fork", "--kill-child=KILL"])
+            .args(["sh", "-c", BOOT])
+            .env("name", self.group.name())
+            .env("instance", &self.instance)
+            .env("disk", &self.disk)
+            .env("tree", &self.tree)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+    }
+
+    /// What the machine last said while it booted and ran.
+    fn console(&self) -> PathBuf {
+        self.disk.with_extension("console")
+    }
+
+    /// Tells the world what is new. Nothing is left of a machine that has powered itself off.
+    fn look(&self, mut machine: Child) -> Option<Child> {
+        match machine.try_wait() {
+            Ok(None) => {
+                let answers = self.group.agent().is_some();
+                self.life.send_if_modified(|life| life.answers(answers));
+                Some(machine)
+            }
+            Ok(Some(ended)) => {
+                if ended.success() || ended.code() == Some(REBOOT) {
+                    tracing::debug!(instance = self.instance, %ended, "the machine went off");
+                } else {
+                    let console = self.console();
+                    tracing::warn!(instance = self.instance, %ended, console = %console.display(), "the machine broke");
+                }
+                self.life.send_modify(Life::off);
+                self.group.remove();
+                if ended.code() == Some(REBOOT) { self.boot() } else { None }
+            }
+            Err(error) => {
+                tracing::warn!(instance = self.instance, %error, "the machine is lost");
+                self.halt(Some(machine));
+                None
+            }
+        }
+    }
+
+    fn halt(&self, machine: Option<Child>) {
+        self.life.send_modify(Life::off);
+        let Some(mut machine) = machine else { return };
+        // What has no first process yet has nothing to lose.
+        let asked = self.group.first().is_some_and(|first| inside::power_off(first).is_ok());
+        let until = Instant::now() + if asked { HALT } else { Duration::ZERO };
+        while matches!(machine.try_wait(), Ok(None)) {
+            if until <= Instant::now() || self.hurry.load(Ordering::Relaxed) {
+                machine.kill().unwrap_or_else(|error| tracing::warn!(%error, "machine"));
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        machine.wait().map_or_else(|error| tracing::warn!(%error, "machine"), drop);
+        self.group.remove();
+    }
+
+    fn remove_disk(&self) {
+        let half_made = self.disk.with_extension("new");
+        let removed =
+            [fs::remove_dir_all(&self.disk), fs::remove_dir_all(half_made), fs::remove_file(self.console())];
+        for error in removed.into_iter().filter_map(Result::err) {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(disk = %self.disk.display(), %error, "disk");
+            }
+        }
+    }
+}
