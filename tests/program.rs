@@ -29,6 +29,7 @@ pub(crate) fn environment(home: &Path) -> Vec<(String, String)> {
 }
 
 /// The command with the arguments of `line`.
+#[allow(dead_code, reason = "not every suite needs it")]
 pub(crate) fn holdfast(home: &Path, line: &str) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(line.split_whitespace()).env_clear().envs(environment(home));

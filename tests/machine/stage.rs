@@ -1,0 +1,174 @@
+//! A sandbox with one machine that has booted and has its user, and a computer with Holdfast on it.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_sandbox::gateway::Gateway;
+use holdfast_sandbox::guest::{Guests, State};
+use holdfast_sandbox::{ACCESS_KEY, Options, Pace, SECRET_KEY, Sandbox, SessionBackend};
+
+use crate::eventually;
+use crate::network::Network;
+use crate::program::{PROGRAM, environment};
+use crate::seat::Seat;
+
+pub(crate) struct Stage {
+    pub(crate) network: Network,
+    pub(crate) instance: String,
+    sandbox: Sandbox,
+    gateway: Arc<Gateway>,
+    endpoint: String,
+    runtime: Option<tokio::runtime::Runtime>,
+    home: tempfile::TempDir,
+    _machines: tempfile::TempDir,
+}
+
+impl Stage {
+    /// `None` where there can be none, which is said.
+    pub(crate) fn set() -> Option<Self> {
+        let Some(tree) = std::env::var_os("HOLDFAST_MACHINE_TREE") else {
+            println!(
+                "skipped: HOLDFAST_MACHINE_TREE is not set, as ./dev test does where it is root on Linux"
+            );
+            return None;
+        };
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: a machine with systemd and a network of its own need root");
+            return None;
+        }
+        let (home, machines) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let network = Network::new();
+        let gateway = Arc::new(Gateway::new(Arc::new(Guests::nspawn(machines.path(), Path::new(&tree)))));
+        let sandbox = Sandbox::new(Options { backend: Arc::clone(&gateway) as _, ..Options::default() });
+        sandbox.set(|conditions| conditions.pace = Pace::instant());
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let address = format!("{}:0", network.outside());
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let serving = sandbox.clone();
+        runtime.spawn(async move { serving.serve(listener).await });
+        let mut this = Self {
+            network,
+            instance: String::new(),
+            sandbox,
+            gateway,
+            endpoint,
+            runtime: Some(runtime),
+            home,
+            _machines: machines,
+        };
+        this.holdfast("up --yes");
+        let world = this.sandbox.world();
+        let regions = world.accounts.values().flat_map(|account| account.regions.values());
+        this.instance = regions.flat_map(|region| region.instances.keys()).next().unwrap().clone();
+        let booted = || this.guests().state(&this.instance) == State::Reachable;
+        eventually("boot", booted, String::new);
+        this.guests().set_user(&this.instance, Some(&"ada".parse().unwrap())).unwrap();
+        this.sandbox.clear_calls();
+        Some(this)
+    }
+
+    pub(crate) fn guests(&self) -> &Guests {
+        self.gateway.guests()
+    }
+
+    pub(crate) fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut all = environment(self.home.path());
+        for (name, value) in [
+            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+            ("RUST_BACKTRACE", "1"),
+        ] {
+            all.push((name.to_owned(), value.to_owned()));
+        }
+        all
+    }
+
+    /// What `holdfast` prints, which must go well.
+    #[track_caller]
+    pub(crate) fn holdfast(&self, line: &str) -> String {
+        let words = self.network.exec();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(PROGRAM).args(line.split_whitespace());
+        let output = command.env_clear().envs(self.environment()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "holdfast {line}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Somebody who types `holdfast connect NAME`.
+    pub(crate) fn connect(&self, name: &str) -> Seat {
+        let words = self.network.exec();
+        let command = pty_process::blocking::Command::new(&words[0]);
+        let command = command.args(&words[1..]).args([PROGRAM, "connect"]);
+        let command = command.args(name.split_whitespace()).env_clear().envs(self.environment());
+        Seat::at(command)
+    }
+
+    /// What a command line prints that root runs on the machine.
+    #[track_caller]
+    pub(crate) fn root(&self, line: &str) -> String {
+        let output = self.guests().exec_root(&self.instance, &["sh", "-c", line]).unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// How many sessions with a terminal were started; what `sessions` runs is none.
+    pub(crate) fn sessions_started(&self) -> usize {
+        let started = |operation: &str, took: bool| operation == "StartSession" && took;
+        self.sandbox.calls().iter().filter(|call| started(&call.operation, call.took_effect)).count()
+    }
+
+    pub(crate) fn end_sessions(&self) {
+        for session in self.gateway.sessions() {
+            self.gateway.terminate(&session);
+        }
+    }
+
+    /// Takes the memory away under the first process of this name on the machine, until the kernel kills it.
+    pub(crate) fn run_out_of_memory(&self, name: &str) -> bool {
+        let group = Path::new("/sys/fs/cgroup/memory").join(format!("holdfast-test-{}", std::process::id()));
+        std::fs::create_dir(&group).unwrap();
+        std::fs::write(group.join("memory.limit_in_bytes"), "33554432").unwrap();
+        let mut victim = None;
+        eventually(
+            "process to kill",
+            || {
+                victim = victim_of(name);
+                victim.is_some()
+            },
+            String::new,
+        );
+        std::fs::write(group.join("cgroup.procs"), victim.unwrap().to_string()).unwrap();
+        let killed = || std::fs::read_to_string(group.join("memory.oom_control")).unwrap_or_default();
+        eventually("death for memory", || killed().contains("oom_kill 1"), killed);
+        eventually("empty group", || std::fs::remove_dir(&group).is_ok(), killed);
+        true
+    }
+}
+
+/// A process of a machine, as this computer sees it.
+fn victim_of(name: &str) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.find(|pid| {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        words.starts_with(format!("{name}\0-c\0400M\0").as_bytes())
+    })
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.sandbox.stop();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        }
+    }
+}
