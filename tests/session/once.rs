@@ -171,7 +171,7 @@ async fn whoever_leaves_ends_the_session() {
     let (input, from_user) = mpsc::channel(1);
     let (to_user, _output) = mpsc::channel(64);
     input.send(Input::Leave).await.expect("room for input");
-    let ends = Ends { input: from_user, output: to_user, terminal: Some((80, 25)) };
+    let ends = Ends { input: from_user, output: to_user, terminal: Some((80, 25)), talks: false };
     let program = Program::Attach(SessionName::default());
     let end = connect(&rig.ada.aws, &rig.ada.desired, &rig.machine, program, ends).await;
     assert_eq!(end.expect("an end"), End::Left);
@@ -245,7 +245,7 @@ async fn a_secret_is_on_no_record() {
     let script = script::upload(&rig.ada.desired.user, "secret", 0o600, nonce).unwrap();
     let (input, from_user) = mpsc::channel(8);
     let (to_user, mut output) = mpsc::channel(64);
-    let ends = Ends { input: from_user, output: to_user, terminal: None };
+    let ends = Ends { input: from_user, output: to_user, terminal: None, talks: false };
     let program = Program::Once { document: Document::Interactive(script.clone()), typed: None };
     let session = connect(&rig.ada.aws, &rig.ada.desired, &rig.machine, program, ends);
     let talk = async {

@@ -92,7 +92,7 @@ impl Rig {
     ) -> Over {
         let (input, from_user) = mpsc::channel(64);
         let (to_user, mut output) = mpsc::channel(64);
-        let ends = Ends { input: from_user, output: to_user, terminal: None };
+        let ends = Ends { input: from_user, output: to_user, terminal: None, talks: false };
         let collect = async {
             let (mut out, mut err, mut meanwhile) = (Vec::new(), Vec::new(), Some(meanwhile));
             while let Some((stream, bytes)) = output.recv().await {
@@ -164,7 +164,7 @@ impl Seat {
     pub(crate) fn before(rig: &Rig, name: SessionName) -> Self {
         let (input, from_user) = mpsc::channel(64);
         let (to_user, output) = mpsc::channel(64);
-        let ends = Ends { input: from_user, output: to_user, terminal: Some((80, 24)) };
+        let ends = Ends { input: from_user, output: to_user, terminal: Some((80, 24)), talks: false };
         let (ada, machine) = (Arc::clone(&rig.ada), rig.machine.clone());
         let end = tokio::task::spawn_local(async move {
             connect(&ada.aws, &ada.desired, &machine, Program::Attach(name), ends).await

@@ -57,6 +57,8 @@ pub struct Ends {
     /// Columns and rows of the terminal, if there is one. Then escapes are taken out of what is typed, and there is a
     /// line that says why nothing moves.
     pub terminal: Option<(u16, u16)>,
+    /// Whether that is said on standard error instead, once in each outage.
+    pub talks: bool,
 }
 
 /// How a connection ended.
@@ -98,7 +100,9 @@ pub async fn connect(
         clock,
         connection,
         keys: Keys::default(),
+        machine: desired.machine.to_string(),
         face,
+        told: false,
         ends,
         pending: VecDeque::new(),
         typed: Vec::new(),
@@ -129,7 +133,10 @@ struct Carrier {
     clock: Clock,
     connection: Connection,
     keys: Keys,
+    machine: String,
     face: Option<Face>,
+    /// It was said that there is no line.
+    told: bool,
     ends: Ends,
     /// Output that the user's side has not taken yet.
     pending: VecDeque<(Stream, Vec<u8>)>,
@@ -375,6 +382,14 @@ impl Carrier {
             && let Some(bytes) = face.draw(&self.connection, self.clock.now())
         {
             self.pending.push_back((Stream::Out, bytes));
+        }
+        if self.ends.talks {
+            let notice = self.connection.notice(self.clock.now());
+            if let (Some(notice), false) = (&notice, self.told) {
+                let words = format!("holdfast: {}\n", notice.words(&self.machine));
+                self.pending.push_back((Stream::Err, words.into_bytes()));
+            }
+            self.told = notice.is_some();
         }
     }
 }

@@ -64,7 +64,7 @@ impl Machine<'_> {
         let (to_us, mut output) = mpsc::channel(WAITING);
         let (typed, mut between) = typed.unzip();
         let program = Program::Once { document, typed: typed.map(String::into_bytes) };
-        let ends = Ends { input: from_us, output: to_us, terminal: None };
+        let ends = Ends { input: from_us, output: to_us, terminal: None, talks: false };
         let collect = async {
             let (mut out, mut err) = (Vec::new(), Vec::new());
             while let Some((stream, bytes)) = output.recv().await {
@@ -115,7 +115,7 @@ impl Machine<'_> {
     ) -> Result<(), Problem> {
         let (input, from_us) = mpsc::channel(WAITING);
         let (to_us, mut output) = mpsc::channel(WAITING);
-        let ends = Ends { input: from_us, output: to_us, terminal: None };
+        let ends = Ends { input: from_us, output: to_us, terminal: None, talks: false };
         let session = connect(self.aws, self.desired, self.instance, Program::Once { document, typed }, ends);
         let talk = async {
             let mut upload = Upload::new(nonce);

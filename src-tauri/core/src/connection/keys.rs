@@ -5,6 +5,9 @@
 /// The list that `~?` shows.
 pub const ESCAPES: &str = "After Enter:  ~. leaves   ~? shows this   ~~ sends a tilde";
 
+/// How to leave, for whoever waits in vain.
+pub const LEAVE: &str = "Enter ~. leaves";
+
 /// What a terminal puts around a paste, when the program on the machine asked for it.
 /// Source: <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html#h2-Bracketed-Paste-Mode>
 const PASTE_BEGINS: &[u8] = b"\x1b[200~";

@@ -29,7 +29,7 @@ mod sim;
 #[cfg(test)]
 mod tests;
 
-pub use keys::{ESCAPES, Keys, Typed};
+pub use keys::{ESCAPES, Keys, LEAVE, Typed};
 pub use life::Connection;
 pub use notice::{Next, Notice, Reason, hide, show};
 pub use screen::{Kind, Mark};

@@ -57,7 +57,7 @@ impl Notice {
                     Next::Trying => "trying".to_owned(),
                     Next::Again(wait) => format!("next try in {}", time(*wait)),
                 };
-                format!("{machine}: {what} for {}{why}; {next}. Enter ~. leaves", time(*lasts))
+                format!("{machine}: {what} for {}{why}; {next}", time(*lasts))
             }
         }
     }
@@ -113,12 +113,12 @@ mod tests {
             away(seconds(9), Reason::Credentials("run: aws sso login".into()), Next::Again(seconds(2))),
         ];
         insta::assert_snapshot!(texts.join("\n"), @r"
-        remote-dev: no line for 1 s; trying. Enter ~. leaves
-        remote-dev: no line for 1 min (the network is unreachable); next try in 7 s. Enter ~. leaves
-        remote-dev: no session for 1 h 6 min (idle for too long); trying. Enter ~. leaves
-        remote-dev: no session for 3 s; trying. Enter ~. leaves
-        remote-dev: out of reach for 30 s (it is off); next try in 3 s. Enter ~. leaves
-        remote-dev: not signed in for 9 s (run: aws sso login); next try in 2 s. Enter ~. leaves
+        remote-dev: no line for 1 s; trying
+        remote-dev: no line for 1 min (the network is unreachable); next try in 7 s
+        remote-dev: no session for 1 h 6 min (idle for too long); trying
+        remote-dev: no session for 3 s; trying
+        remote-dev: out of reach for 30 s (it is off); next try in 3 s
+        remote-dev: not signed in for 9 s (run: aws sso login); next try in 2 s
         ");
     }
 

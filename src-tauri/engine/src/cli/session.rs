@@ -51,7 +51,7 @@ pub(super) async fn connect(
     let (to_user, output) = mpsc::channel(WAITING);
     let writer = tokio::task::spawn_blocking(move || write_out(output));
 
-    let ends = Ends { input, output: to_user, terminal: Some(terminal::columns_and_rows()) };
+    let ends = Ends { input, output: to_user, terminal: Some(terminal::columns_and_rows()), talks: false };
     let code = Cell::new(0);
     let left = async {
         code.set(SIGNALLED + asked.come().await);
@@ -145,7 +145,8 @@ async fn run(
         }
         cut.and_then(|between| between.status())
     });
-    let ends = Ends { input: from_user, output: to_user, terminal: None };
+    let ends =
+        Ends { input: from_user, output: to_user, terminal: None, talks: std::io::stderr().is_terminal() };
     // Nobody but the reader of the output leaves without another code.
     let code = Cell::new(UNREAD);
     let left = async {

@@ -1,6 +1,6 @@
 //! What Holdfast itself shows on a terminal that a program on the machine draws on.
 
-use holdfast_core::connection::{Connection, Notice, hide, show};
+use holdfast_core::connection::{Connection, LEAVE, Notice, hide, show};
 use holdfast_core::time::Moment;
 
 use crate::terminal::UNDO;
@@ -41,7 +41,10 @@ impl Face {
     /// What changes the screen so that it shows what the connection has to say; `None` when it does already.
     pub(super) fn draw(&mut self, connection: &Connection, now: Moment) -> Option<Vec<u8>> {
         let notice = connection.notice(now);
-        let wanted = notice.as_ref().map(|notice| notice.words(&self.machine));
+        let wanted = notice.as_ref().map(|notice| match notice {
+            Notice::Away { .. } => format!("{}. {LEAVE}", notice.words(&self.machine)),
+            Notice::Say(_) => notice.words(&self.machine),
+        });
         if wanted.as_deref() == self.drawn.as_ref().map(|(text, _)| text.as_str()) || !connection.may_draw() {
             return None;
         }

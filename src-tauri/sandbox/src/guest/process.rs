@@ -15,11 +15,13 @@ use tokio::process::Command;
 
 const PRELUDE: &str = include_str!("bin/prelude.sh");
 const REFUSE: &str = include_str!("bin/refuse.sh");
-const STAND_INS: [(&str, &str); 12] = [
+const STAND_INS: [(&str, &str); 15] = [
     ("getent", include_str!("bin/getent.sh")),
     ("halt", REFUSE),
     ("hostname", include_str!("bin/hostname.sh")),
     ("id", include_str!("bin/id.sh")),
+    ("loginctl", REFUSE),
+    ("machinectl", REFUSE),
     ("nixos-rebuild", REFUSE),
     ("nixos-version", include_str!("bin/nixos-version.sh")),
     ("poweroff", REFUSE),
@@ -27,6 +29,7 @@ const STAND_INS: [(&str, &str); 12] = [
     ("shutdown", REFUSE),
     ("sudo", include_str!("bin/sudo.sh")),
     ("systemctl", REFUSE),
+    ("systemd-run", REFUSE),
     ("whoami", include_str!("bin/whoami.sh")),
 ];
 const PROFILE: &str = include_str!("profile.sh");
