@@ -39,6 +39,13 @@ impl Seat {
         self.screen.lock().unwrap().screen().contents()
     }
 
+    /// Prints the screen, for the README.
+    pub(crate) fn show(&self, when: &str) {
+        let text = self.text();
+        let rows: Vec<&str> = text.lines().map(str::trim_end).filter(|row| !row.is_empty()).collect();
+        println!("── {when}\n{}", rows.join("\n"));
+    }
+
     pub(crate) fn row(&self, row: usize) -> String {
         let screen = self.screen.lock().unwrap();
         screen.screen().rows(0, 200).nth(row).unwrap_or_default()
