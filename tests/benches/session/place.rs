@@ -48,8 +48,6 @@ impl Place {
         let mut up = holdfast(folder.path(), "up --yes");
         let up = up.envs(account(&format!("http://{}", proxy.address))).output().expect("the program starts");
         assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
-        // From here on stream URLs lead through the proxy, too.
-        gateway.listening(proxy.address);
         Self { runtime, sandbox, gateway, proxy, folder }
     }
 
@@ -63,6 +61,8 @@ impl Place {
     /// What starts the client. The plugin is started by the AWS command line, which opens the session first; that
     /// is not part of what is measured.
     pub(crate) fn client(&self, client: &Client) -> Command {
+        // Stream URLs, too, are to lead through the proxy.
+        self.gateway.listening(self.proxy.address);
         let endpoint = format!("http://{}", self.proxy.address);
         let command = match client {
             Client::Holdfast => Command::new(PROGRAM).arg("connect"),
@@ -116,7 +116,6 @@ impl Place {
         let command = Command::new(program).args(inside).arg(PROGRAM).arg("connect");
         let mut terminal = Terminal::run(self.at_home(command, &format!("http://{address}")));
         terminal.expect("$ ");
-        self.gateway.listening(self.proxy.address);
         terminal
     }
 
