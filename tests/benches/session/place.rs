@@ -1,7 +1,6 @@
 //! A machine that is on, the way to it, and who sits down at a terminal to use it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use crate::terminal::Terminal;
 pub(crate) enum Client {
     Holdfast,
     /// The official session-manager-plugin.
-    Plugin(PathBuf),
+    Plugin(String),
 }
 
 pub(crate) struct Place {
@@ -46,39 +45,49 @@ impl Place {
         let served = serve(&runtime, &sandbox, "127.0.0.1:0".parse().expect("an address"));
         let proxy = Proxy::new(runtime.handle(), served);
         let mut up = holdfast(folder.path(), "up --yes");
-        let up = up.envs(account(&format!("http://{}", proxy.address))).output().expect("the program starts");
+        let up = up.envs(account(proxy.address)).output().expect("the program starts");
         assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
         Self { runtime, sandbox, gateway, proxy, folder }
     }
 
     /// The client at a terminal, with a shell on the machine.
     pub(crate) fn sit_down(&self, client: &Client) -> Terminal {
-        let mut terminal = Terminal::run(self.client(client));
-        terminal.expect("$ ");
-        terminal
+        shell(self.client(client))
     }
 
-    /// What starts the client. The plugin is started by the AWS command line, which opens the session first; that
-    /// is not part of what is measured.
+    /// The same in a network of its own, at the other end of a cable.
+    pub(crate) fn sit_down_behind(&self, _: &Cable, client: &Client) -> Terminal {
+        let address = serve(&self.runtime, &self.sandbox, SocketAddr::new(ADDRESS, 0));
+        let inside = Cable::inside().map(str::to_owned);
+        shell(self.command(inside.into_iter().chain(self.words(client, address)), address))
+    }
+
+    /// What starts the client.
     pub(crate) fn client(&self, client: &Client) -> Command {
-        // Stream URLs, too, are to lead through the proxy.
-        self.gateway.listening(self.proxy.address);
-        let endpoint = format!("http://{}", self.proxy.address);
-        let command = match client {
-            Client::Holdfast => Command::new(PROGRAM).arg("connect"),
+        self.command(self.words(client, self.proxy.address), self.proxy.address)
+    }
+
+    fn command(&self, mut words: impl Iterator<Item = String>, aws: SocketAddr) -> Command {
+        let program = words.next().expect("a program");
+        Command::new(program).args(words).env_clear().envs(environment(self.folder.path())).envs(account(aws))
+    }
+
+    /// The plugin is started by the AWS command line, which opens the session first; that is not part of what is
+    /// measured.
+    fn words(&self, client: &Client, aws: SocketAddr) -> std::vec::IntoIter<String> {
+        // Stream URLs lead there, too.
+        self.gateway.listening(aws);
+        let words = match client {
+            Client::Holdfast => vec![PROGRAM.to_owned(), "connect".to_owned()],
             Client::Plugin(path) => {
                 let (region, instance) = self.instance();
                 let request = json!({ "Target": instance }).to_string();
                 let answer = self.start_session(&region, &request);
-                let arguments = [&answer, &region, "StartSession", "", &request, &endpoint];
-                Command::new(path).args(arguments)
+                let start = "StartSession".to_owned();
+                vec![path.clone(), answer, region, start, String::new(), request, format!("http://{aws}")]
             }
         };
-        self.at_home(command, &endpoint)
-    }
-
-    fn at_home(&self, command: Command, endpoint: &str) -> Command {
-        command.env_clear().envs(environment(self.folder.path())).envs(account(endpoint))
+        words.into_iter()
     }
 
     /// The region and id of the machine.
@@ -108,17 +117,6 @@ impl Place {
         String::from_utf8_lossy(answer.body()).into_owned()
     }
 
-    /// Holdfast in a network of its own, at the other end of a cable.
-    pub(crate) fn sit_down_behind(&self, _: &Cable) -> Terminal {
-        let address = serve(&self.runtime, &self.sandbox, SocketAddr::new(ADDRESS, 0));
-        self.gateway.listening(address);
-        let [program, inside @ ..] = Cable::inside();
-        let command = Command::new(program).args(inside).arg(PROGRAM).arg("connect");
-        let mut terminal = Terminal::run(self.at_home(command, &format!("http://{address}")));
-        terminal.expect("$ ");
-        terminal
-    }
-
     /// Ends all sessions as their limits do: no client can bring them back.
     pub(crate) fn end_sessions(&self) {
         for session_id in self.gateway.sessions() {
@@ -130,9 +128,15 @@ impl Place {
     }
 }
 
-fn account(endpoint: &str) -> [(&'static str, String); 3] {
+fn shell(command: Command) -> Terminal {
+    let mut terminal = Terminal::run(command);
+    terminal.expect("$ ");
+    terminal
+}
+
+fn account(aws: SocketAddr) -> [(&'static str, String); 3] {
     [
-        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+        ("AWS_ENDPOINT_URL", format!("http://{aws}")),
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
     ]
