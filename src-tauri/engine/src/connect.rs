@@ -476,15 +476,33 @@ fn seed() -> [u8; 32] {
 /// Writes what a connection's output channel brings to this process's own output, until the channel ends. For a thread of
 /// its own, since a terminal may be slow.
 pub fn write_out(mut output: mpsc::Receiver<(Stream, Vec<u8>)>) {
+    let (mut out, mut err) = (unbuffered(), std::io::stderr());
     while let Some((stream, bytes)) = output.blocking_recv() {
         let written = match stream {
-            Stream::Out => write_all(&mut std::io::stdout().lock(), &bytes),
-            Stream::Err => write_all(&mut std::io::stderr().lock(), &bytes),
+            Stream::Out => write_all(&mut out, &bytes),
+            Stream::Err => write_all(&mut err, &bytes),
         };
         if written.is_err() {
             return;
         }
     }
+}
+
+/// The standard output without the buffer that cuts every piece in two at its last line end.
+#[cfg(unix)]
+fn unbuffered() -> Box<dyn Write> {
+    use std::os::fd::AsFd;
+    let out = std::io::stdout();
+    match out.as_fd().try_clone_to_owned() {
+        Ok(descriptor) => Box::new(std::fs::File::from(descriptor)),
+        Err(_) => Box::new(out),
+    }
+}
+
+/// The console of Windows needs the standard library's conversion.
+#[cfg(not(unix))]
+fn unbuffered() -> Box<dyn Write> {
+    Box::new(std::io::stdout())
 }
 
 fn write_all(to: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {

@@ -28,8 +28,8 @@ type Answer = Response<Full<Bytes>>;
 impl Sandbox {
     /// Serves until it is told to stop (`POST /_holdfast/shutdown`, or [`Self::stop`]).
     ///
-    /// It answers only requests whose `Host` is a loopback name, so that no web page reaches it by a name of its own,
-    /// and administration only with a caller's access key as bearer.
+    /// It answers only requests whose `Host` is a loopback name or the very address they came to, so that no web page
+    /// reaches it by a name of its own, and administration only with a caller's access key as bearer.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
         let address = listener.local_addr()?;
         if self.listening().set(address).is_ok() {
@@ -78,9 +78,10 @@ impl Sandbox {
 
     /// Boxed, because answering a request may begin to listen, which makes connections in turn.
     fn connection(self, stream: TcpStream) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let here = stream.local_addr().ok();
         let service = service_fn(move |request| {
             let sandbox = self.clone();
-            async move { sandbox.route(request).await }
+            async move { sandbox.route(request, here).await }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .serve_connection(TokioIo::new(stream), service)
@@ -93,12 +94,11 @@ impl Sandbox {
     }
 
     /// An error here makes hyper break the connection off: that is what a dropped answer looks like.
-    async fn route(&self, request: Request<Incoming>) -> Result<Answer, BrokenOff> {
+    async fn route(&self, request: Request<Incoming>, here: Option<SocketAddr>) -> Result<Answer, BrokenOff> {
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        // Where a test listens on an address of its own network, that is a name, too.
-        let own = self.listening().get().is_some_and(|address| host == address.to_string());
-        if !is_loopback(host) && !own {
-            return Ok(text(StatusCode::MISDIRECTED_REQUEST, "the sandbox answers on loopback names only\n"));
+        if !is_loopback(host) && here.is_none_or(|here| host.parse() != Ok(here)) {
+            let why = "the sandbox answers on loopback names and its own address only\n";
+            return Ok(text(StatusCode::MISDIRECTED_REQUEST, why));
         }
         if request.uri().path().starts_with("/v1/data-channel/") {
             return Ok(self.backend().upgrade(request));

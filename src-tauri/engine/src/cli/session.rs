@@ -25,8 +25,11 @@ use crate::problem::{Exit, Problem};
 use crate::terminal::{self, Asked, Raw};
 use crate::world::World;
 
-/// How many pieces of output wait, each at most some KiB.
+/// How many pieces of input wait, each at most some KiB.
 const WAITING: usize = 64;
+/// How many pieces of output wait, each at most 64 KiB. With more of them a slow terminal would go on for long after a
+/// Ctrl-C, and they are most of the memory that output takes.
+const UNWRITTEN: usize = 16;
 /// How long a session that is left may take to end in good order.
 const PARTING: Duration = Duration::from_secs(3);
 /// The exit code of a command whose output nobody reads any more, as shells give it for SIGPIPE.
@@ -48,7 +51,7 @@ pub(super) async fn connect(
     let keyboard = to_session.clone();
     std::thread::spawn(move || terminal::read_keys(&keyboard));
     tokio::spawn(terminal::watch_size(to_session.clone()));
-    let (to_user, output) = mpsc::channel(WAITING);
+    let (to_user, output) = mpsc::channel(UNWRITTEN);
     let writer = tokio::task::spawn_blocking(move || write_out(output));
 
     let ends = Ends { input, output: to_user, terminal: Some(terminal::columns_and_rows()), talks: false };
@@ -128,10 +131,10 @@ async fn run(
     asked: &mut Asked,
 ) -> Result<(End, u8), Problem> {
     let (input, from_user) = mpsc::channel(WAITING);
-    let (to_user, mut output) = mpsc::channel::<(Stream, Vec<u8>)>(WAITING);
+    let (to_user, mut output) = mpsc::channel::<(Stream, Vec<u8>)>(UNWRITTEN);
     let (typed, mut cut) = between.unzip();
     let program = Program::Once { document: document.clone(), typed: typed.map(String::into_bytes) };
-    let (to_writer, written) = mpsc::channel(WAITING);
+    let (to_writer, written) = mpsc::channel(UNWRITTEN);
     let writer = tokio::task::spawn_blocking(move || write_out(written));
     let sorter = tokio::spawn(async move {
         while let Some((stream, bytes)) = output.recv().await {

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -13,7 +15,11 @@ async fn served(sandbox: &Sandbox) -> (u16, tokio::task::JoinHandle<std::io::Res
 
 /// Sends one request and returns everything that comes back.
 async fn send(port: u16, head: &str, body: &str) -> String {
-    let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    send_to(([127, 0, 0, 1], port).into(), head, body).await
+}
+
+async fn send_to(address: SocketAddr, head: &str, body: &str) -> String {
+    let mut socket = TcpStream::connect(address).await.unwrap();
     let request = format!("{head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -41,10 +47,26 @@ async fn the_same_handler_answers_over_a_socket() {
     assert!(answer.contains("<DescribeVpcsResponse"), "{answer}");
     let foreign = send(port, &call("evil.example"), "Action=DescribeVpcs").await;
     assert!(foreign.starts_with("HTTP/1.1 421"), "a page of another host gets nothing: {foreign}");
+    let other = send(port, &call(&format!("192.0.2.1:{port}")), "Action=DescribeVpcs").await;
+    assert!(other.starts_with("HTTP/1.1 421"), "an address that it is not reached at: {other}");
     let local = send(port, &call(&format!("ec2.localhost:{port}")), "Action=DescribeVpcs").await;
     assert!(local.starts_with("HTTP/1.1 200"), "{local}");
     sandbox.fault(Rule::on(Service::Ec2, "DescribeVpcs", When::Every, Fault::DropAfterCommit));
     assert_eq!(send(port, &call("localhost"), "Action=DescribeVpcs").await, "", "broken off");
+}
+
+/// Other systems have only one loopback address of IPv4.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn it_answers_to_the_address_that_it_is_reached_at() {
+    let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let sandbox = sandbox();
+    tokio::spawn(async move { sandbox.serve(listener).await });
+    for (host, code) in [(address.to_string(), "200"), ("127.0.0.2:1".to_owned(), "421")] {
+        let answer = send_to(address, &call(&host), "Action=DescribeVpcs").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{host}: {answer}");
+    }
 }
 
 #[tokio::test]
