@@ -88,7 +88,9 @@ pub fn run() -> ExitCode {
             Ok(())
         })
         .on_window_event(|window, event| {
-            if matches!(event, WindowEvent::Destroyed) {
+            if matches!(event, WindowEvent::Focused(true)) {
+                window.state::<Desk>().send(Input::Window(true));
+            } else if matches!(event, WindowEvent::Destroyed) {
                 window.state::<Desk>().send(Input::Window(false));
                 look_for_tray(window.app_handle(), leave);
             }

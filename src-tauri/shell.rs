@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use holdfast::app::Shell;
 use holdfast::open::{Refused, program};
 use holdfast_core::app::{Notice, Problem, View};
+use holdfast_core::names::SessionName;
 use tauri::{AppHandle, Manager};
 use tauri_plugin_shell::ShellExt;
 use tauri_specta::Event;
@@ -44,17 +45,20 @@ impl Shell for Desktop {
     }
 
     /// Runs `holdfast open` and waits for its end. The terminal is not our child, so it outlives us.
-    async fn open_terminal(&self) -> Result<(), Problem> {
+    async fn open_terminal(&self, session: Option<&SessionName>) -> Result<(), Problem> {
+        let by_hand =
+            session.map_or("holdfast connect".to_owned(), |name| format!("holdfast connect {name}"));
         let failed = |cause: String| Problem {
             code: "no_terminal_window".to_owned(),
             what: "No terminal could be opened".to_owned(),
             cause: Some(cause),
-            hints: vec!["in a terminal of your own, run: holdfast connect".to_owned()],
+            hints: vec![format!("in a terminal of your own, run: {by_hand}")],
         };
         let program = program().map_err(|error| failed(error.to_string()))?;
         // The machine that is shown, whatever the environment says.
         let machine = self.app.state::<Desk>().view.borrow().as_ref().map(|view| view.machine.name.clone());
         let command = self.app.shell().command(program).args(["open", "--json"]);
+        let command = command.args(session.map(SessionName::as_str));
         let command = command.args(machine.map(|name| format!("--machine={name}")));
         let command = command.args(self.sandbox.then_some("--sandbox"));
         let output = command.output().await.map_err(|error| failed(error.to_string()))?;

@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use holdfast::app::{Input, Place, Shell, run};
 use holdfast::store::{Intent, Store};
-use holdfast_core::app::view::Progress;
+use holdfast_core::app::view::{Progress, Sessions};
 use holdfast_core::app::{Command, Draft, Notice, Problem, Refusal, View};
+use holdfast_core::names::SessionName;
 use holdfast_core::plan::{Goal, Leave};
 use holdfast_core::status::State;
 use holdfast_sandbox::{Fault, Rule, Sandbox, Service, When};
@@ -37,6 +38,8 @@ struct Screen {
     views: Rc<RefCell<Vec<View>>>,
     notices: Rc<RefCell<Vec<String>>>,
     terminals: Rc<Cell<u32>>,
+    /// The session of the last terminal.
+    session: Rc<RefCell<Option<SessionName>>>,
     no_terminal: Rc<Cell<bool>>,
 }
 
@@ -49,12 +52,13 @@ impl Shell for Screen {
         self.notices.borrow_mut().push(notice.title);
     }
 
-    async fn open_terminal(&self) -> Result<(), Problem> {
+    async fn open_terminal(&self, session: Option<&SessionName>) -> Result<(), Problem> {
         if self.no_terminal.get() {
             let what = "No terminal could be opened".to_owned();
             return Err(Problem { code: "no_terminal_window".to_owned(), what, cause: None, hints: vec![] });
         }
         self.terminals.set(self.terminals.get() + 1);
+        *self.session.borrow_mut() = session.cloned();
         Ok(())
     }
 }
@@ -173,7 +177,7 @@ async fn from_nothing_through_the_preview_to_a_machine_and_a_terminal() {
         assert_eq!(view.machine.instance.expect("an instance").volume_size, Some(120));
         let text = person.store.read_settings_text().expect("readable").expect("there");
         assert_eq!(text, "[machine.remote-dev]\nuser = \"ada\"\nvolume_size = 120\n");
-        person.asks(Command::Connect).await.expect("accepted");
+        person.asks(Command::Connect { session: None }).await.expect("accepted");
         sleep(Duration::from_secs(1)).await;
         assert_eq!(person.screen.terminals.get(), 1);
         assert!(person.told().is_empty(), "the window was open all the time");
@@ -238,12 +242,12 @@ async fn connect_starts_a_machine_that_is_off_and_says_when_no_terminal_opens() 
     other.reach(Goal::Stopped).await.expect("stopped");
     with_app(&sandbox, SETTINGS, async |person| {
         person.waits_for_state(State::Off).await;
-        person.asks(Command::Connect).await.expect("accepted");
+        person.asks(Command::Connect { session: None }).await.expect("accepted");
         let view = person.waits_for_state(State::On).await;
         assert_eq!((view.failed, person.screen.terminals.get()), (None, 1));
         assert!(person.told().is_empty(), "the terminal says it");
         person.screen.no_terminal.set(true);
-        person.asks(Command::Connect).await.expect("accepted");
+        person.asks(Command::Connect { session: None }).await.expect("accepted");
         person.waits_for("the failure", |view| view.failed.is_some()).await;
         assert_eq!(person.told(), ["Connecting to remote-dev: it did not work"]);
         person.asks(Command::Dismiss).await.expect("accepted");
@@ -449,6 +453,78 @@ async fn another_process_at_work_is_shown_and_not_disturbed() {
         assert!(refusal.why.contains("resize"), "{}", refusal.why);
         drop(lock);
         person.waits_for("its end", |view| view.operation.is_none()).await;
+    })
+    .await;
+}
+
+fn has_sessions(view: &View, seen: impl Fn(&Sessions) -> bool) -> bool {
+    view.sessions.as_ref().is_some_and(seen)
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_are_looked_at_for_a_person_and_never_in_the_background() {
+    let (sandbox, _other) = with_machine().await;
+    let denied = Fault::Error { code: "AccessDeniedException".to_owned(), status: 400 };
+    sandbox.fault(Rule::on(Service::Ssm, "StartSession", When::Every, denied));
+    let asked = || sandbox.calls().iter().filter(|call| call.operation == "StartSession").count();
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        sleep(Duration::from_secs(3600)).await;
+        assert_eq!(asked(), 0, "nobody looks");
+
+        person.window(true);
+        person.waits_for("a look", |view| has_sessions(view, |sessions| sessions.looking)).await;
+        let failed = |view: &View| has_sessions(view, |it| it.problem.is_some() && !it.looking);
+        let view = person.waits_for("why there is no list", failed).await;
+        let problem = view.sessions.and_then(|sessions| sessions.problem).expect("a problem");
+        assert!(problem.what.contains("StartSession"), "{problem:?}");
+        assert_eq!((view.failed, view.machine.state), (None, State::On), "it is no failure of the machine");
+        let first = asked();
+        sleep(Duration::from_secs(3600)).await;
+        assert_eq!(asked(), first, "an open window alone is no reason");
+        person.window(true);
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(asked(), 2 * first, "who comes back to it sees what is so now");
+        person.asks(Command::LookAtSessions).await.expect("accepted");
+        person.waits_for("why there is no list", failed).await;
+        assert_eq!(asked(), 3 * first);
+        let name: SessionName = "work".parse().expect("a name");
+        person.asks(Command::EndSession { name }).await.expect_err("nobody knows it");
+
+        person.window(false);
+        person.asks(Command::OpenSession { name: "my work".to_owned() }).await.expect_err("no name");
+        person.asks(Command::OpenSession { name: "work".to_owned() }).await.expect("accepted");
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(person.screen.session.borrow().as_ref().map(SessionName::as_str), Some("work"));
+        assert_eq!(asked(), 3 * first, "its session needs a moment");
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(asked(), 4 * first);
+        assert!(person.told().is_empty(), "a look is no news");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_does_not_answer_is_waited_for_only_so_long_and_one_that_went_off_not_at_all() {
+    let (sandbox, other) = with_machine().await;
+    let silent = Fault::Delay(Duration::from_secs(3600));
+    sandbox.fault(Rule::on(Service::Ssm, "StartSession", When::Every, silent));
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        person.window(true);
+        let began = Instant::now();
+        let failed = |view: &View| has_sessions(view, |sessions| sessions.problem.is_some());
+        person.waits_for("why there is no list", failed).await;
+        assert!(began.elapsed() < Duration::from_secs(70), "{:?}", began.elapsed());
+
+        person.asks(Command::LookAtSessions).await.expect("accepted");
+        person.waits_for("a look", |view| has_sessions(view, |sessions| sessions.looking)).await;
+        other.reach(Goal::Stopped).await.expect("stopped");
+        let view = person.waits_for_state(State::Off).await;
+        assert_eq!(view.sessions, None, "what ran on it is over");
+        person.asks(Command::Start).await.expect("accepted");
+        person.waits_for_state(State::On).await;
+        person.waits_for("a look", |view| has_sessions(view, |sessions| sessions.looking)).await;
     })
     .await;
 }

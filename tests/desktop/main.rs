@@ -13,6 +13,7 @@ mod desktop;
 mod driver;
 mod lonely;
 mod notifications;
+mod sessions;
 mod terminals;
 mod tray;
 mod tray_host;

@@ -49,7 +49,19 @@ export type Changed = {
 /**  What the user may ask for. */
 export type Command = 
 /**  Open a terminal on the machine, which is started if it is off. */
-{ do: "connect" } | 
+{ do: "connect"; 
+/**  The session in it; without a name the one that is meant when nobody names one. */
+session: string | null } | 
+/**  The same with a session whose name somebody typed. */
+{ do: "open_session"; 
+/**  What was typed. */
+name: string } | 
+/**  Look at the sessions on the machine now. */
+{ do: "look_at_sessions" } | 
+/**  End a session and everything that runs in it, or forget one that has ended. */
+{ do: "end_session"; 
+/**  Its name. */
+name: string } | 
 /**  Switch the machine on. */
 { do: "start" } | 
 /**  Switch it off. */
@@ -319,6 +331,44 @@ export type Refusal = {
 	why: string,
 };
 
+/**  A session on the machine. */
+export type Session = {
+	/**  Its name to be read. */
+	shown: string,
+	/**  Its name for commands; `None`: they take no such name. */
+	name: string | null,
+	/**  Whether programs run in it. Else it has ended, and can be opened again with the same layout. */
+	live: boolean,
+	/**  When it was made, or ended. */
+	since: number | null,
+	/**  Panes of programs in it, where the machine told. */
+	panes: number | null,
+	/**  What is to be said of it besides. */
+	note: string | null,
+	/**  Open a terminal on it. */
+	connect: Offer | null,
+	/**  End it, or forget one that has ended. */
+	end: Offer | null,
+};
+
+/**  The zellij sessions on the machine, as they were when somebody last looked. Nobody looks in the background. */
+export type Sessions = {
+	/**  Whether somebody looks at them now. */
+	looking: boolean,
+	/**  Why the last look brought no list. */
+	problem: Problem | null,
+	/**  When the list was made; `None`: there is none. */
+	seen: number | null,
+	/**  How old it is, in words that change seldom. */
+	age: string | null,
+	/**  The sessions, the live ones first. */
+	list: Session[],
+	/**  Look at them again. */
+	look: Offer | null,
+	/**  Open one by its name, whether there is one or not. */
+	open: Offer | null,
+};
+
 /**  The settings of the machine. */
 export type Settings = {
 	/**  The file. */
@@ -376,6 +426,8 @@ export type View = {
 	machine: Machine,
 	/**  What can be done now; what cannot is not there. */
 	commands: Commands,
+	/**  The sessions on the machine; `None` while nothing can be said of them. */
+	sessions: Sessions | null,
 	/**  What is going on. */
 	operation: Operation | null,
 	/**  The last operation, when it did not reach its goal and nobody has put that aside. */

@@ -1,6 +1,6 @@
 // Views for the tests.
 
-import type { Commands, Field, Key, Machine, Offer, Preview, StepView, View } from "./bindings";
+import type { Commands, Field, Key, Machine, Offer, Preview, Session, Sessions, StepView, View } from "./bindings";
 
 const NOW = 1_795_000_000;
 
@@ -47,6 +47,7 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
       ...machine,
     },
     commands: nothing,
+    sessions: null,
     operation: null,
     failed: null,
     interrupted: null,
@@ -54,6 +55,16 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
     preview: null,
     ...rest,
   };
+}
+
+export function sessions(list: Session[], rest: Partial<Sessions> = {}): Sessions {
+  const offers = { look: offer("Refresh"), open: offer("Open") };
+  return { looking: false, problem: null, seen: NOW, age: "less than 5 min ago", list, ...offers, ...rest };
+}
+
+export function session(name: string, rest: Partial<Session> = {}): Session {
+  const offers = { connect: offer("Connect"), end: offer("End", { asks: "Everything that runs in it ends." }) };
+  return { shown: name, name, live: true, since: NOW - 7200, panes: 2, note: null, ...offers, ...rest };
 }
 
 export function preview(rest: Partial<Preview> = {}): Preview {

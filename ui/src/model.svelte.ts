@@ -1,6 +1,6 @@
 import type { Command, Key, Offer, Page, View } from "./bindings";
 import type * as bridge from "./bridge";
-import { draft, stands, typedFor, type Question, type Typed } from "./view";
+import { draft, ended, stands, typedFor, type Question, type Typed } from "./view";
 import { sentence } from "./words";
 
 /** How long a refusal stays, in milliseconds. */
@@ -45,7 +45,7 @@ export class Model {
   show(view: View): void {
     if (!this.view) this.typed = typedFor(view);
     const another = view.preview?.number !== this.view?.preview?.number;
-    if (this.asking && (!stands(this.asking, view.commands) || (this.asking === "apply" && another))) {
+    if (this.asking && (!stands(this.asking, view) || (this.asking === "apply" && another))) {
       this.asking = null;
     }
     this.view = view;
@@ -53,7 +53,7 @@ export class Model {
 
   go(page: Page): void {
     this.page = page === "settings" ? "settings" : "machine";
-    this.asking = page === "stop" && (!this.view || stands("stop", this.view.commands)) ? "stop" : null;
+    this.asking = page === "stop" && (!this.view || stands("stop", this.view)) ? "stop" : null;
   }
 
   /** Asks for a command; whether it is accepted. */
@@ -90,7 +90,9 @@ export class Model {
   /** Whatever had to be asked is answered. */
   carryOut(what: Question): void {
     this.asking = null;
-    if (what === "stop") void this.act({ do: "stop" });
+    const session = ended(what);
+    if (session !== null) void this.act({ do: "end_session", name: session });
+    else if (what === "stop") void this.act({ do: "stop" });
     else void this.#apply();
   }
 

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
 import type { Command, Page, Refusal, View } from "./bindings";
-import { nothing, offer, preview, view } from "./fixture";
+import { nothing, offer, preview, session, sessions, view } from "./fixture";
 import { Model } from "./model.svelte";
 
 vi.useFakeTimers();
@@ -145,4 +145,18 @@ test("a refusal is said for a while", async () => {
   expect(it.refused).toEqual({ do: "start", why: "Starting remote-dev is under way." });
   vi.advanceTimersByTime(10_000);
   expect(it.refused).toBeNull();
+});
+
+test("a session is ended once that is answered, and the question goes with the session", async () => {
+  const it = model();
+  await it.start();
+  const work = session("work");
+  it.show(view({ sessions: sessions([work]) }));
+  it.press("end:work", work.end ?? offer("End"));
+  expect([it.asking, sent]).toEqual(["end:work", []]);
+  it.show(view({ sessions: sessions([]) }));
+  expect(it.asking).toBeNull();
+  it.asking = "end:work";
+  it.carryOut("end:work");
+  expect([it.asking, sent]).toEqual([null, [{ do: "end_session", name: "work" }]]);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
-import { fields, nothing, offer, preview, step, view } from "./fixture";
-import { badge, draft, isFirstRun, reasons, said, saidOf, shape, stage, stands, typedFor } from "./view";
+import { fields, nothing, offer, preview, session, sessions, step, view } from "./fixture";
+import { badge, draft, isFirstRun, reasons, said, saidOf, saidOfSessions, shape, stage, stands, typedFor } from "./view";
 
 const problem = { code: "denied", what: "AWS says no", cause: null, hints: [] };
 
@@ -65,7 +65,18 @@ test("the settings come first when there is no machine, and when none could ever
 });
 
 test("a question stands as long as its command is on offer and asks", () => {
-  expect(stands("stop", nothing)).toBe(false);
-  expect(stands("stop", { ...nothing, stop: offer("Stop", { asks: "Everything ends." }) })).toBe(true);
-  expect(stands("apply", { ...nothing, apply: offer("Apply") })).toBe(false);
+  expect(stands("stop", view())).toBe(false);
+  expect(stands("stop", view({ commands: { ...nothing, stop: offer("Stop", { asks: "Everything ends." }) } }))).toBe(true);
+  expect(stands("apply", view({ commands: { ...nothing, apply: offer("Apply") } }))).toBe(false);
+  const some = view({ sessions: sessions([session("work"), session("old", { end: null })]) });
+  expect([stands("end:work", some), stands("end:old", some), stands("end:gone", some)]).toEqual([true, false, false]);
+});
+
+test("sessions are heard when they are there, and not while they are looked at", () => {
+  expect(saidOfSessions(null)).toBe("");
+  expect(saidOfSessions(sessions([], { looking: true }))).toBe("");
+  expect(saidOfSessions(sessions([], { seen: null }))).toBe("");
+  expect(saidOfSessions(sessions([]))).toBe("No sessions.");
+  expect(saidOfSessions(sessions([session("work")]))).toBe("1 session.");
+  expect(saidOfSessions(sessions([session("work")], { problem }))).toBe("AWS says no.");
 });

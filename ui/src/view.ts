@@ -1,6 +1,6 @@
 // What the pages derive from a view. Pure.
 
-import type { Commands, Draft, Field, Key, Preview, State, StepView, View } from "./bindings";
+import type { Draft, Field, Key, Offer, Preview, Sessions, State, StepView, View } from "./bindings";
 import { sentence, words } from "./words";
 
 /** The shape of the state mark: the tray icon has the same. */
@@ -57,6 +57,13 @@ export function saidOf(preview: Preview | null): string {
   }
 }
 
+/** The sessions as a screen reader hears them. */
+export function saidOfSessions(sessions: Sessions | null): string {
+  if (!sessions || sessions.looking) return "";
+  if (sessions.problem) return sentence(sessions.problem.what);
+  return sessions.seen === null ? "" : words.sessionCount(sessions.list.length);
+}
+
 export type Stage = "looking" | "errors" | "problem" | "ready";
 
 export function stage(preview: Preview): Stage {
@@ -101,9 +108,19 @@ export function typedFor({ preview, settings }: View): Typed {
 }
 
 /** A question that is asked before something is done. */
-export type Question = "stop" | "apply";
+export type Question = "stop" | "apply" | `end:${string}`;
 
 /** Whether a question still has its point. */
-export function stands(question: Question, commands: Commands): boolean {
-  return commands[question]?.asks != null;
+export function stands(question: Question, view: View): boolean {
+  return asked(question, view)?.asks != null;
+}
+
+function asked(question: Question, { commands, sessions }: View): Offer | null | undefined {
+  if (question === "stop" || question === "apply") return commands[question];
+  return sessions?.list.find(({ name }) => name === ended(question))?.end;
+}
+
+/** The session that a question is about, if it is about the end of one. */
+export function ended(question: Question): string | null {
+  return question.startsWith("end:") ? question.slice("end:".length) : null;
 }

@@ -15,8 +15,9 @@ use holdfast_core::app::{
     self, App, Command, Draft, Elsewhere, Event, Foreseen, Notice, Operation, Refusal, Setup, View, drafted,
 };
 use holdfast_core::machine::{Desired, Observed};
-use holdfast_core::names::UserName;
+use holdfast_core::names::{SessionName, UserName};
 use holdfast_core::plan::{self, Consent, Goal, Impact, Plan};
+use holdfast_core::sessions::ZellijSession;
 use holdfast_core::time::Moment;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
@@ -26,6 +27,8 @@ use crate::converge::{self, Witness, converge};
 use crate::problem::Problem;
 use crate::store::{self, Intent, Store};
 use crate::{sandbox, world::World};
+
+mod sessions;
 
 /// The longest pause in which nobody looks at the clock: the timers stand still while the computer sleeps.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -42,8 +45,9 @@ pub trait Shell {
     fn show(&self, view: &View);
     /// Tells the user something that is not in sight.
     fn notify(&self, notice: Notice);
-    /// Opens a terminal on the machine.
-    fn open_terminal(&self) -> impl Future<Output = Result<(), app::Problem>>;
+    /// Opens a terminal on a session of the machine, or brings the one that is open to the front. Without a name it is
+    /// the session that is meant when nobody names one.
+    fn open_terminal(&self, session: Option<&SessionName>) -> impl Future<Output = Result<(), app::Problem>>;
 }
 
 /// What arrives from outside.
@@ -51,7 +55,7 @@ pub trait Shell {
 pub enum Input {
     /// The user asks for something; whether it is accepted is answered.
     Command(Command, oneshot::Sender<Result<(), Refusal>>),
-    /// The window opened or closed.
+    /// Somebody looks at the window, which has opened or come to the front, or it has closed.
     Window(bool),
     /// The desktop shows the tray icon, or does not.
     Tray(bool),
@@ -73,6 +77,7 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
     loop {
         desk.look_if_due();
         desk.foresee_if_asked();
+        desk.list_sessions_if_due();
         desk.publish();
         match desk.next().await {
             Happened::Nobody => return,
@@ -99,6 +104,10 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
             Happened::Errand(None) => {}
             Happened::Ended(result) => desk.ended(result),
             Happened::Looked(looked) => desk.looked(*looked),
+            Happened::Listed(result) => {
+                desk.listing = None;
+                desk.on(Event::ListedSessions(result));
+            }
             Happened::Paused { slept } => {
                 if slept {
                     // The connections of before are dead.
@@ -168,6 +177,8 @@ impl Place {
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
+type Listed = Result<Vec<ZellijSession>, app::Problem>;
+
 /// The app, and all that is under way for it.
 struct Desk<'a, S> {
     place: &'a Place,
@@ -178,6 +189,8 @@ struct Desk<'a, S> {
     told: mpsc::UnboundedReceiver<Event>,
     operation: Option<Boxed<'a, Result<(), app::Problem>>>,
     looking: Option<Boxed<'a, Looked>>,
+    /// A look at the sessions on the machine.
+    listing: Option<Boxed<'a, Listed>>,
     errands: FuturesUnordered<Boxed<'a, Option<Event>>>,
     /// The connection that the last look used.
     aws: Option<Aws>,
@@ -202,6 +215,7 @@ enum Happened {
     Told(Event),
     Ended(Result<(), app::Problem>),
     Looked(Box<Looked>),
+    Listed(Listed),
     Errand(Option<Event>),
     Paused { slept: bool },
 }
@@ -226,6 +240,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             told,
             operation: None,
             looking: None,
+            listing: None,
             errands: FuturesUnordered::new(),
             aws: None,
             look_now: true,
@@ -293,6 +308,27 @@ impl<'a, S: Shell> Desk<'a, S> {
         self.foreseen = number;
     }
 
+    fn list_sessions_if_due(&mut self) {
+        if !self.app.awaits_sessions() {
+            // The machine went off meanwhile, or it is another one.
+            self.listing = None;
+        }
+        if self.next_look_at_sessions().is_some_and(|pause| pause.is_zero()) {
+            self.list_sessions();
+        }
+    }
+
+    fn list_sessions(&mut self) {
+        let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+        self.listing = Some(Box::pin(sessions::list(self.place, setup.desired.clone(), instance)));
+        self.on(Event::ListingSessions);
+    }
+
+    /// How long the next look at the sessions can wait. It comes after a look at the machine, which may have gone off.
+    fn next_look_at_sessions(&self) -> Option<Duration> {
+        self.app.next_look_at_sessions(self.place.now()).filter(|_| self.looking.is_none())
+    }
+
     async fn next(&mut self) -> Happened {
         let pause = if self.operation.is_some() || self.looking.is_some() {
             // They end by themselves; an operation looks by itself, too.
@@ -302,12 +338,14 @@ impl<'a, S: Shell> Desk<'a, S> {
         } else {
             self.app.next_look(self.place.now()).min(LONGEST_PAUSE)
         };
+        let pause = self.next_look_at_sessions().map_or(pause, |other| other.min(pause));
         tokio::select! {
             biased; // what was told before comes before what ends
             Some(event) = self.told.recv() => Happened::Told(event),
             input = self.inputs.recv() => input.map_or(Happened::Nobody, Happened::Input),
             Some(result) = OptionFuture::from(self.operation.as_mut()) => Happened::Ended(result),
             Some(looked) = OptionFuture::from(self.looking.as_mut()) => Happened::Looked(Box::new(looked)),
+            Some(listed) = OptionFuture::from(self.listing.as_mut()) => Happened::Listed(listed),
             Some(event) = self.errands.next() => Happened::Errand(event),
             slept = sleep_awake(self.place, pause) => Happened::Paused { slept },
         }
@@ -327,24 +365,50 @@ impl<'a, S: Shell> Desk<'a, S> {
                 self.on(Event::Ended(None));
                 (self.look_now, self.look_at_all) = (true, true);
             }
-            Command::Connect if self.app.connects_at_once() => {
-                self.errands.push(Box::pin(connect(self.shell)))
+            Command::Connect { session } => self.connect(session),
+            Command::OpenSession { name } => {
+                if let Ok(name) = name.parse() {
+                    self.connect(Some(name));
+                }
             }
-            Command::Connect => self.begin(Operation::Connect, Impact { costs: true, ..Impact::NONE }),
-            Command::Start => self.begin(Operation::Start, Impact { costs: true, ..Impact::NONE }),
-            Command::Stop => self.begin(Operation::Stop, Impact { interrupts: true, ..Impact::NONE }),
+            Command::LookAtSessions => self.list_sessions(),
+            Command::EndSession { name } => self.end_session(name),
+            Command::Start => self.begin(Operation::Start, Impact { costs: true, ..Impact::NONE }, None),
+            Command::Stop => self.begin(Operation::Stop, Impact { interrupts: true, ..Impact::NONE }, None),
             Command::Apply { number } => self.apply(number),
         }
     }
 
-    fn begin(&mut self, operation: Operation, agreed: Impact) {
+    fn connect(&mut self, session: Option<SessionName>) {
+        if self.app.connects_at_once() {
+            self.errands.push(Box::pin(connect(self.shell, session)));
+        } else {
+            self.begin(Operation::Connect, Impact { costs: true, ..Impact::NONE }, session);
+        }
+    }
+
+    fn end_session(&mut self, name: SessionName) {
+        let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+        let desired = setup.desired.clone();
+        self.errands.push(Box::pin(sessions::end(self.place, desired, instance, name.clone())));
+        self.on(Event::EndingSession(name));
+    }
+
+    /// Begins an operation. `session` is what [`Operation::Connect`] opens in the end.
+    fn begin(&mut self, operation: Operation, agreed: Impact, session: Option<SessionName>) {
         let Some(setup) = self.app.setup() else { return };
         let desired = setup.desired.clone();
         self.on(Event::Began(operation));
         // What a look sees that began before is older than what the operation does.
         self.looking = None;
         let (place, shell, tell) = (self.place, self.shell, self.tell.clone());
-        self.operation = Some(Box::pin(operate(place, shell, tell, operation, desired, agreed)));
+        self.operation = Some(Box::pin(async move {
+            operate(place, tell, operation, desired, agreed).await?;
+            match operation {
+                Operation::Connect => shell.open_terminal(session.as_ref()).await,
+                Operation::Start | Operation::Stop | Operation::Make | Operation::Apply => Ok(()),
+            }
+        }));
     }
 
     /// Keeps the settings of a preview, then does what it showed.
@@ -358,7 +422,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             return self.on(Event::Ended(Some(Err(Problem::from(error).into()))));
         }
         self.read_settings();
-        self.begin(operation, agreed);
+        self.begin(operation, agreed, None);
         self.on(Event::Planned(Box::new(plan)));
     }
 
@@ -472,14 +536,16 @@ async fn foresee(place: &Place, setup: Setup, number: u32, draft: Draft) -> Opti
 }
 
 /// Opens a terminal on a machine that can be reached.
-async fn connect(shell: &impl Shell) -> Option<Event> {
-    shell.open_terminal().await.err().map(Event::NoTerminal)
+async fn connect(shell: &impl Shell, session: Option<SessionName>) -> Option<Event> {
+    Some(match shell.open_terminal(session.as_ref()).await {
+        Ok(()) => Event::Connected,
+        Err(problem) => Event::NoTerminal(problem),
+    })
 }
 
 /// Carries out an operation, as far as the user agreed to it.
 async fn operate(
     place: &Place,
-    shell: &impl Shell,
     tell: mpsc::UnboundedSender<Event>,
     operation: Operation,
     desired: Desired,
@@ -501,7 +567,6 @@ async fn operate(
         Ok(())
     };
     match work.await {
-        Ok(()) if operation == Operation::Connect => shell.open_terminal().await,
         Ok(()) => Ok(()),
         Err(Problem { code: "no_consent", .. }) => Err(changed_meanwhile().into()),
         Err(problem) => Err(place.explain(&desired, problem).await),

@@ -13,6 +13,7 @@ pub mod process;
 pub mod raise;
 pub mod remote;
 pub mod sandbox;
+pub mod sessions;
 pub mod store;
 pub mod terminal;
 pub mod world;

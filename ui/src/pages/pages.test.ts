@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import type { View } from "../bindings";
 import * as bridge from "../bridge";
-import { fields, nothing, offer, preview, step, view } from "../fixture";
+import { fields, nothing, offer, preview, session, sessions, step, view } from "../fixture";
 import { Model } from "../model.svelte";
 import Machine from "./Machine.svelte";
 import Settings from "./Settings.svelte";
@@ -16,7 +16,7 @@ const model = (asking: Model["asking"] = null) => {
 const machine = (view: View, asking?: Model["asking"]) =>
   render(Machine, { props: { model: model(asking), view } }).body;
 const settings = (view: View) => render(Settings, { props: { model: model(), view } }).body;
-const acts = (html: string) => [...html.matchAll(/data-act="([\w-]+)"/g)].map((match) => match[1]);
+const acts = (html: string) => [...html.matchAll(/data-act="([\w:-]+)"/g)].map((match) => match[1]);
 
 const absent = { state: "absent", headline: "There is no remote-dev yet", instance: null } as const;
 const cause = "<img src=x onerror=alert(1)>";
@@ -87,4 +87,26 @@ test("a plan says what it ends and loses, and its button asks", () => {
 
 test("a plan that nobody may carry out now has no button for it", () => {
   expect(acts(settings(view({ preview: preview() })))).toEqual(["plan", "discard"]);
+});
+
+test("a session has the buttons that are on offer, and none without a name for commands", () => {
+  const list = [session("work"), session("my name", { name: null, connect: null, end: null, note: "no such name" })];
+  const html = machine(view({ sessions: sessions(list) }));
+  expect(acts(html)).toEqual(["look-at-sessions", "end:work", "connect:work", "open-session"]);
+  expect(html).toContain("no such name.");
+});
+
+test("the question whether to end a session stands below it", () => {
+  const html = machine(view({ sessions: sessions([session("work"), session("other")]) }), "end:work");
+  expect(html.match(/Everything that runs in it ends/g)).toHaveLength(1);
+  expect(html.indexOf("Everything that runs in it ends")).toBeLessThan(html.indexOf(">other<"));
+});
+
+test("sessions that are not known say why, and a name of a session stays text", () => {
+  const no = { code: "no_zellij", what: "The machine has no zellij", cause: null, hints: [] };
+  const unknown = machine(view({ sessions: sessions([], { seen: null, problem: no }) }));
+  expect(unknown).toContain("The machine has no zellij.");
+  expect(unknown).not.toContain("<table");
+  expect(machine(view({ sessions: sessions([session("<img src=x>", { name: null })]) }))).not.toContain("<img");
+  expect(machine(view({ sessions: sessions([]) }))).toContain("No sessions.");
 });

@@ -1,8 +1,10 @@
 //! The tray's icon and menu, as functions of the view.
 
+use super::sessions::connect_to;
 use super::show::sentence;
-use super::view::{Offer, View};
+use super::view::{Offer, Session, Sessions, View};
 use super::{Command, Page};
+use crate::names::SessionName;
 use crate::price::Money;
 use crate::status::State;
 
@@ -48,20 +50,31 @@ pub enum Action {
 
 impl Action {
     /// A name for the action that is the same in every menu.
-    pub fn id(&self) -> &'static str {
-        ACTIONS.iter().find(|(_, action)| action == self).map_or("", |(id, _)| id)
+    pub fn id(&self) -> String {
+        if let Self::Do(Command::Connect { session: Some(name) }) = self {
+            return format!("{TO_SESSION}{name}");
+        }
+        ACTIONS.iter().find(|(_, action)| action == self).map_or("", |(id, _)| id).to_owned()
     }
 
     /// The action with this name.
     pub fn from_id(id: &str) -> Option<Self> {
+        if let Some(name) = id.strip_prefix(TO_SESSION) {
+            return name.parse().ok().map(|name| Self::Do(connect_to(&name)));
+        }
         ACTIONS.iter().find(|(known, _)| *known == id).map(|(_, action)| action.clone())
     }
 }
 
-/// Every action that a menu can have.
+/// What the name of an action begins with that opens a session.
+const TO_SESSION: &str = "connect:";
+/// Sessions in the menu at most: more are a list, and lists are for the window.
+const MOST_SESSIONS: usize = 8;
+
+/// Every other action that a menu can have.
 const ACTIONS: [(&str, Action); 7] = [
     ("look", Action::Do(Command::Look)),
-    ("connect", Action::Do(Command::Connect)),
+    ("connect", Action::Do(Command::Connect { session: None })),
     ("start", Action::Do(Command::Start)),
     ("stop", Action::Open(Page::Stop)),
     ("open", Action::Open(Page::Machine)),
@@ -115,8 +128,9 @@ pub fn menu(view: &View) -> Vec<Item> {
     let commands = &view.commands;
     let mut acts = Vec::new();
     if let Some(connect) = &commands.connect {
-        acts.push(act(with_note(connect), Action::Do(Command::Connect)));
+        acts.push(act(with_note(connect), Action::Do(Command::Connect { session: None })));
     }
+    acts.extend(view.sessions.iter().flat_map(sessions));
     if let Some(start) = &commands.start {
         acts.push(act(with_note(start), Action::Do(Command::Start)));
     }
@@ -136,6 +150,19 @@ pub fn menu(view: &View) -> Vec<Item> {
     items.push(Item::Rule);
     items.push(act(quit(view), Action::Quit));
     items
+}
+
+/// The sessions to connect to, where there are others than the one that [`Command::Connect`] means by itself.
+fn sessions(sessions: &Sessions) -> Vec<Item> {
+    let offered = |session: &&Session| session.live && session.connect.is_some();
+    let names = sessions.list.iter().filter(offered).filter_map(|session| session.name.as_ref());
+    let names: Vec<&SessionName> = names.take(MOST_SESSIONS).collect();
+    if names.iter().all(|name| **name == SessionName::default()) {
+        return Vec::new();
+    }
+    let head = sessions.age.iter().map(|age| Item::Line(format!("Sessions, seen {age}")));
+    let acts = names.iter().map(|name| act(format!("Connect to {name}"), Action::Do(connect_to(name))));
+    head.chain(acts).collect()
 }
 
 fn act(label: String, action: Action) -> Item {

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use crate::machine::{Desired, Fact, Observed, Why};
-use crate::names::UserName;
+use crate::names::{InstanceId, SessionName, UserName};
 use crate::plan::{Plan, Step, Waiting};
+use crate::sessions::ZellijSession;
 use crate::status::{State, Status};
 use crate::time::Moment;
 
@@ -20,6 +21,7 @@ pub mod harmless;
 pub mod menu;
 mod notice;
 mod preview;
+mod sessions;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -31,13 +33,31 @@ pub use notice::Notice;
 pub use view::{Draft, Problem, View};
 
 use preview::Preview;
+use sessions::Sessions;
 
 /// What the user may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     /// Open a terminal on the machine, which is started if it is off.
-    Connect,
+    Connect {
+        /// The session in it; without a name the one that is meant when nobody names one.
+        #[specta(type = Option<String>)]
+        session: Option<SessionName>,
+    },
+    /// The same with a session whose name somebody typed.
+    OpenSession {
+        /// What was typed.
+        name: String,
+    },
+    /// Look at the sessions on the machine now.
+    LookAtSessions,
+    /// End a session and everything that runs in it, or forget one that has ended.
+    EndSession {
+        /// Its name.
+        #[specta(type = String)]
+        name: SessionName,
+    },
     /// Switch the machine on.
     Start,
     /// Switch it off.
@@ -152,8 +172,23 @@ pub enum Event {
     Waiting(Vec<Waiting>),
     /// The operation has ended; `None`: the user gave it up.
     Ended(Option<Result<(), Problem>>),
+    /// A terminal has opened, beside any operation.
+    Connected,
     /// A terminal did not open.
     NoTerminal(Problem),
+    /// A look at the sessions on the machine begins.
+    ListingSessions,
+    /// It has ended.
+    ListedSessions(Result<Vec<ZellijSession>, Problem>),
+    /// A session is being ended.
+    EndingSession(SessionName),
+    /// It is gone, or is not.
+    EndedSession {
+        /// The session.
+        name: SessionName,
+        /// Why it is not.
+        result: Result<(), Problem>,
+    },
     /// These settings are to be previewed.
     Drafted(Box<Draft>),
     /// What the settings of preview `number` would do.
@@ -167,7 +202,7 @@ pub enum Event {
     Discarded,
     /// The last failure is put aside.
     Dismissed,
-    /// The window opened or closed.
+    /// Somebody looks at the window, or it has closed.
     Window(bool),
     /// The desktop shows the tray icon, or does not.
     Tray(bool),
@@ -202,12 +237,15 @@ pub struct App {
     failed: Option<(String, Moment, Problem)>,
     preview: Option<Preview>,
     previews: u32,
+    sessions: Sessions,
     window: bool,
     /// The last state in which nothing changes by itself, as far as the user has been told.
     settled: Option<State>,
     /// Since when the machine is in a state that passes by itself.
     passing: Option<Moment>,
     notices: VecDeque<Notice>,
+    /// When something last happened.
+    now: Moment,
 }
 
 /// What was seen of AWS.
@@ -259,15 +297,18 @@ impl App {
             failed: None,
             preview: None,
             previews: 0,
+            sessions: Sessions::default(),
             window: false,
             settled: None,
             passing: None,
             notices: VecDeque::new(),
+            now: Moment::from_epoch(Duration::ZERO),
         }
     }
 
     /// Something happened.
     pub fn on(&mut self, event: Event, now: Moment) {
+        self.now = now;
         match event {
             Event::Settings(settings) => self.read(settings),
             Event::Profiles(profiles) => self.profiles = profiles,
@@ -305,6 +346,18 @@ impl App {
                     running.on(event);
                 }
             }
+            Event::Connected => self.sessions.connected(now),
+            Event::ListingSessions => self.sessions.listing(),
+            Event::ListedSessions(result) => self.sessions.listed(result, now),
+            Event::EndingSession(name) => self.sessions.end(name, now),
+            Event::EndedSession { name, result } => {
+                let awaited = self.sessions.ended(&name, result.is_ok());
+                if let Err(problem) = result
+                    && awaited
+                {
+                    self.fail(format!("Ending the session {name}"), problem, now);
+                }
+            }
             Event::NoTerminal(problem) => {
                 let name = self.setup().map_or(String::new(), |setup| setup.desired.machine.to_string());
                 self.fail(Operation::Connect.title(&name), problem, now);
@@ -321,7 +374,12 @@ impl App {
             }
             Event::Discarded => self.preview = None,
             Event::Dismissed => (self.failed, self.interrupted) = (None, None),
-            Event::Window(open) => self.window = open,
+            Event::Window(open) => {
+                self.window = open;
+                if open {
+                    self.sessions.watched(now);
+                }
+            }
             Event::Tray(there) => self.tray = there,
         }
     }
@@ -338,7 +396,10 @@ impl App {
         let Some(setup) = self.setup() else {
             return match command {
                 Command::Look | Command::Dismiss | Command::Discard => Ok(()),
-                Command::Connect
+                Command::Connect { .. }
+                | Command::OpenSession { .. }
+                | Command::LookAtSessions
+                | Command::EndSession { .. }
                 | Command::Start
                 | Command::Stop
                 | Command::Cancel
@@ -355,10 +416,19 @@ impl App {
             | Command::Preview { .. } => {
                 return Ok(());
             }
-            Command::Connect | Command::Start | Command::Stop | Command::Apply { .. } => {}
+            Command::LookAtSessions => return self.may_look_at_sessions(),
+            Command::EndSession { name } => return self.may_end_session(name),
+            Command::OpenSession { name } => {
+                return match name.parse::<SessionName>() {
+                    Ok(name) => self.may(&sessions::connect_to(&name)),
+                    Err(error) => refuse(harmless::harmless(&error.to_string(), 200)),
+                };
+            }
+            Command::Connect { session } => self.may_join(session.as_ref())?,
+            Command::Start | Command::Stop | Command::Apply { .. } => {}
         }
         let ends = self.running.as_ref().is_some_and(|running| running.operation == Operation::Stop);
-        if matches!(command, Command::Connect) && self.connects_at_once() && !ends {
+        if matches!(command, Command::Connect { .. }) && self.connects_at_once() && !ends {
             return Ok(());
         }
         if let Some(running) = &self.running {
@@ -375,13 +445,13 @@ impl App {
                 }
                 Some(_) | None => refuse("This is not the preview that is shown".to_owned()),
             },
-            (Command::Connect | Command::Start | Command::Stop, State::Unknown) => {
+            (Command::Connect { .. } | Command::Start | Command::Stop, State::Unknown) => {
                 refuse(format!("The state of {name} is not known"))
             }
-            (Command::Connect | Command::Start | Command::Stop, State::Absent | State::Ending) => {
+            (Command::Connect { .. } | Command::Start | Command::Stop, State::Absent | State::Ending) => {
                 refuse(format!("There is no machine {name} yet"))
             }
-            (Command::Connect, State::Off | State::Starting | State::Stopping | State::On)
+            (Command::Connect { .. }, State::Off | State::Starting | State::Stopping | State::On)
             | (Command::Start, State::Off)
             | (Command::Stop, State::On) => Ok(()),
             (Command::Start, state) => refuse(format!("{name} is {}", state.word())),
@@ -389,6 +459,9 @@ impl App {
             (
                 Command::Cancel
                 | Command::Look
+                | Command::OpenSession { .. }
+                | Command::LookAtSessions
+                | Command::EndSession { .. }
                 | Command::Preview { .. }
                 | Command::Discard
                 | Command::Dismiss,
@@ -405,6 +478,12 @@ impl App {
     /// How long the next look can wait.
     pub fn next_look(&self, now: Moment) -> Duration {
         watch::next_look(self, now)
+    }
+
+    /// The machine's instance as it was last seen.
+    pub fn instance(&self) -> Option<InstanceId> {
+        let (known, setup) = (self.known.as_ref()?, self.setup()?);
+        known.observed.winners(&setup.desired).instance.map(|instance| instance.id.clone())
     }
 
     /// Whether the last look has failed.
@@ -462,6 +541,7 @@ impl App {
             // Another machine, or another view of it: nothing that is known is about it.
             (self.known, self.blind, self.settled, self.elsewhere, self.passing) =
                 (None, None, None, None, None);
+            self.sessions = Sessions::default();
         } else if let (Some(known), Some(Ok(setup))) = (&mut self.known, &self.settings) {
             known.status = Status::of(&setup.desired, &known.observed);
         }
@@ -491,6 +571,9 @@ impl App {
         } else {
             self.passing = None;
         }
+        if !matches!(status.state, State::On | State::Unknown) {
+            self.sessions = Sessions::default();
+        }
         self.known = Some(Known { observed, status, at: now });
         self.blind = None;
         self.tell_change(by_user);
@@ -501,7 +584,12 @@ impl App {
         // What the user has asked for is no news.
         self.settle();
         match result {
-            Some(Ok(())) => self.tell_success(running.operation, running.desired.machine.as_str()),
+            Some(Ok(())) => {
+                if running.operation == Operation::Connect {
+                    self.sessions.connected(now);
+                }
+                self.tell_success(running.operation, running.desired.machine.as_str());
+            }
             Some(Err(problem)) => self.fail(running.title, problem, now),
             None => {}
         }
@@ -551,7 +639,12 @@ impl Running {
             | Event::Began(_)
             | Event::Saw(_)
             | Event::Ended(_)
+            | Event::Connected
             | Event::NoTerminal(_)
+            | Event::ListingSessions
+            | Event::ListedSessions(_)
+            | Event::EndingSession(_)
+            | Event::EndedSession { .. }
             | Event::Drafted(_)
             | Event::Previewed { .. }
             | Event::Discarded

@@ -21,6 +21,7 @@ pub(super) fn view(app: &App) -> View {
         tray: app.tray,
         machine: shown_machine(app),
         commands: commands(app),
+        sessions: super::sessions::view(app),
         operation: operation(app),
         failed: app.failed.as_ref().map(|(title, at, problem)| Failed {
             title: title.clone(),
@@ -36,7 +37,7 @@ pub(super) fn view(app: &App) -> View {
     }
 }
 
-fn name(app: &App) -> &str {
+pub(super) fn name(app: &App) -> &str {
     app.setup().map_or(crate::settings::DEFAULT_MACHINE, |setup| setup.desired.machine.as_str())
 }
 
@@ -217,7 +218,7 @@ fn commands(app: &App) -> Commands {
     };
     let number = app.preview.as_ref().map_or(0, |preview| preview.number);
     Commands {
-        connect: offer(Command::Connect, "Connect".to_owned(), starts, None),
+        connect: offer(Command::Connect { session: None }, "Connect".to_owned(), starts, None),
         start: offer(Command::Start, "Start".to_owned(), always, None),
         stop: offer(Command::Stop, "Stop".to_owned(), None, Some(ends)),
         cancel,
@@ -391,6 +392,6 @@ impl Problem {
     }
 }
 
-fn seconds(moment: Moment) -> u32 {
+pub(super) fn seconds(moment: Moment) -> u32 {
     u32::try_from(moment.since_epoch().as_secs()).unwrap_or(u32::MAX)
 }

@@ -4,5 +4,6 @@ mod fixture;
 mod notices;
 mod previews;
 mod properties;
+mod sessions;
 mod states;
 mod watch;

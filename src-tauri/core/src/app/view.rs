@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
+use crate::names::SessionName;
 use crate::plan::{Area, Change};
 use crate::price::{self, Money, Monthly};
 use crate::status::State;
@@ -21,6 +22,8 @@ pub struct View {
     pub machine: Machine,
     /// What can be done now; what cannot is not there.
     pub commands: Commands,
+    /// The sessions on the machine; `None` while nothing can be said of them.
+    pub sessions: Option<Sessions>,
     /// What is going on.
     pub operation: Option<Operation>,
     /// The last operation, when it did not reach its goal and nobody has put that aside.
@@ -138,6 +141,47 @@ pub struct Offer {
     pub note: Option<String>,
     /// What has to be agreed to first.
     pub asks: Option<String>,
+}
+
+/// The zellij sessions on the machine, as they were when somebody last looked. Nobody looks in the background.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Sessions {
+    /// Whether somebody looks at them now.
+    pub looking: bool,
+    /// Why the last look brought no list.
+    pub problem: Option<Problem>,
+    /// When the list was made; `None`: there is none.
+    pub seen: Option<u32>,
+    /// How old it is, in words that change seldom.
+    pub age: Option<String>,
+    /// The sessions, the live ones first.
+    pub list: Vec<Session>,
+    /// Look at them again.
+    pub look: Option<Offer>,
+    /// Open one by its name, whether there is one or not.
+    pub open: Option<Offer>,
+}
+
+/// A session on the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Session {
+    /// Its name to be read.
+    pub shown: String,
+    /// Its name for commands; `None`: they take no such name.
+    #[specta(type = Option<String>)]
+    pub name: Option<SessionName>,
+    /// Whether programs run in it. Else it has ended, and can be opened again with the same layout.
+    pub live: bool,
+    /// When it was made, or ended.
+    pub since: Option<u32>,
+    /// Panes of programs in it, where the machine told.
+    pub panes: Option<u32>,
+    /// What is to be said of it besides.
+    pub note: Option<String>,
+    /// Open a terminal on it.
+    pub connect: Option<Offer>,
+    /// End it, or forget one that has ended.
+    pub end: Option<Offer>,
 }
 
 /// An operation that is under way.

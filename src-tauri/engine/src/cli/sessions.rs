@@ -2,15 +2,15 @@
 
 use clap::Subcommand;
 use holdfast_core::names::SessionName;
-use holdfast_core::script::{NO_SESSION, NO_USER, NO_ZELLIJ, kill_session, sessions};
-use holdfast_core::sessions::{ZellijSession, age_in_words, parse};
+use holdfast_core::sessions::{ZellijSession, age_in_words};
 use serde::Serialize;
 
 use super::ask::confirm;
 use super::session::reachable;
 use super::{Context, out};
 use crate::problem::{Exit, Problem};
-use crate::remote::{Answer, Machine};
+use crate::remote::Machine;
+use crate::sessions;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -34,23 +34,13 @@ struct Listed {
 pub(super) async fn list(context: &Context, json: bool) -> Result<u8, Problem> {
     let instance = reachable(context).await?;
     let machine = Machine { aws: &context.aws, desired: &context.desired, instance: &instance };
-    let sessions = all(machine).await?;
+    let sessions = sessions::list(machine).await?;
     if json {
         out::json(&Listed { version: 1, sessions })?;
     } else {
         out::data(&table(&sessions));
     }
     Ok(0)
-}
-
-/// The sessions of the machine's user.
-async fn all(machine: Machine<'_>) -> Result<Vec<ZellijSession>, Problem> {
-    let nonce = uuid::Uuid::new_v4().simple().to_string();
-    let answer = machine.run(&sessions(&machine.desired.user, &nonce)).await?;
-    if answer.status != 0 {
-        return Err(failed(machine, &answer));
-    }
-    parse(&answer.out, &nonce).map_err(|error| Problem::new("garbled", error.to_string()))
 }
 
 fn table(sessions: &[ZellijSession]) -> String {
@@ -81,30 +71,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8, Probl
             .exit(Exit::Refused));
     }
     let machine = Machine { aws: &context.aws, desired: &context.desired, instance: &instance };
-    let answer = machine.run(&kill_session(&machine.desired.user, &name)).await?;
-    match answer.status {
-        0 => {
-            out::talk(&format!("The session {name} is gone."));
-            Ok(0)
-        }
-        NO_SESSION => Err(Problem::new("no_session", format!("There is no session {name}"))
-            .hint("see which there are: holdfast sessions")),
-        _ => Err(failed(machine, &answer)),
-    }
-}
-
-fn failed(machine: Machine<'_>, answer: &Answer) -> Problem {
-    let user = &machine.desired.user;
-    match answer.status {
-        NO_ZELLIJ => Problem::new("no_zellij", "The machine has no zellij, so there are no sessions on it")
-            .hint("holdfast connect opens a plain shell"),
-        NO_USER => Problem::new(
-            "no_user",
-            format!("The machine has no user {user} before its configuration is applied"),
-        ),
-        status => Problem::new("sessions", "The machine's sessions cannot be had").because(format!(
-            "status {status} {}",
-            holdfast_core::app::harmless::harmless(&String::from_utf8_lossy(&answer.err), 300)
-        )),
-    }
+    sessions::end(machine, &name).await?;
+    out::talk(&format!("The session {name} is gone."));
+    Ok(0)
 }

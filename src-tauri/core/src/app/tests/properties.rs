@@ -6,6 +6,8 @@ use super::fixture::{app, at, elsewhere, looked, problem, setup, worlds};
 use crate::app::menu::{Action, Item, menu};
 use crate::app::{Command, Event, Operation};
 use crate::plan::Waiting;
+use crate::sessions::ZellijSession;
+use crate::status::State;
 
 fn happening() -> impl Strategy<Value = Event> {
     let world = || (0..worlds().len()).prop_map(|index| worlds()[index].1.clone());
@@ -34,10 +36,29 @@ fn happening() -> impl Strategy<Value = Event> {
         1 => Just(Event::Dismissed),
         1 => any::<bool>().prop_map(Event::Window),
         1 => Just(Event::NoTerminal(problem("no terminal"))),
+        1 => Just(Event::Connected),
+        2 => Just(Event::ListingSessions),
+        2 => any::<bool>().prop_map(|well| Event::ListedSessions(if well { Ok(sessions()) } else { Err(problem("no")) })),
+        1 => Just(Event::EndingSession("work".parse().unwrap())),
+        1 => any::<bool>().prop_map(|well| Event::EndedSession {
+            name: "work".parse().unwrap(),
+            result: if well { Ok(()) } else { Err(problem("no")) },
+        }),
         1 => Just(Event::Settings(Err(problem("broken")))),
         1 => Just(setup("")),
         1 => Just(setup("[machine.remote-dev]\nregion = \"eu-west-1\"\n")),
     ]
+}
+
+fn sessions() -> Vec<ZellijSession> {
+    let session = |name: &str| ZellijSession {
+        shown: name.to_owned(),
+        name: name.parse().ok(),
+        live: true,
+        age: None,
+        panes: None,
+    };
+    vec![session("main"), session("my name"), session("work")]
 }
 
 proptest! {
@@ -55,17 +76,33 @@ proptest! {
             prop_assert!(told == 0 || !window, "a notification beside an open window");
             let view = app.view();
             for (offered, command) in [
-                (view.commands.connect.is_some(), Command::Connect),
+                (view.commands.connect.is_some(), Command::Connect { session: None }),
                 (view.commands.start.is_some(), Command::Start),
                 (view.commands.stop.is_some(), Command::Stop),
                 (view.commands.cancel.is_some(), Command::Cancel),
             ] {
                 prop_assert_eq!(offered, app.may(&command).is_ok(), "{:?}", command);
             }
+            if let Some(sessions) = &view.sessions {
+                prop_assert_eq!(sessions.look.is_some(), app.may(&Command::LookAtSessions).is_ok());
+                prop_assert!(!sessions.list.is_empty() || view.machine.state == State::On);
+                for session in &sessions.list {
+                    let Some(name) = session.name.clone() else {
+                        prop_assert!(session.connect.is_none() && session.end.is_none());
+                        continue;
+                    };
+                    prop_assert_eq!(session.end.is_some(), app.may(&Command::EndSession { name: name.clone() }).is_ok());
+                    let connect = Command::Connect { session: Some(name) };
+                    prop_assert_eq!(session.connect.is_some(), app.may(&connect).is_ok());
+                }
+            }
+            if app.next_look_at_sessions(now).is_some() {
+                prop_assert!(app.connects_at_once() && !app.awaits_sessions());
+            }
             prop_assert!(!(view.commands.start.is_some() && view.commands.stop.is_some()));
             for item in menu(&view) {
                 if let Item::Act { action, .. } = item {
-                    prop_assert_eq!(Action::from_id(action.id()), Some(action.clone()));
+                    prop_assert_eq!(Action::from_id(&action.id()), Some(action.clone()));
                     if let Action::Do(command) = action {
                         prop_assert!(app.may(&command).is_ok());
                     }

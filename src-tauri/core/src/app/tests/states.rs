@@ -107,7 +107,7 @@ fn the_window_in_every_state() {
 #[test]
 fn what_may_be_asked_for_in_every_state() {
     let commands = [
-        ("connect", Command::Connect),
+        ("connect", Command::Connect { session: None }),
         ("start", Command::Start),
         ("stop", Command::Stop),
         ("cancel", Command::Cancel),

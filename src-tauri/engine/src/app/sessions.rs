@@ -1,0 +1,65 @@
+//! What the app does about the sessions on the machine.
+
+use std::time::Duration;
+
+use holdfast_core::app::{self, Event};
+use holdfast_core::machine::Desired;
+use holdfast_core::names::{InstanceId, SessionName};
+use holdfast_core::sessions::ZellijSession;
+use tokio::time::timeout;
+
+use super::{Boxed, Place};
+use crate::problem::Problem;
+use crate::remote::Machine;
+use crate::sessions;
+
+/// How long the machine may take: a line that is lost is resumed, and a person who waits wants to hear something.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Looks at them: one session through SSM.
+pub(super) async fn list(
+    place: &Place,
+    desired: Desired,
+    instance: InstanceId,
+) -> Result<Vec<ZellijSession>, app::Problem> {
+    on(place, &desired, &instance, async |machine| sessions::list(machine).await).await
+}
+
+/// Ends one, and tells whether it is gone.
+pub(super) async fn end(
+    place: &Place,
+    desired: Desired,
+    instance: InstanceId,
+    name: SessionName,
+) -> Option<Event> {
+    let end = async |machine: Machine<'_>| match sessions::end(machine, &name).await {
+        // Somebody else was quicker.
+        Err(problem) if problem.code == sessions::GONE => Ok(()),
+        result => result,
+    };
+    let result = on(place, &desired, &instance, end).await;
+    Some(Event::EndedSession { name, result })
+}
+
+async fn on<T>(
+    place: &Place,
+    desired: &Desired,
+    instance: &InstanceId,
+    act: impl AsyncFnOnce(Machine<'_>) -> Result<T, Problem>,
+) -> Result<T, app::Problem> {
+    let work = async {
+        let aws = place.aws(desired).await?;
+        act(Machine { aws: &aws, desired, instance }).await
+    };
+    // The types of a whole connection in one another are too deep for the compiler.
+    let work: Boxed<'_, _> = Box::pin(work);
+    match timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(no_answer())) {
+        Ok(done) => Ok(done),
+        Err(problem) => Err(place.explain(desired, problem).await),
+    }
+}
+
+fn no_answer() -> Problem {
+    Problem::new("no_answer", format!("The machine did not answer within {} s", PATIENCE.as_secs()))
+        .hint("see whether it does anything at all: holdfast connect")
+}
