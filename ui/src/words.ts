@@ -37,6 +37,7 @@ export const words = {
   sessionState: "State",
   panes: "Panes",
   live: "live",
+  liveMade: "live, made",
   ended: "ended",
   notLooked: "Nobody has looked yet.",
   noSessions: "No sessions. Connect makes one.",

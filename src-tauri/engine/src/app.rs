@@ -2,7 +2,8 @@
 //! shown.
 //!
 //! Everything goes on in one task: whatever arrives becomes an event, and after each event the view is shown if it has
-//! changed. Looks, previews and the one operation are futures beside each other; dropping one ends it.
+//! changed. Looks at the machine and at its sessions, previews and the one operation are futures beside each other; dropping
+//! one ends it.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -164,6 +164,8 @@ pub(super) fn view(app: &App) -> Option<view::Sessions> {
         app.may(&command).ok().map(|()| Offer { label: label.to_owned(), note: None, asks: None })
     };
     let (list, at) = sessions.list.as_ref().map_or((&[][..], None), |(list, at)| (list, Some(*at)));
+    // Where there can be none, as far as is known, none is offered.
+    let can_be = sessions.list.is_some() || sessions.problem.is_none();
     shown.then(|| view::Sessions {
         looking: sessions.looking,
         problem: sessions.problem.as_ref().map(|(problem, _)| problem.clone()),
@@ -171,7 +173,7 @@ pub(super) fn view(app: &App) -> Option<view::Sessions> {
         age: at.map(|at| coarse(app.now.since(at))),
         list: list.iter().map(|one| session(app, one, at.unwrap_or(app.now))).collect(),
         look: offer("Refresh", Command::LookAtSessions),
-        open: offer("Open", Command::Connect { session: None }),
+        open: offer("Open", Command::Connect { session: None }).filter(|_| can_be),
     })
 }
 

@@ -103,21 +103,26 @@ async fn zellij_outlives_the_session_that_started_it() {
     let Some(rig) = rig().await else { return };
     assert_eq!(root(&rig, "getent passwd ada"), "");
     rig.gateway.guests().set_user(ID, Some(&"ada".parse().unwrap())).unwrap();
-    let start = "exec sudo -iu ada zellij attach --create work";
-    let mut first = rig.run(start);
+    let server = || root(&rig, "pgrep -u ada -f 'zellij --server'");
+    let mut first = rig.run("stty cols 100 rows 30; exec sudo -iu ada zellij attach --create work");
     // It begins with questions to the terminal, and takes what is typed meanwhile for answers.
     while !first.text().contains("one-two") {
         first.type_in(b"printf 'one%s\\n' -two\r").await;
         let _again = tokio::time::timeout(Duration::from_secs(1), first.until_text("one-two")).await;
     }
+    let before = server();
     rig.gateway.terminate(&first.session_id);
     first.finish().await;
 
-    let mut second = rig.run(start);
+    // For a moment the server may not answer, busy with the end of the first. --create would take it for dead then, and
+    // put another one in its place.
+    let again = "until zellij attach work; do sleep 0.1; done";
+    let mut second = rig.run(&format!("stty cols 100 rows 30; exec sudo -iu ada sh -c '{again}'"));
     second.until_text("one-two").await;
     assert!(!second.text().contains("Tip") && !second.text().contains("Release"), "{}", second.text());
     // It was started by hand; a proper way in keeps it out of the agent's service.
-    let group = root(&rig, "cat /proc/$(pgrep -u ada -f 'zellij --server')/cgroup");
+    assert_eq!(server(), before);
+    let group = root(&rig, &format!("cat /proc/{before}/cgroup"));
     assert!(group.contains("/system.slice/amazon-ssm-agent.service"), "{group}");
 }
 
