@@ -24,6 +24,11 @@ const FIRST_LINE: Duration = Duration::from_secs(30);
 /// The line lives, yet the agent takes nothing of what was typed: for so long, first the line and then the session is
 /// given up. Only where a zellij client reads its terminal all the time: a shell's program may let its input wait for ever.
 const UNHEARD: Duration = Duration::from_secs(15);
+/// So many lost messages take longer to come again, at ten a second, than another session takes to show the screen of
+/// now. Only where a zellij client has the screen, which draws all of it for whoever comes.
+const FAR_BEHIND: u64 = 20;
+/// How long the line must have been back before that is believed: what was on its way may come yet.
+const SETTLED: Duration = Duration::from_millis(400);
 /// How long a new session may take until its agent takes input.
 const UNREADY: Duration = Duration::from_secs(30);
 /// How soon after the network has answered in vain it is asked again; later a tenth of how long it has lasted.
@@ -76,6 +81,8 @@ pub struct Connection {
     status: Option<i32>,
     /// Keys go nowhere while another session is on its way.
     drops_keys: bool,
+    /// Another session is on its way to the same screen, and keys wait for it in `early`.
+    holds_keys: bool,
     dropped: usize,
     heard: Heard,
     said: Option<(String, Moment)>,
@@ -135,6 +142,7 @@ impl Connection {
             ever_entered: false,
             status: None,
             drops_keys: false,
+            holds_keys: false,
             dropped: 0,
             heard: Heard { count: 0, at: now, suspect: false },
             said: None,
@@ -205,13 +213,13 @@ impl Connection {
                 self.dropped += bytes.len();
                 bytes.len()
             }
-            Some(session) => {
+            Some(session) if !self.holds_keys => {
                 if session.unacknowledged() == 0 {
                     self.heard.at = now;
                 }
                 session.write(now, bytes)
             }
-            None => {
+            Some(_) | None => {
                 let taken = SEND_BUFFER.saturating_sub(self.early.len()).min(bytes.len());
                 self.early.extend(bytes.get(..taken).unwrap_or_default());
                 taken
@@ -307,6 +315,7 @@ impl Connection {
                 let since = *since;
                 self.go_on_redrawing(now);
                 self.watch_agent(now, since);
+                self.overtake(now);
             }
             Stage::Acting(..) | Stage::Waiting(..) | Stage::Over => {}
         }
@@ -317,7 +326,7 @@ impl Connection {
         let session = self.session.as_ref().and_then(Session::poll_timeout);
         let stage = match &self.stage {
             Stage::Waiting(until, _) => Some(*until),
-            Stage::Up(since) => self.agent_deadline(*since),
+            Stage::Up(since) => self.agent_deadline(*since).into_iter().chain(self.overtaking()).min(),
             Stage::Acting(..) | Stage::Over => None,
         };
         let notice = self.lost.map(|lost| {
@@ -432,8 +441,10 @@ impl Connection {
         self.prelude =
             (is_echo || self.ever_entered).then_some(Prelude { until, bytes: Vec::new(), is_echo });
         // What was typed ahead of the first session; later ones get nothing from before.
-        let early = std::mem::take(&mut self.early);
-        session.write(now, &early);
+        if !self.holds_keys {
+            let early = std::mem::take(&mut self.early);
+            session.write(now, &early);
+        }
         self.session = Some(session);
         self.screen.renew(nonce);
         self.entered = None;
@@ -455,7 +466,7 @@ impl Connection {
         self.heard.at = now;
         let was_shown = self.lost.is_some_and(|lost| self.shows(lost, now));
         // A new session is there only when it shows something.
-        if !self.drops_keys {
+        if !self.drops_keys && !self.holds_keys {
             self.lost = None;
             self.reason = Reason::Line(None);
             if was_shown {
@@ -572,6 +583,9 @@ impl Connection {
         self.lost.get_or_insert(Lost { since: now, noticed: now });
         self.reason = Reason::Session(why.to_owned());
         self.dropped += self.session.as_ref().map_or(0, Session::untaken_input);
+        if std::mem::take(&mut self.holds_keys) {
+            self.dropped += std::mem::take(&mut self.early).len();
+        }
         self.drops_keys = true;
         self.redraw = None;
         self.prelude = None;
@@ -586,6 +600,31 @@ impl Connection {
         } else {
             self.act(now, next);
         }
+    }
+
+    /// When the present session is to be given up for one that shows the screen of now.
+    fn overtaking(&self) -> Option<Moment> {
+        let (Stage::Up(since), Some(session)) = (&self.stage, &self.session) else { return None };
+        let draws = matches!(self.entered, Some((Kind::Zellij, _))) && self.status.is_none();
+        let behind = session.missing_output() >= FAR_BEHIND && session.unacknowledged() == 0;
+        (draws && behind).then(|| *since + SETTLED)
+    }
+
+    fn overtake(&mut self, now: Moment) {
+        if self.overtaking().is_none_or(|at| now < at) {
+            return;
+        }
+        let Some(way) = &self.way else { return };
+        let terminate = Action::Terminate { session_id: way.session_id.clone() };
+        self.drain(now);
+        self.events.push_back(Event::Hangup);
+        self.lost.get_or_insert(Lost { since: now, noticed: now });
+        self.reason = Reason::Session("the screen of now comes sooner in another one".to_owned());
+        self.holds_keys = true;
+        self.redraw = None;
+        self.prelude = None;
+        self.tries = 0;
+        self.act(now, terminate);
     }
 
     fn start_anew(&mut self, now: Moment) {
@@ -727,6 +766,17 @@ impl Connection {
         }
         self.ever_entered = true;
         self.arrived(now);
+        if std::mem::take(&mut self.holds_keys) {
+            self.lost = None;
+            self.reason = Reason::Line(None);
+            let early = std::mem::take(&mut self.early);
+            match (kind, &mut self.session) {
+                (Kind::Zellij, Some(session)) => {
+                    session.write(now, &early);
+                }
+                (Kind::Shell, _) | (_, None) => {}
+            }
+        }
         if let Some(Prelude { bytes, is_echo: false, .. }) = self.prelude.take()
             && !bytes.is_empty()
         {

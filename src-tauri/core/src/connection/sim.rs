@@ -462,10 +462,14 @@ impl Sim {
                 let lasts = if self.rng.chance(300) { 90_000 } else { 5000 };
                 let lasts = self.rng.millis(100, lasts);
                 self.network = false;
+                // A gateway that notices nothing either lets the agent go on, into nothing.
+                let notices = !silent || self.rng.chance(500);
                 if let Some((_, index, carries)) = &mut self.link {
                     *carries = false;
                     let index = *index;
-                    self.pause(index);
+                    if notices {
+                        self.pause(index);
+                    }
                 }
                 if !silent {
                     self.connection.link_lost(self.now);

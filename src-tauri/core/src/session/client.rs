@@ -293,6 +293,12 @@ impl Session {
         self.ready
     }
 
+    /// How many of the agent's messages are lost before one that is here. The agent sends no more than ten of them a
+    /// second again.
+    pub fn missing_output(&self) -> u64 {
+        self.inbox.missing()
+    }
+
     /// Bytes that the user typed and that the agent has not acknowledged.
     pub fn untaken_input(&self) -> usize {
         self.input.len() + self.outbox.input_bytes()

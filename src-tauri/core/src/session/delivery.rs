@@ -300,6 +300,11 @@ impl Inbox {
         !self.early.is_empty()
     }
 
+    /// How many messages are missing before the first that came early.
+    pub(super) fn missing(&self) -> u64 {
+        self.early.first_key_value().map_or(0, |(first, _)| first.saturating_sub(self.expected))
+    }
+
     pub(super) const fn early_bytes(&self) -> usize {
         self.bytes
     }
