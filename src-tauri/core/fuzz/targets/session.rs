@@ -8,7 +8,8 @@ use std::time::Duration;
 use holdfast_core::session::agent::{Agent, AgentConfig, AgentEvent, AgentKms, SessionType};
 use holdfast_core::session::wire::{Frame, Ids, MessageId, MessageType, PayloadType};
 use holdfast_core::session::{
-    CLIENT_VERSION, Config, DataKey, Event, MAX_PENDING_OUTPUT, SEND_BUFFER, Session, Stream, Transmit,
+    CLIENT_VERSION, Config, DataKey, Event, MAX_PENDING_OUTPUT, PROBE_DEADLINE, SEND_BUFFER, Session, Stream,
+    Transmit,
 };
 use holdfast_core::time::Moment;
 use libfuzzer_sys::fuzz_target;

@@ -1,3 +1,4 @@
+# shellcheck disable=SC1003,SC2016 # what stands in single quotes is for the shell of the user
 # Sees the machine's user into their zellij session, on the terminal that the agent made.
 # The variables user, session, nonce, terminal and turn come from assignments before this text.
 s=/run/wrappers/bin/sudo; [ -x "$s" ] || s=sudo
@@ -92,7 +93,7 @@ if id -u "$user" >/dev/null 2>&1; then
 		HF_ID="hf.$terminal.$turn" "${l:-/bin/sh}" -l -c 'cd; exec sh -c "$HF_RUN" "$HF_ID"'
 fi
 echo "holdfast: this machine has no user $user before its configuration is applied; this is the shell of $(id -un)."
-cd
+cd || :
 printf '\033_holdfast;%s;in;shell\033\\' "$nonce"
 sh -l
 i=$?

@@ -1,3 +1,4 @@
+# shellcheck disable=SC1003,SC2016 # what stands in single quotes is for the shell of the user
 # Lists the user's zellij sessions for a program. The variables user and nonce come from assignments before this text.
 # Every part is a line "holdfast;NONCE;KIND;BYTES" and then that many bytes and a line end. Kinds, in order: list (what
 # zellij list-sessions --no-formatting writes; empty when there are none), then for each live session name and panes

@@ -1,3 +1,4 @@
+# shellcheck disable=SC1003,SC2016 # what stands in single quotes is for the shell of the user
 # Takes a file on its terminal and puts it where it belongs, whole or not at all.
 # The variables user, path, mode and nonce come from assignments before this text.
 # The body comes only after the echo is off: what a terminal shows may be recorded. Its length and its checksum come with
