@@ -31,6 +31,7 @@ impl Raw {
         enable_raw_mode().map_err(|error| {
             Problem::new("terminal", "The terminal cannot be put into raw mode").because(error.to_string())
         })?;
+        sequences(true);
         Ok(Self(()))
     }
 }
@@ -55,7 +56,32 @@ pub const UNDO: &[u8] = b"\x1b[?1047l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004
 /// How long a terminal may take to read that.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// A terminal speaks in sequences by itself.
+#[cfg(not(windows))]
+fn sequences(_: bool) {}
+
+/// Has the console give keys as the sequences that terminals send (`ENABLE_VIRTUAL_TERMINAL_INPUT`), and read those that the
+/// machine writes: an older console does neither unasked.
+/// Source: <https://learn.microsoft.com/windows/console/setconsolemode>
+#[cfg(windows)]
+fn sequences(on: bool) {
+    use crossterm_winapi::{ConsoleMode, Handle};
+    const VIRTUAL_TERMINAL_INPUT: u32 = 0x0200;
+    let set = || {
+        let console = ConsoleMode::from(Handle::current_in_handle()?);
+        let mode = console.mode()?;
+        let input = if on { mode | VIRTUAL_TERMINAL_INPUT } else { mode & !VIRTUAL_TERMINAL_INPUT };
+        console.set_mode(input)
+    };
+    if let Err(error) = set() {
+        tracing::debug!(%error, "the console gives no sequences");
+    }
+    // Asking switches it on.
+    crossterm::ansi_support::supports_ansi();
+}
+
 fn restore() {
+    sequences(false);
     if disable_raw_mode().is_ok() {
         // A window that hangs, or output that does, must not hold this process.
         let (written, done) = std::sync::mpsc::channel();
