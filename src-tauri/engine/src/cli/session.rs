@@ -28,7 +28,7 @@ use crate::world::World;
 /// How many pieces of input wait, each at most some KiB.
 const WAITING: usize = 64;
 /// How many pieces of output wait, each at most 64 KiB. With more of them a slow terminal would go on for long after a
-/// Ctrl-C, and they are most of the memory that output takes.
+/// Ctrl-C.
 const UNWRITTEN: usize = 16;
 /// How long a session that is left may take to end in good order.
 const PARTING: Duration = Duration::from_secs(3);
