@@ -44,7 +44,7 @@ fn a_program_goes_on_through_darkness_and_the_end_of_the_agent() {
     seat.press(COUNT);
     seat.wait_until("a count", |seat| counted(seat) >= 3);
 
-    // Darkness without a word. Nobody presses a key.
+    // Darkness, in which nothing is closed or reset. Nobody presses a key.
     let before = counted(&seat);
     seat.show("before");
     stage.network.down();

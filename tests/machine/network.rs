@@ -45,7 +45,8 @@ impl Network {
         ["ip", "netns", "exec", &self.name].map(str::to_owned).into()
     }
 
-    /// As when a cable is pulled at the far end of the street: nobody is told, the interface inside stays up.
+    /// As when a cable is pulled: no connection is closed or reset, and nothing gets through. The system inside knows that
+    /// its interface is down; where not even that is so is what the gateway's holes are for.
     pub(crate) fn down(&self) {
         ip(&format!("-n {0} link set {0}i down", self.name));
     }

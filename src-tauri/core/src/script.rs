@@ -194,7 +194,7 @@ impl Between {
     }
 }
 
-fn find(text: &[u8], mark: &[u8]) -> Option<usize> {
+pub(crate) fn find(text: &[u8], mark: &[u8]) -> Option<usize> {
     text.windows(mark.len()).position(|window| window == mark)
 }
 

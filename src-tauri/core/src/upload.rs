@@ -6,6 +6,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::script::find;
+
 /// What the machine says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
@@ -67,10 +69,6 @@ impl Upload {
         self.seen.drain(..at + self.ready.len());
         Some(Said::Ready)
     }
-}
-
-fn find(text: &[u8], mark: &[u8]) -> Option<usize> {
-    text.windows(mark.len()).position(|window| window == mark)
 }
 
 #[cfg(test)]

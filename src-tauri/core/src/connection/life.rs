@@ -1,5 +1,8 @@
 //! The life of a connection.
 
+mod redraw;
+mod watch;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -21,25 +24,12 @@ const HELD: Duration = Duration::from_secs(5);
 const STALE_CALL: Duration = Duration::from_millis(250);
 /// How long the first line may take: a firewall that lets the calls through and not the websocket should show.
 const FIRST_LINE: Duration = Duration::from_secs(30);
-/// The line lives, yet the agent takes nothing of what was typed: for so long, first the line and then the session is
-/// given up. Only where a zellij client reads its terminal all the time: a shell's program may let its input wait for ever.
-const UNHEARD: Duration = Duration::from_secs(15);
-/// So many lost messages take longer to come again, at ten a second, than another session takes to show the screen of
-/// now. Only where a zellij client has the screen, which draws all of it for whoever comes.
-const FAR_BEHIND: u64 = 20;
-/// How long the line must have been back before that is believed: what was on its way may come yet.
-const SETTLED: Duration = Duration::from_millis(400);
-/// How long a new session may take until its agent takes input.
-const UNREADY: Duration = Duration::from_secs(30);
 /// How soon after the network has answered in vain it is asked again; later a tenth of how long it has lasted.
 const KNOCK_AGAIN: Duration = Duration::from_secs(1);
 /// An outage is not worth a word before this.
 const NOTICE_AFTER: Duration = Duration::from_secs(1);
 /// How long something that is said once stays.
 const SAID: Duration = Duration::from_secs(5);
-/// How long a program is given to notice a change of the size: a second one right behind it hides both. zellij 0.45 draws
-/// nothing when they come at once, and all when they come 10 ms apart at its terminal, which they need not over a network.
-const REDRAW: Duration = Duration::from_millis(120);
 /// What a wrapper may take, and what may be shown before it, until that is shown all the same.
 const PRELUDE: (Duration, usize) = (Duration::from_secs(5), 64 << 10);
 
@@ -97,6 +87,13 @@ struct Lost {
     /// The last that was heard.
     since: Moment,
     noticed: Moment,
+}
+
+impl Lost {
+    /// Whether it has lasted long enough to be worth a word.
+    fn is_shown(self, now: Moment) -> bool {
+        now.since(self.noticed) >= NOTICE_AFTER
+    }
 }
 
 /// Output that is held back until the wrapper says that the user's program begins.
@@ -364,7 +361,7 @@ impl Connection {
             return Some(Notice::Say(text.clone()));
         }
         let lost = self.lost?;
-        if !self.shows(lost, now) {
+        if !lost.is_shown(now) {
             return None;
         }
         let next = match &self.stage {
@@ -397,10 +394,6 @@ impl Connection {
     /// Whether what was typed last has been taken by the machine's agent.
     pub fn untaken_input(&self) -> usize {
         self.early.len() + self.session.as_ref().map_or(0, Session::untaken_input)
-    }
-
-    fn shows(&self, lost: Lost, now: Moment) -> bool {
-        now.since(lost.noticed) >= NOTICE_AFTER
     }
 
     /// A call that failed may have had its effect, so each one to start a session has a number of its own.
@@ -464,7 +457,7 @@ impl Connection {
         self.stage = Stage::Up(now);
         self.ever_up = true;
         self.heard.at = now;
-        let was_shown = self.lost.is_some_and(|lost| self.shows(lost, now));
+        let was_shown = self.lost.is_some_and(|lost| lost.is_shown(now));
         // A new session is there only when it shows something.
         if !self.drops_keys && !self.holds_keys {
             self.lost = None;
@@ -600,31 +593,6 @@ impl Connection {
         } else {
             self.act(now, next);
         }
-    }
-
-    /// When the present session is to be given up for one that shows the screen of now.
-    fn overtaking(&self) -> Option<Moment> {
-        let (Stage::Up(since), Some(session)) = (&self.stage, &self.session) else { return None };
-        let draws = matches!(self.entered, Some((Kind::Zellij, _))) && self.status.is_none();
-        let behind = session.missing_output() >= FAR_BEHIND && session.unacknowledged() == 0;
-        (draws && behind).then(|| *since + SETTLED)
-    }
-
-    fn overtake(&mut self, now: Moment) {
-        if self.overtaking().is_none_or(|at| now < at) {
-            return;
-        }
-        let Some(way) = &self.way else { return };
-        let terminate = Action::Terminate { session_id: way.session_id.clone() };
-        self.drain(now);
-        self.events.push_back(Event::Hangup);
-        self.lost.get_or_insert(Lost { since: now, noticed: now });
-        self.reason = Reason::Session("the screen of now comes sooner in another one".to_owned());
-        self.holds_keys = true;
-        self.redraw = None;
-        self.prelude = None;
-        self.tries = 0;
-        self.act(now, terminate);
     }
 
     fn start_anew(&mut self, now: Moment) {
@@ -810,46 +778,6 @@ impl Connection {
         if !bytes.is_empty() && self.status.is_none() {
             self.events.push_back(Event::Output { stream: Stream::Out, bytes });
         }
-    }
-
-    /// A program that has the alternate screen draws it again when it learns of another size.
-    fn ask_redraw(&mut self, now: Moment) {
-        if let (true, Some((columns, rows)), Some(session)) =
-            (self.screen.is_alternate(), self.config.size, &mut self.session)
-        {
-            session.resize(now, columns, rows.saturating_sub(1).max(1));
-            self.redraw = Some(now + REDRAW);
-        }
-    }
-
-    fn go_on_redrawing(&mut self, now: Moment) {
-        if self.redraw.is_some_and(|at| at <= now)
-            && let (Some((columns, rows)), Some(session)) = (self.config.size, &mut self.session)
-        {
-            self.redraw = None;
-            session.resize(now, columns, rows);
-        }
-    }
-
-    fn agent_deadline(&self, since: Moment) -> Option<Moment> {
-        let session = self.session.as_ref()?;
-        if !session.is_ready() {
-            return Some(since + UNREADY);
-        }
-        let reads = matches!(self.entered, Some((Kind::Zellij, _)));
-        (reads && session.unacknowledged() > 0).then_some(self.heard.at + UNHEARD)
-    }
-
-    /// Gives up first the line and then the session of an agent that takes nothing although the line lives.
-    fn watch_agent(&mut self, now: Moment, since: Moment) {
-        let Some(session) = &self.session else { return };
-        if self.agent_deadline(since).is_none_or(|deadline| now < deadline) {
-            return;
-        }
-        if session.is_ready() && !std::mem::replace(&mut self.heard.suspect, true) {
-            return self.line_lost(now);
-        }
-        self.session_over(now, "its agent does not answer", true);
     }
 }
 
