@@ -144,12 +144,19 @@ impl Session {
         let wake = self.wake();
         let may_read = self.may_read();
         let Self { orders, link, hole, running, boot, typed, .. } = self;
+        let anything_else = async {
+            tokio::select! {
+                lost = boot.lost() => Happened::Lost(lost),
+                event = step(link.as_mut()), if hole.is_none() => Happened::Link(event),
+                next = program(running.as_mut(), may_read, !typed.is_empty()) => Happened::Program(next),
+                () = sleep_until(wake) => Happened::Time,
+            }
+        };
+        // A fault ordered before something was sent happens before it arrives.
         tokio::select! {
+            biased;
             order = orders.recv() => order.map_or(Happened::Abandoned, Happened::Order),
-            lost = boot.lost() => Happened::Lost(lost),
-            event = step(link.as_mut()), if hole.is_none() => Happened::Link(event),
-            next = program(running.as_mut(), may_read, !typed.is_empty()) => Happened::Program(next),
-            () = sleep_until(wake) => Happened::Time,
+            happened = anything_else => happened,
         }
     }
 
