@@ -3,7 +3,9 @@
 //! No clock, no file, no environment, no network and no async runtime: time and randomness are arguments.
 
 pub mod app;
+pub mod config;
 pub mod connection;
+pub mod jobs;
 pub mod machine;
 pub mod names;
 pub mod plan;

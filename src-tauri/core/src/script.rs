@@ -1,5 +1,8 @@
 //! What Holdfast tells a shell on the machine. Every word that is not ours goes through [`quote`].
 
+use sha2::{Digest as _, Sha256};
+
+use crate::jobs::JobId;
 use crate::names::{SessionName, UserName};
 
 /// A text that no shell word can hold.
@@ -29,6 +32,10 @@ pub fn quote_all<'a>(argv: impl IntoIterator<Item = &'a str>) -> Result<String, 
 
 /// Finds the `sudo` of NixOS, whose setuid wrapper is not in the agent's PATH everywhere, or the system's.
 const FIND_SUDO: &str = "s=/run/wrappers/bin/sudo; [ -x \"$s\" ] || s=sudo";
+
+/// A new session has come in, so what the machine runs on trial is good. On a machine of its own alone.
+const MARK_GOOD: &str = "[ -n \"${HOLDFAST_GUEST-}\" ] || [ ! -e /var/lib/holdfast/trial ] || \
+                         \"$s\" -n sh /var/lib/holdfast/bin/machine good </dev/null >/dev/null 2>&1";
 
 /// Sees the machine's user into a zellij session, and says so and how it ended with the marks of
 /// [`Connection`](crate::connection::Connection). See the script for what it minds.
@@ -69,6 +76,69 @@ pub fn upload(user: &UserName, path: &str, mode: u32, nonce: &str) -> Result<Str
     Ok(format!("user={user} path={} mode={:o} nonce={nonce}\n{script}", quote(path)?, mode & 0o777))
 }
 
+/// The program that is the machine's half of all jobs; it says itself what it does.
+pub const MACHINE: &str = include_str!("script/machine.sh");
+/// Where it is uploaded to, from the home of the machine's user on, or of the agent's where there is none.
+pub const MACHINE_UPLOAD: &str = ".holdfast-machine";
+/// The machine has another text of it, or none.
+pub const OTHER_MACHINE: i32 = 90;
+/// It is a shell on the user's computer, which has no system to change.
+pub const NO_SYSTEM: i32 = 91;
+
+/// Runs [`MACHINE`] with these words; with [`OTHER_MACHINE`] where it is not there.
+///
+/// # Errors
+/// A NUL.
+pub fn machine<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<String, NotQuotable> {
+    Ok(format!("{}exec \"$s\" -n sh \"$p\" {}", find_machine(), quote_all(words)?))
+}
+
+fn find_machine() -> String {
+    format!(
+        "[ -z \"${{HOLDFAST_GUEST-}}\" ] || exit {NO_SYSTEM}; {FIND_SUDO}; p=/var/lib/holdfast/bin/machine; \
+         [ \"$(sha256sum \"$p\" 2>/dev/null | cut -c1-64)\" = {} ] || exit {OTHER_MACHINE}; ",
+        checksum(MACHINE.as_bytes())
+    )
+}
+
+/// Puts [`MACHINE`] from [`MACHINE_UPLOAD`] to where it belongs, if it is what it should be.
+pub fn install_machine(user: &UserName) -> String {
+    let sum = checksum(MACHINE.as_bytes());
+    let root = format!(
+        "set -e; b=/var/lib/holdfast/bin; install -D -m 755 \"$0\" $b/new; rm -f \"$0\"; \
+         [ \"$(sha256sum $b/new | cut -c1-64)\" = {sum} ]; mv -f $b/new $b/machine"
+    );
+    format!(
+        "{FIND_SUDO}; h=$(getent passwd {user} | cut -d: -f6); [ -n \"$h\" ] || h=$(cd && pwd); \
+         exec \"$s\" -n sh -c '{root}' \"$h/{MACHINE_UPLOAD}\""
+    )
+}
+
+/// Follows the log of a job from a cursor on, on a terminal, where a line `refuse` may be typed. The end is a line
+/// `HF-NONCE exit STATUS`.
+///
+/// # Errors
+/// A NUL.
+pub fn follow(id: &JobId, cursor: Option<&str>, nonce: &str) -> Result<String, NotQuotable> {
+    let words = quote_all(["follow", id.as_str()].into_iter().chain(cursor))?;
+    Ok(format!(
+        "stty raw -echo; ({}\"$s\" -n sh \"$p\" {words}); printf '\\nHF-%s exit %s\\n' {nonce} \"$?\"",
+        find_machine()
+    ))
+}
+
+/// Makes a user's login shell say that it starts, as the machine's check of itself does from inside.
+pub fn enters(user: &UserName) -> String {
+    format!(
+        "{FIND_SUDO}; exec \"$s\" -Hu {user} -- \"$(getent passwd {user} | cut -d: -f7)\" -l -c \
+         'cd && [ \"$(id -un)\" = {user} ]'"
+    )
+}
+
+fn checksum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A script without its comments and indentation: it travels in a parameter, or has to be typed.
 fn compact(script: &str) -> String {
     let lines = script.lines().map(str::trim_start);
@@ -93,7 +163,7 @@ pub fn run(user: &UserName, argv: &[String]) -> Result<String, NotQuotable> {
     };
     let line = quote(&line)?;
     Ok(format!(
-        "{FIND_SUDO}; if id -u {user} >/dev/null 2>&1; then \
+        "{FIND_SUDO}; {MARK_GOOD}; if id -u {user} >/dev/null 2>&1; then \
          exec \"$s\" -Hu {user} -- env HOLDFAST_RUN={line} \"$(getent passwd {user} | cut -d: -f7)\" -l -c \
          'cd; exec env -u HOLDFAST_RUN sh -c \"$HOLDFAST_RUN\"'; fi; cd ~ 2>/dev/null; exec sh -c {line}"
     ))

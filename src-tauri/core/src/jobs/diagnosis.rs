@@ -1,0 +1,155 @@
+//! Why a build failed, from the lines it printed. Nix has no codes for that, so this goes by its words, those of 2.18 to
+//! 2.34; a text it does not know is a failure all the same, with the lines that Nix itself calls the error.
+
+use std::collections::VecDeque;
+
+use super::Mark;
+
+/// What kind of thing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ailment {
+    /// The configuration is no Nix.
+    Syntax,
+    /// The configuration says something that is not so.
+    Evaluation,
+    /// The flake has no such attribute.
+    Attribute,
+    /// It is for another processor.
+    WrongSystem,
+    /// The disk is full.
+    Space,
+    /// Something could not be fetched.
+    Fetch,
+    /// A builder was killed, for want of memory most of the time.
+    Memory,
+    /// A builder failed.
+    Build,
+    /// git does not trust the folder.
+    Ownership,
+    /// None of these.
+    Other,
+}
+
+/// Gathers the lines that matter, at a steady size.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnosis {
+    /// Lines from the first error on.
+    error: Vec<String>,
+    /// The last lines of all.
+    tail: VecDeque<String>,
+    ailment: Option<Ailment>,
+    room: Option<(u64, u64, u32)>,
+}
+
+/// Lines of an error that are kept.
+const ERROR: usize = 40;
+/// Lines that are kept where there is no error among them.
+const TAIL: usize = 15;
+/// Characters of a line that are kept.
+const WIDTH: usize = 400;
+
+impl Diagnosis {
+    /// Takes the next line of the log.
+    pub fn line(&mut self, line: &str) {
+        let kept: String = line.chars().take(WIDTH).collect();
+        if let Some(ailment) = ailment(line) {
+            self.ailment = Some(
+                self.ailment
+                    .map_or(ailment, |known| if rank(ailment) < rank(known) { ailment } else { known }),
+            );
+        }
+        if !self.error.is_empty() || is_error(line) {
+            // A long trace says at its end what it is about.
+            if self.error.len() == ERROR {
+                self.error.remove(ERROR / 4);
+            }
+            self.error.push(kept.clone());
+        }
+        if self.tail.len() == TAIL {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(kept);
+    }
+
+    /// Takes what the job itself said.
+    pub fn mark(&mut self, mark: &Mark) {
+        match mark {
+            Mark::Space(free, all, kept) => self.room = Some((*free, *all, *kept)),
+            Mark::Phase(_) => {
+                self.error.clear();
+                self.tail.clear();
+                self.ailment = None;
+            }
+            Mark::End(_) | Mark::Note(_) => {}
+        }
+    }
+
+    /// What went wrong.
+    pub fn ailment(&self) -> Ailment {
+        self.ailment.unwrap_or(Ailment::Other)
+    }
+
+    /// The lines that matter.
+    pub fn lines(&self) -> Vec<String> {
+        if self.error.is_empty() { self.tail.iter().cloned().collect() } else { self.error.clone() }
+    }
+
+    /// Room on the disk when it failed: bytes free, bytes in all, and generations that are kept.
+    pub fn room(&self) -> Option<(u64, u64, u32)> {
+        self.room.map(|(free, all, kept)| (free.saturating_mul(1024), all.saturating_mul(1024), kept))
+    }
+}
+
+fn is_error(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("error:") || line.starts_with("error (ignored):") || line.starts_with("fatal:")
+}
+
+/// Of two reasons the more telling one counts: a full disk fails builds and fetches with words of their own.
+const fn rank(ailment: Ailment) -> u8 {
+    match ailment {
+        Ailment::Space => 0,
+        Ailment::Memory => 1,
+        Ailment::Ownership => 2,
+        Ailment::WrongSystem => 3,
+        Ailment::Attribute => 4,
+        Ailment::Syntax => 5,
+        Ailment::Fetch => 6,
+        Ailment::Build => 7,
+        Ailment::Evaluation => 8,
+        Ailment::Other => 9,
+    }
+}
+
+fn ailment(line: &str) -> Option<Ailment> {
+    const SAID: [(&str, Ailment); 25] = [
+        ("No space left on device", Ailment::Space),
+        ("database or disk is full", Ailment::Space),
+        ("failed due to signal 9", Ailment::Memory),
+        ("Out of memory", Ailment::Memory),
+        ("Cannot allocate memory", Ailment::Memory),
+        ("is not owned by current user", Ailment::Ownership),
+        ("dubious ownership", Ailment::Ownership),
+        ("is required to build", Ailment::WrongSystem),
+        ("required (system, features)", Ailment::WrongSystem),
+        ("required system or feature not available", Ailment::WrongSystem),
+        ("platform mismatch", Ailment::WrongSystem),
+        ("Required system: ", Ailment::WrongSystem),
+        ("does not provide attribute", Ailment::Attribute),
+        ("syntax error", Ailment::Syntax),
+        ("unable to download", Ailment::Fetch),
+        ("Couldn't resolve host", Ailment::Fetch),
+        ("Could not resolve hostname", Ailment::Fetch),
+        ("Could not resolve host", Ailment::Fetch),
+        ("unable to access '", Ailment::Fetch),
+        ("cannot connect to", Ailment::Fetch),
+        ("builder for '", Ailment::Build),
+        ("builder failed with exit code", Ailment::Build),
+        ("Cannot build '", Ailment::Build),
+        ("undefined variable", Ailment::Evaluation),
+        ("error:", Ailment::Evaluation),
+    ];
+    let (words, ailment) = SAID.iter().find(|(words, _)| line.contains(words))?;
+    // A build that prints "error:" is not Nix that says it.
+    (*words != "error:" || is_error(line)).then_some(*ailment)
+}

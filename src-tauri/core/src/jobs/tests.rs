@@ -1,0 +1,276 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn a_state_is_read_and_what_is_cut_off_is_refused() {
+    let answer = "now=1000\ngeneration=7\ncurrent=/nix/store/x\ntrial_number=7\ntrial_state=trial\ntrial_boot=waits\n\
+                  trial_previous_number=6\ntrial_job=0000001000-0000002a\nrevision=embedded 12\u{1b}[2J\n\n\
+                  job=0000001000-0000002a\nkind=rebuild\naction=boot\nby=ada@laptop\nbegan=900\nphase=build\n\n\
+                  job=0000000900-0000002a\nkind=rollback\naction=switch\nbegan=800\nended=850\noutcome=rolled_back\nwhy=no\n\nend\n";
+    let state = MachineState::parse(answer.as_bytes()).unwrap();
+    assert_eq!(state.revision.as_deref(), Some("embedded 12 [2J"));
+    assert_eq!((state.generation, state.good), (Some(7), false));
+    let trial = state.trial.clone().unwrap();
+    assert_eq!(
+        (trial.number, trial.previous, trial.switching, trial.waits_for_boot),
+        (7, Some(6), false, true)
+    );
+    assert_eq!(state.running().map(|job| job.stage), Some(Some(Stage::Build)));
+    assert_eq!(state.jobs[1].outcome, Some(Outcome::RolledBack));
+    assert!(state.jobs[1].is_rollback);
+    for cut in 0..answer.len() - 4 {
+        assert_eq!(MachineState::parse(&answer.as_bytes()[..cut]), Err(Garbled), "{cut}");
+    }
+}
+
+#[test]
+fn an_order_cannot_smuggle_lines() {
+    let order = Order {
+        id: JobId::new(1, 2),
+        nonce: "n".into(),
+        work: Work::Rebuild {
+            flake: "path:/home/ada/remote-dev/nixos#remote-dev".into(),
+            tree: "/home/ada/remote-dev/nixos".into(),
+            folder: "/home/ada/remote-dev".into(),
+            revision: "one\ntwo".into(),
+            update: Some(String::new()),
+            git: None,
+        },
+        action: Action::Switch,
+        again: true,
+        by: "ada\u{202e}@x\ny".into(),
+        user: "ada".into(),
+        region: "us-west-2".into(),
+        patience: 120,
+    };
+    let words = order.words();
+    assert_eq!(words[..2], ["start", "0000000001-00000002"]);
+    for word in ["revision=one two", "update=", "by=ada@x y", "again=1", "kind=rebuild", "action=switch"] {
+        assert!(words.contains(&word.to_owned()), "{word}: {words:?}");
+    }
+}
+
+#[test]
+fn a_job_has_a_narrow_name() {
+    for wrong in ["", "-x", "a/b", "A", "a b", "a\n", &"x".repeat(41)] {
+        assert!(wrong.parse::<JobId>().is_err(), "{wrong:?}");
+    }
+    assert!(JobId::new(1_800_000_000, 7).as_str().parse::<JobId>().is_ok());
+}
+
+fn steps(lines: &[&str]) -> Vec<String> {
+    let mut progress = Progress::new("n");
+    let mut seen: Vec<String> = Vec::new();
+    for line in lines {
+        progress.feed(line);
+        let now = progress.step().words();
+        if seen.last() != Some(&now) {
+            seen.push(now);
+        }
+    }
+    seen
+}
+
+#[test]
+fn the_log_says_where_a_job_is() {
+    let log = [
+        "holdfast;n;phase;build",
+        "building the system configuration...",
+        "this derivation will be built:",
+        "  /nix/store/aaa-x.drv",
+        "these 2 paths will be fetched (1.0 MiB download, 4.0 MiB unpacked):",
+        "  /nix/store/bbb",
+        "copying path '/nix/store/bbb' from 'https://cache.nixos.org'...",
+        "copying path '/nix/store/ccc' from 'https://cache.nixos.org'...",
+        "building '/nix/store/aaa-x.drv'...",
+        "holdfast;other;phase;rollback",
+        "holdfast;n;phase;activate",
+        "building '/nix/store/zzz.drv'...",
+        "holdfast;n;phase;check",
+        "holdfast;n;end;ok",
+    ];
+    let expected = [
+        "evaluating",
+        "fetching 1 of 2",
+        "fetching 2 of 2",
+        "building 1 of 1",
+        "switching",
+        "checking the way in",
+    ];
+    assert_eq!(steps(&log), expected);
+}
+
+#[test]
+fn what_failed_is_told_apart() {
+    let cases: &[(&[&str], Ailment)] = &[
+        (
+            &[
+                "error: syntax error, unexpected '}', expecting ';'",
+                "       at /nix/store/x/configuration.nix:3:1:",
+            ],
+            Ailment::Syntax,
+        ),
+        (
+            &[
+                "error:",
+                "       … while evaluating the attribute 'config'",
+                "       error: undefined variable 'pkg'",
+            ],
+            Ailment::Evaluation,
+        ),
+        (
+            &["error: flake 'path:/home/ada' does not provide attribute 'nixosConfigurations.x'"],
+            Ailment::Attribute,
+        ),
+        (
+            &[
+                "error: a 'aarch64-linux' with features {} is required to build '/nix/store/x.drv', but I am a 'x86_64-linux' with features {}",
+            ],
+            Ailment::WrongSystem,
+        ),
+        (
+            &[
+                "error: Cannot build '/nix/store/x.drv'.",
+                "       Reason: required system or feature not available",
+                "       Required system: 'aarch64-linux' with features {}",
+            ],
+            Ailment::WrongSystem,
+        ),
+        (
+            &[
+                "error: writing to file: No space left on device",
+                "error: builder for '/nix/store/x.drv' failed",
+            ],
+            Ailment::Space,
+        ),
+        (
+            &[
+                "error: builder for '/nix/store/x.drv' failed with exit code 1;",
+                "> cp: No space left on device",
+            ],
+            Ailment::Space,
+        ),
+        (&["error: unable to download 'https://x/y': Couldn't resolve host name (6)"], Ailment::Fetch),
+        (&["error: builder for '/nix/store/x.drv' failed due to signal 9 (Killed);"], Ailment::Memory),
+        (&["error: builder for '/nix/store/x.drv' failed with exit code 2;"], Ailment::Build),
+        (&["error: repository path '/home/ada/remote-dev' is not owned by current user"], Ailment::Ownership),
+        (&["all is well", "bye"], Ailment::Other),
+        (&["> tests failed with error: 3"], Ailment::Other),
+    ];
+    for (lines, ailment) in cases {
+        let mut diagnosis = Diagnosis::default();
+        diagnosis.line("copying path '/nix/store/x' from 'https://cache.nixos.org'...");
+        lines.iter().for_each(|line| diagnosis.line(line));
+        assert_eq!(diagnosis.ailment(), *ailment, "{lines:?}");
+        if *ailment != Ailment::Other {
+            assert_eq!(diagnosis.lines(), *lines, "the lines that matter");
+        }
+    }
+}
+
+#[test]
+fn generations_come_newest_first() {
+    let answer = b"generation=9\nmade=5\nversion=26.05\nsize=123\nkernel=6.12.1\nrevision=x\ngood=1\n\n\
+                   generation=10\nmade=6\ncurrent=1\nbooted=1\ntrial=1\n\nend\n";
+    let all = generations(answer).unwrap();
+    assert_eq!(all.iter().map(|one| one.number).collect::<Vec<_>>(), [10, 9]);
+    assert!(all[0].current && all[0].booted && all[0].trial && !all[0].good && all[1].good);
+    assert_eq!(generations(&answer[..answer.len() - 3]), Err(Garbled));
+}
+
+proptest! {
+    #[test]
+    fn a_journal_is_read_however_it_is_cut(
+        texts in prop::collection::vec("[^\0]{0,30}", 0..20), cuts in prop::collection::vec(1usize..40, 0..60),
+    ) {
+        let line = |(n, text): (usize, &String)| {
+            let object = serde_json::json!({
+                "__CURSOR": format!("s=1;i={n}"), "__REALTIME_TIMESTAMP": n.to_string(), "MESSAGE": text,
+            });
+            format!("{object}\n")
+        };
+        let all: Vec<u8> = texts.iter().enumerate().map(line).collect::<String>().into_bytes();
+        let (mut journal, mut found, mut at) = (Journal::new("n"), Vec::new(), 0);
+        for cut in cuts.into_iter().chain([all.len()]) {
+            let to = (at + cut).min(all.len());
+            found.extend(journal.feed(&all[at..to]));
+            at = to;
+        }
+        prop_assert_eq!(found.iter().map(|entry| &entry.text).collect::<Vec<_>>(), texts.iter().collect::<Vec<_>>());
+        let cursors: Vec<String> = found.iter().map(|entry| entry.cursor.clone()).collect();
+        let expected: Vec<String> = (0..texts.len()).map(|n| format!("s=1;i={n}")).collect();
+        prop_assert_eq!(cursors, expected);
+    }
+
+    #[test]
+    fn nothing_from_the_machine_breaks_the_readers(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = MachineState::parse(&bytes);
+        let _ = generations(&bytes);
+        let _ = Job::parse(&bytes);
+        let _ = Placed::parse(&bytes);
+        let mut journal = Journal::new("n");
+        journal.feed(&bytes);
+        let mut progress = Progress::new("n");
+        progress.feed(&String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[test]
+fn lines_that_are_no_text_and_lines_without_end() {
+    let mut journal = Journal::new("n");
+    let entries = journal.feed(
+        b"{\"__CURSOR\":\"a\",\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":[104,105,255]}\n\
+          {\"__CURSOR\":\"b\",\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":null}\n\
+          {\"__CURSOR\":\"c'$(x)\",\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":\"x\"}\nnoise\n",
+    );
+    let texts: Vec<&str> = entries.iter().map(|entry| entry.text.as_str()).collect();
+    assert_eq!(texts, ["hi\u{fffd}", ""]);
+    for _ in 0..40 {
+        assert!(journal.feed(&[b'x'; 64 << 10]).is_empty());
+    }
+    assert!(journal.held() <= 600 << 10);
+    let entries =
+        journal.feed(b"\n{\"__CURSOR\":\"d\",\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":\"again\"}\n");
+    assert_eq!((entries.len(), journal.status()), (1, None));
+    journal.feed(b"\nHF-m exit 3\n\nHF-n exit 1");
+    assert_eq!(journal.status(), None);
+    journal.feed(b"0\r\n");
+    assert_eq!(journal.status(), Some(10));
+}
+
+#[test]
+fn differences_are_read_in_both_ways_of_writing_them() {
+    let read = |line: &str| Package::read(line).map(|package| (package.fate, package.versions, package.size));
+    assert_eq!(
+        read("linux: 6.12.1 → 6.12.2, +21.5 KiB"),
+        Some((Fate::Changed, "6.12.1 → 6.12.2".into(), Some("+21.5 KiB".into())))
+    );
+    let coloured = "ripgrep: ∅ → 14.1.1, \u{1b}[31;1m5.7 MiB\u{1b}[0m";
+    assert_eq!(read(coloured), Some((Fate::Added, "14.1.1".into(), Some("+5.7 MiB".into()))));
+    assert_eq!(
+        read("vim: 9.0 → ∅, -30.1 MiB"),
+        Some((Fate::Removed, "9.0".into(), Some("-30.1 MiB".into())))
+    );
+    assert_eq!(
+        read("nixos-system: 26.05, 26.04 → 26.06"),
+        Some((Fate::Changed, "26.05, 26.04 → 26.06".into(), None))
+    );
+    assert_eq!(read("source: -8.4 KiB"), Some((Fate::Changed, String::new(), Some("-8.4 KiB".into()))));
+    assert_eq!(read("etc: ε → ∅"), Some((Fate::Removed, String::new(), None)));
+    assert_eq!(
+        read("warning: something is odd here: x"),
+        Some((Fate::Changed, "something is odd here: x".into(), None))
+    );
+    assert_eq!(read("nothing to see"), None);
+}
+
+#[test]
+fn a_line_as_journalctl_writes_it() {
+    let mut journal = Journal::new("n");
+    let line = br#"{"__MONOTONIC_TIMESTAMP":"3572268144","__CURSOR":"s=ae12f05fbe4045978d7bafcd768f3ed8;i=21b;b=c1180290b9e143faaeef66406c24cd5b;m=d4ec7c70;t=6615deb4a4bf0;x=a538f530511eaa86","_BOOT_ID":"c1180290b9e143faaeef66406c24cd5b","MESSAGE":"holdfast;nnn;phase;build","__REALTIME_TIMESTAMP":"1795905867631600"}
+"#;
+    let entries = journal.feed(line);
+    assert_eq!(entries[0].text, "holdfast;nnn;phase;build");
+    assert_eq!(Progress::new("nnn").feed(&entries[0].text), Some(Mark::Phase(Stage::Build)));
+}
