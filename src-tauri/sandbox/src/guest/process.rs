@@ -123,6 +123,8 @@ impl ProcessGuest {
             .env("TERM", "xterm-256color")
             .env("LANG", "C.UTF-8")
             .env("ENV", self.root.join("etc/profile"))
+            // What would change a system must not take this computer's for one.
+            .env("HOLDFAST_GUEST", "process")
             .kill_on_drop(true);
         command
     }

@@ -31,6 +31,18 @@ use keeper::{Keeper, Order};
 
 const SET_USER: &str = include_str!("user.sh");
 
+/// What a machine that can be rebuilt has at `/usr/local/lib/stand-in`.
+const STAND_IN: [(&str, &str); 8] = [
+    ("agent", include_str!("nixos/agent.bash")),
+    ("boot", include_str!("nixos/boot.sh")),
+    ("grub-editenv", include_str!("nixos/grub-editenv.sh")),
+    ("install", include_str!("nixos/install.sh")),
+    ("menu", include_str!("nixos/menu.sh")),
+    ("nix", include_str!("nixos/nix.sh")),
+    ("nixos-rebuild", include_str!("nixos/nixos-rebuild.sh")),
+    ("switch-to-configuration", include_str!("nixos/switch-to-configuration.sh")),
+];
+
 /// A machine, on or off. A thread of its own boots, watches and halts it, so that nobody waits who switches it.
 #[derive(Debug)]
 pub(super) struct Nspawn {
@@ -99,11 +111,16 @@ impl Nspawn {
 
     pub(super) fn set_user(&self, user: Option<&UserName>) -> io::Result<()> {
         let name = user.map_or("", UserName::as_str);
-        let output = self.exec_root(&["sh", "-c", SET_USER, "sh", name])?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
+        succeeded(&self.exec_root(&["sh", "-c", SET_USER, "sh", name])?)
+    }
+
+    fn become_nixos(&self) -> io::Result<()> {
+        const FOLDER: &str = "/usr/local/lib/stand-in";
+        self.inside(|| {
+            std::fs::create_dir_all(FOLDER)?;
+            STAND_IN.iter().try_for_each(|(name, text)| std::fs::write(Path::new(FOLDER).join(name), text))
+        })??;
+        succeeded(&self.exec_root(&["sh", "/usr/local/lib/stand-in/install"])?)
     }
 
     fn kill_agent(&self) -> io::Result<()> {
@@ -117,6 +134,13 @@ impl Nspawn {
         self.life.send_modify(Life::agent_killed);
         Ok(())
     }
+}
+
+fn succeeded(output: &process::Output) -> io::Result<()> {
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
 /// Switches a machine, one that is new too.
@@ -157,6 +181,16 @@ impl Guests {
     /// The machine is off or of another kind, or the program does not start.
     pub fn exec_root(&self, instance_id: &str, argv: &[&str]) -> io::Result<process::Output> {
         self.with_systemd(instance_id)?.exec_root(argv)
+    }
+
+    /// Gives the machine what is needed of NixOS to be rebuilt: generations in a profile, a boot menu, and stand-ins for the
+    /// programs that evaluate, build and switch. They are honest about being that; `nixos/nixos-rebuild.sh` says what a
+    /// configuration can make them do.
+    ///
+    /// # Errors
+    /// The machine is off or of another kind.
+    pub fn become_nixos(&self, instance_id: &str) -> io::Result<()> {
+        self.with_systemd(instance_id)?.become_nixos()
     }
 
     /// Kills the machine's agent together with the agent's side of all its sessions: their programs lose their
