@@ -8,6 +8,7 @@
 mod network;
 #[path = "../program.rs"]
 mod program;
+mod rebuild;
 mod seat;
 mod stage;
 

@@ -26,8 +26,31 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// `None` where there can be none, which is said.
+    /// With a machine that has its user. `None` where there can be none, which is said.
     pub(crate) fn set() -> Option<Self> {
+        let this = Self::bare()?;
+        this.guests().set_user(&this.instance, Some(&"ada".parse().unwrap())).unwrap();
+        this.sandbox.clear_calls();
+        Some(this)
+    }
+
+    /// With a machine that runs what its image came with and can be rebuilt, by the stand-in.
+    pub(crate) fn stock() -> Option<Self> {
+        let this = Self::bare()?;
+        this.guests().become_nixos(&this.instance).unwrap();
+        this.sandbox.clear_calls();
+        Some(this)
+    }
+
+    /// With a machine that was rebuilt once.
+    pub(crate) fn rebuilt() -> Option<Self> {
+        let this = Self::stock()?;
+        this.holdfast("rebuild --yes");
+        this.sandbox.clear_calls();
+        Some(this)
+    }
+
+    fn bare() -> Option<Self> {
         let Some(tree) = std::env::var_os("HOLDFAST_MACHINE_TREE") else {
             println!(
                 "skipped: HOLDFAST_MACHINE_TREE is not set, as ./dev test does where it is root on Linux"
@@ -60,14 +83,12 @@ impl Stage {
             home,
             _machines: machines,
         };
-        this.holdfast("up --yes");
+        this.holdfast("apply --yes");
         let world = this.sandbox.world();
         let regions = world.accounts.values().flat_map(|account| account.regions.values());
         this.instance = regions.flat_map(|region| region.instances.keys()).next().unwrap().clone();
         let booted = || this.guests().state(&this.instance) == State::Reachable;
         eventually("boot", booted, String::new);
-        this.guests().set_user(&this.instance, Some(&"ada".parse().unwrap())).unwrap();
-        this.sandbox.clear_calls();
         Some(this)
     }
 
@@ -86,6 +107,8 @@ impl Stage {
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
             ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
             ("RUST_BACKTRACE", "1"),
+            // How long the machine may take to find out that its way in is gone.
+            ("HOLDFAST_PATIENCE", "12"),
         ] {
             all.push((name.to_owned(), value.to_owned()));
         }
@@ -95,13 +118,43 @@ impl Stage {
     /// What `holdfast` prints, which must go well.
     #[track_caller]
     pub(crate) fn holdfast(&self, line: &str) -> String {
-        let words = self.network.exec();
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg(PROGRAM).args(line.split_whitespace());
-        let output = command.env_clear().envs(self.environment()).output().unwrap();
+        let output = self.command(line).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "holdfast {line}: {said}");
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What `holdfast` says to the person, and how it ends.
+    pub(crate) fn told(&self, line: &str) -> (String, Option<i32>) {
+        let output = self.command(line).output().unwrap();
+        (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
+    }
+
+    /// `holdfast` with these arguments, on the computer in the network.
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let words = self.network.exec();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(PROGRAM).args(line.split_whitespace());
+        command.env_clear().envs(self.environment());
+        command
+    }
+
+    /// Changes a file of the machine's configuration on the computer.
+    pub(crate) fn edit(&self, file: &str, text: &str) {
+        let folder = self.home.path().join("config/nixos/remote-dev");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(file), text).unwrap();
+    }
+
+    /// The folder of the computer's files.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// What of the machine a program reads from `holdfast`.
+    #[track_caller]
+    pub(crate) fn json(&self, line: &str) -> serde_json::Value {
+        serde_json::from_str(&self.holdfast(line)).unwrap()
     }
 
     /// Somebody who types `holdfast connect NAME`.

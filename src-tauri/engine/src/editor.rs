@@ -6,17 +6,17 @@ use std::process::Command;
 
 use crate::problem::Problem;
 
-/// Lets the user edit `text`, and gives it as it is when the editor ends.
+/// Lets the user edit `text` in a file whose name begins and ends like this, and gives it as it is when the editor ends.
 ///
 /// # Errors
 /// The editor does not start, or ends with a failure; what was written until then is lost.
-pub fn edit(text: &str) -> Result<String, Problem> {
+pub fn edit(text: &str, prefix: &str, suffix: &str) -> Result<String, Problem> {
     let failed = |what: &str, error: std::io::Error| {
         Problem::new("editor", what).because(error.to_string()).hint("name your editor in EDITOR")
     };
     let mut file = tempfile::Builder::new()
-        .prefix("holdfast-settings-")
-        .suffix(".toml")
+        .prefix(prefix)
+        .suffix(suffix)
         .tempfile()
         .map_err(|error| failed("No file to edit can be made", error))?;
     file.write_all(text.as_bytes()).map_err(|error| failed("No file to edit can be made", error))?;

@@ -3,14 +3,17 @@
 pub mod app;
 pub mod aws;
 pub mod cli;
+pub mod config;
 pub mod connect;
 pub mod converge;
 pub mod editor;
+pub mod jobs;
 pub mod net;
 pub mod open;
 pub mod problem;
 pub mod process;
 pub mod raise;
+pub mod rebuild;
 pub mod remote;
 pub mod sandbox;
 pub mod sessions;

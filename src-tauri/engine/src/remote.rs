@@ -1,5 +1,8 @@
 //! What Holdfast itself runs on the machine: a script whose answer it reads, and a file that it puts there.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use holdfast_core::app::harmless::harmless;
 use holdfast_core::machine::Desired;
 use holdfast_core::names::InstanceId;
@@ -35,6 +38,10 @@ pub struct Answer {
     pub err: Vec<u8>,
 }
 
+type Session<'a> = Pin<Box<dyn Future<Output = Result<End, Problem>> + 'a>>;
+
+/// The code of the problem that a machine is none of its own.
+pub const NO_SYSTEM: &str = "no_system";
 /// Pieces of output or input that wait.
 const WAITING: usize = 16;
 /// A script that answers more than this answers nonsense.
@@ -59,6 +66,77 @@ impl Machine<'_> {
         self.answer(Document::Shell, Some((typed, Between::new(&nonce)))).await
     }
 
+    /// Runs the machine's half of Holdfast ([`script::MACHINE`]) with these words, as root. Where another text of it is there
+    /// it is put there first.
+    ///
+    /// # Errors
+    /// What [`Machine::run`] and [`Machine::upload`] may meet.
+    pub async fn order(self, words: &[&str]) -> Result<Answer, Problem> {
+        let script = script::machine(words.iter().copied()).map_err(|error| not_sent(&error.to_string()))?;
+        let answer = self.run(&script).await?;
+        match answer.status {
+            script::OTHER_MACHINE => {
+                self.install().await?;
+                self.run(&script).await
+            }
+            script::NO_SYSTEM => Err(Problem::new(NO_SYSTEM, "This machine has no NixOS")
+                .because("a machine of the sandbox is a shell on this computer, which has no system of its own to rebuild")),
+            _ => Ok(answer),
+        }
+    }
+
+    async fn install(self) -> Result<(), Problem> {
+        self.upload(script::MACHINE_UPLOAD, 0o600, script::MACHINE.as_bytes()).await?;
+        let answer = self.run(&script::install_machine(&self.desired.user)).await?;
+        if answer.status == 0 {
+            return Ok(());
+        }
+        Err(Problem::new("machine_program", "Holdfast's program on the machine cannot be put in its place")
+            .because(format!(
+                "status {} {}",
+                answer.status,
+                harmless(&String::from_utf8_lossy(&answer.err), 300)
+            ))
+            .hint("see whether the disk is full: holdfast exec -- df -h /"))
+    }
+
+    /// Runs a script on a terminal of its own, as long as it takes, while `talk` has what it writes and may type. Where policy
+    /// denies the document that takes a command, it is typed, and `talk` begins again.
+    ///
+    /// # Errors
+    /// AWS refuses the session, or it cannot go on.
+    pub async fn converse<T>(
+        self,
+        script: &str,
+        mut talk: impl AsyncFnMut(mpsc::Sender<Input>, mpsc::Receiver<(Stream, Vec<u8>)>) -> T,
+    ) -> (Result<End, Problem>, T) {
+        let document = Document::Interactive(script.to_owned());
+        let held = self.hold(Program::Once { document, typed: None }, &mut talk).await;
+        if !held.0.as_ref().is_err_and(Problem::is_denied) {
+            return held;
+        }
+        match script::typed(script) {
+            Ok(typed) => {
+                let program = Program::Once { document: Document::Shell, typed: Some(typed.into_bytes()) };
+                self.hold(program, &mut talk).await
+            }
+            Err(error) => (Err(not_sent(&error.to_string())), held.1),
+        }
+    }
+
+    async fn hold<T>(
+        self,
+        program: Program,
+        talk: &mut impl AsyncFnMut(mpsc::Sender<Input>, mpsc::Receiver<(Stream, Vec<u8>)>) -> T,
+    ) -> (Result<End, Problem>, T) {
+        let (to_machine, input) = mpsc::channel(WAITING);
+        let (output, from_machine) = mpsc::channel(WAITING);
+        let ends = Ends { input, output, terminal: None, talks: false };
+        // A type of its own, or those of the futures around it grow beyond what the compiler takes.
+        let session: Session<'_> = Box::pin(connect(self.aws, self.desired, self.instance, program, ends));
+        tokio::join!(session, talk(to_machine, from_machine))
+    }
+
     async fn answer(self, document: Document, typed: Option<(String, Between)>) -> Result<Answer, Problem> {
         let (_input, from_us) = mpsc::channel(1);
         let (to_us, mut output) = mpsc::channel(WAITING);
@@ -79,7 +157,7 @@ impl Machine<'_> {
             }
             (out, err, between.and_then(|between| between.status()))
         };
-        let session = connect(self.aws, self.desired, self.instance, program, ends);
+        let session: Session<'_> = Box::pin(connect(self.aws, self.desired, self.instance, program, ends));
         let (end, (out, err, marked)) = tokio::join!(session, collect);
         match (end?, marked) {
             (_, Some(status)) | (End::Exited(Some(status)), None) => Ok(Answer { status, out, err }),
@@ -98,27 +176,8 @@ impl Machine<'_> {
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         let script = script::upload(&self.desired.user, path, mode, &nonce);
         let script = script.map_err(|error| not_sent(&error.to_string()))?;
-        let sent = self.send(Document::Interactive(script.clone()), None, &nonce, body).await;
-        if !sent.as_ref().is_err_and(Problem::is_denied) {
-            return sent;
-        }
-        let typed = script::typed(&script).map_err(|error| not_sent(&error.to_string()))?;
-        self.send(Document::Shell, Some(typed.into_bytes()), &nonce, body).await
-    }
-
-    async fn send(
-        self,
-        document: Document,
-        typed: Option<Vec<u8>>,
-        nonce: &str,
-        body: &[u8],
-    ) -> Result<(), Problem> {
-        let (input, from_us) = mpsc::channel(WAITING);
-        let (to_us, mut output) = mpsc::channel(WAITING);
-        let ends = Ends { input: from_us, output: to_us, terminal: None, talks: false };
-        let session = connect(self.aws, self.desired, self.instance, Program::Once { document, typed }, ends);
-        let talk = async {
-            let mut upload = Upload::new(nonce);
+        let talk = async |input: mpsc::Sender<Input>, mut output: mpsc::Receiver<(Stream, Vec<u8>)>| {
+            let mut upload = Upload::new(&nonce);
             let mut said = async |output: &mut mpsc::Receiver<(Stream, Vec<u8>)>| {
                 while let Some((_, bytes)) = output.recv().await {
                     if let Some(said) = upload.feed(&bytes) {
@@ -144,7 +203,7 @@ impl Machine<'_> {
             while output.recv().await.is_some() {}
             last
         };
-        let (end, said) = tokio::join!(session, talk);
+        let (end, said) = self.converse(&script, talk).await;
         match said {
             Some(Said::Done) => Ok(()),
             Some(Said::Refused(why)) => Err(not_taken(&harmless(&why, 300))),

@@ -141,6 +141,11 @@ impl Store {
         self.config.join("settings.toml")
     }
 
+    /// The folder of what the user wrote.
+    pub fn config_dir(&self) -> &Path {
+        &self.config
+    }
+
     /// The folder of everything that Holdfast keeps for itself.
     pub fn state_dir(&self) -> &Path {
         &self.state

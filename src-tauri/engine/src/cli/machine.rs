@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::ask::{ask, confirm};
+use super::jobs::bring_up;
 use super::out::{self, Style};
 use super::plan::render;
 use super::progress::{Asking, Watcher, agrees_by_name};
@@ -74,6 +75,9 @@ pub(super) async fn up(context: &Context, yes: bool) -> Result<u8, Problem> {
     let report = reach(context, "up", Goal::Reachable, asking(yes)).await?;
     out::talk(&format!("{} is on and can be reached.", context.desired.machine));
     notes(context, &report);
+    if let Some(instance) = report.observed.winners(&context.desired).instance {
+        bring_up(context, &instance.id, yes).await?;
+    }
     hint(context, &report);
     Ok(0)
 }

@@ -17,6 +17,9 @@ use crate::sandbox as local;
 use crate::store::{self, Store};
 
 mod ask;
+mod config;
+mod follow;
+mod jobs;
 mod machine;
 mod out;
 mod plan;
@@ -167,6 +170,39 @@ enum Command {
         #[arg(long, value_parser = upload::parse_mode)]
         mode: Option<u32>,
     },
+    /// Have the machine build its configuration and run it; it goes on without this computer.
+    ///
+    /// The machine looks for itself whether the way in still works, and goes back by itself if it does not.
+    Rebuild(jobs::Rebuild),
+    /// List the machine's last jobs.
+    Jobs {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Follow or end a job of the machine's.
+    Job {
+        #[command(subcommand)]
+        command: jobs::JobCommand,
+    },
+    /// List the generations of the machine's system.
+    Generations {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have the machine go to a generation that is there; to the last good one if left out.
+    Rollback {
+        /// Its number.
+        number: Option<u32>,
+        #[command(flatten)]
+        yes: Yes,
+    },
+    /// Edit the machine's NixOS configuration, and see what of it runs.
+    Config {
+        #[command(subcommand)]
+        command: config::Command,
+    },
     /// Show and change the settings.
     Settings {
         #[command(subcommand)]
@@ -269,6 +305,8 @@ enum Parting {
     Nothing,
     /// Nothing is half done.
     Interrupted,
+    /// What was begun on the machine goes on there.
+    JobGoesOn,
     /// Something may be half done.
     GoOn,
 }
@@ -277,6 +315,7 @@ impl Parting {
     fn of(command: &Command) -> Self {
         match command {
             Command::Status { watch: true, .. } => Self::Nothing,
+            Command::Rebuild(_) | Command::Rollback { .. } => Self::JobGoesOn,
             Command::Apply(_)
             | Command::Up(_)
             | Command::Destroy { .. }
@@ -292,6 +331,10 @@ impl Parting {
             | Command::Exec { .. }
             | Command::Sessions { .. }
             | Command::Upload { .. }
+            | Command::Jobs { .. }
+            | Command::Job { .. }
+            | Command::Generations { .. }
+            | Command::Config { .. }
             | Command::Settings { .. }
             | Command::Sandbox { .. }
             | Command::Completions { .. } => Self::Interrupted,
@@ -302,6 +345,9 @@ impl Parting {
         match self {
             Self::Nothing => {}
             Self::Interrupted => out::talk("\nInterrupted."),
+            Self::JobGoesOn => {
+                out::talk("\nA job that has begun goes on. Follow it: holdfast jobs, holdfast job follow ID")
+            }
             Self::GoOn => out::talk("\nInterrupted. Run the same command again to go on."),
         }
     }
@@ -366,6 +412,14 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Upload { file, path, mode } => {
             upload::run(&Context::open(global).await?, &file, path, mode).await
         }
+        Command::Rebuild(args) => jobs::run_rebuild(&Context::open(global).await?, args).await,
+        Command::Jobs { json } => jobs::list(&Context::open(global).await?, json).await,
+        Command::Job { command } => jobs::run_job(&Context::open(global).await?, command).await,
+        Command::Generations { json } => jobs::generations(&Context::open(global).await?, json).await,
+        Command::Rollback { number, yes } => {
+            jobs::run_rollback(&Context::open(global).await?, number, yes.yes).await
+        }
+        Command::Config { command } => config::run(global, command).await,
         Command::Exec { command } => session::exec(&Context::open(global).await?, &command, interrupts).await,
     }
 }

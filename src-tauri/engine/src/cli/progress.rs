@@ -99,7 +99,7 @@ impl Drop for Watcher<'_> {
     }
 }
 
-fn new_spinner() -> ProgressBar {
+pub(super) fn new_spinner() -> ProgressBar {
     let spinner = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
         spinner.set_style(style);

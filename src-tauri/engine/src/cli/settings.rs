@@ -140,7 +140,7 @@ async fn edit(global: &Global, store: &Store) -> Result<(), Problem> {
     let path = store.settings_path();
     let mut edited = text.clone();
     loop {
-        edited = crate::editor::edit(&edited)?;
+        edited = crate::editor::edit(&edited, "holdfast-settings-", ".toml")?;
         match Settings::parse(&edited, login(global).as_ref()) {
             Ok(_) if edited == text => out::talk("Nothing was changed."),
             Ok(_) => {

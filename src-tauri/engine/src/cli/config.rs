@@ -1,0 +1,239 @@
+//! `holdfast config`: the machine's NixOS configuration as it is on this computer.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use holdfast_core::config::{DATA, SHIPPED, Tree};
+use holdfast_core::machine::{ConfigSource, Desired};
+use similar::TextDiff;
+
+use super::ask::confirm;
+use super::out::{self, Style};
+use super::session::reachable;
+use super::{Context, Global};
+use crate::config::{data, edits_folder, expand, gather, read_tree, write_tree};
+use crate::editor;
+use crate::jobs::{harmless_line, placed, state};
+use crate::problem::{Exit, Problem};
+use crate::rebuild::changes;
+use crate::remote::Machine;
+use crate::store::Store;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Edit a file of the configuration: configuration.nix, home.nix, machine.json, or one of your own.
+    Edit {
+        /// The file.
+        #[arg(default_value = "configuration.nix")]
+        file: String,
+    },
+    /// Show what you changed of the configuration that ships with Holdfast.
+    Diff,
+    /// Print the folder that your changes are in.
+    Path,
+    /// Write the whole configuration into a folder of yours, and use that from now on.
+    Eject {
+        /// The folder, which must not be there yet.
+        folder: PathBuf,
+    },
+    /// Bring here what was changed on the machine.
+    Pull {
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Show whether the machine runs what is here.
+    Status,
+}
+
+pub(super) async fn run(global: &Global, command: Command) -> Result<u8, Problem> {
+    match command {
+        Command::Pull { yes } => pull(&Context::open(global).await?, yes).await,
+        Command::Status => status(&Context::open(global).await?).await,
+        Command::Edit { .. } | Command::Diff | Command::Path | Command::Eject { .. } => {
+            let store = super::store(global)?;
+            let desired = super::desired(global, &super::load(global, &store)?)?;
+            local(&store, &desired, command)
+        }
+    }
+}
+
+fn local(store: &Store, desired: &Desired, command: Command) -> Result<u8, Problem> {
+    match command {
+        Command::Edit { file } => edit(store, desired, &file)?,
+        Command::Diff => diff(store, desired)?,
+        Command::Path => out::data(&folder(store, desired)?.display().to_string()),
+        Command::Eject { folder } => eject(store, desired, &folder)?,
+        Command::Pull { .. } | Command::Status => {}
+    }
+    Ok(0)
+}
+
+/// Where the user's own files are.
+fn folder(store: &Store, desired: &Desired) -> Result<PathBuf, Problem> {
+    match &desired.config {
+        ConfigSource::Embedded => Ok(edits_folder(store, desired)),
+        ConfigSource::Directory { path, .. } => expand(path),
+        ConfigSource::Git { url, .. } => Err(Problem::new("config", "The configuration is in a repository")
+            .because(url.clone())
+            .hint("edit it there, or on the machine in ~/remote-dev, and then: holdfast rebuild")
+            .exit(Exit::Usage)),
+    }
+}
+
+fn edit(store: &Store, desired: &Desired, file: &str) -> Result<(), Problem> {
+    let folder = folder(store, desired)?;
+    let path = folder.join(file);
+    let embedded = desired.config == ConfigSource::Embedded;
+    let shipped = SHIPPED.iter().find(|(name, _)| *name == file).map(|(_, text)| (*text).to_owned());
+    let begin = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(_) if embedded && file == DATA => whole_data(desired)?,
+        Err(_) if embedded => shipped.clone().unwrap_or_default(),
+        Err(error) => {
+            return Err(Problem::new("files", format!("{} cannot be read", path.display()))
+                .because(error.to_string()));
+        }
+    };
+    let suffix = Path::new(file).extension().map(|suffix| format!(".{}", suffix.to_string_lossy()));
+    let text = editor::edit(&begin, "holdfast-config-", suffix.as_deref().unwrap_or_default())?;
+    let unchanged = text == begin && !path.exists();
+    if unchanged {
+        out::talk("Nothing was changed.");
+        return Ok(());
+    }
+    let mut tree = Tree::default();
+    tree.put(file, text.clone());
+    if file == DATA {
+        data(desired, &tree, None)
+            .map_err(|error| Problem::new("config", "Nothing was saved").because(error.to_string()))?;
+    }
+    if embedded && shipped.as_ref() == Some(&text) {
+        std::fs::remove_file(&path).map_err(|error| {
+            Problem::new("files", format!("{} cannot be removed", path.display())).because(error.to_string())
+        })?;
+        out::talk(&format!("{file} is as it ships again."));
+        return Ok(());
+    }
+    let mut whole = if embedded { Tree::shipped() } else { Tree::default() };
+    whole.put(file, text);
+    if embedded {
+        whole
+            .check("")
+            .map_err(|error| Problem::new("config", "Nothing was saved").because(error.to_string()))?;
+    }
+    write_tree(&folder, &tree)?;
+    out::talk(&format!("{} is saved.", path.display()));
+    out::talk(&format!(
+        "{} holdfast rebuild  {}",
+        Style::stderr().soft("→"),
+        Style::stderr().soft("has the machine run it")
+    ));
+    Ok(())
+}
+
+fn whole_data(desired: &Desired) -> Result<String, Problem> {
+    let data =
+        data(desired, &Tree::default(), None).map_err(|error| Problem::new("config", error.to_string()))?;
+    // What is left out comes from the settings and the machine.
+    Ok(format!("{{\n  \"locale\": \"{}\",\n  \"timeZone\": \"{}\"\n}}\n", data.locale, data.time_zone))
+}
+
+fn diff(store: &Store, desired: &Desired) -> Result<(), Problem> {
+    let edits = read_tree(&folder(store, desired)?)?;
+    let mut differs = false;
+    for (path, body) in edits.files() {
+        let shipped = SHIPPED.iter().find(|(name, _)| *name == path).map_or("", |(_, text)| *text);
+        let text = String::from_utf8_lossy(body);
+        let diff = TextDiff::from_lines(shipped, &text);
+        if diff.ratio() < 1.0 {
+            differs = true;
+            let (old, new) = (format!("shipped/{path}"), format!("yours/{path}"));
+            out::data_bytes(diff.unified_diff().header(&old, &new).to_string().as_bytes());
+        }
+    }
+    if !differs {
+        out::talk("Nothing differs from what ships with Holdfast.");
+    }
+    Ok(())
+}
+
+fn eject(store: &Store, desired: &Desired, folder: &Path) -> Result<(), Problem> {
+    if desired.config != ConfigSource::Embedded {
+        return Err(Problem::new("config", "The configuration is in a folder or a repository already")
+            .exit(Exit::Usage));
+    }
+    let used = folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file();
+    if used {
+        return Err(Problem::new("files", format!("There is something in {} already", folder.display()))
+            .exit(Exit::Usage));
+    }
+    let source = gather(store, desired, None)?;
+    write_tree(folder, &source.tree.within(holdfast_core::config::FLAKE))?;
+    let whole = std::path::absolute(folder)
+        .map_err(|error| Problem::new("files", "The folder cannot be found").because(error.to_string()))?;
+    out::talk(&format!("The configuration is in {}.", folder.display()));
+    out::talk(&format!(
+        "{} holdfast settings set config.directory {:?}  {}",
+        Style::stderr().soft("→"),
+        whole.display().to_string(),
+        Style::stderr().soft("uses it from now on")
+    ));
+    Ok(())
+}
+
+async fn pull(context: &Context, yes: bool) -> Result<u8, Problem> {
+    let instance = reachable(context).await?;
+    let machine = Machine { aws: &context.aws, desired: &context.desired, instance: &instance };
+    let (folder, changed) = changes(machine, &context.store).await?;
+    if changed.is_empty() {
+        out::talk("Nothing was changed on the machine.");
+        return Ok(0);
+    }
+    for (path, _) in changed.files() {
+        out::data(&harmless_line(path));
+    }
+    changed_may_come(&changed)?;
+    let question = format!("Write these into {}? [y/N] ", folder.display());
+    if !yes && !confirm(&question).await {
+        return Err(Problem::new("no_consent", "Nothing was written")
+            .hint("say yes at the prompt, or add --yes")
+            .exit(Exit::Refused));
+    }
+    write_tree(&folder, &changed)?;
+    out::talk(&format!("They are in {}.", folder.display()));
+    Ok(0)
+}
+
+/// Names from the machine become files here.
+fn changed_may_come(changed: &Tree) -> Result<(), Problem> {
+    let mut all = changed.clone();
+    all.put("flake.nix", "");
+    all.check("").map_err(|error| {
+        Problem::new("config", "What is on the machine cannot come here").because(error.to_string())
+    })
+}
+
+async fn status(context: &Context) -> Result<u8, Problem> {
+    let desired = &context.desired;
+    let instance = reachable(context).await?;
+    let machine = Machine { aws: &context.aws, desired, instance: &instance };
+    let state = state(machine).await?;
+    let runs = state.revision.clone().unwrap_or_else(|| "a configuration that is not Holdfast's".to_owned());
+    out::data(&format!("runs   {runs}, generation {}", state.generation.unwrap_or_default()));
+    if matches!(desired.config, ConfigSource::Git { .. }) {
+        return Ok(0);
+    }
+    let place = crate::config::place(desired);
+    let placed = placed(machine, &place, holdfast_core::config::FLAKE).await?;
+    let here = gather(&context.store, desired, Some(&placed))?;
+    out::data(&format!("here   {}", here.revision));
+    if placed.is_edited() {
+        out::talk("It was changed on the machine: holdfast config pull");
+    } else if state.revision.as_ref() == Some(&here.revision) {
+        out::talk("The machine runs what is here.");
+    } else {
+        out::talk("The machine is behind: holdfast rebuild");
+    }
+    Ok(0)
+}

@@ -1,0 +1,192 @@
+//! A job as the person at the terminal sees it: where it is and how long it has taken, and its log on Enter.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::io::IsTerminal;
+use std::rc::Rc;
+
+use holdfast_core::jobs::{
+    Action, Diagnosis, Entry, Fate, Job, JobId, Mark, Outcome, Package, Progress, Stage,
+};
+use indicatif::ProgressBar;
+
+use super::Context;
+use super::out::{self, Style};
+use super::progress::new_spinner;
+use crate::jobs::{Watcher, ended_badly, follow, harmless_line};
+use crate::problem::Problem;
+use crate::rebuild::take_lock;
+use crate::remote::Machine;
+
+/// Lines that Enter shows of what was before.
+const KEPT: usize = 400;
+
+pub(super) struct Live {
+    log: bool,
+    toggled: Rc<Cell<bool>>,
+    live: bool,
+    spinner: Option<ProgressBar>,
+    told: Option<String>,
+    kept: VecDeque<String>,
+    diagnosis: Diagnosis,
+    packages: Vec<Package>,
+    lost: bool,
+}
+
+impl Live {
+    fn new(log: bool, toggled: Rc<Cell<bool>>) -> Self {
+        let live = std::io::stderr().is_terminal();
+        Self {
+            log,
+            toggled,
+            live,
+            spinner: live.then(new_spinner),
+            told: None,
+            kept: VecDeque::new(),
+            diagnosis: Diagnosis::default(),
+            packages: Vec::new(),
+            lost: false,
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.spinner {
+            Some(spinner) => spinner.suspend(|| out::talk(line)),
+            None => out::talk(line),
+        }
+    }
+
+    fn show(&mut self, progress: &Progress) {
+        let words = progress.step().words();
+        let stage = words.split(' ').next().unwrap_or_default().to_owned();
+        if let Some(spinner) = &self.spinner {
+            let hint = if self.log { "" } else { "  (Enter shows the log)" };
+            spinner.set_message(format!("{words}{hint}"));
+        }
+        if !self.live && self.told.as_ref() != Some(&stage) {
+            out::talk(&format!("  {words}"));
+            self.told = Some(stage);
+        }
+    }
+}
+
+impl Watcher for Live {
+    fn line(&mut self, entry: &Entry, progress: &Progress) {
+        self.lost = false;
+        self.diagnosis.line(&entry.text);
+        if progress.stage() == Some(Stage::Compare) {
+            self.packages.extend(Package::read(&entry.text));
+        }
+        let line = harmless_line(&entry.text);
+        if self.toggled.take() {
+            self.log = !self.log;
+            for line in std::mem::take(&mut self.kept) {
+                self.say(&line);
+            }
+        }
+        if self.log {
+            self.say(&line);
+        } else {
+            if self.kept.len() == KEPT {
+                self.kept.pop_front();
+            }
+            self.kept.push_back(line);
+        }
+        self.show(progress);
+    }
+
+    fn mark(&mut self, mark: &Mark, progress: &Progress) {
+        self.diagnosis.mark(mark);
+        if let Mark::Note(note) = mark {
+            self.say(&format!("{} {}", Style::stderr().yellow("Note:"), harmless_line(note)));
+        }
+        self.show(progress);
+    }
+
+    fn lost(&mut self, problem: &Problem) {
+        tracing::debug!(%problem, "no way to the log");
+        if !std::mem::replace(&mut self.lost, true) {
+            self.say("  no way to the machine; the job goes on there, and so does this once there is one");
+        }
+    }
+}
+
+/// Follows a job to its end, and says how that was.
+pub(super) async fn to_the_end(
+    context: &Context,
+    machine: Machine<'_>,
+    id: &JobId,
+    log: bool,
+) -> Result<u8, Problem> {
+    let toggled = Rc::new(Cell::new(false));
+    let mut live = Live::new(log, Rc::clone(&toggled));
+    let enter = async {
+        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+            std::future::pending::<()>().await;
+        }
+        loop {
+            let read = || std::io::stdin().read_line(&mut String::new()).unwrap_or(0);
+            if tokio::task::spawn_blocking(read).await.unwrap_or(0) == 0 {
+                std::future::pending::<()>().await;
+            }
+            toggled.set(true);
+        }
+    };
+    let job = tokio::select! {
+        job = follow(machine, id, &mut live) => job?,
+        () = enter => return Ok(0),
+    };
+    if let Some(spinner) = live.spinner.take() {
+        spinner.finish_and_clear();
+    }
+    if job.updates
+        && job.action != Action::Dry
+        && job.outcome.is_some_and(Outcome::is_good)
+        && take_lock(machine, &context.store, &job).await?
+    {
+        out::talk("The new flake.lock is here, too.");
+    }
+    if job.outcome == Some(Outcome::Built) {
+        differences(&live.packages);
+    }
+    match ended_badly(&job, &live.diagnosis) {
+        Some(problem) if job.outcome == Some(Outcome::Partial) => {
+            out::problem(&problem);
+            Ok(0)
+        }
+        Some(problem) => Err(problem),
+        None => {
+            out::talk(&sentence(&job));
+            Ok(0)
+        }
+    }
+}
+
+fn sentence(job: &Job) -> String {
+    let generation = job.generation.map_or_else(String::new, |number| format!("generation {number}"));
+    match job.outcome {
+        Some(Outcome::Same) => "The machine runs that already; nothing was changed.".to_owned(),
+        Some(Outcome::Boot) => format!("The machine takes {generation} at its next boot: holdfast restart"),
+        Some(Outcome::Built) => "It builds. Nothing was changed on the machine.".to_owned(),
+        Some(_) | None => format!("The machine runs {generation}."),
+    }
+}
+
+fn differences(packages: &[Package]) {
+    if packages.is_empty() {
+        out::data("No package differs.");
+    }
+    let style = Style::stdout();
+    for fate in [Fate::Added, Fate::Removed, Fate::Changed] {
+        for package in packages.iter().filter(|package| package.fate == fate) {
+            let mark = match fate {
+                Fate::Added => style.green("+"),
+                Fate::Removed => style.red("-"),
+                Fate::Changed => style.yellow("~"),
+            };
+            let size =
+                package.size.as_ref().map_or_else(String::new, |size| format!("  {}", style.soft(size)));
+            out::data(&format!("{mark} {} {}{size}", package.name, package.versions));
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! What a machine's own jobs are asked for and asked about: a rebuild, a way back, and their logs. The machine does the work,
+//! whether anybody follows or not.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::future::Either;
+use holdfast_core::app::harmless::harmless;
+use holdfast_core::jobs::{
+    Entry, Garbled, Generation, Job, JobId, Journal, MachineState, Mark, Order, Outcome, Placed, Progress,
+    generations,
+};
+use holdfast_core::script;
+use holdfast_core::session::Stream;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::connect::{End, Input};
+use crate::problem::{Exit, Problem};
+use crate::remote::{Answer, Machine};
+
+/// Another job runs on the machine.
+const BUSY: i32 = 3;
+/// There is no such job.
+const NO_JOB: i32 = 4;
+/// It cannot be done at this moment.
+const NOT_NOW: i32 = 5;
+/// The job ended while it was followed: the rest of its log is to be asked for.
+const ASK_AGAIN: i32 = 10;
+
+/// How long the machine's check of itself may take, in seconds: an agent needs some for its first channel.
+pub const PATIENCE: u32 = 120;
+/// Time between two tries to get back to a log.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+
+/// Starts a job. Asked for twice it is started once.
+///
+/// # Errors
+/// Another job runs on the machine, or the machine cannot be reached.
+pub async fn start(machine: Machine<'_>, order: &Order) -> Result<(), Problem> {
+    let words = order.words();
+    let answer = machine.order(&words.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    match answer.status {
+        0 => Ok(()),
+        BUSY => Err(busy(machine, &answer)),
+        _ => Err(failed("The machine did not begin the job", &answer)),
+    }
+}
+
+/// What the machine runs, and its last jobs.
+///
+/// # Errors
+/// The machine cannot be reached, or answers nonsense.
+pub async fn state(machine: Machine<'_>) -> Result<MachineState, Problem> {
+    let answer = good(machine.order(&["state", "20"]).await?, "The machine's state cannot be had")?;
+    MachineState::parse(&answer.out).map_err(garbled)
+}
+
+/// One job.
+///
+/// # Errors
+/// There is no such job, or as for [`state`].
+pub async fn job(machine: Machine<'_>, id: &JobId) -> Result<Job, Problem> {
+    let answer = machine.order(&["job", id.as_str()]).await?;
+    if answer.status == NO_JOB {
+        return Err(no_job(id));
+    }
+    Job::parse(&good(answer, "The job cannot be had")?.out).map_err(garbled)
+}
+
+/// The generations of the machine's system, the newest first.
+///
+/// # Errors
+/// As for [`state`].
+pub async fn all_generations(machine: Machine<'_>) -> Result<Vec<Generation>, Problem> {
+    let answer = good(machine.order(&["generations"]).await?, "The machine's generations cannot be had")?;
+    generations(&answer.out).map_err(garbled)
+}
+
+/// What the machine has of its configuration.
+///
+/// # Errors
+/// As for [`state`].
+pub async fn placed(machine: Machine<'_>, folder: &str, flake: &str) -> Result<Placed, Problem> {
+    let words = ["config", folder, flake, machine.desired.user.as_str()];
+    let answer = good(machine.order(&words).await?, "The machine's configuration cannot be had")?;
+    Placed::parse(&answer.out).map_err(garbled)
+}
+
+/// Ends a job. Between two systems it cannot be ended.
+///
+/// # Errors
+/// There is no such job, or it is switching; or as for [`state`].
+pub async fn cancel(machine: Machine<'_>, id: &JobId, by: &str) -> Result<(), Problem> {
+    let answer = machine.order(&["cancel", id.as_str(), by]).await?;
+    match answer.status {
+        0 => Ok(()),
+        NO_JOB => Err(no_job(id)),
+        NOT_NOW => Err(Problem::new(
+            "switching",
+            "The machine is between two systems, so the job cannot be cancelled",
+        )
+        .hint("let it end, and then go back: holdfast rollback")),
+        _ => Err(failed("The job cannot be cancelled", &answer)),
+    }
+}
+
+/// Who follows a job.
+pub trait Watcher {
+    /// A line of its log.
+    fn line(&mut self, entry: &Entry, progress: &Progress);
+    /// The job said something itself.
+    fn mark(&mut self, mark: &Mark, progress: &Progress);
+    /// There is no way to the log at the moment.
+    fn lost(&mut self, problem: &Problem);
+}
+
+/// Follows a job's log to its end, and gives how it ended. Lost sessions are opened again and go on behind the last line, so that
+/// no line is lost and none comes twice. What the job switched to is marked good when a new session comes in, and refused when
+/// none does.
+///
+/// # Errors
+/// There is no such job; credentials are missing; or the machine is gone.
+pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher) -> Result<Job, Problem> {
+    let nonce = persist(watcher, async || job(machine, id).await).await?.nonce;
+    let mut progress = Progress::new(&nonce);
+    let mut cursor: Option<String> = None;
+    let mut wait = RETRY.0;
+    loop {
+        let turn = uuid::Uuid::new_v4().simple().to_string();
+        let script = script::follow(id, cursor.as_deref(), &turn).map_err(|error| {
+            Problem::new("command", "The log cannot be asked for").because(error.to_string())
+        })?;
+        let from = cursor.clone();
+        let talk = async |input: mpsc::Sender<Input>, mut output: mpsc::Receiver<(Stream, Vec<u8>)>| {
+            let mut journal = Journal::new(&turn);
+            let mut confirming: Option<Pin<Box<dyn Future<Output = bool> + '_>>> = None;
+            let mut confirmed = false;
+            loop {
+                let bytes = tokio::select! {
+                    bytes = output.recv() => bytes,
+                    came_in = confirming.as_mut().map_or_else(|| Either::Left(pending()), Either::Right) => {
+                        confirming = None;
+                        if !came_in {
+                            // Over the line that is still open: the only way left.
+                            let _ = input.send(Input::Bytes(b"refuse\n".to_vec())).await;
+                        }
+                        continue;
+                    }
+                };
+                let Some((_, bytes)) = bytes else { return journal.status() };
+                for entry in journal.feed(&bytes) {
+                    match progress.feed(&entry.text) {
+                        Some(mark) => {
+                            watcher.mark(&mark, &progress);
+                            if let Mark::End(how) = &mark
+                                && (how == "ok" || how == "partial")
+                                && !std::mem::replace(&mut confirmed, true)
+                            {
+                                confirming = Some(Box::pin(comes_in(machine)));
+                            }
+                        }
+                        None => watcher.line(&entry, &progress),
+                    }
+                    cursor = Some(entry.cursor);
+                }
+            }
+        };
+        let (end, status) = machine.converse(&script, talk).await;
+        match (status, end) {
+            (Some(0), _) => break,
+            (Some(NO_JOB), _) => return Err(no_job(id)),
+            (Some(ASK_AGAIN), _) => {}
+            (Some(script::OTHER_MACHINE), _) => drop(machine.order(&["state", "1"]).await?),
+            (_, Err(problem)) => {
+                if !may_pass(&problem) {
+                    return Err(problem);
+                }
+                watcher.lost(&problem);
+                sleep(wait).await;
+            }
+            (_, Ok(end)) => {
+                if let End::Closed(why) = end {
+                    watcher.lost(&Problem::session_closed(why));
+                }
+                sleep(wait).await;
+            }
+        }
+        wait = if cursor == from { (wait * 2).min(RETRY.1) } else { RETRY.0 };
+    }
+    persist(watcher, async || job(machine, id).await).await
+}
+
+/// Whether a new session gets in and the machine's user is there; that marks what runs as good.
+async fn comes_in(machine: Machine<'_>) -> bool {
+    for pause in [0, 2, 5, 10] {
+        sleep(Duration::from_secs(pause)).await;
+        let entered = machine.run(&script::enters(&machine.desired.user)).await;
+        let good = match entered {
+            Ok(Answer { status: 0, .. }) => {
+                machine.order(&["good"]).await.is_ok_and(|answer| answer.status == 0)
+            }
+            Ok(_) | Err(_) => false,
+        };
+        if good {
+            return true;
+        }
+    }
+    false
+}
+
+async fn persist<T>(
+    watcher: &mut impl Watcher,
+    ask: impl AsyncFn() -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let mut wait = RETRY.0;
+    loop {
+        match ask().await {
+            Err(problem) if may_pass(&problem) => {
+                watcher.lost(&problem);
+                sleep(wait).await;
+                wait = (wait * 2).min(RETRY.1);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether waiting may help: a line that is down, a machine that is just booting.
+fn may_pass(problem: &Problem) -> bool {
+    !problem.is_denied()
+        && !problem.is_about_credentials()
+        && !matches!(
+            problem.code,
+            "no_job" | "no_machine" | "garbled" | "command" | "machine_program" | "upload"
+        )
+}
+
+/// What a job that did not do what it was asked for says.
+pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Option<Problem> {
+    use holdfast_core::jobs::Ailment;
+    let outcome = job.outcome?;
+    let why = job.why.clone().unwrap_or_default();
+    let lines = || diagnosis.lines().iter().map(|line| harmless_line(line)).collect::<Vec<_>>().join("\n");
+    Some(match outcome {
+        Outcome::Ok | Outcome::Same | Outcome::Boot | Outcome::Built => return None,
+        Outcome::Partial => Problem::new("units_failed", "The machine runs the new system, and some of its units failed")
+            .because(why)
+            .hint("look at one: holdfast exec -- systemctl status UNIT")
+            .hint("or go back: holdfast rollback"),
+        Outcome::Failed if !why.is_empty() => Problem::new("not_switched", "The machine did not go over to the new system")
+            .because(format!("{why}\n{}", lines()).trim_end().to_owned())
+            .hint("let it take the next boot: holdfast rebuild --boot"),
+        Outcome::Failed => match diagnosis.ailment() {
+            Ailment::Syntax => Problem::new("syntax", "The configuration is no Nix").because(lines()).hint(EDIT),
+            Ailment::Evaluation => Problem::new("evaluation", "The configuration does not evaluate").because(lines()).hint(EDIT),
+            Ailment::Attribute => Problem::new("no_attribute", "The flake has no such configuration")
+                .because(lines())
+                .hint("name another: holdfast settings set config.attribute NAME"),
+            Ailment::WrongSystem => Problem::new("wrong_system", "The configuration is for another processor than the machine's")
+                .because(lines())
+                .hint("say which it is for in machine.json (system), or choose another instance type"),
+            Ailment::Space => {
+                let room = diagnosis.room().map_or_else(String::new, |(free, all, kept)| {
+                    format!("{} of {} GiB are free; {kept} generations are kept\n", gib(free), gib(all))
+                });
+                Problem::new("no_space", "The machine's disk is full")
+                    .because(format!("{room}{}", lines()))
+                    .hint("remove what nothing needs any more: holdfast exec -- sudo nix-collect-garbage --delete-older-than 7d")
+                    .hint("or make the volume larger: holdfast settings set volume_size GIB")
+            }
+            Ailment::Fetch => Problem::new("fetch", "Something could not be fetched").because(lines()).hint("try again: holdfast rebuild"),
+            Ailment::Memory => Problem::new("builder_killed", "A build was killed, most likely for want of memory")
+                .because(lines())
+                .hint("build fewer things at the same time (nix.settings.max-jobs), or choose a larger instance type"),
+            Ailment::Ownership => Problem::new("ownership", "git does not trust the folder of the configuration").because(lines()),
+            Ailment::Build => Problem::new("build", "A build failed").because(lines()),
+            Ailment::Other => Problem::new("rebuild", "The rebuild failed").because(lines()),
+        },
+        Outcome::Cancelled => Problem::new("cancelled", "The job was cancelled; the machine runs what it ran before"),
+        Outcome::RolledBack => Problem::new("rolled_back", "The machine went back to what it ran before")
+            .because(format!("{why}\n{}", lines()).trim_end().to_owned())
+            .hint("it is not tried again unless asked: holdfast rebuild --again"),
+        Outcome::Stuck => Problem::new("stuck", "The machine could neither be switched nor switched back")
+            .because(format!("{why}\n{}", lines()).trim_end().to_owned())
+            .hint("see what it runs: holdfast generations")
+            .hint("reboot it into the generation that it boots by default: holdfast restart"),
+        Outcome::Refused => Problem::new("refused", "The machine went back from this configuration once before")
+            .because(why)
+            .hint("change it, or try it all the same: holdfast rebuild --again"),
+        Outcome::Lost => Problem::new("lost", "The machine was rebooted before the job had ended")
+            .hint("it runs what it ran before; try again: holdfast rebuild"),
+        Outcome::Killed => Problem::new("killed", "The job was killed").because(why).hint("try again: holdfast rebuild"),
+        Outcome::Memory => Problem::new("memory", "The job was killed for want of memory")
+            .hint("choose a larger instance type: holdfast settings set instance_type TYPE"),
+    })
+}
+
+const EDIT: &str = "mend it: holdfast config edit";
+
+/// A line of the machine's, fit to be shown with its indentation.
+pub fn harmless_line(line: &str) -> String {
+    let indent = line.chars().take_while(|c| *c == ' ').take(40).count();
+    format!("{}{}", " ".repeat(indent), harmless(&without_escapes(line), 400))
+}
+
+/// A text without terminal sequences, of which only the letters would be left otherwise.
+fn without_escapes(line: &str) -> String {
+    let mut plain = String::new();
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\u{1b}' {
+            plain.push(c);
+        } else if chars.next_if_eq(&'[').is_some() {
+            while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
+        }
+    }
+    plain
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / f64::from(1 << 30))
+}
+
+fn busy(machine: Machine<'_>, answer: &Answer) -> Problem {
+    let problem =
+        Problem::new("busy", format!("Another job runs on {}", machine.desired.machine)).exit(Exit::Refused);
+    match Job::parse_other(&answer.out) {
+        Some(job) => problem
+            .because(format!(
+                "{}, asked for by {}, since {}",
+                if job.is_rollback { "a rollback" } else { "a rebuild" },
+                job.by,
+                moment(job.began)
+            ))
+            .hint(format!("watch it: holdfast job follow {}", job.id))
+            .hint(format!("or end it: holdfast job cancel {}", job.id)),
+        None => problem.hint("see which: holdfast jobs"),
+    }
+}
+
+/// A moment on this computer's clock, for a sentence.
+pub fn moment(seconds: u64) -> String {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    format!("{} ago", holdfast_core::sessions::age_in_words(now.saturating_sub(seconds)))
+}
+
+fn no_job(id: &JobId) -> Problem {
+    Problem::new("no_job", format!("There is no job {id}")).hint("see which there are: holdfast jobs")
+}
+
+fn good(answer: Answer, what: &str) -> Result<Answer, Problem> {
+    if answer.status == 0 { Ok(answer) } else { Err(failed(what, &answer)) }
+}
+
+fn failed(what: &str, answer: &Answer) -> Problem {
+    Problem::new("machine", what).because(format!(
+        "status {} {}",
+        answer.status,
+        harmless(&String::from_utf8_lossy(&answer.err), 300)
+    ))
+}
+
+fn garbled(error: Garbled) -> Problem {
+    Problem::new("garbled", error.to_string())
+}
