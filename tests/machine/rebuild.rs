@@ -383,6 +383,76 @@ fn a_new_kernel_is_on_trial_at_its_first_boot() {
     assert_eq!(stage.runs().0, 3);
 }
 
+/// The repository is on the machine's own disk; its address is what git there takes for that.
+#[test]
+fn a_repository_is_pulled_and_nothing_in_the_clone_is_lost() {
+    const GIT: &str = "git -c user.name=b -c user.email=b@b";
+    let Some(stage) = Stage::rebuilt() else { return };
+    let url = "https://git.example.com/conf.git";
+    stage.root("git config --system url./srv/git/.insteadOf https://git.example.com/; git config --system --add safe.directory '*'");
+    stage.root(
+        "git init --quiet --bare -b main /srv/git/conf.git; git clone --quiet /srv/git/conf.git /srv/work",
+    );
+    stage.root(&format!(
+        "cp -r /home/ada/remote-dev/nixos /srv/work/; cd /srv/work; git checkout --quiet -b main; {GIT} add -A; \
+         {GIT} commit --quiet -m one; {GIT} push --quiet origin main; chown -R ada /srv/git/conf.git"
+    ));
+    let settings = format!(
+        "[machine.remote-dev]\nconfig = {{ git = \"{url}\", branch = \"main\", folder = \"nixos\" }}\n"
+    );
+    std::fs::write(stage.home().join("config/settings.toml"), settings).unwrap();
+
+    let (text, code) = stage.told("rebuild");
+    assert!(code == Some(0) && text.contains("fetching the repository"), "{text}");
+    let head = |folder: &str| stage.root(&format!("git -C {folder} rev-parse --short=12 HEAD"));
+    assert_eq!(stage.jobs()[0]["revision"], head("/srv/work"));
+    assert_eq!(
+        stage.root("stat -c %U /home/ada/remote-dev/.git /home/ada/remote-dev/nixos/flake.nix"),
+        "ada\nada"
+    );
+
+    // Others go on, and so does the machine.
+    stage.root(&format!("cd /srv/work; echo '# two' >>nixos/home.nix; {GIT} commit --quiet -am two; {GIT} push --quiet origin main"));
+    assert_eq!(stage.told("rebuild").1, Some(0));
+    assert_eq!(stage.jobs()[0]["revision"], head("/srv/work"));
+
+    // An update of the inputs is in the repository before the machine runs it.
+    let (text, code) = stage.told("rebuild --update");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(stage.root("git -C /srv/git/conf.git show main:nixos/flake.lock").contains("1999999999"));
+    assert_eq!(stage.jobs()[0]["revision"], head("/home/ada/remote-dev"));
+
+    // Somebody works on the machine.
+    stage.root("echo '# mine' >>/home/ada/remote-dev/nixos/configuration.nix");
+    let (text, code) = stage.told("rebuild --local");
+    assert!(code == Some(0) && text.contains("+dirty"), "{text}");
+    assert!(stage.jobs()[0]["revision"].as_str().unwrap().ends_with("+dirty"));
+    stage.root(&format!("cd /home/ada/remote-dev; sudo -u ada {GIT} commit --quiet -am mine"));
+    stage.root(&format!("cd /srv/work; {GIT} pull --quiet origin main; echo '# three' >>nixos/home.nix; {GIT} commit --quiet -am three; {GIT} push --quiet origin main"));
+    let before = stage.runs();
+    let (text, code) = stage.told("rebuild");
+    assert!(
+        code == Some(1) && text.contains("gone different ways") && text.contains("pull --rebase"),
+        "{text}"
+    );
+    assert_eq!(stage.runs(), before);
+    assert!(
+        stage
+            .root("cd /home/ada/remote-dev; git log --format=%s -1; tail -n 1 nixos/configuration.nix")
+            .contains("# mine")
+    );
+    assert_eq!(stage.told("rebuild --local").1, Some(0));
+
+    // Another repository is never put over this one.
+    let settings = "[machine.remote-dev]\nconfig = { git = \"https://git.example.com/other.git\", folder = \"nixos\" }\n";
+    std::fs::write(stage.home().join("config/settings.toml"), settings).unwrap();
+    let (text, code) = stage.told("rebuild");
+    assert!(code == Some(1) && text.contains("of another repository"), "{text}");
+    std::fs::remove_file(stage.home().join("config/settings.toml")).unwrap();
+    let (text, code) = stage.told("rebuild");
+    assert!(code == Some(3) && text.contains("git repository"), "{text}");
+}
+
 #[test]
 fn a_trial_build_shows_what_would_change() {
     let Some(stage) = Stage::rebuilt() else { return };

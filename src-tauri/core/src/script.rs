@@ -165,7 +165,7 @@ pub fn run(user: &UserName, argv: &[String]) -> Result<String, NotQuotable> {
     Ok(format!(
         "{FIND_SUDO}; {MARK_GOOD}; if id -u {user} >/dev/null 2>&1; then \
          exec \"$s\" -Hu {user} -- env HOLDFAST_RUN={line} \"$(getent passwd {user} | cut -d: -f7)\" -l -c \
-         'cd; exec env -u HOLDFAST_RUN sh -c \"$HOLDFAST_RUN\"'; fi; cd ~ 2>/dev/null; exec sh -c {line}"
+         'cd; exec env -u HOLDFAST_RUN sh -c \"$HOLDFAST_RUN\"'; fi; cd ~ 2>/dev/null || :; exec sh -c {line}"
     ))
 }
 
@@ -270,7 +270,7 @@ pub(crate) fn find(text: &[u8], mark: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     use proptest::prelude::*;
 
@@ -280,12 +280,20 @@ mod tests {
         Command::new(shell).arg("-c").arg(script).output().unwrap().stdout
     }
 
+    /// The plain one, and the one that the machine's user has.
+    fn shells() -> Vec<&'static str> {
+        let there = |name: &&str| Command::new(name).arg("-c").arg(":").status().is_ok();
+        ["sh", "zsh"].into_iter().filter(there).collect()
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn a_real_shell_reads_what_was_quoted(text in "[^\0]{0,40}") {
-            let out = shell("sh", &format!("printf %s {}", quote(&text).unwrap()));
-            prop_assert_eq!(out, text.into_bytes());
+            for name in shells() {
+                let out = shell(name, &format!("printf %s {}", quote(&text).unwrap()));
+                prop_assert_eq!(out, text.as_bytes(), "{}", name);
+            }
         }
 
         #[test]
@@ -338,6 +346,38 @@ mod tests {
         }
     }
 
+    /// All that is sent to the machine, as it is sent, with the worst names that there can be.
+    #[test]
+    fn what_is_sent_passes_shellcheck() {
+        if Command::new("shellcheck").arg("--version").output().is_err() {
+            return;
+        }
+        let user: UserName = "a_b-c".parse().unwrap();
+        let hostile = "it's $(id) `id` \"\\ *\n-rf ~ ü\u{202e}";
+        let id = JobId::new(1, 2);
+        let scripts = [
+            attach(&user, &SessionName::default(), "n0nce", "t0", 3),
+            sessions(&user, "n0nce"),
+            kill_session(&user, &SessionName::default()),
+            upload(&user, hostile, 0o600, "n0nce").unwrap(),
+            machine(["start", hostile, "-x", ""]).unwrap(),
+            install_machine(&user),
+            follow(&id, Some(hostile), "n0nce").unwrap(),
+            enters(&user),
+            run(&user, &[hostile.to_owned(), "-x".to_owned()]).unwrap(),
+            MACHINE.to_owned(),
+        ];
+        for script in scripts {
+            let mut check = Command::new("shellcheck");
+            // What is quoted for another shell expands there; assignments before the text are seen here.
+            check.args(["--shell=sh", "--exclude=SC2016,SC1003,SC2034,SC2088", "-"]);
+            let mut child = check.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            std::io::Write::write_all(&mut child.stdin.take().unwrap(), script.as_bytes()).unwrap();
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stdout));
+        }
+    }
+
     #[test]
     fn what_may_have_to_be_typed_fits_into_the_lines_of_a_terminal() {
         let name: SessionName = "a".repeat(32).parse().unwrap();
@@ -347,6 +387,10 @@ mod tests {
             sessions(&user, &"f".repeat(32)),
             kill_session(&user, &name),
             upload(&user, "it's here", 0o600, &"f".repeat(32)).unwrap(),
+            machine(["lock_of", &"f".repeat(40)]).unwrap(),
+            install_machine(&user),
+            follow(&JobId::new(1, 2), Some(&"c".repeat(200)), &"f".repeat(32)).unwrap(),
+            enters(&user),
         ] {
             let check = Command::new("sh").args(["-n", "-c", &script]).status().unwrap();
             assert!(check.success(), "{script}");
@@ -359,8 +403,7 @@ mod tests {
     fn a_machine_without_the_user_says_so() {
         let user: UserName = "nobody-has-this-name".parse().unwrap();
         let script = attach(&user, &SessionName::default(), "n0nce", "t0", 3);
-        let out =
-            Command::new("sh").args(["-c", &script]).stdin(std::process::Stdio::null()).output().unwrap();
+        let out = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8(out.stdout).unwrap();
         assert!(said.contains("no user nobody-has-this-name"), "{said}");
         assert!(said.contains("\x1b_holdfast;n0nce;in;shell\x1b\\"), "{said:?}");

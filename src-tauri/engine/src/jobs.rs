@@ -9,7 +9,7 @@ use futures_util::future::Either;
 use holdfast_core::app::harmless::harmless;
 use holdfast_core::jobs::{
     Entry, Garbled, Generation, Job, JobId, Journal, MachineState, Mark, Order, Outcome, Placed, Progress,
-    generations,
+    Stage, generations,
 };
 use holdfast_core::script;
 use holdfast_core::session::Stream;
@@ -86,6 +86,19 @@ pub async fn placed(machine: Machine<'_>, folder: &str, flake: &str) -> Result<P
     let words = ["config", folder, flake, machine.desired.user.as_str()];
     let answer = good(machine.order(&words).await?, "The machine's configuration cannot be had")?;
     Placed::parse(&answer.out).map_err(garbled)
+}
+
+/// Makes a commit of what was changed in the clone on the machine, and pushes it.
+///
+/// # Errors
+/// git refuses; or as for [`state`].
+pub async fn share(machine: Machine<'_>, folder: &str, message: &str) -> Result<(), Problem> {
+    let answer = machine.order(&["share", folder, machine.desired.user.as_str(), message]).await?;
+    if answer.status == 0 {
+        return Ok(());
+    }
+    Err(failed("What was changed on the machine cannot be pushed", &answer)
+        .hint("it is in the clone there: holdfast exec -- git -C remote-dev status"))
 }
 
 /// Ends a job. Between two systems it cannot be ended.
@@ -249,6 +262,17 @@ pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Opt
             .because(why)
             .hint("look at one: holdfast exec -- systemctl status UNIT")
             .hint("or go back: holdfast rollback"),
+        Outcome::Failed if why == "diverged" => {
+            Problem::new("diverged", "The branch on the machine and the one in the repository have gone different ways")
+                .because("nothing was changed; what is only on the machine is still there")
+                .hint("put yours on top of theirs: holdfast exec -- git -C remote-dev pull --rebase")
+                .hint("or build what is there: holdfast rebuild --local")
+        }
+        Outcome::Failed if job.stage == Some(Stage::Pull) => {
+            Problem::new("repository", "The machine cannot bring its clone of the repository up to date")
+                .because(format!("{why}\n{}", lines()).trim().to_owned())
+                .hint("look at it: holdfast exec -- git -C remote-dev status")
+        }
         Outcome::Failed if !why.is_empty() => Problem::new("not_switched", "The machine did not go over to the new system")
             .because(format!("{why}\n{}", lines()).trim_end().to_owned())
             .hint("let it take the next boot: holdfast rebuild --boot"),

@@ -325,6 +325,21 @@ pub fn revision(store: &Store, machine: Machine<'_>, placed: &Placed) -> Result<
     Ok(gather(store, machine.desired, Some(placed))?.revision)
 }
 
+/// Who asks, for others to read.
+pub fn whoami() -> String {
+    let user = crate::store::login().map_or_else(|| "somebody".to_owned(), |user| user.to_string());
+    let host = gethostname();
+    format!("{user}@{host}")
+}
+
+fn gethostname() -> String {
+    #[cfg(unix)]
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    let host = std::env::var("COMPUTERNAME").unwrap_or_else(|_| "computer".to_owned());
+    host
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

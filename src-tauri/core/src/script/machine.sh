@@ -346,6 +346,12 @@ git_() {
     HOME=$home GIT_TERMINAL_PROMPT=0 "$@" </dev/null
   fi
 }
+# A commit needs a name; one that git knows comes first.
+commit() {
+  if [ -n "$(git_ config user.email)" ]; then git_ commit --quiet "$@"; else
+    git_ -c user.name="$user" -c user.email="$user@$(uname -n)" commit --quiet "$@"
+  fi
+}
 forget_token() { rm -f "$home/.holdfast-git"; }
 
 # The clone as the branch has it, or as somebody left it here. Nothing that is only here is ever lost: no force, no reset.
@@ -369,7 +375,7 @@ pull() {
     git_ clone ${branch:+--branch "$branch"} -- "$url" . || { forget_token; rm -rf "$folder"; finish failed; return 1; }
     chown -R --reference="$home" "$folder"
     rm -f "$root/placed"
-  elif [ "$(git_ remote get-url origin)" != "$url" ]; then
+  elif [ "$(git_ config remote.origin.url)" != "$url" ]; then
     finish failed "the clone in $folder is of another repository"
     return 1
   elif [ "$(get "$d/local")" != 1 ]; then
@@ -387,7 +393,7 @@ pull() {
 # A lock that was brought up to date belongs to the repository before the machine runs it.
 share_lock() {
   if ! git_ diff --quiet -- "$tree/flake.lock"; then
-    if ! { git_ commit --quiet --message "flake.lock: update" -- "$tree/flake.lock" && git_ push --quiet origin HEAD; }; then
+    if ! { commit --message "flake.lock: update" -- "$tree/flake.lock" && git_ push --quiet origin HEAD; }; then
       mark "note;the new flake.lock could not be pushed; it is in the clone on the machine"
     fi
     put "$d/revision" "$(git_ rev-parse --short=12 HEAD)"
@@ -723,7 +729,7 @@ fetch() { tar -C "$1" --exclude=./.git -cf - . | base64; }
 # The user's own repository: what has been done here becomes a commit, and goes where the others are.
 share() {
   folder=$1 user=$2 home=$(dirname "$1")
-  git_ add --all && git_ commit --quiet --message "$3" && git_ push --quiet origin HEAD
+  git_ add --all && commit --message "$3" && git_ push --quiet origin HEAD
   status=$?
   forget_token
   exit $status

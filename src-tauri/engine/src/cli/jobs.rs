@@ -12,9 +12,10 @@ use super::out::{self, Style};
 use super::session::reachable;
 use super::when::day;
 use super::{Context, Yes};
-use crate::jobs::{all_generations, cancel, harmless_line, state};
+use crate::config::place;
+use crate::jobs::{all_generations, cancel, harmless_line, job, share, state};
 use crate::problem::{Exit, Problem};
-use crate::rebuild::{Question, Wish, rebuild, rollback};
+use crate::rebuild::{Question, Wish, rebuild, rollback, whoami};
 use crate::remote::{Machine, NO_SYSTEM};
 
 #[derive(Args, Debug)]
@@ -156,7 +157,25 @@ async fn begin_and_follow(context: &Context, machine: Machine<'_>, args: Rebuild
         out::data(begun.id.as_str());
         return Ok(0);
     }
-    to_the_end(context, machine, &begun.id, args.log).await
+    let code = to_the_end(context, machine, &begun.id, args.log).await?;
+    if args.local && !args.dry {
+        offer_to_share(machine, &begun.id).await?;
+    }
+    Ok(code)
+}
+
+/// What somebody changed in the clone and has seen to work may go where the others are.
+async fn offer_to_share(machine: Machine<'_>, id: &JobId) -> Result<(), Problem> {
+    let revision = job(machine, id).await?.revision.unwrap_or_default();
+    if !revision.ends_with("+dirty") {
+        return Ok(());
+    }
+    out::talk(&format!("The machine runs {revision}: what was changed there is in no commit yet."));
+    if confirm("Commit and push it? [y/N] ").await {
+        share(machine, &place(machine.desired), "Change the machine").await?;
+        out::talk("It is in the repository.");
+    }
+    Ok(())
 }
 
 pub(super) async fn run_rollback(context: &Context, number: Option<u32>, yes: bool) -> Result<u8, Problem> {
@@ -302,21 +321,6 @@ fn generation_row(generation: &Generation, style: Style) -> String {
         flags.join(", ")
     );
     if generation.current { style.bold(&row) } else { row }
-}
-
-/// Who asks, for others to read.
-pub(super) fn whoami() -> String {
-    let user = crate::store::login().map_or_else(|| "somebody".to_owned(), |user| user.to_string());
-    let host = gethostname();
-    format!("{user}@{host}")
-}
-
-fn gethostname() -> String {
-    #[cfg(unix)]
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    #[cfg(not(unix))]
-    let host = std::env::var("COMPUTERNAME").unwrap_or_else(|_| "computer".to_owned());
-    host
 }
 
 #[cfg(test)]
