@@ -62,6 +62,12 @@ name: string } |
 { do: "end_session"; 
 /**  Its name. */
 name: string } | 
+/**  Look at what the machine runs now. */
+{ do: "look_at_system" } | 
+/**  Have the machine build its configuration and run it. */
+{ do: "rebuild" } | 
+/**  End the machine's job. */
+{ do: "cancel_job" } | 
 /**  Switch the machine on. */
 { do: "start" } | 
 /**  Switch it off. */
@@ -189,6 +195,20 @@ export type Interrupted = {
 	at: number,
 };
 
+/**  A job that the machine does. */
+export type Job = {
+	/**  What is done, as a title. */
+	title: string,
+	/**  Where it is, in words. */
+	step: string,
+	/**  When it began. */
+	since: number,
+	/**  Who asked for it, where it was somebody else. */
+	by: string | null,
+	/**  End it. */
+	cancel: Offer | null,
+};
+
 /**  A setting that can be changed in the window. */
 export type Key = 
 /**  The AWS profile. */
@@ -201,6 +221,16 @@ export type Key =
 "volume_size" | 
 /**  The user on the machine. */
 "user";
+
+/**  How a job ended. */
+export type LastJob = {
+	/**  A sentence. */
+	text: string,
+	/**  When. */
+	at: number,
+	/**  What went wrong. */
+	problem: Problem | null,
+};
 
 /**  A machine as it was when somebody last looked. */
 export type Machine = {
@@ -416,6 +446,28 @@ export type StepView = {
 	loses_data: boolean,
 };
 
+/**  What the machine runs, as it was when somebody last looked, and the job that changes it. */
+export type System = {
+	/**  Whether somebody looks at it now. */
+	looking: boolean,
+	/**  Why the last look brought nothing. */
+	problem: Problem | null,
+	/**  When it was last seen. */
+	seen: number | null,
+	/**  What runs, as a sentence. */
+	runs: string | null,
+	/**  What there is to know about that besides. */
+	note: string | null,
+	/**  The job that the machine does. */
+	job: Job | null,
+	/**  How the last one ended that was followed. */
+	last: LastJob | null,
+	/**  Have the machine build its configuration and run it. */
+	rebuild: Offer | null,
+	/**  Look at it again. */
+	look: Offer | null,
+};
+
 /**  All that is shown. */
 export type View = {
 	/**  Whether AWS is the sandbox. */
@@ -428,6 +480,8 @@ export type View = {
 	commands: Commands,
 	/**  The sessions on the machine; `None` while nothing can be said of them. */
 	sessions: Sessions | null,
+	/**  What the machine runs; `None` while nothing can be said of it. */
+	system: System | null,
 	/**  What is going on. */
 	operation: Operation | null,
 	/**  The last operation, when it did not reach its goal and nobody has put that aside. */

@@ -1,6 +1,6 @@
 // Views for the tests.
 
-import type { Commands, Field, Key, Machine, Offer, Preview, Session, Sessions, StepView, View } from "./bindings";
+import type { Commands, Field, Key, Machine, Offer, Preview, Session, Sessions, StepView, System, View } from "./bindings";
 
 const NOW = 1_795_000_000;
 
@@ -48,6 +48,7 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
     },
     commands: nothing,
     sessions: null,
+    system: null,
     operation: null,
     failed: null,
     interrupted: null,
@@ -60,6 +61,12 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
 export function sessions(list: Session[], rest: Partial<Sessions> = {}): Sessions {
   const offers = { look: offer("Refresh"), open: offer("Open") };
   return { looking: false, problem: null, seen: NOW, age: "less than 5 min ago", list, ...offers, ...rest };
+}
+
+export function system(rest: Partial<System> = {}): System {
+  const offers = { look: offer("Refresh"), rebuild: offer("Rebuild") };
+  const runs = "Runs generation 7, embedded 1a2b3c4d5e6f";
+  return { looking: false, problem: null, seen: NOW, runs, note: null, job: null, last: null, ...offers, ...rest };
 }
 
 export function session(name: string, rest: Partial<Session> = {}): Session {

@@ -46,6 +46,10 @@ export const words = {
   endNo: "Leave it",
   newSession: "New session",
 
+  system: "System",
+  rebuild: "Rebuild",
+  askedBy: (who: string) => `asked for by ${who}`,
+
   type: "Type",
   volume: "Volume",
   gib: (size: number) => `${size} GiB`,

@@ -13,8 +13,10 @@ use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::app::{
-    self, App, Command, Draft, Elsewhere, Event, Foreseen, Notice, Operation, Refusal, Setup, View, drafted,
+    self, App, Command, Draft, Elsewhere, Event, Foreseen, JobEnd, Notice, Operation, Refusal, Setup, View,
+    drafted,
 };
+use holdfast_core::jobs::MachineState;
 use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::names::{SessionName, UserName};
 use holdfast_core::plan::{self, Consent, Goal, Impact, Plan};
@@ -30,6 +32,7 @@ use crate::store::{self, Intent, Store};
 use crate::{sandbox, world::World};
 
 mod sessions;
+mod system;
 
 /// The longest pause in which nobody looks at the clock: the timers stand still while the computer sleeps.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -79,6 +82,8 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
         desk.look_if_due();
         desk.foresee_if_asked();
         desk.list_sessions_if_due();
+        desk.see_system_if_due();
+        desk.follow_if_there_is_a_job();
         desk.publish();
         match desk.next().await {
             Happened::Nobody => return,
@@ -108,6 +113,14 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
             Happened::Listed(result) => {
                 desk.listing = None;
                 desk.on(Event::ListedSessions(result));
+            }
+            Happened::Seen(result) => {
+                desk.seeing = None;
+                desk.on(Event::LookedAtSystem(result));
+            }
+            Happened::JobEnded(result) => {
+                desk.following = None;
+                desk.on(Event::JobEnded(result));
             }
             Happened::Paused { slept } => {
                 if slept {
@@ -179,6 +192,8 @@ impl Place {
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 type Listed = Result<Vec<ZellijSession>, app::Problem>;
+type Seen = Result<MachineState, app::Problem>;
+type JobEnded = Result<Box<JobEnd>, app::Problem>;
 
 /// The app, and all that is under way for it.
 struct Desk<'a, S> {
@@ -192,6 +207,10 @@ struct Desk<'a, S> {
     looking: Option<Boxed<'a, Looked>>,
     /// A look at the sessions on the machine.
     listing: Option<Boxed<'a, Listed>>,
+    /// A look at the system that the machine runs.
+    seeing: Option<Boxed<'a, Seen>>,
+    /// The machine's job.
+    following: Option<Boxed<'a, JobEnded>>,
     errands: FuturesUnordered<Boxed<'a, Option<Event>>>,
     /// The connection that the last look used.
     aws: Option<Aws>,
@@ -217,6 +236,8 @@ enum Happened {
     Ended(Result<(), app::Problem>),
     Looked(Box<Looked>),
     Listed(Listed),
+    Seen(Seen),
+    JobEnded(JobEnded),
     Errand(Option<Event>),
     Paused { slept: bool },
 }
@@ -242,6 +263,8 @@ impl<'a, S: Shell> Desk<'a, S> {
             operation: None,
             looking: None,
             listing: None,
+            seeing: None,
+            following: None,
             errands: FuturesUnordered::new(),
             aws: None,
             look_now: true,
@@ -330,6 +353,56 @@ impl<'a, S: Shell> Desk<'a, S> {
         self.app.next_look_at_sessions(self.place.now()).filter(|_| self.looking.is_none())
     }
 
+    fn see_system_if_due(&mut self) {
+        if !self.app.awaits_system() {
+            self.seeing = None;
+        }
+        if self.next_look_at_system().is_some_and(|pause| pause.is_zero()) {
+            self.see_system();
+        }
+    }
+
+    fn see_system(&mut self) {
+        let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+        self.seeing = Some(Box::pin(system::look(self.place, setup.desired.clone(), instance)));
+        self.on(Event::LookingAtSystem);
+    }
+
+    /// One session after the other: the sessions come first.
+    fn next_look_at_system(&self) -> Option<Duration> {
+        let first = self.looking.is_none() && self.listing.is_none();
+        self.app.next_look_at_system(self.place.now()).filter(|_| first)
+    }
+
+    /// A job that a look has found, or none any more because the machine is another one.
+    fn follow_if_there_is_a_job(&mut self) {
+        if !self.app.has_job() {
+            self.following = None;
+        } else if let (None, Some(id)) = (&self.following, self.app.job()) {
+            let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+            let (desired, id) = (setup.desired.clone(), id.clone());
+            self.following =
+                Some(Box::pin(system::follow(self.place, self.tell.clone(), desired, instance, id)));
+        }
+    }
+
+    fn rebuild(&mut self) {
+        let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+        let desired = setup.desired.clone();
+        let rebuild = system::rebuild_and_follow(self.place, self.tell.clone(), desired, instance);
+        self.following = Some(Box::pin(rebuild));
+        self.on(Event::JobAsked);
+    }
+
+    fn cancel_job(&mut self) {
+        let (Some(setup), Some(instance), Some(id)) = (self.app.setup(), self.app.instance(), self.app.job())
+        else {
+            return;
+        };
+        self.errands.push(Box::pin(system::cancel(self.place, setup.desired.clone(), instance, id.clone())));
+        self.on(Event::JobCancelling(true));
+    }
+
     async fn next(&mut self) -> Happened {
         let pause = if self.operation.is_some() || self.looking.is_some() {
             // They end by themselves; an operation looks by itself, too.
@@ -339,7 +412,8 @@ impl<'a, S: Shell> Desk<'a, S> {
         } else {
             self.app.next_look(self.place.now()).min(LONGEST_PAUSE)
         };
-        let pause = self.next_look_at_sessions().map_or(pause, |other| other.min(pause));
+        let others = [self.next_look_at_sessions(), self.next_look_at_system()];
+        let pause = others.into_iter().flatten().fold(pause, Duration::min);
         tokio::select! {
             biased; // what was told before comes before what ends
             Some(event) = self.told.recv() => Happened::Told(event),
@@ -347,6 +421,8 @@ impl<'a, S: Shell> Desk<'a, S> {
             Some(result) = OptionFuture::from(self.operation.as_mut()) => Happened::Ended(result),
             Some(looked) = OptionFuture::from(self.looking.as_mut()) => Happened::Looked(Box::new(looked)),
             Some(listed) = OptionFuture::from(self.listing.as_mut()) => Happened::Listed(listed),
+            Some(seen) = OptionFuture::from(self.seeing.as_mut()) => Happened::Seen(seen),
+            Some(ended) = OptionFuture::from(self.following.as_mut()) => Happened::JobEnded(ended),
             Some(event) = self.errands.next() => Happened::Errand(event),
             slept = sleep_awake(self.place, pause) => Happened::Paused { slept },
         }
@@ -374,6 +450,9 @@ impl<'a, S: Shell> Desk<'a, S> {
             }
             Command::LookAtSessions => self.list_sessions(),
             Command::EndSession { name } => self.end_session(name),
+            Command::LookAtSystem => self.see_system(),
+            Command::Rebuild => self.rebuild(),
+            Command::CancelJob => self.cancel_job(),
             Command::Start => self.begin(Operation::Start, Impact { costs: true, ..Impact::NONE }, None),
             Command::Stop => self.begin(Operation::Stop, Impact { interrupts: true, ..Impact::NONE }, None),
             Command::Apply { number } => self.apply(number),

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import type { View } from "../bindings";
 import * as bridge from "../bridge";
-import { fields, nothing, offer, preview, session, sessions, step, view } from "../fixture";
+import { fields, nothing, offer, preview, session, sessions, step, system, view } from "../fixture";
 import { Model } from "../model.svelte";
 import Machine from "./Machine.svelte";
 import Settings from "./Settings.svelte";
@@ -47,6 +47,22 @@ test("where there is no machine the form takes the place of the facts, until som
   const making = machine(view({ operation }, absent));
   expect(making).toContain("data-operation");
   expect(making).not.toContain("<form");
+});
+
+test("the system shows what runs, and its job in the place of the last one", () => {
+  const idle = machine(view({ system: system() }));
+  expect(acts(idle)).toEqual(["look-at-system", "rebuild"]);
+  expect(idle).toContain("Runs generation 7, embedded 1a2b3c4d5e6f.");
+  const job = { title: "Rebuilding remote-dev", step: "fetching 3 of 17", since: 0, by: "bob@other", cancel: offer("Cancel") };
+  const last = { text: "remote-dev runs generation 7", at: 0, problem: null };
+  const busy = machine(view({ system: system({ job, last, rebuild: null }) }));
+  expect(acts(busy)).toEqual(["look-at-system", "rebuild", "cancel-job"]);
+  expect(busy).toContain("fetching 3 of 17");
+  expect(busy).toContain("asked for by bob@other");
+  expect(busy).not.toContain("data-last");
+  const bad = machine(view({ system: system({ last: { ...last, problem } }) }));
+  expect(bad).toContain('data-problem="denied"');
+  expect(bad).not.toContain("<img");
 });
 
 test("text of others stays text", () => {

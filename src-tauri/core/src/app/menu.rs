@@ -2,7 +2,7 @@
 
 use super::sessions::connect_to;
 use super::show::sentence;
-use super::view::{Offer, Session, Sessions, View};
+use super::view::{Offer, Session, Sessions, System, View};
 use super::{Command, Page};
 use crate::names::SessionName;
 use crate::price::Money;
@@ -72,11 +72,13 @@ const TO_SESSION: &str = "connect:";
 const MOST_SESSIONS: usize = 8;
 
 /// Every other action that a menu can have.
-const ACTIONS: [(&str, Action); 7] = [
+const ACTIONS: [(&str, Action); 9] = [
     ("look", Action::Do(Command::Look)),
     ("connect", Action::Do(Command::Connect { session: None })),
     ("start", Action::Do(Command::Start)),
     ("stop", Action::Open(Page::Stop)),
+    ("rebuild", Action::Do(Command::Rebuild)),
+    ("cancel-job", Action::Do(Command::CancelJob)),
     ("open", Action::Open(Page::Machine)),
     ("settings", Action::Open(Page::Settings)),
     ("quit", Action::Quit),
@@ -84,7 +86,7 @@ const ACTIONS: [(&str, Action); 7] = [
 
 /// The icon.
 pub fn icon(view: &View) -> Icon {
-    if view.operation.is_some() {
+    if view.operation.is_some() || view.system.as_ref().is_some_and(|system| system.job.is_some()) {
         return Icon::Changing;
     }
     match view.machine.state {
@@ -136,6 +138,7 @@ pub fn menu(view: &View) -> Vec<Item> {
     }
     // It asks before it ends anything, and a menu cannot ask.
     acts.extend(commands.stop.as_ref().map(|stop| act(format!("{}…", stop.label), Action::Open(Page::Stop))));
+    acts.extend(view.system.iter().flat_map(system));
     acts.extend(commands.look.as_ref().map(|look| act(look.label.clone(), Action::Do(Command::Look))));
     if view.machine.state == State::Absent && view.operation.is_none() {
         acts.push(act(format!("Set up {}…", view.machine.name), Action::Open(Page::Machine)));
@@ -163,6 +166,20 @@ fn sessions(sessions: &Sessions) -> Vec<Item> {
     let head = sessions.age.iter().map(|age| Item::Line(format!("Sessions, seen {age}")));
     let acts = names.iter().map(|name| act(format!("Connect to {name}"), Action::Do(connect_to(name))));
     head.chain(acts).collect()
+}
+
+/// The rebuild, or how far it is.
+fn system(system: &System) -> Vec<Item> {
+    let rebuild =
+        system.rebuild.iter().map(|rebuild| act(rebuild.label.clone(), Action::Do(Command::Rebuild)));
+    let job = system.job.iter().flat_map(|job| {
+        let cancel = job
+            .cancel
+            .iter()
+            .map(|cancel| act(format!("{} the rebuild", cancel.label), Action::Do(Command::CancelJob)));
+        std::iter::once(Item::Line(format!("{}: {}", job.title, job.step))).chain(cancel)
+    });
+    rebuild.chain(job).collect()
 }
 
 fn act(label: String, action: Action) -> Item {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
+use crate::jobs::{Job, JobId, MachineState, Step as JobStep};
 use crate::machine::{Desired, Fact, Observed, Why};
 use crate::names::{InstanceId, SessionName, UserName};
 use crate::plan::{Plan, Step, Waiting};
@@ -23,6 +24,7 @@ mod notice;
 mod preview;
 mod sessions;
 mod show;
+mod system;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -34,6 +36,7 @@ pub use view::{Draft, Problem, View};
 
 use preview::Preview;
 use sessions::Sessions;
+use system::System;
 
 /// What the user may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -58,6 +61,12 @@ pub enum Command {
         #[specta(type = String)]
         name: SessionName,
     },
+    /// Look at what the machine runs now.
+    LookAtSystem,
+    /// Have the machine build its configuration and run it.
+    Rebuild,
+    /// End the machine's job.
+    CancelJob,
     /// Switch the machine on.
     Start,
     /// Switch it off.
@@ -189,6 +198,20 @@ pub enum Event {
         /// Why it is not.
         result: Result<(), Problem>,
     },
+    /// A look at what the machine runs begins.
+    LookingAtSystem,
+    /// It has ended.
+    LookedAtSystem(Result<MachineState, Problem>),
+    /// A job is being asked for.
+    JobAsked,
+    /// The machine has begun it.
+    JobBegun(JobId),
+    /// It is there now.
+    JobAt(JobStep),
+    /// It is being cancelled, or cannot be.
+    JobCancelling(bool),
+    /// It has ended, or is lost from sight.
+    JobEnded(Result<Box<JobEnd>, Problem>),
     /// These settings are to be previewed.
     Drafted(Box<Draft>),
     /// What the settings of preview `number` would do.
@@ -206,6 +229,15 @@ pub enum Event {
     Window(bool),
     /// The desktop shows the tray icon, or does not.
     Tray(bool),
+}
+
+/// How a job of the machine's ended.
+#[derive(Clone, Debug)]
+pub struct JobEnd {
+    /// The job.
+    pub job: Job,
+    /// What there is to know of it, where it did not do what was asked for.
+    pub problem: Option<Problem>,
 }
 
 /// What a preview found.
@@ -238,6 +270,7 @@ pub struct App {
     preview: Option<Preview>,
     previews: u32,
     sessions: Sessions,
+    system: System,
     window: bool,
     /// The last state in which nothing changes by itself, as far as the user has been told.
     settled: Option<State>,
@@ -298,6 +331,7 @@ impl App {
             preview: None,
             previews: 0,
             sessions: Sessions::default(),
+            system: System::default(),
             window: false,
             settled: None,
             passing: None,
@@ -358,6 +392,13 @@ impl App {
                     self.fail(format!("Ending the session {name}"), problem, now);
                 }
             }
+            Event::LookingAtSystem => self.system.looking(),
+            Event::LookedAtSystem(result) => self.system.looked(result, now),
+            Event::JobAsked => self.system.asked(now),
+            Event::JobBegun(id) => self.system.begun(id),
+            Event::JobAt(step) => self.system.step(step),
+            Event::JobCancelling(is) => self.system.cancelling(is),
+            Event::JobEnded(result) => self.job_ended(result, now),
             Event::NoTerminal(problem) => {
                 let name = self.setup().map_or(String::new(), |setup| setup.desired.machine.to_string());
                 self.fail(Operation::Connect.title(&name), problem, now);
@@ -378,6 +419,7 @@ impl App {
                 self.window = open;
                 if open {
                     self.sessions.watched(now);
+                    self.system.watched(now);
                 }
             }
             Event::Tray(there) => self.tray = there,
@@ -400,6 +442,9 @@ impl App {
                 | Command::OpenSession { .. }
                 | Command::LookAtSessions
                 | Command::EndSession { .. }
+                | Command::LookAtSystem
+                | Command::Rebuild
+                | Command::CancelJob
                 | Command::Start
                 | Command::Stop
                 | Command::Cancel
@@ -418,6 +463,9 @@ impl App {
             }
             Command::LookAtSessions => return self.may_look_at_sessions(),
             Command::EndSession { name } => return self.may_end_session(name),
+            Command::LookAtSystem => return self.may_look_at_system(),
+            Command::Rebuild => return self.may_rebuild(),
+            Command::CancelJob => return self.may_cancel_job(),
             Command::OpenSession { name } => {
                 return match name.parse::<SessionName>() {
                     Ok(name) => self.may(&sessions::connect_to(&name)),
@@ -462,6 +510,9 @@ impl App {
                 | Command::OpenSession { .. }
                 | Command::LookAtSessions
                 | Command::EndSession { .. }
+                | Command::LookAtSystem
+                | Command::Rebuild
+                | Command::CancelJob
                 | Command::Preview { .. }
                 | Command::Discard
                 | Command::Dismiss,
@@ -541,7 +592,7 @@ impl App {
             // Another machine, or another view of it: nothing that is known is about it.
             (self.known, self.blind, self.settled, self.elsewhere, self.passing) =
                 (None, None, None, None, None);
-            self.sessions = Sessions::default();
+            (self.sessions, self.system) = (Sessions::default(), System::default());
         } else if let (Some(known), Some(Ok(setup))) = (&mut self.known, &self.settings) {
             known.status = Status::of(&setup.desired, &known.observed);
         }
@@ -572,7 +623,7 @@ impl App {
             self.passing = None;
         }
         if !matches!(status.state, State::On | State::Unknown) {
-            self.sessions = Sessions::default();
+            (self.sessions, self.system) = (Sessions::default(), System::default());
         }
         self.known = Some(Known { observed, status, at: now });
         self.blind = None;
@@ -645,6 +696,13 @@ impl Running {
             | Event::ListedSessions(_)
             | Event::EndingSession(_)
             | Event::EndedSession { .. }
+            | Event::LookingAtSystem
+            | Event::LookedAtSystem(_)
+            | Event::JobAsked
+            | Event::JobBegun(_)
+            | Event::JobAt(_)
+            | Event::JobCancelling(_)
+            | Event::JobEnded(_)
             | Event::Drafted(_)
             | Event::Previewed { .. }
             | Event::Discarded

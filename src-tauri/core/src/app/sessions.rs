@@ -133,7 +133,7 @@ impl App {
     }
 
     /// Whether something can be run on the machine with nothing else to be done first.
-    fn may_enter(&self) -> Result<(), Refusal> {
+    pub(super) fn may_enter(&self) -> Result<(), Refusal> {
         let stopping = self.running.as_ref().filter(|running| running.operation == Operation::Stop);
         match stopping {
             Some(running) => Err(refusal(format!("{} is under way", running.title))),

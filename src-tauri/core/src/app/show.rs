@@ -22,6 +22,7 @@ pub(super) fn view(app: &App) -> View {
         machine: shown_machine(app),
         commands: commands(app),
         sessions: super::sessions::view(app),
+        system: super::system::view(app),
         operation: operation(app),
         failed: app.failed.as_ref().map(|(title, at, problem)| Failed {
             title: title.clone(),

@@ -6,4 +6,5 @@ mod previews;
 mod properties;
 mod sessions;
 mod states;
+mod system;
 mod watch;

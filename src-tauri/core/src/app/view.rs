@@ -24,6 +24,8 @@ pub struct View {
     pub commands: Commands,
     /// The sessions on the machine; `None` while nothing can be said of them.
     pub sessions: Option<Sessions>,
+    /// What the machine runs; `None` while nothing can be said of it.
+    pub system: Option<System>,
     /// What is going on.
     pub operation: Option<Operation>,
     /// The last operation, when it did not reach its goal and nobody has put that aside.
@@ -182,6 +184,55 @@ pub struct Session {
     pub connect: Option<Offer>,
     /// End it, or forget one that has ended.
     pub end: Option<Offer>,
+}
+
+/// What the machine runs, as it was when somebody last looked, and the job that changes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct System {
+    /// Whether somebody looks at it now.
+    pub looking: bool,
+    /// Why the last look brought nothing.
+    pub problem: Option<Problem>,
+    /// When it was last seen.
+    pub seen: Option<u32>,
+    /// What runs, as a sentence.
+    pub runs: Option<String>,
+    /// What there is to know about that besides.
+    pub note: Option<String>,
+    /// The job that the machine does.
+    pub job: Option<Job>,
+    /// How the last one ended that was followed.
+    pub last: Option<LastJob>,
+    /// Have the machine build its configuration and run it.
+    pub rebuild: Option<Offer>,
+    /// Look at it again.
+    pub look: Option<Offer>,
+}
+
+/// A job that the machine does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Job {
+    /// What is done, as a title.
+    pub title: String,
+    /// Where it is, in words.
+    pub step: String,
+    /// When it began.
+    pub since: u32,
+    /// Who asked for it, where it was somebody else.
+    pub by: Option<String>,
+    /// End it.
+    pub cancel: Option<Offer>,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct LastJob {
+    /// A sentence.
+    pub text: String,
+    /// When.
+    pub at: u32,
+    /// What went wrong.
+    pub problem: Option<Problem>,
 }
 
 /// An operation that is under way.

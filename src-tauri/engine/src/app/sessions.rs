@@ -41,7 +41,8 @@ pub(super) async fn end(
     Some(Event::EndedSession { name, result })
 }
 
-async fn on<T>(
+/// Does something on the machine that ends soon or not at all.
+pub(super) async fn on<T>(
     place: &Place,
     desired: &Desired,
     instance: &InstanceId,

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::fixture::{app, at, elsewhere, looked, problem, setup, worlds};
 use crate::app::menu::{Action, Item, menu};
 use crate::app::{Command, Event, Operation};
+use crate::jobs::{MachineState, Step};
 use crate::plan::Waiting;
 use crate::sessions::ZellijSession;
 use crate::status::State;
@@ -44,10 +45,35 @@ fn happening() -> impl Strategy<Value = Event> {
             name: "work".parse().unwrap(),
             result: if well { Ok(()) } else { Err(problem("no")) },
         }),
+        2 => job(),
         1 => Just(Event::Settings(Err(problem("broken")))),
         1 => Just(setup("")),
         1 => Just(setup("[machine.remote-dev]\nregion = \"eu-west-1\"\n")),
     ]
+}
+
+/// What befalls the machine's system and its job.
+fn job() -> impl Strategy<Value = Event> {
+    let state = MachineState {
+        now: 0,
+        generation: Some(1),
+        revision: None,
+        good: true,
+        trial: None,
+        jobs: Vec::new(),
+    };
+    prop::sample::select(vec![
+        Event::LookingAtSystem,
+        Event::LookedAtSystem(Ok(state)),
+        Event::LookedAtSystem(Err(problem("no"))),
+        Event::JobAsked,
+        Event::JobBegun("1-2".parse().unwrap()),
+        Event::JobAt(Step::Build { n: 1, of: 2 }),
+        Event::JobAt(Step::Check),
+        Event::JobCancelling(true),
+        Event::JobCancelling(false),
+        Event::JobEnded(Err(problem("no"))),
+    ])
 }
 
 fn sessions() -> Vec<ZellijSession> {
@@ -78,6 +104,8 @@ proptest! {
             for (offered, command) in [
                 (view.commands.connect.is_some(), Command::Connect { session: None }),
                 (view.commands.start.is_some(), Command::Start),
+                (view.system.as_ref().is_some_and(|system| system.rebuild.is_some()), Command::Rebuild),
+                (view.system.as_ref().is_some_and(|system| system.job.as_ref().is_some_and(|job| job.cancel.is_some())), Command::CancelJob),
                 (view.commands.stop.is_some(), Command::Stop),
                 (view.commands.cancel.is_some(), Command::Cancel),
             ] {
