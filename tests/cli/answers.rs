@@ -19,7 +19,8 @@ fn help_shows_the_commands_and_how_to_begin() {
     Commands:
       plan         Show what would be made or changed, and what it costs
       apply        Make AWS match the settings
-      up           Make AWS match the settings, and go on to a machine that is on and can be reached
+      up           Make AWS match the settings, and go on to a machine that can be reached and runs its
+                   configuration
       destroy      Remove the machine and everything that holds it up
       start        Switch the machine on
       stop         Switch the machine off. Everything on it ends, the volume stays
@@ -32,6 +33,12 @@ fn help_shows_the_commands_and_how_to_begin() {
       exec         Run one command on the machine; its output and exit code are this command's
       sessions     List the zellij sessions on the machine, or end one
       upload       Put a file on the machine, whole or not at all
+      rebuild      Have the machine build its configuration and run it; it goes on without this computer
+      jobs         List the machine's last jobs
+      job          Follow or end a job of the machine's
+      generations  List the generations of the machine's system
+      rollback     Have the machine go to a generation that is there; to the last good one if left out
+      config       Edit the machine's NixOS configuration, and see what of it runs
       settings     Show and change the settings
       sandbox      The sandbox: a local AWS to try Holdfast without an account
       completions  Print a completion script for a shell
@@ -47,9 +54,10 @@ fn help_shows_the_commands_and_how_to_begin() {
 
     Examples:
       holdfast plan                          what would be made or changed, and what it costs
-      holdfast up                            make the machine and wait until it can be reached
+      holdfast up                            make the machine and have it run its configuration
       holdfast connect                       a shell on it
       holdfast exec -- uname -a              one command on it
+      holdfast rebuild                       have it run what you changed: holdfast config edit
       holdfast stop                          switch it off; the volume stays
       holdfast settings set volume_size 200
       holdfast --sandbox up                  all of it on this computer, with no AWS account

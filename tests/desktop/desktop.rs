@@ -33,7 +33,8 @@ impl Desktop {
         }
         desktop.install("xdg-terminal-exec", "exec xterm -e \"$@\"");
         let mut server = Command::new("Xvfb");
-        server.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"]);
+        // Without -noreset it begins anew whenever the last client leaves, and whoever comes just then is sent away.
+        server.args(["-displayfd", "1", "-noreset", "-screen", "0", "1280x900x24", "-nolisten", "tcp"]);
         let number = desktop.first_line(&mut server);
         desktop.display = format!(":{number}");
         desktop

@@ -37,7 +37,9 @@ impl Stage {
     /// With a machine that runs what its image came with and can be rebuilt, by the stand-in.
     pub(crate) fn stock() -> Option<Self> {
         let this = Self::bare()?;
+        std::fs::create_dir_all(this.home.path().join("config")).unwrap();
         this.guests().become_nixos(&this.instance).unwrap();
+        this.wait_until_reachable();
         this.sandbox.clear_calls();
         Some(this)
     }
@@ -90,6 +92,16 @@ impl Stage {
         let booted = || this.guests().state(&this.instance) == State::Reachable;
         eventually("boot", booted, String::new);
         Some(this)
+    }
+
+    /// Its agent was started again: first that has to be noticed.
+    pub(crate) fn wait_until_reachable(&self) {
+        std::thread::sleep(Duration::from_millis(150));
+        eventually(
+            "agent",
+            || self.guests().state(&self.instance) == State::Reachable,
+            || self.root("journalctl -b -n 40 -o cat; ls -l /usr/local/lib/stand-in"),
+        );
     }
 
     pub(crate) fn guests(&self) -> &Guests {

@@ -36,9 +36,10 @@ mod window;
 const EXAMPLES: &str = "\
 Examples:
   holdfast plan                          what would be made or changed, and what it costs
-  holdfast up                            make the machine and wait until it can be reached
+  holdfast up                            make the machine and have it run its configuration
   holdfast connect                       a shell on it
   holdfast exec -- uname -a              one command on it
+  holdfast rebuild                       have it run what you changed: holdfast config edit
   holdfast stop                          switch it off; the volume stays
   holdfast settings set volume_size 200
   holdfast --sandbox up                  all of it on this computer, with no AWS account
@@ -78,7 +79,7 @@ enum Command {
     },
     /// Make AWS match the settings.
     Apply(Yes),
-    /// Make AWS match the settings, and go on to a machine that is on and can be reached.
+    /// Make AWS match the settings, and go on to a machine that can be reached and runs its configuration.
     Up(Yes),
     /// Remove the machine and everything that holds it up.
     Destroy {

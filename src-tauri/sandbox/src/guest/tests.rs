@@ -130,7 +130,7 @@ async fn clean_environment() {
     let (out, _, _) = finish(run(&guests, &separate("env"))).await;
     let names: std::collections::BTreeSet<_> =
         out.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
-    let expected = ["ENV", "HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "USER"];
+    let expected = ["ENV", "HOLDFAST_GUEST", "HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "USER"];
     assert_eq!(names.into_iter().collect::<Vec<_>>(), expected);
 }
 

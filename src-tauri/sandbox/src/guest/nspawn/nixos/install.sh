@@ -78,3 +78,5 @@ systemctl daemon-reload
 systemctl enable --quiet stand-in-boot.service holdfast-boot.service
 systemctl start stand-in-gateway.socket
 systemctl restart amazon-ssm-agent.service
+# Until the stand-in has become what is looked for.
+until pgrep -xf '/usr/bin/amazon-ssm-agent infinity' >/dev/null; do sleep 0.05; done
