@@ -173,6 +173,18 @@ fn two_laptops_have_one_job() {
         assert_eq!((lines(&text), code), (whole(8), Some(0)), "{text}");
     }
 
+    // At a terminal there is one line that says where it is, and the log on Enter.
+    stage.edit("stand-in.sh", &slow_build(5).replace("line", "row"));
+    let mut seat = stage.types("rebuild");
+    seat.wait_until("the line", |seat| {
+        seat.text().contains("building 1 of 2") && seat.text().contains("Enter shows the log")
+    });
+    assert!(!seat.text().contains("row 1."), "{}", seat.text());
+    seat.press("\r");
+    seat.wait_for("row 1.");
+    seat.wait_for("runs generation 4");
+    assert_eq!(seat.end(), Some(0));
+
     // One is cancelled, and the machine is as it was.
     let before = stage.runs();
     stage.edit("stand-in.sh", &slow_build(60));

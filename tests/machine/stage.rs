@@ -171,11 +171,14 @@ impl Stage {
 
     /// Somebody who types `holdfast connect NAME`.
     pub(crate) fn connect(&self, name: &str) -> Seat {
+        self.types(&format!("connect {name}"))
+    }
+
+    /// Somebody who types `holdfast` with these arguments, at a terminal.
+    pub(crate) fn types(&self, line: &str) -> Seat {
         let words = self.network.exec();
-        let command = pty_process::blocking::Command::new(&words[0]);
-        let command = command.args(&words[1..]).args([PROGRAM, "connect"]);
-        let command = command.args(name.split_whitespace()).env_clear().envs(self.environment());
-        Seat::at(command)
+        let command = pty_process::blocking::Command::new(&words[0]).args(&words[1..]).arg(PROGRAM);
+        Seat::at(command.args(line.split_whitespace()).env_clear().envs(self.environment()))
     }
 
     /// What a command line prints that root runs on the machine.

@@ -24,3 +24,32 @@ pub(super) async fn ask(question: &str) -> Option<String> {
 pub(super) async fn confirm(question: &str) -> bool {
     ask(question).await.is_some_and(|answer| matches!(answer.to_lowercase().as_str(), "y" | "yes"))
 }
+
+/// Waits until the person presses Enter, at a terminal where nothing is asked. What is typed after this is dropped is left for
+/// whoever asks next.
+#[cfg(unix)]
+#[expect(
+    deprecated,
+    reason = "it is unsound only for what is closed meanwhile, and nobody closes standard input"
+)]
+pub(super) async fn enter() {
+    use tokio::io::unix::AsyncFd;
+    if std::io::stdin().is_terminal()
+        && std::io::stderr().is_terminal()
+        && let Ok(stdin) = AsyncFd::new(std::io::stdin())
+        && let Ok(mut there) = stdin.readable().await
+    {
+        there.clear_ready();
+        // A terminal has a whole line or nothing.
+        if stdin.get_ref().lock().read_line(&mut String::new()).is_ok_and(|length| length > 0) {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// A console cannot be waited for without taking what is typed.
+#[cfg(not(unix))]
+pub(super) async fn enter() {
+    std::future::pending::<()>().await;
+}

@@ -11,6 +11,7 @@ use holdfast_core::jobs::{
 use indicatif::ProgressBar;
 
 use super::Context;
+use super::ask;
 use super::out::{self, Style};
 use super::progress::new_spinner;
 use crate::jobs::{Watcher, ended_badly, follow, harmless_line};
@@ -121,20 +122,14 @@ pub(super) async fn to_the_end(
     let toggled = Rc::new(Cell::new(false));
     let mut live = Live::new(log, Rc::clone(&toggled));
     let enter = async {
-        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-            std::future::pending::<()>().await;
-        }
         loop {
-            let read = || std::io::stdin().read_line(&mut String::new()).unwrap_or(0);
-            if tokio::task::spawn_blocking(read).await.unwrap_or(0) == 0 {
-                std::future::pending::<()>().await;
-            }
+            ask::enter().await;
             toggled.set(true);
         }
     };
     let job = tokio::select! {
         job = follow(machine, id, &mut live) => job?,
-        () = enter => return Ok(0),
+        never = enter => never,
     };
     if let Some(spinner) = live.spinner.take() {
         spinner.finish_and_clear();
