@@ -503,8 +503,6 @@ in
       description = "Holdfast keeps the last generations, and collects what nothing needs";
       startAt = "daily";
       path = [ config.nix.package ];
-      # A generation on trial may have to be left again.
-      unitConfig.ConditionPathExists = "!${folder}/trial";
       serviceConfig = {
         Type = "oneshot";
         Slice = "builds.slice";

@@ -10,7 +10,8 @@
       agent =
         says:
         pkgs.writeShellScript "agent" ''
-          echo ${lib.escapeShellArg says}
+          ${pkgs.coreutils}/bin/mkdir -p /var/log/amazon/ssm
+          echo ${lib.escapeShellArg says} >>/var/log/amazon/ssm/amazon-ssm-agent.log
           exec ${pkgs.coreutils}/bin/sleep infinity
         '';
     in
@@ -18,12 +19,13 @@
       imports = [ holdfast ];
 
       holdfast.user = "dev";
+      holdfast.uid = 1000;
 
       virtualisation.vlans = [ ];
       boot.loader.grub.enable = false;
 
       systemd.services.amazon-ssm-agent.serviceConfig.ExecStart = lib.mkForce (
-        agent "Successfully opened websocket connection to: wss://test"
+        agent "Set up control channel successfully"
       );
       networking.hosts."127.0.0.1" = [ "ssmmessages.us-west-2.amazonaws.com" ];
       systemd.sockets.gateway = {

@@ -1,7 +1,6 @@
 //! What Holdfast tells a shell on the machine. Every word that is not ours goes through [`quote`].
 
-use sha2::{Digest as _, Sha256};
-
+use crate::config::checksum;
 use crate::jobs::JobId;
 use crate::names::{SessionName, UserName};
 
@@ -133,10 +132,6 @@ pub fn enters(user: &UserName) -> String {
         "{FIND_SUDO}; exec \"$s\" -Hu {user} -- \"$(getent passwd {user} | cut -d: -f7)\" -l -c \
          'cd && [ \"$(id -un)\" = {user} ]'"
     )
-}
-
-fn checksum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A script without its comments and indentation: it travels in a parameter, or has to be typed.

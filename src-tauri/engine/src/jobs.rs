@@ -21,7 +21,7 @@ use crate::problem::{Exit, Problem};
 use crate::remote::{Answer, Machine};
 
 /// Another job runs on the machine.
-const BUSY: i32 = 3;
+pub(crate) const BUSY: i32 = 3;
 /// There is no such job.
 const NO_JOB: i32 = 4;
 /// It cannot be done at this moment.
@@ -31,6 +31,8 @@ const ASK_AGAIN: i32 = 10;
 
 /// How long the machine's check of itself may take, in seconds: an agent needs some for its first channel.
 pub const PATIENCE: u32 = 120;
+/// The code of the problem that AWS has no line to the machine's agent.
+const NOT_CONNECTED: &str = "agent_offline";
 /// Time between two tries to get back to a log.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
@@ -136,6 +138,8 @@ pub trait Watcher {
 /// # Errors
 /// There is no such job; credentials are missing; or the machine is gone.
 pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher) -> Result<Job, Problem> {
+    // What it switched to has not been tried yet by coming in again.
+    let mut untried = false;
     let nonce = persist(watcher, async || job(machine, id).await).await?.nonce;
     let mut progress = Progress::new(&nonce);
     let mut cursor: Option<String> = None;
@@ -148,14 +152,16 @@ pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher
         let from = cursor.clone();
         let talk = async |input: mpsc::Sender<Input>, mut output: mpsc::Receiver<(Stream, Vec<u8>)>| {
             let mut journal = Journal::new(&turn);
-            let mut confirming: Option<Pin<Box<dyn Future<Output = bool> + '_>>> = None;
-            let mut confirmed = false;
+            let mut confirming: Option<Pin<Box<dyn Future<Output = Door> + '_>>> = None;
             loop {
+                if untried && confirming.is_none() {
+                    confirming = Some(Box::pin(try_the_door(machine)));
+                }
                 let bytes = tokio::select! {
                     bytes = output.recv() => bytes,
-                    came_in = confirming.as_mut().map_or_else(|| Either::Left(pending()), Either::Right) => {
-                        confirming = None;
-                        if !came_in {
+                    door = confirming.as_mut().map_or_else(|| Either::Left(pending()), Either::Right) => {
+                        (confirming, untried) = (None, false);
+                        if door == Door::Shut {
                             // Over the line that is still open: the only way left.
                             let _ = input.send(Input::Bytes(b"refuse\n".to_vec())).await;
                         }
@@ -167,12 +173,7 @@ pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher
                     match progress.feed(&entry.text) {
                         Some(mark) => {
                             watcher.mark(&mark, &progress);
-                            if let Mark::End(how) = &mark
-                                && (how == "ok" || how == "partial")
-                                && !std::mem::replace(&mut confirmed, true)
-                            {
-                                confirming = Some(Box::pin(comes_in(machine)));
-                            }
+                            untried |= matches!(&mark, Mark::End(how) if how == "ok" || how == "partial");
                         }
                         None => watcher.line(&entry, &progress),
                     }
@@ -205,22 +206,40 @@ pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher
     persist(watcher, async || job(machine, id).await).await
 }
 
-/// Whether a new session gets in and the machine's user is there; that marks what runs as good.
-async fn comes_in(machine: Machine<'_>) -> bool {
+/// What became of a try to come in again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    /// The machine's user is there, and what runs is good.
+    Open,
+    /// The machine does not let anybody in.
+    Shut,
+    /// Something that says nothing about the machine was in the way: credentials, the network, AWS.
+    Unknown,
+}
+
+/// Opens a new session, and sees whether the machine's user is there; that marks what runs as good.
+async fn try_the_door(machine: Machine<'_>) -> Door {
+    let mut last = Door::Unknown;
     for pause in [0, 2, 5, 10] {
         sleep(Duration::from_secs(pause)).await;
-        let entered = machine.run(&script::enters(&machine.desired.user)).await;
-        let good = match entered {
-            Ok(Answer { status: 0, .. }) => {
-                machine.order(&["good"]).await.is_ok_and(|answer| answer.status == 0)
-            }
-            Ok(_) | Err(_) => false,
+        last = match machine.run(&script::enters(&machine.desired.user)).await {
+            Ok(Answer { status: 0, .. }) => door(&machine.order(&["good"]).await),
+            answer => door(&answer),
         };
-        if good {
-            return true;
+        if last == Door::Open {
+            break;
         }
     }
-    false
+    last
+}
+
+fn door(answer: &Result<Answer, Problem>) -> Door {
+    match answer {
+        Ok(answer) if answer.status == 0 => Door::Open,
+        Ok(_) => Door::Shut,
+        Err(problem) if problem.code == NOT_CONNECTED => Door::Shut,
+        Err(_) => Door::Unknown,
+    }
 }
 
 async fn persist<T>(
@@ -258,7 +277,7 @@ pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Opt
     let lines = || diagnosis.lines().iter().map(|line| harmless_line(line)).collect::<Vec<_>>().join("\n");
     Some(match outcome {
         Outcome::Ok | Outcome::Same | Outcome::Boot | Outcome::Built => return None,
-        Outcome::Partial => Problem::new("units_failed", "The machine runs the new system, and some of its units failed")
+        Outcome::Partial => Problem::new("partial", "The machine runs the new system, but not all of it is well")
             .because(why)
             .hint("look at one: holdfast exec -- systemctl status UNIT")
             .hint("or go back: holdfast rollback"),
@@ -272,6 +291,9 @@ pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Opt
             Problem::new("repository", "The machine cannot bring its clone of the repository up to date")
                 .because(format!("{why}\n{}", lines()).trim().to_owned())
                 .hint("look at it: holdfast exec -- git -C remote-dev status")
+        }
+        Outcome::Failed if !why.is_empty() && job.stage != Some(Stage::Activate) => {
+            Problem::new("rebuild", "The job did not work").because(format!("{why}\n{}", lines()).trim_end().to_owned())
         }
         Outcome::Failed if !why.is_empty() => Problem::new("not_switched", "The machine did not go over to the new system")
             .because(format!("{why}\n{}", lines()).trim_end().to_owned())
@@ -347,7 +369,7 @@ fn gib(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / f64::from(1 << 30))
 }
 
-fn busy(machine: Machine<'_>, answer: &Answer) -> Problem {
+pub(crate) fn busy(machine: Machine<'_>, answer: &Answer) -> Problem {
     let problem =
         Problem::new("busy", format!("Another job runs on {}", machine.desired.machine)).exit(Exit::Refused);
     match Job::parse_other(&answer.out) {

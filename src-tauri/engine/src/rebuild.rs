@@ -1,8 +1,11 @@
 //! A rebuild from this computer's side: the configuration is gathered, looked at, put on the machine, and the machine is asked
 //! for the job. Everything after that is the machine's.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
 use holdfast_core::app::harmless::harmless;
-use holdfast_core::config::{FLAKE, LOCK, Lock, Lowered, MachineData, Tree, unknown_imports};
+use holdfast_core::config::{FLAKE, LOCK, Lock, Lowered, MachineData, Tree, checksum, unknown_imports};
 use holdfast_core::jobs::{Action, Git, Job, JobId, Order, Placed, Work};
 use holdfast_core::machine::ConfigSource;
 
@@ -88,7 +91,8 @@ pub async fn rebuild(
             let nixpkgs = nixpkgs
                 .and_then(|lock| lock.nixpkgs().map(str::to_owned))
                 .unwrap_or_else(|| "nixpkgs".to_owned());
-            let git = Git { url: url.clone(), branch: branch.clone(), local: wish.local, nixpkgs };
+            let uid = placed.uid.unwrap_or_else(|| MachineData::new(desired, "x86_64-linux").uid);
+            let git = Git { url: url.clone(), branch: branch.clone(), local: wish.local, nixpkgs, uid };
             (String::new(), format!("{tree}#{attribute}"), Some(git))
         }
     };
@@ -158,22 +162,31 @@ pub async fn take_lock(machine: Machine<'_>, store: &Store, job: &Job) -> Result
     Ok(true)
 }
 
-/// What somebody changed on the machine, as changes to where the configuration comes from: the folder they belong to, and the files
-/// that are different there.
+/// What somebody changed of the configuration on the machine since it was put there.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// The folder on this computer that they belong to.
+    pub folder: PathBuf,
+    /// Files that are others there, or new.
+    pub changed: Tree,
+    /// Files that are there no more.
+    pub removed: Vec<String>,
+    /// Those of both that have been changed here, too.
+    pub conflicts: Vec<String>,
+}
+
+/// Looks for what somebody changed on the machine.
 ///
 /// # Errors
 /// It cannot be had, or the configuration is in a repository.
-pub async fn changes(machine: Machine<'_>, store: &Store) -> Result<(std::path::PathBuf, Tree), Problem> {
+pub async fn changes(machine: Machine<'_>, store: &Store) -> Result<Changes, Problem> {
     let desired = machine.desired;
-    let (folder, here) = match &desired.config {
-        ConfigSource::Embedded => {
-            (edits_folder(store, desired), gather(store, desired, None)?.tree.within(FLAKE))
-        }
+    let (folder, top) = match &desired.config {
+        ConfigSource::Embedded => (edits_folder(store, desired), format!("./{FLAKE}/")),
         ConfigSource::Directory { path, .. } => {
             let folder = expand(path)?;
-            let tree = gather(store, desired, None)?.tree;
-            let at_top = folder.join("flake.nix").exists();
-            (folder, if at_top { tree.within(FLAKE) } else { tree })
+            let top = if folder.join("flake.nix").exists() { format!("./{FLAKE}/") } else { "./".to_owned() };
+            (folder, top)
         }
         ConfigSource::Git { .. } => {
             return Err(Problem::new("config", "The configuration is in a repository")
@@ -181,40 +194,61 @@ pub async fn changes(machine: Machine<'_>, store: &Store) -> Result<(std::path::
                 .exit(Exit::Usage));
         }
     };
-    let on_machine = place(desired);
-    let at = if here.get("flake.nix").is_some() { format!("{on_machine}/{FLAKE}") } else { on_machine };
-    let answer = machine.order(&["fetch", &at]).await?;
+    let place = place(desired);
+    let garbled =
+        |why: String| Problem::new("garbled", "The machine's configuration makes no sense").because(why);
+    let none = || {
+        Problem::new("config", "There is no configuration of Holdfast's on the machine yet")
+            .hint("holdfast rebuild")
+    };
+    let sums = machine.order(&["sums"]).await?;
+    let put_there = sums_of(&sums.out);
+    let answer = machine.order(&["fetch", &place]).await?;
     let text: Vec<u8> = answer.out.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let archive =
-        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).map_err(|error| {
-            Problem::new("garbled", "The machine's configuration makes no sense").because(error.to_string())
-        })?;
-    if answer.status != 0 || archive.is_empty() {
-        return Err(Problem::new("config", "There is no configuration of Holdfast's on the machine yet")
-            .hint("holdfast rebuild"));
+    let archive = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text)
+        .map_err(|error| garbled(error.to_string()))?;
+    if answer.status != 0 || archive.is_empty() || put_there.is_empty() {
+        return Err(none());
     }
     let there = unpack(&archive)?;
-    let mut changed = Tree::default();
-    for (path, body) in there.files() {
-        let data = path == holdfast_core::config::DATA;
-        if here.get(path) == Some(body) || data && is_same_data(body, here.get(path)) {
+    let here = gather(store, desired, Some(&jobs::placed(machine, &place, FLAKE).await?))?.tree;
+    let sum = |tree: &Tree, path: &str| tree.get(path).map(checksum);
+    let mut changes =
+        Changes { folder, changed: Tree::default(), removed: Vec::new(), conflicts: Vec::new() };
+    let all = there.files().map(|(path, _)| path.to_owned()).chain(put_there.keys().cloned());
+    for path in all.collect::<BTreeSet<String>>() {
+        let (was, is) = (put_there.get(&path).cloned(), sum(&there, &path));
+        let Some(name) = format!("./{path}").strip_prefix(&top).map(str::to_owned) else { continue };
+        if was == is || sum(&here, &path) == is {
             continue;
         }
-        changed.put(path, body);
+        if sum(&here, &path) != was {
+            changes.conflicts.push(name.clone());
+        }
+        match there.get(&path) {
+            Some(body) => changes.changed.put(name, body),
+            None => changes.removed.push(name),
+        }
     }
-    Ok((folder, changed))
+    Ok(changes)
 }
 
-/// What a machine keeps for life is in its file and need not be in ours.
-fn is_same_data(there: &[u8], here: Option<&[u8]>) -> bool {
-    let parse = |text: &[u8]| MachineData::parse(text).ok();
-    match (parse(there), here.and_then(parse)) {
-        (Some(there), Some(here)) => {
-            let system = there.system.clone();
-            MachineData { system, ..here.kept(Some(&there), Some(there.uid)) } == there
-        }
-        (_, _) => false,
-    }
+/// Takes what is on the machine for what was put there, once its changes are here.
+///
+/// # Errors
+/// The machine cannot be reached.
+pub async fn bless(machine: Machine<'_>) -> Result<(), Problem> {
+    machine.order(&["bless", &place(machine.desired)]).await.map(drop)
+}
+
+/// Reads what `sha256sum` wrote of `./` and its files.
+fn sums_of(text: &[u8]) -> BTreeMap<String, String> {
+    let text = String::from_utf8_lossy(text);
+    let line = |line: &str| {
+        let (sum, path) = line.split_once("  ./")?;
+        Some((path.to_owned(), sum.to_owned()))
+    };
+    text.lines().filter_map(line).collect()
 }
 
 async fn look_at_stock(
@@ -302,6 +336,7 @@ async fn put(
     match answer.status {
         0 => Ok(()),
         5 => Err(edited()),
+        jobs::BUSY => Err(jobs::busy(machine, &answer)),
         status => Err(Problem::new("config", "The configuration cannot be put on the machine")
             .because(format!("status {status} {}", harmless(&String::from_utf8_lossy(&answer.err), 300)))
             .hint("see whether the disk is full: holdfast exec -- df -h /")),
@@ -318,11 +353,6 @@ fn new_id() -> JobId {
 /// Tests have no two minutes for a machine that will not answer.
 fn patience() -> u32 {
     std::env::var("HOLDFAST_PATIENCE").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(PATIENCE)
-}
-
-/// What is to run, as this computer would put it there now, and whether that is what runs.
-pub fn revision(store: &Store, machine: Machine<'_>, placed: &Placed) -> Result<String, Problem> {
-    Ok(gather(store, machine.desired, Some(placed))?.revision)
 }
 
 /// Who asks, for others to read.

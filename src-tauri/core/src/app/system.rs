@@ -222,6 +222,7 @@ fn said(job: &Job, name: &str) -> String {
         Some(Outcome::Boot) => format!("{name} takes {generation} at its next boot"),
         Some(Outcome::Built) => "It builds; nothing was changed".to_owned(),
         Some(Outcome::RolledBack) => format!("{name} went back to what it ran before"),
+        Some(Outcome::Stuck) => format!("{name} is between two systems"),
         Some(_) | None if job.action == Action::Dry => "The trial build did not work".to_owned(),
         Some(_) | None => format!("{name} runs what it ran before"),
     }

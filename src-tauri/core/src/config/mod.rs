@@ -132,7 +132,7 @@ impl Tree {
         paths.sort_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
         let mut all = Sha256::new();
         for (path, body) in paths {
-            all.update(format!("{}  {path}\n", hex(&Sha256::digest(body))));
+            all.update(format!("{}  {path}\n", checksum(body)));
         }
         hex(&all.finalize())
     }
@@ -143,11 +143,12 @@ impl Tree {
     /// The first thing that may not.
     pub fn check(&self, folder: &str) -> Result<(), NotPlaceable> {
         for path in self.files.keys() {
-            let odd = |c: char| c.is_control() || c == '\\';
+            // A colon is a drive or a stream on Windows, where the file may be written one day.
+            let odd = |c: char| c.is_control() || c == '\\' || c == ':';
             if path.is_empty()
                 || path.starts_with('/')
                 || path.chars().any(odd)
-                || path.split('/').any(|part| part == "..")
+                || path.split('/').any(|part| matches!(part, "" | "." | ".."))
             {
                 return Err(NotPlaceable::Name(path.clone()));
             }
@@ -192,6 +193,11 @@ pub fn looks_secret(path: &str) -> bool {
             && (NAMES.contains(&name)
                 || name.starts_with(".env.")
                 || ENDINGS.iter().any(|ending| name.ends_with(ending)))
+}
+
+/// The checksum of a file's content, as `sha256sum` writes it.
+pub fn checksum(body: &[u8]) -> String {
+    hex(&Sha256::digest(body))
 }
 
 fn hex(bytes: &[u8]) -> String {

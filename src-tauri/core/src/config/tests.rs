@@ -124,7 +124,7 @@ fn what_cannot_be_placed_is_refused() {
     assert_eq!(tree.check(""), Err(NotPlaceable::NoFlake));
     tree.put("flake.nix", "{}");
     assert_eq!((tree.check(""), tree.check("nixos")), (Ok(()), Err(NotPlaceable::NoFlake)));
-    for name in ["../x", "/etc/passwd", "a\nb", "a\\b", "a/../b"] {
+    for name in ["../x", "/etc/passwd", "a\nb", "a\\b", "a/../b", "C:/x", "a:b", "a//b", "./a"] {
         let mut tree = tree.clone();
         tree.put(name, "x");
         assert_eq!(tree.check(""), Err(NotPlaceable::Name(name.to_owned())));

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::Mark;
+use super::{Mark, Stage};
 
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Diagnosis {
     /// The last lines of all.
     tail: VecDeque<String>,
     ailment: Option<Ailment>,
+    /// What goes back says nothing about why.
+    closed: bool,
     room: Option<(u64, u64, u32)>,
 }
 
@@ -51,6 +53,9 @@ const WIDTH: usize = 400;
 impl Diagnosis {
     /// Takes the next line of the log.
     pub fn line(&mut self, line: &str) {
+        if self.closed {
+            return;
+        }
         let kept: String = line.chars().take(WIDTH).collect();
         if let Some(ailment) = ailment(line) {
             self.ailment = Some(
@@ -75,6 +80,8 @@ impl Diagnosis {
     pub fn mark(&mut self, mark: &Mark) {
         match mark {
             Mark::Space(free, all, kept) => self.room = Some((*free, *all, *kept)),
+            Mark::Phase(Stage::Rollback) => self.closed = true,
+            Mark::Phase(Stage::Check) => {}
             Mark::Phase(_) => {
                 self.error.clear();
                 self.tail.clear();

@@ -136,6 +136,8 @@ pub struct Git {
     pub local: bool,
     /// Where git is had from on a machine that has none: a flake reference.
     pub nixpkgs: String,
+    /// The id that the user will have, on a machine that has none yet.
+    pub uid: u32,
 }
 
 /// An order for a job.
@@ -181,6 +183,7 @@ impl Order {
                     word("branch", git.branch.as_deref().unwrap_or_default());
                     word("local", if git.local { "1" } else { "0" });
                     word("nixpkgs", &git.nixpkgs);
+                    word("uid", &git.uid.to_string());
                 }
             }
             Work::Rollback { number } => {
@@ -297,7 +300,7 @@ pub struct Job {
     pub generation: Option<u32>,
     /// The configuration that it built.
     pub revision: Option<String>,
-    /// It brings inputs up to date.
+    /// It changed the lock of the inputs: that was asked for, or the lock was not whole.
     pub updates: bool,
 }
 
@@ -337,7 +340,7 @@ impl Job {
             why: text("why"),
             generation: number(block, "generation"),
             revision: text("revision"),
-            updates: block.contains_key("update"),
+            updates: block.contains_key("update") || block.contains_key("completed"),
         })
     }
 }

@@ -9,7 +9,7 @@
 #                  previous_number, job, boot (waits, checked) where a boot has to show it
 #   generations/N/ revision, good, lock of the generations that Holdfast made
 #   refused        a line for each system that was switched back from: its path, the time, why
-#   placed         what was put into the configuration's folder, as `hash_of` counts it
+#   placed         what was put into the configuration's folder, as `hash_of` counts it; placed.sums: file by file
 #
 # Statuses: 0 done, 2 wrong use, 3 another job runs, 4 no such job, 5 not now, 10 ask again from the last cursor.
 set -u
@@ -23,14 +23,28 @@ profile=/nix/var/nix/profiles/system
 agent=amazon-ssm-agent.service
 self=$0
 
-put() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
+put() {
+  printf '%s\n' "$2" >"$1.new" || return
+  # What a boot decides by has to have been written when the power fails.
+  case $1 in "$root"/trial*) sync -d "$1.new" 2>/dev/null ;; esac
+  mv -f "$1.new" "$1"
+}
 get() { head -n 1 "$1" 2>/dev/null; }
 now() { date +%s; }
 # A container boots without its kernel.
 this_boot() { echo "$(cat /proc/sys/kernel/random/boot_id)-$(systemctl show -p UserspaceTimestampMonotonic --value)"; }
 system() { readlink -f "/run/$1-system" 2>/dev/null; }
 number_of() { readlink "$1" 2>/dev/null | sed -n 's/^.*system-\([0-9]*\)-link$/\1/p'; }
-lock() { exec 8>"$root/lock" && flock -w 30 8; }
+# The newest generation that is this system; the profile may lead to another one.
+generation_of() {
+  # shellcheck disable=SC2012 # the names are of digits
+  for n in $(ls -1 "${profile%/*}" | sed -n 's/^system-\([0-9]*\)-link$/\1/p' | sort -rn); do
+    [ "$(readlink -f "$profile-$n-link")" != "$1" ] || { echo "$n"; return; }
+  done
+}
+lead_to() { ln -sfn "system-$1-link" "$profile.holdfast" && mv -fT "$profile.holdfast" "$profile"; }
+lock() { exec 8>"$root/lock" && flock -w 60 8; }
+unlock() { exec 8>&-; }
 
 # --- what a job says ------------------------------------------------------------------------------------------------
 
@@ -46,14 +60,30 @@ finish() {
   [ -z "${2-}" ] || put "$d/why" "$2"
   put "$d/ended" "$(now)"
   rm -f "$d/result"
-  if [ -e "$d/lock.before" ]; then
-    # An update that did not come to anything is none.
-    case $1 in ok | partial | boot | same) ;; *) cp "$d/lock.before" "$(get "$d/tree")/flake.lock" ;; esac
-    [ -e "$root/placed" ] && [ "$(get "$d/folder_before")" = "$(get "$root/placed")" ] &&
-      put "$root/placed" "$(hash_of "$(get "$d/folder")")"
-  fi
+  settle_lock "$1"
+  [ ! -e "$d/git" ] || rm -f "$(dirname "$(get "$d/folder")")/.holdfast-git"
   put "$d/outcome" "$1"
   mark "end;$1"
+}
+
+# A build may complete the lock, and an update changes it. What came to nothing is taken back; else what was put there is not
+# what is there any more, by us and not by somebody who edits it.
+settle_lock() {
+  [ -e "$d/lock.after" ] || return 0
+  now_there=$(get "$d/tree")/flake.lock
+  case $1 in
+  ok | partial | boot | same)
+    if [ "$(get "$d/folder_before")" = "$(get "$root/placed")" ] &&
+      [ "$(get "$d/folder_after")" = "$(hash_of "$(get "$d/folder")")" ]; then
+      bless "$(get "$d/folder")"
+    fi
+    ;;
+  *)
+    if cmp -s "$d/lock.after" "$now_there"; then
+      if [ -s "$d/lock.before" ]; then cat "$d/lock.before" >"$now_there"; else rm -f "$now_there"; fi
+    fi
+    ;;
+  esac
 }
 
 # --- judging ----------------------------------------------------------------------------------------------------------
@@ -114,23 +144,29 @@ enters() {
 
 # --- switching --------------------------------------------------------------------------------------------------------
 
-# Puts the previous system back. $1 says why. The state of the trial tells what was reached.
+# Puts the previous system back. $1 says why.
 back() {
   path=$(get "$root/trial/path") previous=$(get "$root/trial/previous") number=$(get "$root/trial/previous_number")
   echo "holdfast: switching back to generation ${number:-?}: $1"
-  printf '%s %s %s\n' "$path" "$(now)" "$1" >>"$root/refused"
+  refuse_path "$path" "$1"
   grub once "" || :
   status=0
-  if [ -n "$number" ] && [ "$(readlink -f "$profile-$number-link")" = "$previous" ]; then
-    ln -sfn "system-$number-link" "$profile.holdfast" && mv -fT "$profile.holdfast" "$profile"
-  else
-    nix-env --profile "$profile" --set "$previous" || status=1
-  fi
+  back_profile || nix-env --profile "$profile" --set "$previous" || status=1
   "$previous/bin/switch-to-configuration" switch
   case $? in 0 | 4) ;; *) status=1 ;; esac
   [ "$(system current)" = "$previous" ] && systemctl restart "$agent" || status=1
   rm -rf "$root/trial"
   return $status
+}
+back_profile() {
+  n=$(get "$root/trial/previous_number")
+  [ -n "$n" ] && [ "$(readlink -f "$profile-$n-link")" = "$(get "$root/trial/previous")" ] && lead_to "$n"
+}
+refuse_path() { printf '%s %s %s\n' "$1" "$(now)" "$2" >>"$root/refused"; }
+# What came before is forgotten with what it was to do at the next boot.
+drop_trial() {
+  [ ! -e "$root/trial" ] || grub once "" || :
+  rm -rf "$root/trial"
 }
 
 # What has to be another one in the kernel shows itself only at a boot.
@@ -155,71 +191,57 @@ grub() {
 
 # Makes $new the system: now, or at the next boot. What runs in here is watched by a timer that switches back.
 activate() {
-  new=$1 previous=$(system current) patience=$(get "$d/patience")
+  new=$1 previous=$(system current) patience=$(get "$d/patience") action=$(get "$d/action")
   patience=${patience:-120}
+  if [ "$new" = "$previous" ] && [ "$new" = "$(readlink -f "$profile")" ] && [ "$action" = switch ]; then
+    number=$(number_of "$profile")
+    note_generation
+    finish same
+    return
+  fi
   if [ "$(get "$d/again")" != 1 ] && grep -qF "$new " "$root/refused" 2>/dev/null; then
     finish refused "$(grep -F "$new " "$root/refused" | tail -n 1 | cut -d ' ' -f 3-)"
     return
   fi
-  before=$(number_of "$profile")
-  if [ "$new" = "$(readlink -f "$profile")" ]; then
-    number=$before
-    if [ "$new" = "$previous" ] && [ "$(get "$d/action")" = switch ]; then
-      note_generation
-      finish same
-      return
-    fi
-    # The one that ran before it, which need not be the one with the number before.
-    before=
-    for link in "$profile"-*-link; do
-      [ "$(readlink -f "$link")" != "$previous" ] || before=$(number_of "$link")
-    done
-  fi
-  [ ! -e "$root/trial" ] || rm -rf "$root/trial"
-  if [ -n "$(get "$d/number")" ]; then
-    ln -sfn "system-$(get "$d/number")-link" "$profile.holdfast" && mv -fT "$profile.holdfast" "$profile"
-  else
-    nix-env --profile "$profile" --set "$new" || { finish failed "the generation could not be made"; return; }
-  fi
-  number=$(number_of "$profile")
-  put "$d/generation" "$number"
-  note_generation
+  # From here on the job cannot be cancelled, and whatever ends it is seen to by what the trial says.
+  phase activate
+  drop_trial
+  rm -rf "$root/trial.new"
   mkdir -p "$root/trial.new"
   put "$root/trial.new/job" "$id"
-  put "$root/trial.new/number" "$number"
   put "$root/trial.new/path" "$new"
   put "$root/trial.new/previous" "$previous"
-  put "$root/trial.new/previous_number" "$before"
+  put "$root/trial.new/previous_number" "$(generation_of "$previous")"
   put "$root/trial.new/state" switching
-  put "$root/trial.new/since" "$(now)"
   mv -T "$root/trial.new" "$root/trial"
-
-  if [ "$(get "$d/action")" = boot ]; then
-    phase activate
-    on_trial_by_boot && finish boot
-    return
-  fi
   # Until the check has passed the machine boots what it booted before: only `test` is asked for.
   systemd-run --quiet --collect --unit="holdfast-rollback-$id" --on-active="$((patience * 2 + 300))" \
     --timer-property=AccuracySec=1s -p SyslogIdentifier=holdfast-job -- /bin/sh "$d/program" expire "$id" ||
     { rm -rf "$root/trial"; finish failed "no timer could be set"; return; }
+  if [ -n "$(get "$d/number")" ]; then lead_to "$(get "$d/number")"; else nix-env --profile "$profile" --set "$new"; fi ||
+    { leave "the generation could not be made"; return; }
+  number=$(number_of "$profile")
+  put "$root/trial/number" "$number"
+  put "$d/generation" "$number"
+  note_generation
+
+  if [ "$action" = boot ]; then
+    if on_trial_by_boot && commit_trial; then finish boot; else leave "the boot menu could not be written"; fi
+    return
+  fi
   began=$(agent_began) log_before=$(log_end)
-  phase activate
   "$new/bin/switch-to-configuration" test
   status=$?
-  put "$d/status" "$status"
   # Source: pkgs/by-name/sw/switch-to-configuration-ng/src/main.rs
   case $status in
   0 | 4) ;; # all of it was done; 4: some units failed in it
-  1 | 100)  # checks before it said no, or it has to be booted
-    if [ "$(system current)" = "$previous" ]; then
-      systemctl stop "holdfast-rollback-$id.timer"
-      back_profile
-      rm -rf "$root/trial"
-      finish failed "it cannot be switched to while the machine runs"
-      return
+  1 | 100)  # checks before it said no, or it has to be booted; or it ended when some services were stopped already
+    if [ "$(system current)" = "$previous" ] && "$previous/bin/switch-to-configuration" test &&
+      judge "$patience" "$began" "$log_before" >/dev/null; then
+      leave "it cannot be switched to while the machine runs"
+    else
+      undo "the switch failed half-way (status $status)"
     fi
-    undo "the switch failed half-way (status $status)"
     return
     ;;
   *)
@@ -228,18 +250,38 @@ activate() {
     ;;
   esac
   phase check
-  if why=$(judge "$patience" "$began" "$log_before"); then
-    systemctl stop "holdfast-rollback-$id.timer"
-    if same_kernel "$new"; then
-      "$new/bin/switch-to-configuration" boot || mark "note;the boot menu could not be written"
-    else
-      on_trial_by_boot || return
-    fi
-    put "$root/trial/state" trial
-    if [ $status -eq 4 ]; then finish partial "$(failed_units)"; else finish ok; fi
+  why=$(judge "$patience" "$began" "$log_before") || { undo "$why"; return; }
+  more=
+  [ $status -ne 4 ] || more="units that failed: $(failed_units)"
+  if same_kernel "$new"; then
+    "$new/bin/switch-to-configuration" boot || more="the boot menu could not be written, so the next boot takes the system before; $more"
   else
-    undo "$why"
+    put "$root/trial/awaits" kernel
+    on_trial_by_boot || more="the boot menu could not be written, so the next boot takes the system before; $more"
   fi
+  commit_trial || return
+  if [ -n "$more" ]; then finish partial "$more"; else finish ok; fi
+}
+
+# What was switched to is on trial from now on, unless it is being left at this moment.
+commit_trial() {
+  lock
+  if [ "$(get "$root/trial/state")" = switching ]; then
+    put "$root/trial/state" trial
+    unlock
+    systemctl stop "holdfast-rollback-$id.timer"
+    return
+  fi
+  unlock
+  return 1
+}
+
+# Nothing has changed but what the profile leads to.
+leave() {
+  systemctl stop "holdfast-rollback-$id.timer" 2>/dev/null
+  back_profile
+  drop_trial
+  finish failed "$1"
 }
 
 undo() {
@@ -250,21 +292,12 @@ undo() {
 
 # The menu knows the new generation, the default stays, and the next boot alone takes the new one.
 on_trial_by_boot() {
-  [ "$(get "$d/action")" = boot ] || put "$root/trial/awaits" kernel
-  if "$previous/bin/switch-to-configuration" boot && grub once "$number"; then
-    put "$root/trial/boot" waits
-    put "$root/trial/state" trial
-    return
-  fi
-  # No menu that can be told: then as NixOS does it.
-  if "$new/bin/switch-to-configuration" boot; then
+  if "$previous/bin/switch-to-configuration" boot && grub once "$number"; then :; else
+    # No menu that can be told: then as NixOS does it.
+    "$new/bin/switch-to-configuration" boot || return 1
     mark "note;this boot loader has no one-time entry: generation $number is the default from now on"
-    put "$root/trial/boot" waits
-    put "$root/trial/state" trial
-    return
   fi
-  undo "the boot menu could not be written"
-  return 1
+  put "$root/trial/boot" waits
 }
 
 note_generation() {
@@ -286,6 +319,8 @@ run() {
   # Nix as root refuses the repository of another user without being told; its caches stay from job to job.
   export HOME="$root/home"
   mkdir -p "$HOME"
+  # As root Nix would build in here; the daemon's service is the one that is kept from taking the machine's breath.
+  [ ! -S /nix/var/nix/daemon-socket/socket ] || export NIX_REMOTE=daemon
   [ -z "$(get "$d/folder")" ] || printf '[safe]\n\tdirectory = "%s"\n' "$(get "$d/folder")" >"$HOME/.gitconfig"
   case $(get "$d/kind") in
   rebuild) rebuild ;;
@@ -301,27 +336,28 @@ run() {
 rebuild() {
   flake=$(get "$d/flake") tree=$(get "$d/tree")
   [ ! -e "$d/git" ] || pull || return
+  put "$d/folder_before" "$(hash_of "$(get "$d/folder")")"
+  cat "$tree/flake.lock" >"$d/lock.before" 2>/dev/null
   if [ -e "$d/update" ]; then
     phase update
-    put "$d/folder_before" "$(hash_of "$(get "$d/folder")")"
-    [ ! -f "$tree/flake.lock" ] || cp "$tree/flake.lock" "$d/lock.before"
     # An empty name is all of them.
     set -- "$(get "$d/update")"
     [ -n "$1" ] || shift
-    nix --extra-experimental-features 'nix-command flakes' flake update --flake "${flake%%#*}" "$@" ||
-      { finish failed; return; }
-    chown --reference="$tree" "$tree/flake.lock"
+    as_owner nix --extra-experimental-features 'nix-command flakes' flake update --flake "${flake%%#*}" "$@" ||
+      { note_lock; finish failed; return; }
+    note_lock
   fi
-  [ ! -f "$tree/flake.lock" ] || cp "$tree/flake.lock" "$d/lock"
   phase build
-  if ! nixos-rebuild build --flake "$flake" --print-build-logs --option accept-flake-config false </dev/null; then
+  nixos-rebuild build --flake "$flake" --print-build-logs --option accept-flake-config false </dev/null
+  built=$?
+  note_lock
+  if [ $built -ne 0 ]; then
     space
     finish failed
     return
   fi
   new=$(readlink -f "$d/result")
   [ -x "$new/bin/switch-to-configuration" ] || { finish failed "the build made no system"; return; }
-  put "$d/path" "$new"
   if [ "$(get "$d/action")" = dry ]; then
     phase compare
     nix --extra-experimental-features nix-command store diff-closures /run/current-system "$new"
@@ -330,6 +366,25 @@ rebuild() {
   fi
   [ ! -e "$d/git" ] || [ ! -e "$d/update" ] || share_lock
   activate "$new"
+}
+
+# Whether the lock is another one than before, and belongs back to where the configuration comes from.
+note_lock() {
+  [ -f "$tree/flake.lock" ] || return 0
+  chown --reference="$tree" "$tree/flake.lock"
+  cp "$tree/flake.lock" "$d/lock"
+  if ! cmp -s "$d/lock.before" "$d/lock"; then
+    cp "$d/lock" "$d/lock.after"
+    [ -e "$d/update" ] || put "$d/completed" 1
+    put "$d/folder_after" "$(hash_of "$(get "$d/folder")")"
+  fi
+}
+# As whoever the configuration belongs to, so that nothing in it becomes root's.
+as_owner() {
+  owner=$(stat -c %U "$(get "$d/folder")")
+  if [ "$owner" = root ] || ! id -u "$owner" >/dev/null 2>&1; then "$@"; else
+    sudo -Hu "$owner" -- env PATH="$PATH" "$@"
+  fi
 }
 
 # --- a repository -----------------------------------------------------------------------------------------------------
@@ -365,6 +420,8 @@ pull() {
       { finish failed "git could not be had"; return 1; }
     PATH=$out/bin:$PATH
   fi
+  uid=$(get "$d/uid")
+  [ -d "$home" ] || install -d -m 700 -o "${uid:-1001}" -g 100 "$home"
   if [ ! -d "$folder/.git" ]; then
     if [ -e "$folder" ] && [ -n "$(ls -A "$folder")" ]; then
       [ "$(hash_of "$folder")" = "$(get "$root/placed")" ] ||
@@ -372,17 +429,24 @@ pull() {
       rm -rf "$folder"
     fi
     install -d -o "$(stat -c %u "$home")" -g "$(stat -c %g "$home")" "$folder"
-    git_ clone ${branch:+--branch "$branch"} -- "$url" . || { forget_token; rm -rf "$folder"; finish failed; return 1; }
+    git_ clone ${branch:+--branch "$branch"} -- "$url" . || { rm -rf "$folder"; finish failed; return 1; }
     chown -R --reference="$home" "$folder"
     rm -f "$root/placed"
   elif [ "$(git_ config remote.origin.url)" != "$url" ]; then
     finish failed "the clone in $folder is of another repository"
     return 1
   elif [ "$(get "$d/local")" != 1 ]; then
-    git_ fetch origin || { forget_token; finish failed; return 1; }
+    git_ fetch origin || { finish failed; return 1; }
     [ -z "$branch" ] || [ "$(git_ branch --show-current)" = "$branch" ] || git_ switch "$branch" ||
       { finish failed "the clone cannot go over to the branch $branch"; return 1; }
-    git_ merge --ff-only '@{upstream}' || { finish failed diverged; return 1; }
+    if ! git_ merge --ff-only '@{upstream}'; then
+      if git_ merge-base --is-ancestor HEAD '@{upstream}'; then
+        finish failed "what was changed in the clone is in the way of what is new"
+      else
+        finish failed diverged
+      fi
+      return 1
+    fi
   fi
   [ -e "$d/update" ] || forget_token
   revision=$(git_ rev-parse --short=12 HEAD)
@@ -397,6 +461,8 @@ share_lock() {
       mark "note;the new flake.lock could not be pushed; it is in the clone on the machine"
     fi
     put "$d/revision" "$(git_ rev-parse --short=12 HEAD)"
+    # It is history now, and nothing to be taken back.
+    rm -f "$d/lock.after"
   fi
   forget_token
 }
@@ -409,6 +475,8 @@ space() {
 
 # Jobs that ended without a word: killed, or lost with the boot they ran in.
 settle() (
+  # A job that is just being started has no unit yet. Whoever holds the lock here is its starter.
+  [ -n "${starting-}" ] || { exec 8>"$root/lock" && flock -n 8 || exit 0; }
   for d in "$root"/jobs/*/; do
     d=${d%/} id=${d%/} id=${id##*/}
     if [ ! -e "$d/began" ] || [ -e "$d/outcome" ]; then continue; fi
@@ -435,6 +503,7 @@ start() {
   shift
   mkdir -p "$root/jobs" "$root/generations"
   lock || exit 5
+  starting=1
   settle
   other=$(running)
   if [ -n "$other" ] && [ "$other" != "$id" ]; then
@@ -447,21 +516,22 @@ start() {
   mkdir -p "$d" && chmod 700 "$d"
   for word in "$@"; do
     case ${word%%=*} in
-    kind | action | flake | folder | tree | revision | by | nonce | again | update | number | patience | git | branch | local | nixpkgs)
+    kind | action | flake | folder | tree | revision | by | nonce | again | update | number | patience | git | branch | local | nixpkgs | uid)
       put "$d/${word%%=*}" "${word#*=}"
       ;;
     user | region) put "$root/${word%%=*}" "${word#*=}" ;;
     *) exit 2 ;;
     esac
   done
+  # What the image came with is kept, before anything is put over it.
+  [ -e "$root/stock" ] || [ ! -d /etc/nixos ] || cp -RL /etc/nixos "$root/stock"
   cp "$self" "$d/program"
   put "$d/boot" "$(this_boot)"
   put "$d/began" "$(now)"
-  # Builds run in the daemon's service; this one must not take the machine's breath either. No line may be left out of its
-  # log, and an interval of 0 is taken for none given: unit_export_log_rate_limit_interval in systemd's src/core/unit.c.
+  # Evaluating must not take the machine's breath either. No line may be left out of its log, and an interval of 0 is taken for none given: unit_export_log_rate_limit_interval in systemd's src/core/unit.c.
   systemd-run --quiet --collect --unit="holdfast-job-$id" --description="Holdfast: $(get "$d/kind")" \
     -p Type=exec -p SyslogIdentifier=holdfast-job -p LogRateLimitIntervalSec=1s -p LogRateLimitBurst=1000000000 -p KillMode=mixed -p TimeoutStopSec=30 \
-    -p OOMPolicy=kill -p CPUWeight=20 -p IOWeight=20 -p Nice=10 \
+    -p OOMPolicy=kill -p CPUWeight=20 -p IOWeight=20 -p Nice=10 -p OOMScoreAdjust=500 \
     -p "ExecStopPost=/bin/sh $d/program ended $id" -- /bin/sh "$d/program" run "$id" 8>&- ||
     { finish failed "systemd did not start it" >/dev/null; exit 5; }
   forget
@@ -479,11 +549,17 @@ ended() {
   [ ! -e "$d/outcome" ] || return 0
   # What ends with the machine is seen to when it boots.
   [ "$(systemctl is-system-running)" != stopping ] || return 0
-  if [ -e "$root/trial/state" ] && [ "$(get "$root/trial/state")" = switching ] &&
-    [ "$(get "$root/trial/job")" = "$id" ]; then
-    put "$root/trial/why" "the job was killed in the middle of the switch"
-    systemctl start --no-block "holdfast-rollback-$id.service"
-    return 0
+  if [ "$(get "$root/trial/job")" = "$id" ]; then
+    case $(get "$root/trial/state") in
+    switching)
+      put "$root/trial/why" "the job was killed in the middle of the switch"
+      systemctl start --no-block "holdfast-rollback-$id.service" ||
+        systemd-run --quiet --collect --no-block --unit="holdfast-rollback-$id" -p SyslogIdentifier=holdfast-job \
+          -- /bin/sh "$d/program" expire "$id"
+      return 0
+      ;;
+    back) return 0 ;; # whoever goes back says how it ended
+    esac
   fi
   if [ -e "$d/cancelled" ]; then
     finish cancelled
@@ -495,10 +571,13 @@ ended() {
 }
 
 expire() {
+  lock
   [ "$(get "$root/trial/job")" = "$id" ] && [ "$(get "$root/trial/state")" = switching ] || return 0
   put "$root/trial/state" back
+  unlock
   systemctl stop "holdfast-job-$id.service"
   phase rollback
+  rm -f "$d/outcome" "$d/ended"
   why=$(get "$root/trial/why")
   why=${why:-the switch did not come to its end in time}
   if back "$why"; then finish rolled_back "$why"; else finish stuck "$why"; fi
@@ -513,19 +592,31 @@ cancel() {
   settle
 }
 
-# A new session has come in: what runs is good.
+# A new session has come in: what runs is good. One whose kernel has to show itself at a boot is only known to let people in.
 good() {
   [ "$(get "$root/trial/state")" = trial ] || return 0
-  [ "$(get "$root/trial/boot")" != waits ] || return 0
+  lock
+  [ "$(get "$root/trial/state")" = trial ] || return 0
+  if [ "$(get "$root/trial/boot")" = waits ]; then
+    [ "$(get "$root/trial/awaits")" != kernel ] || put "$root/trial/entered" 1
+    return 0
+  fi
+  path=$(get "$root/trial/path")
   mkdir -p "$root/generations/$(get "$root/trial/number")"
   put "$root/generations/$(get "$root/trial/number")/good" "$(now)"
   rm -rf "$root/trial"
+  if grep -qF "$path " "$root/refused" 2>/dev/null; then
+    grep -vF "$path " "$root/refused" >"$root/refused.new"
+    mv -f "$root/refused.new" "$root/refused"
+  fi
 }
 
 # A laptop that watches was refused by what it had just switched to.
 refuse() {
+  lock
   [ "$(get "$root/trial/state")" = trial ] && [ "$(get "$root/trial/job")" = "$id" ] || return 0
   put "$root/trial/state" back
+  unlock
   why="a laptop that watched could not come in again"
   phase rollback
   rm -f "$d/outcome" "$d/ended"
@@ -535,48 +626,50 @@ refuse() {
 # At each boot, before anybody has come in.
 boot() {
   mkdir -p "$root/jobs"
-  lock || exit 5
   settle
-  [ -d "$root/trial" ] || return 0
-  id=$(get "$root/trial/job") d=$root/jobs/$id path=$(get "$root/trial/path") state=$(get "$root/trial/state")
+  id=$(get "$root/trial/job")
+  [ -n "$id" ] || { rm -rf "$root/trial"; return 0; }
+  d=$root/jobs/$id path=$(get "$root/trial/path") state=$(get "$root/trial/state") previous=$(get "$root/trial/previous")
   # A switch starts services like the one that calls this: then this is the boot in which it was asked for.
   [ "$(get "$d/boot")" != "$(this_boot)" ] || return 0
   mkdir -p "$d"
   if [ "$(system booted)" != "$path" ]; then
     # A boot in the middle of a switch, or one that left a system which did not work: this is the previous one.
-    if [ "$state" != trial ] || [ -e "$root/trial/boot" ]; then
+    why="the machine was rebooted in the middle of the switch"
+    if [ "$state" = trial ]; then
       why="a boot did not take it"
-      [ "$state" = trial ] || why="the machine was rebooted in the middle of the switch"
-      [ "$state" != trial ] || printf '%s %s %s\n' "$path" "$(now)" "$why" >>"$root/refused"
-      back_profile
-      rm -rf "$root/trial" "$d/outcome"
-      finish rolled_back "$why"
+      refuse_path "$path" "$why"
     fi
+    back_profile
+    rm -rf "$root/trial"
+    rm -f "$d/outcome"
+    finish rolled_back "$why"
     return 0
   fi
   [ "$(get "$root/trial/boot")" = waits ] || return 0
   patience=$(get "$d/patience")
   if why=$(judge "${patience:-120}" "$(agent_began)" 0:0); then
-    "$path/bin/switch-to-configuration" boot
-    put "$root/trial/boot" checked
+    if "$path/bin/switch-to-configuration" boot; then put "$root/trial/boot" checked; fi
     return 0
   fi
-  printf '%s %s %s\n' "$path" "$(now)" "$why" >>"$root/refused"
-  back_profile
-  rm -rf "$root/trial" "$d/outcome"
-  finish rolled_back "$why"
-  systemctl reboot
-}
-back_profile() {
-  n=$(get "$root/trial/previous_number")
-  [ -n "$n" ] && ln -sfn "system-$n-link" "$profile.holdfast" && mv -fT "$profile.holdfast" "$profile"
+  refuse_path "$path" "$why"
+  rm -f "$d/outcome"
+  # The default is the previous one, but where no boot loader could be told to take this one only once.
+  if "$previous/bin/switch-to-configuration" boot; then
+    back_profile
+    rm -rf "$root/trial"
+    finish rolled_back "$why"
+    systemctl reboot
+  else
+    finish stuck "$why"
+  fi
 }
 
 # --- answers: blocks of "key=value", the last of them "end" -----------------------------------------------------------
 
 show() {
   echo "job=$1"
-  for key in kind action by nonce began ended phase outcome why status generation revision number update path again; do
+  for key in kind action by nonce began ended phase outcome why generation revision update completed; do
     [ ! -e "$root/jobs/$1/$key" ] || echo "$key=$(get "$root/jobs/$1/$key")"
   done
   echo
@@ -585,16 +678,16 @@ show() {
 state() {
   settle
   echo "now=$(now)"
-  echo "generation=$(number_of "$profile")"
-  echo "current=$(system current)"
-  echo "booted=$(system booted)"
+  n=$(generation_of "$(system current)")
+  echo "generation=$n"
   for key in number state boot awaits job previous_number; do
     [ ! -e "$root/trial/$key" ] || echo "trial_$key=$(get "$root/trial/$key")"
   done
-  n=$(number_of "$profile")
-  [ ! -e "$root/generations/${n:-0}/revision" ] || echo "revision=$(get "$root/generations/$n/revision")"
-  [ ! -e "$root/generations/${n:-0}/good" ] || echo "good=$(get "$root/generations/$n/good")"
-  [ ! -e "$root/placed" ] || echo "placed=$(get "$root/placed")"
+  if [ -n "$n" ] && [ "$(get "$root/generations/$n/path")" = "$(system current)" ]; then
+    for key in revision good; do
+      [ ! -e "$root/generations/$n/$key" ] || echo "$key=$(get "$root/generations/$n/$key")"
+    done
+  fi
   echo
   # shellcheck disable=SC2012 # the names are ours
   ls -1t "$root/jobs" 2>/dev/null | head -n "${1:-10}" | while IFS= read -r job; do show "$job"; done
@@ -665,14 +758,17 @@ follow() {
   sleep .2
   exit 10
 }
-trying() { [ "$(get "$root/trial/job")" = "$id" ] && [ "$(get "$root/trial/boot")" != waits ]; }
+trying() {
+  [ "$(get "$root/trial/job")" = "$id" ] && [ ! -e "$root/trial/entered" ] || return 1
+  [ "$(get "$root/trial/boot")" != waits ] || [ "$(get "$root/trial/awaits")" = kernel ]
+}
 over() { [ -e "$root/jobs/$id/outcome" ] && ! lives "$id"; }
 
 # --- the configuration ------------------------------------------------------------------------------------------------
 
 # One number for all files of a folder, whatever else changes about them.
 hash_of() {
-  (cd "$1" 2>/dev/null && find . -path ./.git -prune -o -type f -print | sort | tr '\n' '\0' | xargs -0r sha256sum) |
+  (cd "$1" 2>/dev/null && find . -path ./.git -prune -o ! -type d -print | sort | tr '\n' '\0' | xargs -0r sha256sum) |
     sha256sum | cut -c1-64
 }
 
@@ -681,10 +777,21 @@ home_of() {
   echo "${home:-$(getent passwd "${SUDO_USER:-root}" | cut -d: -f6)}"
 }
 
+# bless FOLDER: what is there is what was put there, file by file.
+bless() {
+  (cd "$1" && find . -path ./.git -prune -o ! -type d -print | sort | tr '\n' '\0' | xargs -0r sha256sum) >"$root/placed.sums"
+  put "$root/placed" "$(hash_of "$1")"
+}
+sums() { cat "$root/placed.sums" 2>/dev/null || :; }
+
 # place FOLDER NAME HASH UID USER [over]: makes the folder what is in the archive NAME of the home. Status 5: somebody has
 # changed it here.
 place() {
   folder=$1 archive=$(home_of "$5")/$2 hash=$3 owner=$4
+  # A job that runs reads what is there.
+  lock || exit 1
+  other=$(running)
+  [ -z "$other" ] || { show "$other"; exit 3; }
   if [ -e "$folder" ] && [ "${6-}" != over ]; then
     found=$(hash_of "$folder")
     [ ! -d "$folder/.git" ] && { [ "$found" = "$(get "$root/placed")" ] || [ "$found" = "$hash" ]; } || exit 5
@@ -696,11 +803,13 @@ place() {
   rm -f "$archive"
   [ "$(hash_of "$folder.holdfast")" = "$hash" ] || exit 1
   chown -R --reference="$home" "$folder.holdfast"
-  # What somebody made here and agreed to lose is kept once more.
+  # What somebody made here and agreed to lose is kept all the same.
+  aside=$folder.before
+  [ "${6-}" != over ] || aside=$folder.overwritten-$(now)
   rm -rf "$folder.before"
-  [ ! -e "$folder" ] || mv -T "$folder" "$folder.before"
-  mv -T "$folder.holdfast" "$folder" && put "$root/placed" "$hash"
-  [ "${6-}" = over ] || rm -rf "$folder.before"
+  [ ! -e "$folder" ] || mv -T "$folder" "$aside"
+  mv -T "$folder.holdfast" "$folder" && bless "$folder"
+  rm -rf "$folder.before"
 }
 
 # config FOLDER FLAKE USER: what is there, and what was put there.
@@ -715,14 +824,11 @@ config() {
   echo
   echo end
 }
-# The configuration of the image, as it was before ours came; it is kept.
-stock() {
-  [ -e "$root/stock" ] || [ ! -d /etc/nixos ] || cp -RL /etc/nixos "$root/stock"
-  head -c 100000 "$root/stock/configuration.nix" 2>/dev/null || :
-}
+# The configuration of the image.
+stock() { head -c 100000 /etc/nixos/configuration.nix 2>/dev/null || :; }
 # The lock of what runs, or of a job.
 lock_of() {
-  if [ -n "${1-}" ]; then cat "$root/jobs/$1/lock"; else cat "$root/generations/$(number_of "$profile")/lock"; fi 2>/dev/null || :
+  if [ -n "${1-}" ]; then cat "$root/jobs/$1/lock"; else cat "$root/generations/$(generation_of "$(system current)")/lock"; fi 2>/dev/null || :
 }
 # The configuration as it is here.
 fetch() { tar -C "$1" --exclude=./.git -cf - . | base64; }
@@ -744,7 +850,7 @@ run | ended | expire | refuse | cancel | follow)
   id=${1:?} d=$root/jobs/$1
   "$command" "$@"
   ;;
-boot | good | state | generations | place | config | stock | lock_of | fetch | share) "$command" "$@" ;;
+boot | good | state | generations | place | bless | sums | config | stock | lock_of | fetch | share) "$command" "$@" ;;
 job)
   [ -d "$root/jobs/${1:?}" ] || exit 4
   settle

@@ -15,7 +15,7 @@ use crate::config::{data, edits_folder, expand, gather, read_tree, write_tree};
 use crate::editor;
 use crate::jobs::{harmless_line, placed, state};
 use crate::problem::{Exit, Problem};
-use crate::rebuild::changes;
+use crate::rebuild::{Changes, bless, changes};
 use crate::remote::Machine;
 use crate::store::Store;
 
@@ -185,22 +185,41 @@ fn eject(store: &Store, desired: &Desired, folder: &Path) -> Result<(), Problem>
 async fn pull(context: &Context, yes: bool) -> Result<u8, Problem> {
     let instance = reachable(context).await?;
     let machine = Machine { aws: &context.aws, desired: &context.desired, instance: &instance };
-    let (folder, changed) = changes(machine, &context.store).await?;
-    if changed.is_empty() {
+    let Changes { folder, changed, removed, conflicts } = changes(machine, &context.store).await?;
+    if changed.is_empty() && removed.is_empty() {
         out::talk("Nothing was changed on the machine.");
         return Ok(0);
     }
     for (path, _) in changed.files() {
         out::data(&harmless_line(path));
     }
+    for path in &removed {
+        out::talk(&format!(
+            "{} is gone there; remove it here yourself, if that is meant.",
+            harmless_line(path)
+        ));
+    }
     changed_may_come(&changed)?;
-    let question = format!("Write these into {}? [y/N] ", folder.display());
+    let conflict = if conflicts.is_empty() {
+        String::new()
+    } else {
+        let names: Vec<String> = conflicts.iter().map(|path| harmless_line(path)).collect();
+        format!("Changed here, too, since they were put there: {}. What is here is lost.\n", names.join(", "))
+    };
+    if yes && !conflicts.is_empty() {
+        return Err(Problem::new("conflict", "Files were changed here and on the machine")
+            .because(conflict.trim().to_owned())
+            .hint("decide at the prompt: holdfast config pull")
+            .exit(Exit::Refused));
+    }
+    let question = format!("{conflict}Write these into {}? [y/N] ", folder.display());
     if !yes && !confirm(&question).await {
         return Err(Problem::new("no_consent", "Nothing was written")
             .hint("say yes at the prompt, or add --yes")
             .exit(Exit::Refused));
     }
     write_tree(&folder, &changed)?;
+    bless(machine).await?;
     out::talk(&format!("They are in {}.", folder.display()));
     Ok(0)
 }

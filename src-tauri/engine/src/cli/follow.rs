@@ -112,12 +112,13 @@ impl Watcher for Live {
     }
 }
 
-/// Follows a job to its end, and says how that was.
+/// Follows a job to its end, and says how that was. What one that is `ours` made of the inputs' lock comes back here.
 pub(super) async fn to_the_end(
     context: &Context,
     machine: Machine<'_>,
     id: &JobId,
     log: bool,
+    ours: bool,
 ) -> Result<u8, Problem> {
     let toggled = Rc::new(Cell::new(false));
     let mut live = Live::new(log, Rc::clone(&toggled));
@@ -134,7 +135,8 @@ pub(super) async fn to_the_end(
     if let Some(spinner) = live.spinner.take() {
         spinner.finish_and_clear();
     }
-    if job.updates
+    if ours
+        && job.updates
         && job.action != Action::Dry
         && job.outcome.is_some_and(Outcome::is_good)
         && take_lock(machine, &context.store, &job).await?

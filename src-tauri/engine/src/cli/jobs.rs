@@ -93,7 +93,7 @@ pub(super) async fn bring_up(context: &Context, instance: &InstanceId, yes: bool
         Ok(state) => {
             if let Some(job) = state.running() {
                 out::talk(&format!("A job of {} runs on the machine.", job.by));
-                return to_the_end(context, machine, &job.id, false).await;
+                return to_the_end(context, machine, &job.id, false, false).await;
             }
         }
         Err(problem) => return Err(problem),
@@ -157,7 +157,7 @@ async fn begin_and_follow(context: &Context, machine: Machine<'_>, args: Rebuild
         out::data(begun.id.as_str());
         return Ok(0);
     }
-    let code = to_the_end(context, machine, &begun.id, args.log).await?;
+    let code = to_the_end(context, machine, &begun.id, args.log, true).await?;
     if args.local && !args.dry {
         offer_to_share(machine, &begun.id).await?;
     }
@@ -204,7 +204,7 @@ pub(super) async fn run_rollback(context: &Context, number: Option<u32>, yes: bo
             .exit(Exit::Refused));
     }
     let id = rollback(machine, generation.number, &whoami()).await?;
-    to_the_end(context, machine, &id, false).await
+    to_the_end(context, machine, &id, false, false).await
 }
 
 /// The newest good one before what runs; without one, the newest before it.
@@ -275,7 +275,7 @@ pub(super) async fn run_job(context: &Context, command: JobCommand) -> Result<u8
     let instance = reachable(context).await?;
     let machine = Machine { aws: &context.aws, desired: &context.desired, instance: &instance };
     match command {
-        JobCommand::Follow { id, log } => to_the_end(context, machine, &id, log).await,
+        JobCommand::Follow { id, log } => to_the_end(context, machine, &id, log, false).await,
         JobCommand::Cancel { id } => {
             cancel(machine, &id, &whoami()).await?;
             out::talk(&format!("The job {id} has ended."));
