@@ -330,6 +330,98 @@ fn a_laptop_that_stays_away_changes_nothing() {
     seat.end();
 }
 
+/// Only the machine's own no is a no: what the laptop lacks says nothing about the machine.
+#[test]
+fn a_laptop_that_may_not_come_in_any_more_refuses_nothing() {
+    let Some(stage) = Stage::rebuilt() else { return };
+    stage.edit("stand-in.sh", "switch() { sleep 3; }");
+    let watching = stage.spawn("rebuild");
+    stage.wait_for_job("phase", "activate");
+    stage.deny_sessions(true);
+    stage.wait_for_job("outcome", "ok");
+    sleep(25 * SECOND);
+    assert_eq!(stage.root("cat /var/lib/holdfast/trial/state /var/lib/holdfast/trial/number"), "trial\n3");
+    stage.deny_sessions(false);
+    let (text, code) = said(watching);
+    assert!(code == Some(1) && text.contains("sign-in is over"), "{text}");
+    assert_eq!(stage.runs(), (3, false, true));
+
+    // It was switched back from once, worked when it was tried again, and is not refused any more.
+    stage.edit(
+        "stand-in.sh",
+        "switch() { [ -e /run/mended ] || ln -sfn /bin/false /usr/local/lib/stand-in/agent; }",
+    );
+    assert!(stage.told("rebuild").0.contains("went back"));
+    stage.root("touch /run/mended");
+    assert!(stage.told("rebuild").0.contains("once before"));
+    assert_eq!(stage.told("rebuild --again").1, Some(0));
+    let (text, code) = stage.told("rebuild");
+    assert!(code == Some(0) && text.contains("runs that already"), "{text}");
+}
+
+/// Edits here, there, and while a job runs: none is lost without a word.
+#[test]
+fn edits_on_both_sides_meet() {
+    let Some(stage) = Stage::rebuilt() else { return };
+    stage.edit("home.nix", "# here\n");
+    stage.root("echo '# there' >>/home/ada/remote-dev/nixos/configuration.nix");
+    assert_eq!(stage.told("rebuild").1, Some(3));
+    assert_eq!(stage.holdfast("config pull --yes").trim(), "configuration.nix");
+    assert_eq!(stage.told("rebuild").1, Some(0), "both are in it");
+    let there = stage.root(
+        "cat /home/ada/remote-dev/nixos/home.nix; tail -n 1 /home/ada/remote-dev/nixos/configuration.nix",
+    );
+    assert_eq!(there, "# here\n# there");
+
+    // The same file on both sides.
+    stage.edit("home.nix", "# here again\n");
+    stage.root("echo '# there' >>/home/ada/remote-dev/nixos/home.nix");
+    let (text, code) = stage.told("config pull --yes");
+    assert!(code == Some(3) && text.contains("Changed here, too"), "{text}");
+    let (text, code) = stage.told("rebuild --overwrite");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        stage.root("cat /home/ada/remote-dev.overwritten-*/nixos/home.nix").contains("# there"),
+        "it is kept aside"
+    );
+
+    // A job runs: nothing is put there. An edit while it updates the lock stays an edit.
+    stage.edit("stand-in.sh", &slow_build(6));
+    let first = stage.spawn("rebuild --update");
+    stage.wait_for_job("phase", "build");
+    stage.edit("home.nix", "# later\n");
+    let (text, code) = stage.told("rebuild");
+    assert!(code == Some(3) && text.contains("Another job runs"), "{text}");
+    assert_eq!(stage.root("cat /home/ada/remote-dev/nixos/home.nix"), "# here again");
+    stage.root("echo '# meanwhile' >>/home/ada/remote-dev/nixos/configuration.nix");
+    assert_eq!(said(first).1, Some(0));
+    let (text, code) = stage.told("rebuild");
+    assert!(code == Some(3) && text.contains("config pull"), "{text}");
+}
+
+/// Without a boot loader that can be told to take a system once, it is the default from the start, and is left all the same.
+#[test]
+fn a_bad_boot_is_left_whatever_the_boot_loader() {
+    let Some(stage) = Stage::rebuilt() else { return };
+    stage.root("rm /usr/local/bin/grub-editenv");
+    stage.edit("kernel", "6.12.3");
+    stage.edit("stand-in.sh", "booted() { ln -sfn /bin/false /usr/local/lib/stand-in/agent; }");
+    let (text, code) = stage.told("rebuild --boot");
+    assert!(code == Some(0) && text.contains("no one-time entry"), "{text}");
+    stage.guests().power(&stage.instance, holdfast_sandbox::Power::Reboot).unwrap();
+    let back = || {
+        let line = "readlink /run/booted-system/kernel; cat /var/lib/holdfast/refused; ls /var/lib/holdfast";
+        let answer = stage.guests().exec_root(&stage.instance, &["sh", "-c", line]);
+        let text =
+            answer.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        text.contains("6.12.1") && text.contains("control channel") && !text.contains("trial")
+    };
+    eventually("way back", back, || stage.root("journalctl -u holdfast-boot -o cat; cat /boot/grub/grub*"));
+    stage.root("ln -sfn agent.whole /usr/local/lib/stand-in/agent; systemctl restart amazon-ssm-agent");
+    stage.wait_until_reachable();
+    assert_eq!((stage.runs().0, stage.jobs()[0]["outcome"].as_str()), (2, Some("rolled_back")));
+}
+
 #[test]
 fn a_reboot_in_the_middle_leaves_what_was_there() {
     let Some(stage) = Stage::rebuilt() else { return };

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use holdfast_sandbox::gateway::Gateway;
 use holdfast_sandbox::guest::{Guests, State};
-use holdfast_sandbox::{ACCESS_KEY, Options, Pace, SECRET_KEY, Sandbox, SessionBackend};
+use holdfast_sandbox::{
+    ACCESS_KEY, Fault, Options, Pace, Rule, SECRET_KEY, Sandbox, Service, SessionBackend, When,
+};
 
 use crate::eventually;
 use crate::network::Network;
@@ -192,6 +194,15 @@ impl Stage {
     pub(crate) fn sessions_started(&self) -> usize {
         let started = |operation: &str, took: bool| operation == "StartSession" && took;
         self.sandbox.calls().iter().filter(|call| started(&call.operation, call.took_effect)).count()
+    }
+
+    /// AWS lets the computer open no session, for want of a right; what is open stays.
+    pub(crate) fn deny_sessions(&self, denied: bool) {
+        self.sandbox.clear_faults();
+        if denied {
+            let error = Fault::Error { code: "ExpiredTokenException".to_owned(), status: 400 };
+            self.sandbox.fault(Rule::on(Service::Ssm, "StartSession", When::Every, error));
+        }
     }
 
     pub(crate) fn end_sessions(&self) {

@@ -45,7 +45,7 @@ pub async fn start(machine: Machine<'_>, order: &Order) -> Result<(), Problem> {
     let answer = machine.order(&words.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     match answer.status {
         0 => Ok(()),
-        BUSY => Err(busy(machine, &answer)),
+        BUSY => Err(busy(machine, Job::parse_other(&answer.out).as_ref())),
         _ => Err(failed("The machine did not begin the job", &answer)),
     }
 }
@@ -161,10 +161,13 @@ pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher
                     bytes = output.recv() => bytes,
                     door = confirming.as_mut().map_or_else(|| Either::Left(pending()), Either::Right) => {
                         (confirming, untried) = (None, false);
-                        if door == Door::Shut {
-                            // Over the line that is still open: the only way left.
-                            let _ = input.send(Input::Bytes(b"refuse\n".to_vec())).await;
-                        }
+                        // Over the line that is still open: the only way left.
+                        let word: &[u8] = match door {
+                            Door::Open => b"",
+                            Door::Shut => b"refuse\n",
+                            Door::Unknown => b"leave\n",
+                        };
+                        let _ = input.send(Input::Bytes(word.to_vec())).await;
                         continue;
                     }
                 };
@@ -369,10 +372,10 @@ fn gib(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / f64::from(1 << 30))
 }
 
-pub(crate) fn busy(machine: Machine<'_>, answer: &Answer) -> Problem {
+pub(crate) fn busy(machine: Machine<'_>, job: Option<&Job>) -> Problem {
     let problem =
         Problem::new("busy", format!("Another job runs on {}", machine.desired.machine)).exit(Exit::Refused);
-    match Job::parse_other(&answer.out) {
+    match job {
         Some(job) => problem
             .because(format!(
                 "{}, asked for by {}, since {}",

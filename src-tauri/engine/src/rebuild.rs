@@ -73,6 +73,9 @@ pub async fn rebuild(
         }
     };
     let placed = jobs::placed(machine, &folder, &flake).await?;
+    if let Some(job) = &placed.running {
+        return Err(jobs::busy(machine, Some(job)));
+    }
     let stock = if placed.has_stock { Some(look_at_stock(machine, &agree).await?) } else { None };
     let tree = if flake == "." { folder.clone() } else { format!("{folder}/{flake}") };
     let (revision, reference, git) = match &desired.config {
@@ -336,7 +339,7 @@ async fn put(
     match answer.status {
         0 => Ok(()),
         5 => Err(edited()),
-        jobs::BUSY => Err(jobs::busy(machine, &answer)),
+        jobs::BUSY => Err(jobs::busy(machine, Job::parse_other(&answer.out).as_ref())),
         status => Err(Problem::new("config", "The configuration cannot be put on the machine")
             .because(format!("status {status} {}", harmless(&String::from_utf8_lossy(&answer.err), 300)))
             .hint("see whether the disk is full: holdfast exec -- df -h /")),

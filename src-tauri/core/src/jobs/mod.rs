@@ -387,6 +387,8 @@ pub struct Placed {
     pub uid: Option<u32>,
     /// The machine has the configuration of its image.
     pub has_stock: bool,
+    /// The job that runs, and may be at work on it.
+    pub running: Option<Job>,
 }
 
 impl Placed {
@@ -406,6 +408,7 @@ impl Placed {
             data: block.get("data").cloned(),
             uid: number(block, "uid"),
             has_stock: block.contains_key("stock"),
+            running: blocks.get(1).and_then(Job::read),
         })
     }
 

@@ -71,19 +71,23 @@ finish() {
 settle_lock() {
   [ -e "$d/lock.after" ] || return 0
   now_there=$(get "$d/tree")/flake.lock
+  cmp -s "$d/lock.after" "$now_there" || return 0
   case $1 in
-  ok | partial | boot | same)
-    if [ "$(get "$d/folder_before")" = "$(get "$root/placed")" ] &&
-      [ "$(get "$d/folder_after")" = "$(hash_of "$(get "$d/folder")")" ]; then
-      bless "$(get "$d/folder")"
-    fi
-    ;;
-  *)
-    if cmp -s "$d/lock.after" "$now_there"; then
-      if [ -s "$d/lock.before" ]; then cat "$d/lock.before" >"$now_there"; else rm -f "$now_there"; fi
-    fi
-    ;;
+  ok | partial | boot | same) bless_lock ;;
+  *) if [ -s "$d/lock.before" ]; then cat "$d/lock.before" >"$now_there"; else rm -f "$now_there"; fi ;;
   esac
+}
+# The lock is as we made it; whatever else somebody changed stays a change.
+bless_lock() {
+  [ -s "$root/placed.sums" ] || return 0
+  folder=$(get "$d/folder")
+  name=.${now_there#"$folder"}
+  {
+    grep -vF "  $name" "$root/placed.sums"
+    echo "$(sha256sum <"$d/lock.after" | cut -c1-64)  $name"
+  } | sort -k 2 >"$root/placed.sums.new"
+  mv -f "$root/placed.sums.new" "$root/placed.sums"
+  put "$root/placed" "$(sha256sum <"$root/placed.sums" | cut -c1-64)"
 }
 
 # --- judging ----------------------------------------------------------------------------------------------------------
@@ -336,7 +340,6 @@ run() {
 rebuild() {
   flake=$(get "$d/flake") tree=$(get "$d/tree")
   [ ! -e "$d/git" ] || pull || return
-  put "$d/folder_before" "$(hash_of "$(get "$d/folder")")"
   cat "$tree/flake.lock" >"$d/lock.before" 2>/dev/null
   if [ -e "$d/update" ]; then
     phase update
@@ -376,7 +379,6 @@ note_lock() {
   if ! cmp -s "$d/lock.before" "$d/lock"; then
     cp "$d/lock" "$d/lock.after"
     [ -e "$d/update" ] || put "$d/completed" 1
-    put "$d/folder_after" "$(hash_of "$(get "$d/folder")")"
   fi
 }
 # As whoever the configuration belongs to, so that nothing in it becomes root's.
@@ -722,8 +724,8 @@ generations() {
   echo end
 }
 
-# The journal of a job from a cursor on. Whoever reads it may type a line "refuse", and until the trial of what the job
-# made is over there may be something to say.
+# The journal of a job from a cursor on. Whoever reads it may type a line "refuse", or "leave" when there is nothing to be
+# said; until the trial of what the job made is over there may be.
 follow() {
   [ -d "$d" ] || exit 4
   set -- --quiet --no-pager --all --output=json --output-fields=MESSAGE --identifier=holdfast-job ${2:+--after-cursor="$2"} \
@@ -739,8 +741,13 @@ follow() {
   # What runs in the background has no input of its own.
   exec 9<&0
   while read -r word <&9; do
-    [ "$word" != refuse ] || systemd-run --quiet --collect --unit="holdfast-rollback-$id" -p SyslogIdentifier=holdfast-job \
-      -- /bin/sh "$root/jobs/$id/program" refuse "$id"
+    case $word in
+    refuse)
+      systemd-run --quiet --collect --unit="holdfast-rollback-$id" -p SyslogIdentifier=holdfast-job \
+        -- /bin/sh "$root/jobs/$id/program" refuse "$id"
+      ;;
+    leave) kill $reader ;;
+    esac
   done 2>/dev/null &
   listener=$!
   trap 'kill $reader $listener 2>/dev/null' EXIT
@@ -767,10 +774,10 @@ over() { [ -e "$root/jobs/$id/outcome" ] && ! lives "$id"; }
 # --- the configuration ------------------------------------------------------------------------------------------------
 
 # One number for all files of a folder, whatever else changes about them.
-hash_of() {
-  (cd "$1" 2>/dev/null && find . -path ./.git -prune -o ! -type d -print | sort | tr '\n' '\0' | xargs -0r sha256sum) |
-    sha256sum | cut -c1-64
-}
+hash_of() { sums_of "$1" | sha256sum | cut -c1-64; }
+sums_of() (
+  cd "$1" 2>/dev/null && find . -path ./.git -prune -o ! -type d -print | sort | tr '\n' '\0' | xargs -0r sha256sum
+)
 
 home_of() {
   home=$(getent passwd "$1" | cut -d: -f6)
@@ -779,8 +786,8 @@ home_of() {
 
 # bless FOLDER: what is there is what was put there, file by file.
 bless() {
-  (cd "$1" && find . -path ./.git -prune -o ! -type d -print | sort | tr '\n' '\0' | xargs -0r sha256sum) >"$root/placed.sums"
-  put "$root/placed" "$(hash_of "$1")"
+  sums_of "$1" >"$root/placed.sums"
+  put "$root/placed" "$(sha256sum <"$root/placed.sums" | cut -c1-64)"
 }
 sums() { cat "$root/placed.sums" 2>/dev/null || :; }
 
@@ -822,6 +829,8 @@ config() {
   uid=$(id -u "$3" 2>/dev/null) && echo "uid=$uid"
   [ -e "$root/stock" ] || [ ! -f /etc/nixos/configuration.nix ] || echo "stock=1"
   echo
+  other=$(running)
+  [ -z "$other" ] || show "$other"
   echo end
 }
 # The configuration of the image.

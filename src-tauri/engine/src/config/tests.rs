@@ -102,9 +102,12 @@ fn the_machine_counts_the_same() {
     let archive = home.path().join("archive");
     fs::write(&archive, pack(&tree).unwrap()).unwrap();
     assert_eq!(unpack(&fs::read(&archive).unwrap()).unwrap(), tree);
-    let hash_of = script::MACHINE.split("hash_of() {").nth(1).unwrap().split("\n}\n").next().unwrap();
-    let line =
-        format!("hash_of() {{{hash_of}\n}}\nexport LC_ALL=C; mkdir t && tar -xf archive -C t && hash_of t");
+    let part = |from: &str, to: &str| {
+        let (_, after) = script::MACHINE.split_once(from).unwrap();
+        format!("{from}{}{to}", after.split_once(to).unwrap().0)
+    };
+    let functions = format!("{}\n{}", part("hash_of() {", "}\n"), part("sums_of() (", "\n)\n"));
+    let line = format!("{functions}\nexport LC_ALL=C; mkdir t && tar -xf archive -C t && hash_of t");
     for shell in ["sh", "bash"] {
         let _ = fs::remove_dir_all(home.path().join("t"));
         let output = Command::new(shell).args(["-c", &line]).current_dir(home.path()).output().unwrap();
