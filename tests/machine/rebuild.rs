@@ -63,6 +63,18 @@ impl Stage {
         );
     }
 
+    /// The machine is between two systems.
+    #[track_caller]
+    fn wait_for_switch(&self) {
+        let line =
+            "pgrep -f '/bin/[s]witch-to-configuration test' >/dev/null && cat /var/lib/holdfast/trial/state";
+        eventually(
+            "switch",
+            || self.root(line) == "switching",
+            || self.root("tail -n 30 /var/lib/holdfast/jobs/*/*"),
+        );
+    }
+
     fn reboot_and_wait(&self) {
         self.guests().power(&self.instance, holdfast_sandbox::Power::Reboot).unwrap();
         eventually("boot", || self.guests().state(&self.instance) == State::Reachable, String::new);
@@ -297,7 +309,7 @@ fn a_machine_that_nobody_can_enter_goes_back_by_itself() {
     // The job itself dies in the middle of the switch.
     stage.edit("stand-in.sh", "switch() { sleep 100; }");
     let watching = stage.spawn("rebuild");
-    stage.wait_for_job("phase", "activate");
+    stage.wait_for_switch();
     let id = stage.jobs()[0]["id"].as_str().unwrap().to_owned();
     let (text, code) = stage.told(&format!("job cancel {id}"));
     assert!(code == Some(1) && text.contains("between two systems"), "{text}");
@@ -433,7 +445,7 @@ fn a_reboot_in_the_middle_leaves_what_was_there() {
 
     stage.edit("stand-in.sh", "switch() { [ -e /run/rebooted ] || sleep 60; }");
     stage.holdfast("rebuild --detach");
-    stage.wait_for_job("phase", "activate");
+    stage.wait_for_switch();
     stage.reboot_and_wait();
     assert_eq!((stage.jobs()[0]["outcome"].as_str(), stage.runs().0), (Some("rolled_back"), 2));
     assert!(stage.jobs()[0]["why"].as_str().unwrap().contains("rebooted in the middle"));
