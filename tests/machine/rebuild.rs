@@ -510,10 +510,10 @@ fn a_repository_is_pulled_and_nothing_in_the_clone_is_lost() {
     let url = "https://git.example.com/conf.git";
     stage.root("git config --system url./srv/git/.insteadOf https://git.example.com/; git config --system --add safe.directory '*'");
     stage.root(
-        "git init --quiet --bare -b main /srv/git/conf.git; git clone --quiet /srv/git/conf.git /srv/work",
+        "git init --quiet --bare -b main /srv/git/conf.git; git clone --quiet /srv/git/conf.git /srv/other",
     );
     stage.root(&format!(
-        "cp -r /home/ada/remote-dev/nixos /srv/work/; cd /srv/work; git checkout --quiet -b main; {GIT} add -A; \
+        "cp -r /home/ada/remote-dev/nixos /srv/other/; cd /srv/other; git checkout --quiet -b main; {GIT} add -A; \
          {GIT} commit --quiet -m one; {GIT} push --quiet origin main; chown -R ada /srv/git/conf.git"
     ));
     let settings = format!(
@@ -524,16 +524,16 @@ fn a_repository_is_pulled_and_nothing_in_the_clone_is_lost() {
     let (text, code) = stage.told("rebuild");
     assert!(code == Some(0) && text.contains("fetching the repository"), "{text}");
     let head = |folder: &str| stage.root(&format!("git -C {folder} rev-parse --short=12 HEAD"));
-    assert_eq!(stage.jobs()[0]["revision"], head("/srv/work"));
+    assert_eq!(stage.jobs()[0]["revision"], head("/srv/other"));
     assert_eq!(
         stage.root("stat -c %U /home/ada/remote-dev/.git /home/ada/remote-dev/nixos/flake.nix"),
         "ada\nada"
     );
 
     // Others go on, and so does the machine.
-    stage.root(&format!("cd /srv/work; echo '# two' >>nixos/home.nix; {GIT} commit --quiet -am two; {GIT} push --quiet origin main"));
+    stage.root(&format!("cd /srv/other; echo '# two' >>nixos/home.nix; {GIT} commit --quiet -am two; {GIT} push --quiet origin main"));
     assert_eq!(stage.told("rebuild").1, Some(0));
-    assert_eq!(stage.jobs()[0]["revision"], head("/srv/work"));
+    assert_eq!(stage.jobs()[0]["revision"], head("/srv/other"));
 
     // An update of the inputs is in the repository before the machine runs it.
     let (text, code) = stage.told("rebuild --update");
@@ -547,7 +547,7 @@ fn a_repository_is_pulled_and_nothing_in_the_clone_is_lost() {
     assert!(code == Some(0) && text.contains("+dirty"), "{text}");
     assert!(stage.jobs()[0]["revision"].as_str().unwrap().ends_with("+dirty"));
     stage.root(&format!("cd /home/ada/remote-dev; sudo -u ada {GIT} commit --quiet -am mine"));
-    stage.root(&format!("cd /srv/work; {GIT} pull --quiet origin main; echo '# three' >>nixos/home.nix; {GIT} commit --quiet -am three; {GIT} push --quiet origin main"));
+    stage.root(&format!("cd /srv/other; {GIT} pull --quiet origin main; echo '# three' >>nixos/home.nix; {GIT} commit --quiet -am three; {GIT} push --quiet origin main"));
     let before = stage.runs();
     let (text, code) = stage.told("rebuild");
     assert!(
