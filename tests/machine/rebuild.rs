@@ -31,8 +31,9 @@ fn whole(seconds: u32) -> Vec<u32> {
 }
 
 impl Stage {
-    fn spawn(&self, line: &str) -> Child {
-        self.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap()
+    fn spawn(&self, line: &str) -> Running {
+        let mut command = self.command(line);
+        Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap())
     }
 
     fn jobs(&self) -> Vec<Value> {
@@ -86,10 +87,20 @@ impl Stage {
     }
 }
 
-fn said(mut child: Child) -> (String, Option<i32>) {
+/// A command that goes on beside the test, and no longer than it.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn said(mut running: Running) -> (String, Option<i32>) {
     let mut text = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-    (text, child.wait().unwrap().code())
+    running.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    (text, running.0.wait().unwrap().code())
 }
 
 #[test]
@@ -155,11 +166,10 @@ fn a_rebuild_goes_on_through_a_minute_of_darkness_and_without_its_laptop() {
 
     // The laptop's process is killed; another one finds the job and all of its log.
     stage.edit("stand-in.sh", &slow_build(6));
-    let mut child = stage.spawn("rebuild --log");
+    let child = stage.spawn("rebuild --log");
     stage.wait_for_job("phase", "build");
     sleep(SECOND);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     let id = stage.jobs()[0]["id"].as_str().unwrap().to_owned();
     let (text, code) = stage.told(&format!("job follow {id} --log"));
     assert_eq!((lines(&text), code), (whole(6), Some(0)), "{text}");
@@ -596,8 +606,8 @@ fn a_hundred_thousand_lines_come_whole_and_in_order() {
     let Some(stage) = Stage::rebuilt() else { return };
     stage.edit("stand-in.sh", "build() { seq -f 'line %.0f.' 100000; }");
     let mut child = stage.spawn("rebuild --log");
-    let pid = child.id();
-    let stderr = child.stderr.take().unwrap();
+    let pid = child.0.id();
+    let stderr = child.0.stderr.take().unwrap();
     let reader = std::thread::spawn(move || {
         let mut text = String::new();
         let mut stderr = stderr;
@@ -605,7 +615,7 @@ fn a_hundred_thousand_lines_come_whole_and_in_order() {
         text
     });
     let mut peak = 0;
-    while child.try_wait().unwrap().is_none() {
+    while child.0.try_wait().unwrap().is_none() {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let kib = status
             .lines()
@@ -614,7 +624,7 @@ fn a_hundred_thousand_lines_come_whole_and_in_order() {
         sleep(Duration::from_millis(100));
     }
     let text = reader.join().unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{}", &text[text.len().saturating_sub(2000)..]);
+    assert_eq!(child.0.wait().unwrap().code(), Some(0), "{}", &text[text.len().saturating_sub(2000)..]);
     let found = lines(&text);
     let odd = found.iter().zip(1..).find(|(is, wanted)| **is != *wanted);
     assert_eq!((found.len(), odd), (100_000, None));
