@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::future::Either;
-use holdfast_core::app::harmless::harmless;
+use holdfast_core::app::harmless::{harmless, plain};
 use holdfast_core::jobs::{
     Entry, Garbled, Generation, Job, JobId, Journal, MachineState, Mark, Order, Outcome, Placed, Progress,
     Stage, generations,
@@ -351,21 +351,7 @@ const EDIT: &str = "mend it: holdfast config edit";
 /// A line of the machine's, fit to be shown with its indentation.
 pub fn harmless_line(line: &str) -> String {
     let indent = line.chars().take_while(|c| *c == ' ').take(40).count();
-    format!("{}{}", " ".repeat(indent), harmless(&without_escapes(line), 400))
-}
-
-/// A text without terminal sequences, of which only the letters would be left otherwise.
-fn without_escapes(line: &str) -> String {
-    let mut plain = String::new();
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '\u{1b}' {
-            plain.push(c);
-        } else if chars.next_if_eq(&'[').is_some() {
-            while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
-        }
-    }
-    plain
+    format!("{}{}", " ".repeat(indent), harmless(&plain(line), 400))
 }
 
 fn gib(bytes: u64) -> String {

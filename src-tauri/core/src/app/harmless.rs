@@ -29,6 +29,21 @@ pub fn harmless(text: &str, longest: usize) -> String {
     shown
 }
 
+/// The text without the sequences by which a terminal is told colours and the like; [`harmless`] alone would leave their letters.
+/// Source: ECMA-48, 5.4 (control sequences)
+pub fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\u{1b}' {
+            plain.push(c);
+        } else if chars.next_if_eq(&'[').is_some() {
+            while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
+        }
+    }
+    plain
+}
+
 /// Marks, embeddings, overrides and isolates of direction; characters of no width; tags; interlinear marks.
 fn is_invisible(c: char) -> bool {
     matches!(c,

@@ -65,8 +65,8 @@ impl Lock {
         })
     }
 
-    /// The inputs' names.
-    pub fn inputs(&self) -> impl Iterator<Item = &str> {
+    #[cfg(test)]
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &str> {
         self.inputs.keys().map(String::as_str)
     }
 

@@ -1,7 +1,7 @@
 //! The difference between two systems, as `nix store diff-closures` writes it.
 //! Source: `src/nix/diff-closures.cc` of Nix 2.30 to 2.34.
 
-use crate::app::harmless::harmless;
+use crate::app::harmless::{harmless, plain};
 
 /// What became of a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,13 +30,7 @@ pub struct Package {
 impl Package {
     /// Reads a line: `name: 1.0 → 1.1, +8.3 KiB`. Nix colours the size even where nobody sees it.
     pub fn read(line: &str) -> Option<Self> {
-        let mut plain = String::new();
-        let mut rest = line;
-        while let Some((before, after)) = rest.split_once("\u{1b}[") {
-            plain.push_str(before);
-            rest = after.split_once('m').map_or("", |(_, after)| after);
-        }
-        plain.push_str(rest);
+        let plain = plain(line);
         let (name, rest) = plain.split_once(": ")?;
         if name.is_empty() || name.contains(' ') {
             return None;

@@ -5,8 +5,9 @@
 #
 # What it keeps, a value a file, one line each, whole or not at all:
 #   jobs/ID/…      what was asked for, how far it is, how it ended (see `job` in jobs.rs)
-#   trial/…        the generation that runs and is not yet good: state (switching, trial), number, path, previous,
-#                  previous_number, job, boot (waits, checked) where a boot has to show it
+#   trial/…        the generation that runs and is not yet good: state (switching, trial, back), number, path, previous,
+#                  previous_number, job, why it is left; where a boot has to show it boot (waits, checked), awaits (kernel)
+#                  if it runs before that, and entered once a new session has come in meanwhile
 #   generations/N/ revision, good, lock of the generations that Holdfast made
 #   refused        a line for each system that was switched back from: its path, the time, why
 #   placed         what was put into the configuration's folder, as `hash_of` counts it; placed.sums: file by file

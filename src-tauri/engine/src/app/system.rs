@@ -41,11 +41,7 @@ pub(super) async fn rebuild_and_follow(
         let _ = tell.send(Event::JobBegun(begun.id.clone()));
         to_the_end(machine, &tell, &begun.id).await
     };
-    let work: Boxed<'_, Result<Box<JobEnd>, Problem>> = Box::pin(work);
-    match work.await {
-        Ok(end) => Ok(end),
-        Err(problem) => Err(place.explain(&desired, problem).await),
-    }
+    explained(place, &desired, Box::pin(work)).await
 }
 
 /// Follows a job that somebody asked for.
@@ -60,10 +56,13 @@ pub(super) async fn follow(
         let aws = place.aws(&desired).await?;
         to_the_end(Machine { aws: &aws, desired: &desired, instance: &instance }, &tell, &id).await
     };
-    let work: Boxed<'_, Result<Box<JobEnd>, Problem>> = Box::pin(work);
+    explained(place, &desired, Box::pin(work)).await
+}
+
+async fn explained(place: &Place, desired: &Desired, work: Boxed<'_, Result<Box<JobEnd>, Problem>>) -> Ended {
     match work.await {
         Ok(end) => Ok(end),
-        Err(problem) => Err(place.explain(&desired, problem).await),
+        Err(problem) => Err(place.explain(desired, problem).await),
     }
 }
 
