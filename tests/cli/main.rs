@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test, in its helpers too")]
 
 mod answers;
+#[cfg(target_os = "linux")]
+#[path = "../keyring.rs"]
+mod keyring;
 #[cfg(unix)]
 mod machine;
 #[path = "../program.rs"]
@@ -14,6 +17,8 @@ mod refusals;
 mod shells;
 #[cfg(unix)]
 mod terminal;
+#[cfg(target_os = "linux")]
+mod token;
 #[cfg(unix)]
 mod windows;
 

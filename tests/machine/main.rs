@@ -5,10 +5,13 @@
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test, in its helpers too")]
 #![expect(clippy::print_stdout, reason = "what is skipped is said, and the screens are for the README")]
 
+#[path = "../keyring.rs"]
+mod keyring;
 mod network;
 #[path = "../program.rs"]
 mod program;
 mod rebuild;
+mod repository;
 mod seat;
 mod stage;
 

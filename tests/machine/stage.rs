@@ -1,6 +1,6 @@
 //! A sandbox with one machine that has booted and has its user, and a computer with Holdfast on it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// With a machine that has its user. `None` where there can be none, which is said.
     pub(crate) fn set() -> Option<Self> {
-        let this = Self::bare()?;
+        let this = Self::with(Guests::nspawn)?;
         this.guests().set_user(&this.instance, Some(&"ada".parse().unwrap())).unwrap();
         this.sandbox.clear_calls();
         Some(this)
@@ -38,10 +38,8 @@ impl Stage {
 
     /// With a machine that runs what its image came with and can be rebuilt, by the stand-in.
     pub(crate) fn stock() -> Option<Self> {
-        let this = Self::bare()?;
+        let this = Self::with(Guests::nixos)?;
         std::fs::create_dir_all(this.home.path().join("config")).unwrap();
-        this.guests().become_nixos(&this.instance).unwrap();
-        this.wait_until_reachable();
         this.sandbox.clear_calls();
         Some(this)
     }
@@ -54,7 +52,7 @@ impl Stage {
         Some(this)
     }
 
-    fn bare() -> Option<Self> {
+    fn with(guests: fn(PathBuf, PathBuf) -> Guests) -> Option<Self> {
         let Some(tree) = std::env::var_os("HOLDFAST_MACHINE_TREE") else {
             println!(
                 "skipped: HOLDFAST_MACHINE_TREE is not set, as ./dev test does where it is root on Linux"
@@ -67,7 +65,7 @@ impl Stage {
         }
         let (home, machines) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let network = Network::new();
-        let gateway = Arc::new(Gateway::new(Arc::new(Guests::nspawn(machines.path(), Path::new(&tree)))));
+        let gateway = Arc::new(Gateway::new(Arc::new(guests(machines.path().to_owned(), tree.into()))));
         let sandbox = Sandbox::new(Options { backend: Arc::clone(&gateway) as _, ..Options::default() });
         sandbox.set(|conditions| conditions.pace = Pace::instant());
         let runtime =
@@ -211,6 +209,22 @@ impl Stage {
         }
     }
 
+    /// A process that runs on the machine for as long as it is on.
+    pub(crate) fn process_inside(&self) -> u32 {
+        let words = format!("sleep\0{}\0", 900_000_000 + u64::from(std::process::id()));
+        self.root(&format!("systemd-run --quiet sh -c 'exec {}'", words.replace('\0', " ")));
+        let mut found = None;
+        eventually(
+            "process inside",
+            || {
+                found = process(words.as_bytes());
+                found.is_some()
+            },
+            String::new,
+        );
+        found.unwrap()
+    }
+
     /// Takes the memory away under the first process of this name on the machine, until the kernel kills it.
     pub(crate) fn run_out_of_memory(&self, name: &str) -> bool {
         let group = Path::new("/sys/fs/cgroup/memory").join(format!("holdfast-test-{}", std::process::id()));
@@ -233,14 +247,16 @@ impl Stage {
     }
 }
 
-/// A process of a machine, as this computer sees it.
-fn victim_of(name: &str) -> Option<u32> {
+/// A process with these words, as this computer sees it.
+fn process(words: &[u8]) -> Option<u32> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.find(|pid| {
-        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        words.starts_with(format!("{name}\0-c\0400M\0").as_bytes())
-    })
+    pids.find(|pid| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default().starts_with(words))
+}
+
+/// A process of a machine, as this computer sees it.
+fn victim_of(name: &str) -> Option<u32> {
+    process(format!("{name}\0-c\0400M\0").as_bytes())
 }
 
 impl Drop for Stage {

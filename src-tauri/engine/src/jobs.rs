@@ -90,19 +90,6 @@ pub async fn placed(machine: Machine<'_>, folder: &str, flake: &str) -> Result<P
     Placed::parse(&answer.out).map_err(garbled)
 }
 
-/// Makes a commit of what was changed in the clone on the machine, and pushes it.
-///
-/// # Errors
-/// git refuses; or as for [`state`].
-pub async fn share(machine: Machine<'_>, folder: &str, message: &str) -> Result<(), Problem> {
-    let answer = machine.order(&["share", folder, machine.desired.user.as_str(), message]).await?;
-    if answer.status == 0 {
-        return Ok(());
-    }
-    Err(failed("What was changed on the machine cannot be pushed", &answer)
-        .hint("it is in the clone there: holdfast exec -- git -C remote-dev status"))
-}
-
 /// Ends a job. Between two systems it cannot be ended.
 ///
 /// # Errors
@@ -290,6 +277,12 @@ pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Opt
                 .hint("put yours on top of theirs: holdfast exec -- git -C remote-dev pull --rebase")
                 .hint("or build what is there: holdfast rebuild --local")
         }
+        Outcome::Failed if job.stage == Some(Stage::Pull) && diagnosis.ailment() == Ailment::Access => {
+            Problem::new("repository_denied", "The repository's host does not let the machine in")
+                .because(lines())
+                .hint("give a token that may read it: holdfast config token")
+                .hint("see whether the address is right: holdfast settings show")
+        }
         Outcome::Failed if job.stage == Some(Stage::Pull) => {
             Problem::new("repository", "The machine cannot bring its clone of the repository up to date")
                 .because(format!("{why}\n{}", lines()).trim().to_owned())
@@ -320,6 +313,9 @@ pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Opt
                     .hint("or make the volume larger: holdfast settings set volume_size GIB")
             }
             Ailment::Fetch => Problem::new("fetch", "Something could not be fetched").because(lines()).hint("try again: holdfast rebuild"),
+            Ailment::Access => Problem::new("input_denied", "The host of an input does not let the machine in")
+                .because(lines())
+                .hint("name an input that everybody may read, or give Nix a token on the machine (access-tokens)"),
             Ailment::Memory => Problem::new("builder_killed", "A build was killed, most likely for want of memory")
                 .because(lines())
                 .hint("build fewer things at the same time (nix.settings.max-jobs), or choose a larger instance type"),
@@ -391,7 +387,7 @@ fn good(answer: Answer, what: &str) -> Result<Answer, Problem> {
     if answer.status == 0 { Ok(answer) } else { Err(failed(what, &answer)) }
 }
 
-fn failed(what: &str, answer: &Answer) -> Problem {
+pub(crate) fn failed(what: &str, answer: &Answer) -> Problem {
     Problem::new("machine", what).because(format!(
         "status {} {}",
         answer.status,
@@ -399,6 +395,6 @@ fn failed(what: &str, answer: &Answer) -> Problem {
     ))
 }
 
-fn garbled(error: Garbled) -> Problem {
+pub(crate) fn garbled(error: Garbled) -> Problem {
     Problem::new("garbled", error.to_string())
 }

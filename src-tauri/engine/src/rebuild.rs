@@ -13,6 +13,7 @@ use crate::config::{Source, edits_folder, expand, gather, pack, place, unpack, w
 use crate::jobs::{self, PATIENCE};
 use crate::problem::{Exit, Problem};
 use crate::remote::Machine;
+use crate::repository;
 use crate::store::Store;
 
 /// What is wanted of a rebuild.
@@ -50,6 +51,8 @@ pub struct Begun {
     pub revision: String,
     /// The configuration that the machine's image came with, where it runs that.
     pub stock: Option<String>,
+    /// Why the keyring could not be asked for the repository's token.
+    pub keyring: Option<Problem>,
 }
 
 /// Puts the configuration on the machine and has the machine build it.
@@ -78,6 +81,7 @@ pub async fn rebuild(
     }
     let stock = if placed.has_stock { Some(look_at_stock(machine, &agree).await?) } else { None };
     let tree = if flake == "." { folder.clone() } else { format!("{folder}/{flake}") };
+    let mut keyring = None;
     let (revision, reference, git) = match &desired.config {
         ConfigSource::Embedded | ConfigSource::Directory { .. } => {
             let source = gather(store, desired, Some(&placed))?;
@@ -95,7 +99,11 @@ pub async fn rebuild(
                 .and_then(|lock| lock.nixpkgs().map(str::to_owned))
                 .unwrap_or_else(|| "nixpkgs".to_owned());
             let uid = placed.uid.unwrap_or_else(|| MachineData::new(desired, "x86_64-linux").uid);
-            let git = Git { url: url.clone(), branch: branch.clone(), local: wish.local, nixpkgs, uid };
+            let lent = repository::lend(machine, url).await?;
+            keyring = lent.keyring;
+            let token = Some(lent.file).filter(|file| !file.is_empty());
+            let git =
+                Git { url: url.clone(), branch: branch.clone(), local: wish.local, nixpkgs, uid, token };
             (String::new(), format!("{tree}#{attribute}"), Some(git))
         }
     };
@@ -118,7 +126,7 @@ pub async fn rebuild(
         patience: patience(),
     };
     jobs::start(machine, &order).await?;
-    Ok(Begun { id: order.id, revision, stock })
+    Ok(Begun { id: order.id, revision, stock, keyring })
 }
 
 /// Has the machine go to a generation that is there.

@@ -107,6 +107,31 @@ fn restore_on_panic() {
     });
 }
 
+/// How the terminal shows what is typed; when this is dropped it does so again, also where a hidden question was left by Ctrl-C
+/// while its thread still waits for an answer.
+#[derive(Debug)]
+pub struct Echo(#[cfg(unix)] Option<rustix::termios::Termios>);
+
+impl Echo {
+    /// Keeps how it is now.
+    pub fn keep() -> Self {
+        Self(
+            #[cfg(unix)]
+            rustix::termios::tcgetattr(std::io::stdin()).ok(),
+        )
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(before) = &self.0 {
+            let _ =
+                rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, before);
+        }
+    }
+}
+
 /// Columns and rows of the terminal; the default ones where it does not say.
 pub fn columns_and_rows() -> (u16, u16) {
     size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or((80, 24))

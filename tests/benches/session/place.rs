@@ -1,6 +1,7 @@
 //! A machine that is on, the way to it, and who sits down at a terminal to use it.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,17 +38,35 @@ pub(crate) struct Place {
 impl Place {
     /// The sandbox is part of this process, so what the client uses is the client's alone.
     pub(crate) fn new() -> Self {
+        Self::with(Guests::new)
+    }
+
+    /// With machines of this kind, whose files are in the folder that it is told.
+    pub(crate) fn with(guests: impl FnOnce(PathBuf) -> Guests) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let folder = tempfile::tempdir().expect("a folder");
-        let gateway = Arc::new(Gateway::new(Arc::new(Guests::new(folder.path().join("machines")))));
+        let gateway = Arc::new(Gateway::new(Arc::new(guests(folder.path().join("machines")))));
         let sandbox = Sandbox::new(Options { backend: Arc::clone(&gateway) as _, ..Options::default() });
         sandbox.set(|conditions| conditions.pace = Pace::instant());
         let served = serve(&runtime, &sandbox, "127.0.0.1:0".parse().expect("an address"));
         let proxy = Proxy::new(runtime.handle(), served);
-        let mut up = holdfast(folder.path(), "up --yes");
-        let up = up.envs(account(proxy.address)).output().expect("the program starts");
-        assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
-        Self { runtime, sandbox, gateway, proxy, folder }
+        let this = Self { runtime, sandbox, gateway, proxy, folder };
+        this.run("apply --yes");
+        this
+    }
+
+    /// Runs `holdfast` to its end, which must be a good one.
+    pub(crate) fn run(&self, line: &str) {
+        let output = self.holdfast(line).output().expect("the program starts");
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// `holdfast` with these arguments, without a terminal.
+    pub(crate) fn holdfast(&self, line: &str) -> std::process::Command {
+        self.gateway.listening(self.proxy.address);
+        let mut command = holdfast(self.folder.path(), line);
+        command.envs(account(self.proxy.address));
+        command
     }
 
     /// The client at a terminal, with a shell on the machine.
@@ -91,7 +110,7 @@ impl Place {
     }
 
     /// The region and id of the machine.
-    fn instance(&self) -> (String, String) {
+    pub(crate) fn instance(&self) -> (String, String) {
         let world = self.sandbox.world();
         let mut regions = world.accounts.values().flat_map(|account| &account.regions);
         let found =
@@ -115,6 +134,15 @@ impl Place {
         let answer = self.runtime.block_on(self.sandbox.handle(request)).expect("an answer");
         assert!(answer.status().is_success(), "{:?}", answer.body());
         String::from_utf8_lossy(answer.body()).into_owned()
+    }
+
+    pub(crate) fn guests(&self) -> &Guests {
+        self.gateway.guests()
+    }
+
+    /// The folder of the computer's files.
+    pub(crate) fn home(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Ends all sessions as their limits do: no client can bring them back.

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
+mod credential;
 mod data;
 mod lock;
 mod stock;
 #[cfg(test)]
 mod tests;
 
+pub use credential::{NotAToken, credential, credential_scope};
 pub use data::{BadData, DATA, DATA_VERSION, MachineData, guess_system};
 pub use lock::{Lock, Lowered};
 pub use stock::unknown_imports;

@@ -24,6 +24,8 @@ pub enum Ailment {
     Memory,
     /// A builder failed.
     Build,
+    /// The repository's host does not let the machine in.
+    Access,
     /// git does not trust the folder.
     Ownership,
     /// None of these.
@@ -121,15 +123,16 @@ const fn rank(ailment: Ailment) -> u8 {
         Ailment::WrongSystem => 3,
         Ailment::Attribute => 4,
         Ailment::Syntax => 5,
-        Ailment::Fetch => 6,
-        Ailment::Build => 7,
-        Ailment::Evaluation => 8,
-        Ailment::Other => 9,
+        Ailment::Access => 6,
+        Ailment::Fetch => 7,
+        Ailment::Build => 8,
+        Ailment::Evaluation => 9,
+        Ailment::Other => 10,
     }
 }
 
 fn ailment(line: &str) -> Option<Ailment> {
-    const SAID: [(&str, Ailment); 25] = [
+    const SAID: [(&str, Ailment); 31] = [
         ("No space left on device", Ailment::Space),
         ("database or disk is full", Ailment::Space),
         ("failed due to signal 9", Ailment::Memory),
@@ -144,6 +147,13 @@ fn ailment(line: &str) -> Option<Ailment> {
         ("Required system: ", Ailment::WrongSystem),
         ("does not provide attribute", Ailment::Attribute),
         ("syntax error", Ailment::Syntax),
+        // Those of git and of the hosts, which deny that there is what one may not see.
+        ("could not read Username for", Ailment::Access),
+        ("could not read Password for", Ailment::Access),
+        ("Authentication failed for", Ailment::Access),
+        ("The requested URL returned error: 403", Ailment::Access),
+        ("Repository not found", Ailment::Access),
+        ("Permission denied (publickey", Ailment::Access),
         ("unable to download", Ailment::Fetch),
         ("Couldn't resolve host", Ailment::Fetch),
         ("Could not resolve hostname", Ailment::Fetch),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::harmless::harmless;
 
+mod checkout;
 mod closure;
 mod diagnosis;
 mod journal;
@@ -17,6 +18,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 
+pub use checkout::Checkout;
 pub use closure::{Fate, Package};
 pub use diagnosis::{Ailment, Diagnosis};
 pub use journal::{Entry, Journal};
@@ -138,6 +140,8 @@ pub struct Git {
     pub nixpkgs: String,
     /// The id that the user will have, on a machine that has none yet.
     pub uid: u32,
+    /// The file in the user's home with what git answers the host with, where it asks.
+    pub token: Option<String>,
 }
 
 /// An order for a job.
@@ -184,6 +188,7 @@ impl Order {
                     word("local", if git.local { "1" } else { "0" });
                     word("nixpkgs", &git.nixpkgs);
                     word("uid", &git.uid.to_string());
+                    word("token", git.token.as_deref().unwrap_or_default());
                 }
             }
             Work::Rollback { number } => {

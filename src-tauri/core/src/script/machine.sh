@@ -62,7 +62,7 @@ finish() {
   put "$d/ended" "$(now)"
   rm -f "$d/result"
   settle_lock "$1"
-  [ ! -e "$d/git" ] || rm -f "$(dirname "$(get "$d/folder")")/.holdfast-git"
+  forget_token
   put "$d/outcome" "$1"
   mark "end;$1"
 }
@@ -392,17 +392,39 @@ as_owner() {
 
 # --- a repository -----------------------------------------------------------------------------------------------------
 
-# git as the owner of the clone, with the token that the laptop put into their home for this job. Nothing of it is on a
-# command line, in the repository or in a log.
+# git as the owner of the clone, whose address is $url. What the laptop put into their home to answer the host with is theirs to
+# read for this job alone, it answers no other host, and no helper of their own is told of it. Nothing of it is on a command
+# line, in the repository or in a log.
 git_() {
-  # shellcheck disable=SC2016 # git's own shell is to expand it
-  helper='!f() { test "$1" = get && cat "$HOME/.holdfast-git"; }; f'
-  set -- git -C "$folder" -c credential.helper= -c "credential.helper=$helper" -c core.askPass=true "$@"
+  if [ -n "$token" ]; then
+    scope=credential.$(printf '%s' "$url" | sed -n 's|^\(https://\)\([^/@]*@\)\{0,1\}\([^/]*\).*|\1\3|p').helper
+    # shellcheck disable=SC2016 # git's own shell is to expand it
+    helper='!f() { test "$1" = get && cat "$HOME/'$token'"; }; f'
+    set -- -c credential.helper= -c "$scope=" -c "$scope=$helper" "$@"
+  fi
+  # shellcheck disable=SC2086 # two words, or none
+  set -- ${limit-} git -C "$folder" -c core.askPass=true "$@"
   if id -u "$user" >/dev/null 2>&1; then
     sudo -Hu "$user" -- env PATH="$PATH" GIT_TERMINAL_PROMPT=0 "$@" </dev/null
   else
     HOME=$home GIT_TERMINAL_PROMPT=0 "$@" </dev/null
   fi
+}
+# A job's waits with it until there is a home.
+lend_token() {
+  token=$(get "$d/token")
+  [ -z "$token" ] || { mv "$d/secret" "$home/$token" && chown --reference="$home" "$home/$token"; }
+}
+drop_token() {
+  [ -z "$token" ] || rm -f "$home/$token"
+  token=
+}
+# That of a job, wherever it is by now.
+forget_token() {
+  token=$(get "$d/token")
+  [ -n "$token" ] || return 0
+  rm -f "$d/secret"
+  home=$(dirname "$(get "$d/folder")") && drop_token
 }
 # A commit needs a name; one that git knows comes first.
 commit() {
@@ -410,13 +432,12 @@ commit() {
     git_ -c user.name="$user" -c user.email="$user@$(uname -n)" commit --quiet "$@"
   fi
 }
-forget_token() { rm -f "$home/.holdfast-git"; }
 
 # The clone as the branch has it, or as somebody left it here. Nothing that is only here is ever lost: no force, no reset.
 pull() {
   phase pull
   user=$(get "$root/user") folder=$(get "$d/folder") branch=$(get "$d/branch") url=$(get "$d/git")
-  home=$(dirname "$folder")
+  home=$(dirname "$folder") token=
   # The image has none.
   if ! command -v git >/dev/null; then
     out=$(nix --extra-experimental-features 'nix-command flakes' build --no-link --print-out-paths "$(get "$d/nixpkgs")#git") ||
@@ -425,6 +446,7 @@ pull() {
   fi
   uid=$(get "$d/uid")
   [ -d "$home" ] || install -d -m 700 -o "${uid:-1001}" -g 100 "$home"
+  lend_token || { finish failed "the token for the repository did not arrive"; return 1; }
   if [ ! -d "$folder/.git" ]; then
     if [ -e "$folder" ] && [ -n "$(ls -A "$folder")" ]; then
       [ "$(hash_of "$folder")" = "$(get "$root/placed")" ] ||
@@ -510,6 +532,8 @@ start() {
   settle
   other=$(running)
   if [ -n "$other" ] && [ "$other" != "$id" ]; then
+    name=$(word_of token "$@")
+    [ -z "$name" ] || rm -f "$(home_of "$(word_of user "$@")")/$name"
     show "$other"
     exit 3
   fi
@@ -519,13 +543,16 @@ start() {
   mkdir -p "$d" && chmod 700 "$d"
   for word in "$@"; do
     case ${word%%=*} in
-    kind | action | flake | folder | tree | revision | by | nonce | again | update | number | patience | git | branch | local | nixpkgs | uid)
+    kind | action | flake | folder | tree | revision | by | nonce | again | update | number | patience | git | branch | local | nixpkgs | uid | token)
       put "$d/${word%%=*}" "${word#*=}"
       ;;
     user | region) put "$root/${word%%=*}" "${word#*=}" ;;
     *) exit 2 ;;
     esac
   done
+  # Only here it is known whose home the upload went to, on a machine that has no user yet.
+  name=$(get "$d/token")
+  [ -z "$name" ] || mv "$(home_of "$(get "$root/user")")/$name" "$d/secret"
   # What the image came with is kept, before anything is put over it.
   [ -e "$root/stock" ] || [ ! -d /etc/nixos ] || cp -RL /etc/nixos "$root/stock"
   cp "$self" "$d/program"
@@ -539,8 +566,14 @@ start() {
     { finish failed "systemd did not start it" >/dev/null; exit 5; }
   forget
 }
-# The last fifty jobs are kept.
+word_of() {
+  key=$1
+  shift
+  for word in "$@"; do [ "${word%%=*}" != "$key" ] || echo "${word#*=}"; done
+}
+# The last fifty jobs are kept, and no token whose laptop was lost before it asked for the job.
 forget() {
+  find "$(home_of "$(get "$root/user")")" -maxdepth 1 -name '.holdfast-git-*' -mmin +60 -delete
   # shellcheck disable=SC2012 # the names are ours
   ls -1t "$root/jobs" | tail -n +51 | while IFS= read -r old; do
     [ ! -e "$root/jobs/$old/outcome" ] || rm -rf "$root/jobs/${old:?}"
@@ -842,13 +875,35 @@ lock_of() {
 }
 # The configuration as it is here.
 fetch() { tar -C "$1" --exclude=./.git -cf - . | base64; }
-# The user's own repository: what has been done here becomes a commit, and goes where the others are.
+# share FOLDER USER TOKEN MESSAGE: what somebody has done in the clone becomes a commit, and goes where the others are.
 share() {
-  folder=$1 user=$2 home=$(dirname "$1")
-  git_ add --all && commit --message "$3" && git_ push --quiet origin HEAD
+  at_clone "$1" "$2" "$3"
+  git_ add --all && commit --message "$4" && git_ push --quiet origin HEAD
   status=$?
-  forget_token
+  drop_token
   exit $status
+}
+# ahead FOLDER USER TOKEN BRANCH: what the clone is at, and what the repository is at.
+ahead() {
+  at_clone "$1" "$2" "$3"
+  if [ -d "$folder/.git" ]; then
+    echo "head=$(git_ rev-parse HEAD)"
+    [ -z "$(git_ status --porcelain)" ] || echo "dirty=1"
+    # The remote's default branch is its HEAD.
+    # shellcheck disable=SC2034 # git_ reads it
+    remote=$(limit="timeout 20"; git_ ls-remote --quiet origin "${4:-HEAD}" 2>/dev/null | head -n 1 | cut -f 1)
+    [ -z "$remote" ] || echo "remote=$remote"
+    ! git_ merge-base --is-ancestor "${remote:-none}" HEAD 2>/dev/null || echo "has_remote=1"
+    echo "unpushed=$(git_ rev-list --count '@{upstream}..HEAD' 2>/dev/null)"
+  fi
+  drop_token
+  echo
+  echo end
+}
+at_clone() {
+  folder=$1 user=$2 home=$(dirname "$1") token=$3
+  # Before anything of git's, since root asks here what belongs to another one.
+  url=$(sudo -Hu "$user" -- env PATH="$PATH" git -C "$folder" config remote.origin.url 2>/dev/null)
 }
 
 mkdir -p "$root/jobs" "$root/generations"
@@ -860,7 +915,7 @@ run | ended | expire | refuse | cancel | follow)
   id=${1:?} d=$root/jobs/$1
   "$command" "$@"
   ;;
-boot | good | state | generations | place | bless | sums | config | stock | lock_of | fetch | share) "$command" "$@" ;;
+boot | good | state | generations | place | bless | sums | config | stock | lock_of | fetch | share | ahead) "$command" "$@" ;;
 job)
   [ -d "$root/jobs/${1:?}" ] || exit 4
   settle

@@ -38,7 +38,7 @@ pub const DEFAULT_INSTANCE_TYPE: &str = "m8g.xlarge";
 /// The size of the root volume in GiB when the settings name none.
 pub const DEFAULT_VOLUME_SIZE: u32 = 100;
 /// The folder of the flake in a repository when the settings name none.
-pub const DEFAULT_FOLDER: &str = ".";
+pub const DEFAULT_FOLDER: &str = crate::config::FLAKE;
 /// Tags that every machine gets unless its settings say `false` for one.
 pub const DEFAULT_TAGS: [(&str, &str); 1] = [("do-not-nuke", "true")];
 

@@ -289,7 +289,10 @@ fn configuration_sources() {
     let git =
         parse("[machine.work.config]\ngit = 'git@example.com:a/b.git'").machine(None).unwrap().config.clone();
     let url = "git@example.com:a/b.git".into();
-    assert_eq!(git, ConfigSource::Git { url, branch: None, folder: ".".into(), attribute: "work".into() });
+    assert_eq!(
+        git,
+        ConfigSource::Git { url, branch: None, folder: "nixos".into(), attribute: "work".into() }
+    );
 }
 
 #[test]

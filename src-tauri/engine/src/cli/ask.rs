@@ -1,6 +1,10 @@
 //! Questions to the person at the terminal.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+
+use secrecy::SecretString;
+
+use crate::problem::{Exit, Problem};
 
 /// The answer, without the white space around it; `None` when nobody is there to answer.
 ///
@@ -23,6 +27,27 @@ pub(super) async fn ask(question: &str) -> Option<String> {
 /// Asks a question that is answered with yes or no; nobody there to answer means no.
 pub(super) async fn confirm(question: &str) -> bool {
     ask(question).await.is_some_and(|answer| matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// A secret that is typed unseen, or read from standard input where that is no terminal.
+///
+/// # Errors
+/// There is none.
+pub(super) async fn secret(question: &str) -> Result<SecretString, Problem> {
+    let read = if std::io::stdin().is_terminal() {
+        let _seen_again = crate::terminal::Echo::keep();
+        let question = question.to_owned();
+        tokio::task::spawn_blocking(|| rpassword::prompt_password(question)).await
+    } else {
+        let read = || {
+            let mut text = String::new();
+            std::io::stdin().lock().read_to_string(&mut text).map(|_| text)
+        };
+        tokio::task::spawn_blocking(read).await
+    };
+    let none = |why: String| Problem::new("secret", "Nothing was read").because(why).exit(Exit::Usage);
+    let text = read.map_err(|error| none(error.to_string()))?.map_err(|error| none(error.to_string()))?;
+    Ok(text.trim().to_owned().into())
 }
 
 /// Waits until the person presses Enter, at a terminal where nothing is asked. What is typed after this is dropped is left for

@@ -3,20 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use holdfast_core::config::{DATA, SHIPPED, Tree};
+use holdfast_core::config::{DATA, SHIPPED, Tree, credential, credential_scope};
 use holdfast_core::machine::{ConfigSource, Desired};
+use secrecy::ExposeSecret as _;
 use similar::TextDiff;
 
-use super::ask::confirm;
+use super::ask::{self, confirm};
 use super::out::{self, Style};
 use super::session::reachable;
 use super::{Context, Global};
 use crate::config::{data, edits_folder, expand, gather, read_tree, write_tree};
 use crate::editor;
 use crate::jobs::{harmless_line, placed, state};
+use crate::keyring;
 use crate::problem::{Exit, Problem};
 use crate::rebuild::{Changes, bless, changes};
 use crate::remote::Machine;
+use crate::repository::{TOKEN, checkout};
 use crate::store::Store;
 
 #[derive(Debug, Subcommand)]
@@ -44,12 +47,27 @@ pub(super) enum Command {
     },
     /// Show whether the machine runs what is here.
     Status,
+    /// Keep a token for the repository of the configuration in this computer's keyring.
+    ///
+    /// It is asked for, or read from standard input. It goes to the machine for a job, and only there.
+    #[command(
+        after_help = "Examples:\n  holdfast config token\n  gh auth token | holdfast config token\nWithout a keyring: HOLDFAST_GIT_TOKEN=… holdfast rebuild"
+    )]
+    Token {
+        /// Have the keyring forget it.
+        #[arg(long)]
+        forget: bool,
+    },
 }
 
 pub(super) async fn run(global: &Global, command: Command) -> Result<u8, Problem> {
     match command {
         Command::Pull { yes } => pull(&Context::open(global).await?, yes).await,
         Command::Status => status(&Context::open(global).await?).await,
+        Command::Token { forget } => {
+            let store = super::store(global)?;
+            token(&super::desired(global, &super::load(global, &store)?)?, forget).await
+        }
         Command::Edit { .. } | Command::Diff | Command::Path | Command::Eject { .. } => {
             let store = super::store(global)?;
             let desired = super::desired(global, &super::load(global, &store)?)?;
@@ -64,7 +82,7 @@ fn local(store: &Store, desired: &Desired, command: Command) -> Result<u8, Probl
         Command::Diff => diff(store, desired)?,
         Command::Path => out::data(&folder(store, desired)?.display().to_string()),
         Command::Eject { folder } => eject(store, desired, &folder)?,
-        Command::Pull { .. } | Command::Status => {}
+        Command::Pull { .. } | Command::Status | Command::Token { .. } => {}
     }
     Ok(0)
 }
@@ -233,6 +251,50 @@ fn changed_may_come(changed: &Tree) -> Result<(), Problem> {
     })
 }
 
+async fn token(desired: &Desired, forget: bool) -> Result<u8, Problem> {
+    let ConfigSource::Git { url, .. } = &desired.config else {
+        return Err(Problem::new("config", "The configuration is in no repository")
+            .hint("name one: holdfast settings set config.git URL")
+            .exit(Exit::Usage));
+    };
+    let Some(scope) = credential_scope(url) else {
+        return Err(Problem::new("token", "A token goes over https alone")
+            .because(url.clone())
+            .hint("name the repository by its https address: holdfast settings set config.git URL")
+            .exit(Exit::Usage));
+    };
+    let name = keyring::Name::Git(scope.clone());
+    if forget {
+        let words = if keyring::forget(name).await? { "It is forgotten." } else { "There was none." };
+        out::talk(words);
+        return Ok(0);
+    }
+    let token = ask::secret(&format!("Token for {scope}: ")).await?;
+    credential(url, token.expose_secret()).map_err(|error| {
+        Problem::new("token", "Nothing was kept").because(error.to_string()).exit(Exit::Usage)
+    })?;
+    keyring::set(name, token).await.map_err(|problem| {
+        problem.hint(format!("or give it for one command alone: {TOKEN}=… holdfast rebuild"))
+    })?;
+    out::talk(&format!("The token for {scope} is in this computer's keyring."));
+    Ok(0)
+}
+
+async fn beside_repository(machine: Machine<'_>, runs: &str) -> Result<u8, Problem> {
+    let checkout = checkout(machine).await?;
+    let there = checkout.remote.as_ref().map_or("cannot be asked", |commit| &commit[..12]);
+    out::data(&format!("there  {there}"));
+    if checkout.has_own() {
+        out::talk("There is something in the clone on the machine that the repository does not have.");
+    }
+    match checkout.is_behind(runs) {
+        Some(true) => out::talk("The machine is behind: holdfast rebuild"),
+        Some(false) => out::talk("The machine runs what is there."),
+        None => {}
+    }
+    Ok(0)
+}
+
 async fn status(context: &Context) -> Result<u8, Problem> {
     let desired = &context.desired;
     let instance = reachable(context).await?;
@@ -241,7 +303,7 @@ async fn status(context: &Context) -> Result<u8, Problem> {
     let runs = state.revision.clone().unwrap_or_else(|| "a configuration that is not Holdfast's".to_owned());
     out::data(&format!("runs   {runs}, generation {}", state.generation.unwrap_or_default()));
     if matches!(desired.config, ConfigSource::Git { .. }) {
-        return Ok(0);
+        return beside_repository(machine, &runs).await;
     }
     let place = crate::config::place(desired);
     let placed = placed(machine, &place, holdfast_core::config::FLAKE).await?;

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use holdfast_core::jobs::{Action, Generation, Job, JobId, Outcome};
+use holdfast_core::machine::ConfigSource;
 use holdfast_core::names::InstanceId;
 use holdfast_core::sessions::age_in_words;
 use serde::Serialize;
@@ -12,11 +13,11 @@ use super::out::{self, Style};
 use super::session::reachable;
 use super::when::day;
 use super::{Context, Yes};
-use crate::config::place;
-use crate::jobs::{all_generations, cancel, harmless_line, job, share, state};
+use crate::jobs::{all_generations, cancel, harmless_line, job, state};
 use crate::problem::{Exit, Problem};
 use crate::rebuild::{Question, Wish, rebuild, rollback, whoami};
 use crate::remote::{Machine, NO_SYSTEM};
+use crate::repository::share;
 
 #[derive(Args, Debug)]
 pub(super) struct Rebuild {
@@ -151,6 +152,9 @@ async fn begin_and_follow(context: &Context, machine: Machine<'_>, args: Rebuild
             out::talk(&Style::stderr().soft(&format!("  {}", harmless_line(line))));
         }
     }
+    if let Some(problem) = &begun.keyring {
+        out::talk(&format!("No token for the repository: {problem}."));
+    }
     let what = if begun.revision.is_empty() { "the repository's newest state" } else { &begun.revision };
     out::talk(&format!("{} builds {what}, as job {}.", context.desired.machine, begun.id));
     if args.detach {
@@ -166,13 +170,14 @@ async fn begin_and_follow(context: &Context, machine: Machine<'_>, args: Rebuild
 
 /// What somebody changed in the clone and has seen to work may go where the others are.
 async fn offer_to_share(machine: Machine<'_>, id: &JobId) -> Result<(), Problem> {
+    let ConfigSource::Git { url, .. } = &machine.desired.config else { return Ok(()) };
     let revision = job(machine, id).await?.revision.unwrap_or_default();
     if !revision.ends_with("+dirty") {
         return Ok(());
     }
     out::talk(&format!("The machine runs {revision}: what was changed there is in no commit yet."));
     if confirm("Commit and push it? [y/N] ").await {
-        share(machine, &place(machine.desired), "Change the machine").await?;
+        share(machine, url, "Change the machine").await?;
         out::talk("It is in the repository.");
     }
     Ok(())

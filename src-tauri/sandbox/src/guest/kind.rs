@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Nspawn {
         /// What a new disk is a copy of.
         tree: PathBuf,
+        /// It is made ready to be rebuilt.
+        nixos: bool,
     },
 }
 

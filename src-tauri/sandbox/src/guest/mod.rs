@@ -91,7 +91,9 @@ impl Guests {
         match &self.kind {
             Kind::Process => kind::switch(&mut machines, root, instance_id, power),
             #[cfg(target_os = "linux")]
-            Kind::Nspawn { tree } => nspawn::switch(&mut machines, root, tree, instance_id, power),
+            Kind::Nspawn { tree, nixos } => {
+                nspawn::switch(&mut machines, root, (tree, *nixos), instance_id, power)
+            }
         }
     }
 

@@ -19,6 +19,15 @@ if [ ! -e "$disk" ]; then
 fi
 [ ! -e "$disk/changes" ] || overlay "$disk"
 
+# What is needed of NixOS to be rebuilt is installed once, before the first boot.
+lib=$disk/root/usr/local/lib/stand-in
+if [ -n "${stand_in?}" ] && [ ! -e "$lib" ]; then
+  rm -rf "$lib.new"
+  cp -r "$stand_in" "$lib.new"
+  chroot "$disk/root" sh /usr/local/lib/stand-in.new/install
+  mv "$lib.new" "$lib"
+fi
+
 # The machine's systemd takes the whole control group it is started in for its own.
 for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
   if [ -w "$hierarchy/cgroup.procs" ]; then

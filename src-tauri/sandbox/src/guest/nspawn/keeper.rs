@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +18,17 @@ use crate::Power;
 use crate::guest::life::Life;
 
 const BOOT: &str = include_str!("boot.sh");
+/// What a machine that can be rebuilt has in `/usr/local/lib/stand-in`.
+const STAND_IN: [(&str, &str); 8] = [
+    ("agent", include_str!("nixos/agent.bash")),
+    ("boot", include_str!("nixos/boot.sh")),
+    ("grub-editenv", include_str!("nixos/grub-editenv.sh")),
+    ("install", include_str!("nixos/install.sh")),
+    ("menu", include_str!("nixos/menu.sh")),
+    ("nix", include_str!("nixos/nix.sh")),
+    ("nixos-rebuild", include_str!("nixos/nixos-rebuild.sh")),
+    ("switch-to-configuration", include_str!("nixos/switch-to-configuration.sh")),
+];
 /// How often a machine is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a machine may take to halt before its power is cut. AWS waits for minutes.
@@ -35,6 +46,7 @@ pub(super) struct Keeper {
     pub(super) instance: String,
     pub(super) disk: PathBuf,
     pub(super) tree: PathBuf,
+    pub(super) nixos: bool,
     pub(super) group: ControlGroup,
     pub(super) life: watch::Sender<Life>,
     pub(super) hurry: Arc<AtomicBool>,
@@ -86,6 +98,11 @@ impl Keeper {
         if let Some(folder) = self.disk.parent() {
             fs::create_dir_all(folder)?;
         }
+        let stand_in = self.disk.with_extension("stand-in");
+        if self.nixos {
+            fs::create_dir_all(&stand_in)?;
+            STAND_IN.iter().try_for_each(|(name, text)| fs::write(stand_in.join(name), text))?;
+        }
         let log = fs::File::create(self.console())?;
         Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "unshare", "--pid", "--mount-proc", "--fork", "--kill-child=KILL"])
@@ -94,6 +111,7 @@ impl Keeper {
             .env("instance", &self.instance)
             .env("disk", &self.disk)
             .env("tree", &self.tree)
+            .env("stand_in", if self.nixos { stand_in.as_path() } else { Path::new("") })
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -31,18 +31,6 @@ use keeper::{Keeper, Order};
 
 const SET_USER: &str = include_str!("user.sh");
 
-/// What a machine that can be rebuilt has at `/usr/local/lib/stand-in`.
-const STAND_IN: [(&str, &str); 8] = [
-    ("agent", include_str!("nixos/agent.bash")),
-    ("boot", include_str!("nixos/boot.sh")),
-    ("grub-editenv", include_str!("nixos/grub-editenv.sh")),
-    ("install", include_str!("nixos/install.sh")),
-    ("menu", include_str!("nixos/menu.sh")),
-    ("nix", include_str!("nixos/nix.sh")),
-    ("nixos-rebuild", include_str!("nixos/nixos-rebuild.sh")),
-    ("switch-to-configuration", include_str!("nixos/switch-to-configuration.sh")),
-];
-
 /// A machine, on or off. A thread of its own boots, watches and halts it, so that nobody waits who switches it.
 #[derive(Debug)]
 pub(super) struct Nspawn {
@@ -59,7 +47,7 @@ impl Nspawn {
     /// A machine that is off; without a disk yet unless it was on before.
     pub(super) fn new(
         disk: PathBuf,
-        tree: &Path,
+        (tree, nixos): (&Path, bool),
         instance: &str,
         life: watch::Sender<Life>,
     ) -> io::Result<Self> {
@@ -71,6 +59,7 @@ impl Nspawn {
             instance: instance.to_owned(),
             disk: disk.clone(),
             tree: tree.to_owned(),
+            nixos,
             group: group.clone(),
             life: life.clone(),
             hurry: Arc::clone(&hurry),
@@ -114,15 +103,6 @@ impl Nspawn {
         succeeded(&self.exec_root(&["sh", "-c", SET_USER, "sh", name])?)
     }
 
-    fn become_nixos(&self) -> io::Result<()> {
-        const FOLDER: &str = "/usr/local/lib/stand-in";
-        self.inside(|| {
-            std::fs::create_dir_all(FOLDER)?;
-            STAND_IN.iter().try_for_each(|(name, text)| std::fs::write(Path::new(FOLDER).join(name), text))
-        })??;
-        succeeded(&self.exec_root(&["sh", "/usr/local/lib/stand-in/install"])?)
-    }
-
     fn kill_agent(&self) -> io::Result<()> {
         let agent =
             self.group.agent().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no agent runs"))?;
@@ -147,7 +127,7 @@ fn succeeded(output: &process::Output) -> io::Result<()> {
 pub(super) fn switch(
     machines: &mut HashMap<String, Machine>,
     disk: PathBuf,
-    tree: &Path,
+    system: (&Path, bool),
     instance_id: &str,
     power: Power,
 ) -> io::Result<()> {
@@ -155,7 +135,7 @@ pub(super) fn switch(
         Entry::Occupied(known) => known.into_mut(),
         Entry::Vacant(place) => {
             let life = Life::watch();
-            let guest = Nspawn::new(disk, tree, instance_id, life.clone())?;
+            let guest = Nspawn::new(disk, system, instance_id, life.clone())?;
             place.insert(Machine { guest: Guest::Nspawn(Arc::new(guest)), life })
         }
     };
@@ -172,7 +152,15 @@ impl Guests {
     /// ([`Guests::state`]).
     pub fn nspawn(folder: impl Into<PathBuf>, tree: impl Into<PathBuf>) -> Self {
         control_group::remove_orphans();
-        Self::of(folder.into(), Kind::Nspawn { tree: tree.into() })
+        Self::of(folder.into(), Kind::Nspawn { tree: tree.into(), nixos: false })
+    }
+
+    /// The same with what is needed of NixOS to be rebuilt: generations in a profile, a boot menu, and stand-ins for the
+    /// programs that evaluate, build and switch. They are honest about being that; `nixos/nixos-rebuild.sh` says what a
+    /// configuration can make them do.
+    pub fn nixos(folder: impl Into<PathBuf>, tree: impl Into<PathBuf>) -> Self {
+        control_group::remove_orphans();
+        Self::of(folder.into(), Kind::Nspawn { tree: tree.into(), nixos: true })
     }
 
     /// Runs a program on the machine as root and waits for its end. It belongs to none of the machine's services.
@@ -181,16 +169,6 @@ impl Guests {
     /// The machine is off or of another kind, or the program does not start.
     pub fn exec_root(&self, instance_id: &str, argv: &[&str]) -> io::Result<process::Output> {
         self.with_systemd(instance_id)?.exec_root(argv)
-    }
-
-    /// Gives the machine what is needed of NixOS to be rebuilt: generations in a profile, a boot menu, and stand-ins for the
-    /// programs that evaluate, build and switch. They are honest about being that; `nixos/nixos-rebuild.sh` says what a
-    /// configuration can make them do.
-    ///
-    /// # Errors
-    /// The machine is off or of another kind.
-    pub fn become_nixos(&self, instance_id: &str) -> io::Result<()> {
-        self.with_systemd(instance_id)?.become_nixos()
     }
 
     /// Kills the machine's agent together with the agent's side of all its sessions: their programs lose their

@@ -1,0 +1,85 @@
+//! A configuration in a repository: what its host is answered with, and where the clone on the machine stands.
+
+use holdfast_core::config::{credential, credential_scope};
+use holdfast_core::jobs::Checkout;
+use holdfast_core::machine::ConfigSource;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::config::place;
+use crate::jobs::{failed, garbled};
+use crate::keyring;
+use crate::problem::Problem;
+use crate::remote::Machine;
+
+/// The environment variable with a token, where there is no keyring. It comes before the keyring.
+pub const TOKEN: &str = "HOLDFAST_GIT_TOKEN";
+
+/// A token that the machine has for one task.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    /// The file in the home of the machine's user; empty where there is no token. Who is told of it there removes it.
+    pub(crate) file: String,
+    /// Why the keyring could not be asked. A repository that everybody may read does not need it.
+    pub(crate) keyring: Option<Problem>,
+}
+
+/// Puts on the machine what the repository's host asks for, if this computer has it. It goes there as the body of a file: no
+/// parameter, no command line and no log has it.
+pub(crate) async fn lend(machine: Machine<'_>, url: &str) -> Result<Lent, Problem> {
+    let mut lent = Lent { file: String::new(), keyring: None };
+    let token = match token(url).await {
+        Ok(token) => token,
+        Err(problem) => {
+            lent.keyring = Some(problem);
+            None
+        }
+    };
+    if let Some(token) = token {
+        let answer = credential(url, token.expose_secret()).map_err(|error| {
+            Problem::new("token", "The token makes no sense").because(error.to_string()).hint(GIVE)
+        })?;
+        lent.file = format!(".holdfast-git-{}", uuid::Uuid::new_v4().simple());
+        machine.upload(&lent.file, 0o600, answer.as_bytes()).await?;
+    }
+    Ok(lent)
+}
+
+const GIVE: &str = "give another: holdfast config token";
+
+async fn token(url: &str) -> Result<Option<SecretString>, Problem> {
+    let Some(scope) = credential_scope(url) else { return Ok(None) };
+    match std::env::var(TOKEN) {
+        Ok(token) if !token.is_empty() => Ok(Some(token.into())),
+        Ok(_) | Err(_) => keyring::get(keyring::Name::Git(scope)).await,
+    }
+}
+
+/// Makes a commit of what was changed in the clone on the machine, and pushes it.
+///
+/// # Errors
+/// git refuses; or the machine cannot be reached.
+pub async fn share(machine: Machine<'_>, url: &str, message: &str) -> Result<(), Problem> {
+    let lent = lend(machine, url).await?;
+    let words = ["share", &place(machine.desired), machine.desired.user.as_str(), &lent.file, message];
+    let answer = machine.order(&words).await?;
+    if answer.status == 0 {
+        return Ok(());
+    }
+    Err(failed("What was changed on the machine cannot be pushed", &answer)
+        .hint("it is in the clone there: holdfast exec -- git -C remote-dev status")
+        .hint("a token may do that if it may write: holdfast config token"))
+}
+
+/// Where the clone on the machine stands beside its repository.
+///
+/// # Errors
+/// The machine cannot be reached, or answers nonsense. A repository that cannot be asked is none.
+pub async fn checkout(machine: Machine<'_>) -> Result<Checkout, Problem> {
+    let ConfigSource::Git { url, branch, .. } = &machine.desired.config else {
+        return Ok(Checkout::default());
+    };
+    let lent = lend(machine, url).await?;
+    let branch = branch.as_deref().unwrap_or_default();
+    let words = ["ahead", &place(machine.desired), machine.desired.user.as_str(), &lent.file, branch];
+    Checkout::parse(&machine.order(&words).await?.out).map_err(garbled)
+}

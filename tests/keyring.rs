@@ -1,0 +1,133 @@
+//! A keyring of the test's own: a real gnome-keyring on a session bus that nobody else knows.
+
+#![allow(dead_code, reason = "not every suite needs all of it")]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A session bus, and what may be on it.
+pub(crate) struct Keyring {
+    folder: tempfile::TempDir,
+    children: Vec<Child>,
+}
+
+impl Keyring {
+    /// A bus without a keyring.
+    pub(crate) fn absent() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut this = Self { folder, children: Vec::new() };
+        // The system's own configuration of a session bus would start a keyring whenever somebody asks for one.
+        let configuration = this.folder.path().join("bus.conf");
+        let text = format!(
+            "<busconfig><type>session</type><listen>{}</listen><policy context=\"default\">\
+             <allow send_destination=\"*\"/><allow receive_sender=\"*\"/><allow own=\"*\"/></policy></busconfig>",
+            this.address()
+        );
+        std::fs::write(&configuration, text).unwrap();
+        let file = format!("--config-file={}", configuration.display());
+        this.spawn(Command::new("dbus-daemon").args(["--nofork", "--nopidfile", &file]), "");
+        let socket = this.folder.path().join("bus");
+        eventually("bus", || socket.exists());
+        this
+    }
+
+    /// A keyring that lets its programs in.
+    pub(crate) fn unlocked() -> Self {
+        let mut this = Self::absent();
+        this.start("secret");
+        this
+    }
+
+    /// A keyring that is locked, on a desktop where nobody can be asked to unlock it.
+    pub(crate) fn locked() -> Self {
+        let mut this = Self::unlocked();
+        let mut daemon = this.children.pop().unwrap();
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+        let gone = this.folder.path().join("run/keyring/control");
+        let _ = std::fs::remove_file(gone);
+        let mut command = this.daemon();
+        this.spawn(command.arg("--start"), "");
+        this.wait_until_there();
+        this
+    }
+
+    /// What programs find it by.
+    pub(crate) fn address(&self) -> String {
+        format!("unix:path={}", self.folder.path().join("bus").display())
+    }
+
+    fn start(&mut self, password: &str) {
+        let mut command = self.daemon();
+        self.spawn(command.arg("--unlock"), password);
+        self.wait_until_there();
+    }
+
+    fn daemon(&self) -> Command {
+        let mut command = Command::new("gnome-keyring-daemon");
+        command.args(["--foreground", "--components=secrets"]);
+        command
+    }
+
+    fn wait_until_there(&self) {
+        eventually("keyring", || {
+            let arguments = [
+                "--session",
+                "--print-reply",
+                "--dest=org.freedesktop.DBus",
+                "/",
+                "org.freedesktop.DBus.NameHasOwner",
+                "string:org.freedesktop.secrets",
+            ];
+            let mut ask = Command::new("dbus-send");
+            let asked = ask.args(arguments).env("DBUS_SESSION_BUS_ADDRESS", self.address()).output().unwrap();
+            String::from_utf8_lossy(&asked.stdout).contains("boolean true")
+        });
+    }
+
+    fn spawn(&mut self, command: &mut Command, input: &str) {
+        let home = |name: &str| {
+            let path = self.folder.path().join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            path
+        };
+        let mut child = command
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .env("HOME", home("home"))
+            .env("XDG_DATA_HOME", home("data"))
+            .env("XDG_RUNTIME_DIR", home("run"))
+            .env("DBUS_SESSION_BUS_ADDRESS", self.address())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        self.children.push(child);
+    }
+
+    /// Everything that it keeps on disk.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Keyring {
+    fn drop(&mut self) {
+        for child in self.children.iter_mut().rev() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn eventually(what: &str, so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !so() {
+        assert!(began.elapsed() < Duration::from_secs(30), "no {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
