@@ -124,7 +124,7 @@ fn a_private_repository_is_had_with_a_token_that_nobody_else_hears_of() {
     // A helper of the user's own is told nothing of it, and the arguments of all processes neither.
     stage.root("sudo -Hu ada git config --global credential.helper store");
     stage.root(&format!(
-        "echo {TOKEN} >/root/pattern; echo 'while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; done | \
+        "echo {TOKEN} >/root/pattern; echo 'while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr \"\\0\" \"\\n\"; done | \
          grep --text --max-count=1 --only-matching --fixed-strings --file=/root/pattern >/root/seen' >/root/watch.sh"
     ));
     stage.root("systemd-run --quiet --unit=watch sh /root/watch.sh");
@@ -138,7 +138,7 @@ fn a_private_repository_is_had_with_a_token_that_nobody_else_hears_of() {
     assert_eq!(stage.root("cat /root/seen"), "");
     // It would have been seen.
     stage.root(&format!(": {TOKEN}; sleep 3; rm /root/pattern"));
-    assert_eq!(stage.root("cat /root/seen"), TOKEN);
+    assert!(stage.root("cat /root/seen; rm /root/seen").starts_with(TOKEN));
     assert_eq!(stage.leaks(), "");
     let (text, _) = stage.with_keyring(&keyring, "config status", "");
     assert!(text.contains("runs what is there"), "{text}");
