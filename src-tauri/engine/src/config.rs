@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use holdfast_core::config::{
     DATA, FLAKE, LOCK, Lock, MOST_BYTES, MOST_FILES, MachineData, NotPlaceable, PLACE, Tree, guess_system,
 };
-use holdfast_core::jobs::Placed;
+use holdfast_core::jobs::{Here, Placed};
 use holdfast_core::machine::{ConfigSource, Desired};
 use ignore::WalkBuilder;
 
@@ -74,6 +74,18 @@ pub fn gather(store: &Store, desired: &Desired, placed: Option<&Placed>) -> Resu
         .hint("edit it there, then: holdfast rebuild")
         .exit(Exit::Usage)),
     }
+}
+
+/// What is on this computer to measure the machine by; nothing where the configuration is in a repository.
+///
+/// # Errors
+/// As for [`gather`].
+pub fn here(store: &Store, desired: &Desired, placed: &Placed) -> Result<Option<Here>, Problem> {
+    if matches!(desired.config, ConfigSource::Git { .. }) {
+        return Ok(None);
+    }
+    let source = gather(store, desired, Some(placed))?;
+    Ok(Some(Here { hash: source.tree.hash(), revision: source.revision }))
 }
 
 /// The values of this machine: the defaults, what the user wrote, and what the machine keeps for life.

@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::future::Either;
-use holdfast_core::app::harmless::{harmless, plain};
+use holdfast_core::app::harmless::{harmless, harmless_line};
 use holdfast_core::jobs::{
-    Entry, Garbled, Generation, Job, JobId, Journal, MachineState, Mark, Order, Outcome, Placed, Progress,
-    Stage, generations,
+    Entry, Garbled, Generation, Job, JobId, Journal, MachineState, Mark, Order, Outcome, Overview, Placed,
+    Progress, Stage, generations,
 };
 use holdfast_core::script;
 use holdfast_core::session::Stream;
@@ -88,6 +88,16 @@ pub async fn placed(machine: Machine<'_>, folder: &str, flake: &str) -> Result<P
     let words = ["config", folder, flake, machine.desired.user.as_str()];
     let answer = good(machine.order(&words).await?, "The machine's configuration cannot be had")?;
     Placed::parse(&answer.out).map_err(garbled)
+}
+
+/// What the machine runs, its generations and what it has of its configuration, in one session.
+///
+/// # Errors
+/// As for [`state`].
+pub async fn overview(machine: Machine<'_>, folder: &str, flake: &str) -> Result<Overview, Problem> {
+    let words = ["overview", folder, flake, machine.desired.user.as_str()];
+    let answer = good(machine.order(&words).await?, "The machine's state cannot be had")?;
+    Overview::parse(&answer.out).map_err(garbled)
 }
 
 /// Ends a job. Between two systems it cannot be ended.
@@ -343,12 +353,6 @@ pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Opt
 }
 
 const EDIT: &str = "mend it: holdfast config edit";
-
-/// A line of the machine's, fit to be shown with its indentation.
-pub fn harmless_line(line: &str) -> String {
-    let indent = line.chars().take_while(|c| *c == ' ').take(40).count();
-    format!("{}{}", " ".repeat(indent), harmless(&plain(line), 400))
-}
 
 fn gib(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / f64::from(1 << 30))

@@ -44,6 +44,12 @@ pub fn plain(text: &str) -> String {
     plain
 }
 
+/// A line of a log without its colours, [`harmless`] but for its indentation, which may mean something.
+pub fn harmless_line(line: &str) -> String {
+    let indent = line.chars().take_while(|c| *c == ' ').take(40).count();
+    format!("{}{}", " ".repeat(indent), harmless(&plain(line), 400))
+}
+
 /// Marks, embeddings, overrides and isolates of direction; characters of no width; tags; interlinear marks.
 fn is_invisible(c: char) -> bool {
     matches!(c,
@@ -57,7 +63,7 @@ fn is_invisible(c: char) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::harmless;
+    use super::{harmless, harmless_line};
 
     #[test]
     fn what_acts_on_a_screen_goes() {
@@ -76,6 +82,20 @@ mod tests {
         ] {
             assert_eq!(harmless(hostile, longest), shown, "{hostile:?}");
         }
+    }
+
+    #[test]
+    fn a_line_of_a_log_keeps_its_indentation_and_nothing_that_acts() {
+        for (hostile, shown) in [
+            ("    at line 3", "    at line 3"),
+            ("  \u{1b}[31;1merror:\u{1b}[0m it\u{202e}s", "  error: its"),
+            ("\tx\r\n", "x"),
+            ("   ", "   "),
+        ] {
+            assert_eq!(harmless_line(hostile), shown, "{hostile:?}");
+        }
+        assert_eq!(harmless_line(&format!("{}x", " ".repeat(4000))).len(), 41);
+        assert_eq!(harmless_line(&"x".repeat(4000)).chars().count(), 401);
     }
 
     proptest! {

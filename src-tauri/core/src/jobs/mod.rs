@@ -13,7 +13,9 @@ mod checkout;
 mod closure;
 mod diagnosis;
 mod journal;
+mod log;
 mod progress;
+mod standing;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -22,8 +24,10 @@ pub use checkout::Checkout;
 pub use closure::{Fate, Package};
 pub use diagnosis::{Ailment, Diagnosis};
 pub use journal::{Entry, Journal};
+pub use log::LogTail;
 pub use progress::{Mark, Progress, Stage, Step};
-pub use system::{Generation, MachineState, Trial, generations};
+pub use standing::{Here, Standing};
+pub use system::{Generation, MachineState, Overview, Trial, generations};
 
 /// The machine's answer makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -358,9 +362,13 @@ fn number<T: FromStr>(block: &Block, key: &str) -> Option<T> {
 
 /// Reads blocks of `key=value` with an empty line after each, the last of which is `end`.
 fn blocks(answer: &[u8]) -> Result<Vec<Block>, Garbled> {
-    let text = String::from_utf8_lossy(answer);
+    next_blocks(&mut String::from_utf8_lossy(answer).lines())
+}
+
+/// The same of the next of several answers.
+fn next_blocks<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Result<Vec<Block>, Garbled> {
     let (mut blocks, mut block) = (Vec::new(), Block::new());
-    for line in text.lines() {
+    for line in lines {
         match line.trim_end_matches('\r') {
             "end" if block.is_empty() => return Ok(blocks),
             "" if block.is_empty() => {}
@@ -402,7 +410,10 @@ impl Placed {
     /// # Errors
     /// It is not whole.
     pub fn parse(answer: &[u8]) -> Result<Self, Garbled> {
-        let blocks = blocks(answer)?;
+        Self::read(&blocks(answer)?)
+    }
+
+    fn read(blocks: &[Block]) -> Result<Self, Garbled> {
         let block = blocks.first().ok_or(Garbled)?;
         let hash = |key: &str| block.get(key).filter(|hash| hash.len() == 64).cloned();
         Ok(Self {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Block, Garbled, Job, JobId, blocks, number};
+use super::{Block, Garbled, Job, JobId, Placed, blocks, next_blocks, number};
 use crate::app::harmless::harmless;
 
 /// The generation that runs, or waits for a boot, and is not yet good.
@@ -44,7 +44,10 @@ impl MachineState {
     /// # Errors
     /// It is not whole.
     pub fn parse(answer: &[u8]) -> Result<Self, Garbled> {
-        let blocks = blocks(answer)?;
+        Self::read(&blocks(answer)?)
+    }
+
+    fn read(blocks: &[Block]) -> Result<Self, Garbled> {
         let (first, rest) = blocks.split_first().ok_or(Garbled)?;
         Ok(Self {
             now: number(first, "now").ok_or(Garbled)?,
@@ -110,6 +113,10 @@ pub struct Generation {
 /// # Errors
 /// It is not whole.
 pub fn generations(answer: &[u8]) -> Result<Vec<Generation>, Garbled> {
+    Ok(read_generations(&blocks(answer)?))
+}
+
+fn read_generations(blocks: &[Block]) -> Vec<Generation> {
     let read = |block: &Block| {
         Some(Generation {
             number: number(block, "generation")?,
@@ -125,7 +132,33 @@ pub fn generations(answer: &[u8]) -> Result<Vec<Generation>, Garbled> {
             refused: block.contains_key("refused"),
         })
     };
-    let mut all: Vec<Generation> = blocks(answer)?.iter().filter_map(read).collect();
+    let mut all: Vec<Generation> = blocks.iter().filter_map(read).collect();
     all.sort_by_key(|generation| std::cmp::Reverse(generation.number));
-    Ok(all)
+    all
+}
+
+/// All that is to be known of the machine's system, in one answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overview {
+    /// What it runs, and its last jobs.
+    pub state: MachineState,
+    /// Its generations, the newest first.
+    pub generations: Vec<Generation>,
+    /// What it has of its configuration.
+    pub placed: Placed,
+}
+
+impl Overview {
+    /// Reads the answer to `machine overview`: those to `state`, `generations` and `config`, one after another.
+    ///
+    /// # Errors
+    /// It is not whole.
+    pub fn parse(answer: &[u8]) -> Result<Self, Garbled> {
+        let text = String::from_utf8_lossy(answer);
+        let mut lines = text.lines();
+        let state = MachineState::read(&next_blocks(&mut lines)?)?;
+        let generations = read_generations(&next_blocks(&mut lines)?);
+        let placed = Placed::read(&next_blocks(&mut lines)?)?;
+        Ok(Self { state, generations, placed })
+    }
 }

@@ -179,7 +179,85 @@ fn generations_come_newest_first() {
     assert_eq!(generations(&answer[..answer.len() - 3]), Err(Garbled));
 }
 
+#[test]
+fn an_overview_is_three_answers_and_what_is_cut_off_is_refused() {
+    let hash = "a".repeat(64);
+    let answer = format!(
+        "now=1000\ngeneration=10\nrevision=embedded 12\n\njob=1-2\nkind=rebuild\naction=switch\nbegan=9\n\nend\n\
+         generation=9\nmade=5\n\ngeneration=10\nmade=6\ncurrent=1\n\nend\n\
+         placed={hash}\nfound={hash}\nsystem=aarch64-linux\nuid=1001\n\njob=1-2\nkind=rebuild\nbegan=9\n\nend\n"
+    );
+    let overview = Overview::parse(answer.as_bytes()).unwrap();
+    assert_eq!(overview.state.running().map(|job| job.began), Some(9));
+    assert_eq!(overview.generations.iter().map(|one| one.number).collect::<Vec<_>>(), [10, 9]);
+    assert_eq!((overview.placed.uid, overview.placed.is_edited()), (Some(1001), false));
+    assert!(overview.placed.running.is_some());
+    for cut in 0..answer.len() - 4 {
+        assert_eq!(Overview::parse(&answer.as_bytes()[..cut]), Err(Garbled), "{cut}");
+    }
+    let none = Overview::parse(b"now=1\n\nend\nend\nsystem=x\n\nend\n").unwrap();
+    assert!(none.generations.is_empty(), "an image keeps none");
+}
+
+#[test]
+fn what_runs_is_measured_by_what_is_here() {
+    let here = Here { revision: "embedded 9f8e".to_owned(), hash: "h".repeat(64) };
+    let placed = |placed: &str, found: &str| {
+        let hash = |word: &str| (!word.is_empty()).then(|| word.repeat(64));
+        Placed { placed: hash(placed), found: hash(found), ..Placed::default() }
+    };
+    let table = [
+        (Some("embedded 9f8e"), placed("h", "h"), Standing::UpToDate),
+        (Some("embedded 1a2b"), placed("h", "h"), Standing::Behind),
+        (Some("embedded 1a2b"), placed("o", "o"), Standing::Behind),
+        // Put there, and gone since: a rebuild puts it there again.
+        (Some("embedded 9f8e"), placed("h", ""), Standing::UpToDate),
+        (Some("embedded 9f8e"), placed("h", "x"), Standing::EditedThere),
+        (Some("embedded 1a2b"), placed("o", "x"), Standing::EditedThere),
+        // Changed alike on both sides.
+        (Some("embedded 1a2b"), placed("o", "h"), Standing::Behind),
+        (None, placed("", ""), Standing::NotHoldfasts),
+        (None, placed("h", "h"), Standing::NotHoldfasts),
+        (None, placed("", "x"), Standing::EditedThere),
+    ];
+    for (runs, placed, standing) in table {
+        assert_eq!(Standing::of(runs, &placed, Some(&here)), standing, "{runs:?} {placed:?}");
+        assert_eq!(Standing::of(runs, &placed, None), Standing::Unknown);
+    }
+}
+
+#[test]
+fn a_log_is_kept_at_a_steady_size() {
+    let mut tail = LogTail::default();
+    for n in 0..100_000 {
+        tail.push(&format!("\u{1b}[1mline {n}\u{1b}[0m"));
+    }
+    assert_eq!((tail.count(), tail.dropped()), (100_000, 99_500));
+    assert_eq!(tail.lines().count(), LogTail::KEPT);
+    assert_eq!((tail.lines().next(), tail.lines().last()), (Some("line 99500"), Some("line 99999")));
+    tail.push(&"x".repeat(100_000));
+    assert!(tail.lines().all(|line| line.chars().count() <= 401));
+}
+
 proptest! {
+    #[test]
+    fn a_log_is_the_same_however_it_is_batched(batches in prop::collection::vec(0_usize..900, 0..6)) {
+        let (mut whole, mut batched, mut n) = (LogTail::default(), LogTail::default(), 0);
+        for size in batches {
+            let mut batch = LogTail::default();
+            for _ in 0..size {
+                whole.push(&n.to_string());
+                batch.push(&n.to_string());
+                n += 1;
+            }
+            batched.append(batch);
+        }
+        prop_assert_eq!(&batched, &whole);
+        prop_assert_eq!(batched.count(), n);
+        let numbers: Vec<u32> = batched.lines().map(|line| line.parse().unwrap()).collect();
+        prop_assert_eq!(numbers, (batched.dropped()..n).collect::<Vec<_>>());
+    }
+
     #[test]
     fn a_journal_is_read_however_it_is_cut(
         texts in prop::collection::vec("[^\0]{0,30}", 0..20), cuts in prop::collection::vec(1usize..40, 0..60),
@@ -207,6 +285,7 @@ proptest! {
     fn nothing_from_the_machine_breaks_the_readers(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = MachineState::parse(&bytes);
         let _ = generations(&bytes);
+        let _ = Overview::parse(&bytes);
         let _ = Job::parse(&bytes);
         let _ = Placed::parse(&bytes);
         let mut journal = Journal::new("n");

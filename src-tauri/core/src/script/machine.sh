@@ -732,6 +732,7 @@ state() {
 
 generations() {
   current=$(system current) booted=$(system booted)
+  sizes=$(sizes "$profile"-*-link)
   for link in "$profile"-*-link; do
     n=$(number_of "$link") path=$(readlink -f "$link")
     [ -n "$n" ] && [ -n "$path" ] || [ -L "$link" ] || continue
@@ -742,7 +743,7 @@ generations() {
     kernel=$(readlink -f "$path/kernel-modules") || kernel=
     # shellcheck disable=SC2012 # one name, that of a kernel
     [ ! -d "$kernel/lib/modules" ] || echo "kernel=$(ls "$kernel/lib/modules" | head -n 1)"
-    size=$(nix --extra-experimental-features nix-command path-info --closure-size "$path" 2>/dev/null | awk '{ print $2 }')
+    size=$(printf '%s\n' "$sizes" | awk -v path="$path" '$1 == path { print $2; exit }')
     [ -z "$size" ] || echo "size=$size"
     [ "$path" != "$current" ] || echo "current=1"
     [ "$path" != "$booted" ] || echo "booted=1"
@@ -756,6 +757,22 @@ generations() {
     echo
   done
   echo end
+}
+
+# Asked one by one nix would read the same closures again for each of them.
+sizes() {
+  for link in "$@"; do
+    shift
+    [ ! -e "$link" ] || set -- "$@" "$(readlink -f "$link")"
+  done
+  [ $# -eq 0 ] || nix --extra-experimental-features nix-command path-info --closure-size "$@" 2>/dev/null
+}
+
+# overview FOLDER FLAKE USER: all of it in one session, each answer with its end.
+overview() {
+  state 20
+  generations
+  config "$@"
 }
 
 # The journal of a job from a cursor on. Whoever reads it may type a line "refuse", or "leave" when there is nothing to be
@@ -915,7 +932,7 @@ run | ended | expire | refuse | cancel | follow)
   id=${1:?} d=$root/jobs/$1
   "$command" "$@"
   ;;
-boot | good | state | generations | place | bless | sums | config | stock | lock_of | fetch | share | ahead) "$command" "$@" ;;
+boot | good | state | generations | overview | place | bless | sums | config | stock | lock_of | fetch | share | ahead) "$command" "$@" ;;
 job)
   [ -d "$root/jobs/${1:?}" ] || exit 4
   settle

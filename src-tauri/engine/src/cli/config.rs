@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use holdfast_core::config::{DATA, SHIPPED, Tree, credential, credential_scope};
+use holdfast_core::app::harmless::harmless_line;
+use holdfast_core::config::{DATA, FLAKE, SHIPPED, Tree, credential, credential_scope};
+use holdfast_core::jobs::Standing;
 use holdfast_core::machine::{ConfigSource, Desired};
 use secrecy::ExposeSecret as _;
 use similar::TextDiff;
@@ -12,9 +14,9 @@ use super::ask::{self, confirm};
 use super::out::{self, Style};
 use super::session::reachable;
 use super::{Context, Global};
-use crate::config::{data, edits_folder, expand, gather, read_tree, write_tree};
+use crate::config::{data, edits_folder, expand, gather, here, read_tree, write_tree};
 use crate::editor;
-use crate::jobs::{harmless_line, placed, state};
+use crate::jobs::{placed, state};
 use crate::keyring;
 use crate::problem::{Exit, Problem};
 use crate::rebuild::{Changes, bless, changes};
@@ -187,7 +189,7 @@ fn eject(store: &Store, desired: &Desired, folder: &Path) -> Result<(), Problem>
             .exit(Exit::Usage));
     }
     let source = gather(store, desired, None)?;
-    write_tree(folder, &source.tree.within(holdfast_core::config::FLAKE))?;
+    write_tree(folder, &source.tree.within(FLAKE))?;
     let whole = std::path::absolute(folder)
         .map_err(|error| Problem::new("files", "The folder cannot be found").because(error.to_string()))?;
     out::talk(&format!("The configuration is in {}.", folder.display()));
@@ -305,16 +307,16 @@ async fn status(context: &Context) -> Result<u8, Problem> {
     if matches!(desired.config, ConfigSource::Git { .. }) {
         return beside_repository(machine, &runs).await;
     }
-    let place = crate::config::place(desired);
-    let placed = placed(machine, &place, holdfast_core::config::FLAKE).await?;
-    let here = gather(&context.store, desired, Some(&placed))?;
-    out::data(&format!("here   {}", here.revision));
-    if placed.is_edited() {
-        out::talk("It was changed on the machine: holdfast config pull");
-    } else if state.revision.as_ref() == Some(&here.revision) {
-        out::talk("The machine runs what is here.");
-    } else {
-        out::talk("The machine is behind: holdfast rebuild");
+    let placed = placed(machine, &crate::config::place(desired), FLAKE).await?;
+    let here = here(&context.store, desired, &placed)?;
+    if let Some(here) = &here {
+        out::data(&format!("here   {}", here.revision));
+    }
+    match Standing::of(state.revision.as_deref(), &placed, here.as_ref()) {
+        Standing::UpToDate => out::talk("The machine runs what is here."),
+        Standing::Behind | Standing::NotHoldfasts => out::talk("The machine is behind: holdfast rebuild"),
+        Standing::EditedThere => out::talk("It was changed on the machine: holdfast config pull"),
+        Standing::Unknown => {}
     }
     Ok(0)
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::rc::Rc;
 
+use holdfast_core::app::harmless::harmless_line;
 use holdfast_core::jobs::{
     Action, Diagnosis, Entry, Fate, Job, JobId, Mark, Outcome, Package, Progress, Stage,
 };
@@ -14,7 +15,7 @@ use super::Context;
 use super::ask;
 use super::out::{self, Style};
 use super::progress::new_spinner;
-use crate::jobs::{Watcher, ended_badly, follow, harmless_line};
+use crate::jobs::{Watcher, ended_badly, follow};
 use crate::problem::Problem;
 use crate::rebuild::take_lock;
 use crate::remote::Machine;

@@ -1,6 +1,7 @@
 //! `holdfast rebuild`, `jobs`, `job`, `generations`, `rollback`.
 
 use clap::{Args, Subcommand};
+use holdfast_core::app::harmless::harmless_line;
 use holdfast_core::jobs::{Action, Generation, Job, JobId, Outcome};
 use holdfast_core::machine::ConfigSource;
 use holdfast_core::names::InstanceId;
@@ -13,7 +14,7 @@ use super::out::{self, Style};
 use super::session::reachable;
 use super::when::day;
 use super::{Context, Yes};
-use crate::jobs::{all_generations, cancel, harmless_line, job, state};
+use crate::jobs::{all_generations, cancel, job, state};
 use crate::problem::{Exit, Problem};
 use crate::rebuild::{Question, Wish, rebuild, rollback, whoami};
 use crate::remote::{Machine, NO_SYSTEM};

@@ -34,6 +34,9 @@ case "$1 ${2-}" in
   [ "$old" = "$new" ] || echo "linux: ${old##*-} → ${new##*-}, +21.5 KiB"
   echo "ripgrep: ∅ → 14.1.1, +5800.3 KiB"
   ;;
-"path-info --closure-size") echo "$3	$((1700000000 + $(du -sk "$3" | cut -f1)))" ;;
+"path-info --closure-size")
+  shift 2
+  for path in "$@"; do echo "$path	$((1700000000 + $(du -sk "$path" | cut -f1)))"; done
+  ;;
 *) exit 2 ;;
 esac
