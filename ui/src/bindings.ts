@@ -66,8 +66,16 @@ name: string } |
 { do: "look_at_system" } | 
 /**  Have the machine build its configuration and run it. */
 { do: "rebuild" } | 
+/**  Have the machine run a generation that it has. */
+{ do: "go_to"; 
+/**  Its number. */
+generation: number } | 
 /**  End the machine's job. */
 { do: "cancel_job" } | 
+/**  Show the log of the job that is followed or was last, or show it no more. */
+{ do: "show_log"; 
+/**  Whether it is shown from now on. */
+shown: boolean } | 
 /**  Switch the machine on. */
 { do: "start" } | 
 /**  Switch it off. */
@@ -165,6 +173,37 @@ export type FieldError = {
 	text: string,
 };
 
+/**  What may be so about a generation. */
+export type Flag = 
+/**  The machine runs it. */
+"current" | 
+/**  The machine booted it, and has gone over to another one since. */
+"booted" | 
+/**  A new session came in while it ran. */
+"good" | 
+/**  It is not yet good. */
+"trial" | 
+/**  The machine went back from it. */
+"refused";
+
+/**  A generation of the machine's system. */
+export type Generation = {
+	/**  Its number. */
+	number: number,
+	/**  When it was made. */
+	made: number,
+	/**  The configuration that it was made of, or else the version of NixOS; `None`: neither is known. */
+	revision: string | null,
+	/**  The version of its kernel. */
+	kernel: string | null,
+	/**  All that it needs, most of which it shares with others, in MiB. */
+	size: number | null,
+	/**  What is so about it. */
+	flags: Flag[],
+	/**  Have the machine run it. */
+	go: Offer | null,
+};
+
 /**  Steps of one area. */
 export type Group = {
 	/**  The area. */
@@ -207,6 +246,8 @@ export type Job = {
 	by: string | null,
 	/**  End it. */
 	cancel: Offer | null,
+	/**  Why it could not be ended, when that was tried. */
+	problem: Problem | null,
 };
 
 /**  A setting that can be changed in the window. */
@@ -230,6 +271,14 @@ export type LastJob = {
 	at: number,
 	/**  What went wrong. */
 	problem: Problem | null,
+};
+
+/**  The end of a log. */
+export type Log = {
+	/**  Its last lines, the oldest first; `None` while nobody wants to see them. */
+	lines: string[] | null,
+	/**  How many lines came before those, while they are shown. */
+	before: number,
 };
 
 /**  A machine as it was when somebody last looked. */
@@ -260,6 +309,16 @@ export type Machine = {
 	notes: string[],
 	/**  Why the last look failed, when it did. */
 	problem: Problem | null,
+};
+
+/**  How what a machine runs stands to the configuration on this computer. */
+export type Measured = {
+	/**  How. */
+	standing: Standing,
+	/**  That as a sentence. */
+	text: string,
+	/**  A rebuild is the next thing to do. */
+	rebuild_next: boolean,
 };
 
 /**  A command on offer. */
@@ -413,6 +472,19 @@ export type Settings = {
 	regions: string[],
 };
 
+/**  How what the machine runs stands to the configuration on this computer. */
+export type Standing = 
+/**  It runs what is here. */
+"up_to_date" | 
+/**  It runs another one of Holdfast's. */
+"behind" | 
+/**  Somebody has changed the configuration on the machine, so that a rebuild would be refused. */
+"edited_there" | 
+/**  What it runs was not made by Holdfast, as what its image came with. */
+"not_holdfasts" | 
+/**  That cannot be said: the configuration is not on this computer, or cannot be read. */
+"unknown";
+
 /**  The state of a machine, in one word. */
 export type State = 
 /**  There is none. */
@@ -458,10 +530,16 @@ export type System = {
 	runs: string | null,
 	/**  What there is to know about that besides. */
 	note: string | null,
+	/**  How that stands to the configuration on this computer, when both were last seen. */
+	standing: Measured | null,
+	/**  The generations that it has, the newest first. */
+	generations: Generation[],
 	/**  The job that the machine does. */
 	job: Job | null,
 	/**  How the last one ended that was followed. */
 	last: LastJob | null,
+	/**  The log of the job, or of the last one; `None`: none was followed. */
+	log: Log | null,
 	/**  Have the machine build its configuration and run it. */
 	rebuild: Offer | null,
 	/**  Look at it again. */

@@ -1,6 +1,20 @@
 // Views for the tests.
 
-import type { Commands, Field, Key, Machine, Offer, Preview, Session, Sessions, StepView, System, View } from "./bindings";
+import type {
+  Commands,
+  Field,
+  Generation,
+  Job,
+  Key,
+  Machine,
+  Offer,
+  Preview,
+  Session,
+  Sessions,
+  StepView,
+  System,
+  View,
+} from "./bindings";
 
 const NOW = 1_795_000_000;
 
@@ -66,7 +80,32 @@ export function sessions(list: Session[], rest: Partial<Sessions> = {}): Session
 export function system(rest: Partial<System> = {}): System {
   const offers = { look: offer("Refresh"), rebuild: offer("Rebuild") };
   const runs = "Runs generation 7, embedded 1a2b3c4d5e6f";
-  return { looking: false, problem: null, seen: NOW, runs, note: null, job: null, last: null, ...offers, ...rest };
+  const none = { problem: null, note: null, standing: null, generations: [], job: null, last: null, log: null };
+  return { looking: false, seen: NOW, runs, ...none, ...offers, ...rest };
+}
+
+export function job(rest: Partial<Job> = {}): Job {
+  const title = "Rebuilding remote-dev";
+  return { title, step: "fetching 3 of 17", since: NOW - 60, by: null, cancel: offer("Cancel"), problem: null, ...rest };
+}
+
+/** The last generation of so many runs; to all others one can go back. */
+export function generations(count: number): Generation[] {
+  return Array.from({ length: count }, (_, i) => generation(count - i, i === 0 ? { flags: ["current", "good"], go: null } : {}));
+}
+
+export function generation(number: number, rest: Partial<Generation> = {}): Generation {
+  const asks = `remote-dev switches to generation ${number} now.`;
+  return {
+    number,
+    made: NOW - 86_400 * (30 - number),
+    revision: `embedded ${String(number).padStart(2, "0")}2b3c4d5e6f`,
+    kernel: "6.12.58",
+    size: 3277,
+    flags: ["good"],
+    go: offer("Go back", { asks }),
+    ...rest,
+  };
 }
 
 export function session(name: string, rest: Partial<Session> = {}): Session {

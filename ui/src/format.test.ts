@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { ago, day, elapsed, exact, iso, localeOf, money, moneyChange, regional, since } from "./format";
+import { ago, day, elapsed, exact, iso, localeOf, money, moneyChange, regional, since, size } from "./format";
 
 // The tests run in UTC.
 const at = (text: string) => Date.parse(`${text}Z`) / 1000;
@@ -75,4 +75,10 @@ test("a moment in full", () => {
   const moment = at("2026-11-24T09:12:05");
   for (const part of ["Tuesday", "24 November 2026", "09:12:05", "UTC"]) expect(exact(moment, "en-GB")).toContain(part);
   expect(iso(moment)).toBe("2026-11-24T09:12:05.000Z");
+});
+
+test("a size is in the unit of disks", () => {
+  expect(size(3277, "en-US")).toBe("3.2 GiB");
+  expect(size(10, "en-US")).toBe("0.0 GiB");
+  expect(size(2_097_152, "de-DE")).toBe("2.048,0 GiB");
 });

@@ -35,6 +35,12 @@ function dollars(at: string, signDisplay: "auto" | "exceptZero"): Intl.NumberFor
   return new Intl.NumberFormat(at, { ...currency, signDisplay });
 }
 
+/** A size in MiB. */
+export function size(mib: number, at = locale): string {
+  const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  return words.gib((mib / 1024).toLocaleString(at, digits));
+}
+
 /** A moment that something has lasted since, as near as the reader needs it. Moments are seconds since the epoch. */
 export function since(moment: number, now: number, at = locale): string {
   const [then, today] = [new Date(moment * 1000), new Date(now * 1000)];

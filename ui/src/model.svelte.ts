@@ -1,6 +1,6 @@
 import type { Command, Key, Offer, Page, View } from "./bindings";
 import type * as bridge from "./bridge";
-import { draft, ended, stands, typedFor, type Question, type Typed } from "./view";
+import { draft, ended, goneTo, stands, typedFor, type Question, type Typed } from "./view";
 import { sentence } from "./words";
 
 /** How long a refusal stays, in milliseconds. */
@@ -90,8 +90,9 @@ export class Model {
   /** Whatever had to be asked is answered. */
   carryOut(what: Question): void {
     this.asking = null;
-    const session = ended(what);
+    const [session, generation] = [ended(what), goneTo(what)];
     if (session !== null) void this.act({ do: "end_session", name: session });
+    else if (generation !== null) void this.act({ do: "go_to", generation });
     else if (what === "stop") void this.act({ do: "stop" });
     else void this.#apply();
   }
@@ -102,6 +103,12 @@ export class Model {
     this.typed = {};
     this.#planned = false;
     this.go("machine");
+  }
+
+  /** Shows the log of the job, or hides it. */
+  toggleLog(): void {
+    const log = this.view?.system?.log;
+    if (log) void this.act({ do: "show_log", shown: log.lines === null });
   }
 
   /** Leaves what is open: a question, or else the preview and what was typed for it. */

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
 import type { Command, Page, Refusal, View } from "./bindings";
-import { nothing, offer, preview, session, sessions, view } from "./fixture";
+import { generations, nothing, offer, preview, session, sessions, system, view } from "./fixture";
 import { Model } from "./model.svelte";
 
 vi.useFakeTimers();
@@ -159,4 +159,31 @@ test("a session is ended once that is answered, and the question goes with the s
   it.asking = "end:work";
   it.carryOut("end:work");
   expect([it.asking, sent]).toEqual([null, [{ do: "end_session", name: "work" }]]);
+});
+
+test("a generation is gone to once that is answered, and the question goes with its offer", async () => {
+  const it = model();
+  await it.start();
+  const some = view({ system: system({ generations: generations(2) }) });
+  it.show(some);
+  it.press("go:1", some.system?.generations[1]?.go ?? offer("Go back"));
+  expect([it.asking, sent]).toEqual(["go:1", []]);
+  it.show(view({ system: system() }));
+  expect(it.asking).toBeNull();
+  it.asking = "go:1";
+  it.carryOut("go:1");
+  expect([it.asking, sent]).toEqual([null, [{ do: "go_to", generation: 1 }]]);
+});
+
+test("the log is shown and hidden, where there is one", async () => {
+  const it = model();
+  await it.start();
+  it.toggleLog();
+  it.show(view({ system: system({ log: { lines: null, before: 0 } }) }));
+  it.toggleLog();
+  await vi.advanceTimersByTimeAsync(0);
+  it.show(view({ system: system({ log: { lines: ["one"], before: 0 } }) }));
+  it.toggleLog();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(sent).toEqual([{ do: "show_log", shown: true }, { do: "show_log", shown: false }]);
 });

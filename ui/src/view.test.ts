@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
-import { fields, nothing, offer, preview, session, sessions, step, view } from "./fixture";
-import { badge, draft, isFirstRun, reasons, said, saidOf, saidOfSessions, shape, stage, stands, typedFor } from "./view";
+import { fields, generation, generations, nothing, offer, preview, session, sessions, step, system, view } from "./fixture";
+import { badge, draft, few, isAtEnd, isFirstRun, reasons, said, saidOf, saidOfSessions, shape, stage, stands, typedFor } from "./view";
 
 const problem = { code: "denied", what: "AWS says no", cause: null, hints: [] };
 
@@ -70,6 +70,24 @@ test("a question stands as long as its command is on offer and asks", () => {
   expect(stands("apply", view({ commands: { ...nothing, apply: offer("Apply") } }))).toBe(false);
   const some = view({ sessions: sessions([session("work"), session("old", { end: null })]) });
   expect([stands("end:work", some), stands("end:old", some), stands("end:gone", some)]).toEqual([true, false, false]);
+  const several = view({ system: system({ generations: generations(3) }) });
+  expect([stands("go:2", several), stands("go:3", several), stands("go:4", several)]).toEqual([true, false, false]);
+});
+
+test("of many generations the newest are shown, and the one that runs", () => {
+  const numbers = (count: number, runs: number) =>
+    few(Array.from({ length: count }, (_, i) => generation(count - i, { flags: count - i === runs ? ["current"] : [] }))).map(
+      ({ number }) => number,
+    );
+  expect(numbers(4, 4)).toEqual([4, 3, 2, 1]);
+  expect(numbers(12, 12)).toEqual([12, 11, 10, 9, 8]);
+  expect(numbers(12, 3)).toEqual([12, 11, 10, 9, 8, 3]);
+});
+
+test("whoever has scrolled up is not at the end", () => {
+  expect(isAtEnd({ scrollTop: 0, clientHeight: 264, scrollHeight: 264 })).toBe(true);
+  expect(isAtEnd({ scrollTop: 735.5, clientHeight: 264, scrollHeight: 1000 })).toBe(true);
+  expect(isAtEnd({ scrollTop: 718, clientHeight: 264, scrollHeight: 1000 })).toBe(false);
 });
 
 test("sessions are heard when they are there, and not while they are looked at", () => {

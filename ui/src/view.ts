@@ -1,6 +1,6 @@
 // What the pages derive from a view. Pure.
 
-import type { Draft, Field, Key, Offer, Preview, Sessions, State, StepView, View } from "./bindings";
+import type { Draft, Field, Generation, Key, Offer, Preview, Sessions, State, StepView, View } from "./bindings";
 import { sentence, words } from "./words";
 
 /** The shape of the state mark: the tray icon has the same. */
@@ -108,19 +108,42 @@ export function typedFor({ preview, settings }: View): Typed {
 }
 
 /** A question that is asked before something is done. */
-export type Question = "stop" | "apply" | `end:${string}`;
+export type Question = "stop" | "apply" | `end:${string}` | `go:${number}`;
 
 /** Whether a question still has its point. */
 export function stands(question: Question, view: View): boolean {
   return asked(question, view)?.asks != null;
 }
 
-function asked(question: Question, { commands, sessions }: View): Offer | null | undefined {
+function asked(question: Question, { commands, sessions, system }: View): Offer | null | undefined {
   if (question === "stop" || question === "apply") return commands[question];
+  const goal = goneTo(question);
+  if (goal !== null) return system?.generations.find(({ number }) => number === goal)?.go;
   return sessions?.list.find(({ name }) => name === ended(question))?.end;
 }
 
 /** The session that a question is about, if it is about the end of one. */
 export function ended(question: Question): string | null {
   return question.startsWith("end:") ? question.slice("end:".length) : null;
+}
+
+/** The generation that a question is about, if it is about going to one. */
+export function goneTo(question: Question): number | null {
+  return question.startsWith("go:") ? Number(question.slice("go:".length)) : null;
+}
+
+/** The key that shows the log, or hides it. */
+export const LOG_KEY = "l";
+
+/** Generations that are shown without being asked for. */
+const FEW = 5;
+
+/** The newest generations, and the one that runs. */
+export function few(generations: Generation[]): Generation[] {
+  return generations.filter(({ flags }, i) => i < FEW || flags.includes("current"));
+}
+
+/** Whether somebody reads the end of what scrolls, as near as a browser's rounding lets him. */
+export function isAtEnd({ scrollTop, clientHeight, scrollHeight }: Pick<Element, "scrollTop" | "clientHeight" | "scrollHeight">): boolean {
+  return scrollHeight - clientHeight - scrollTop < 8;
 }

@@ -1,6 +1,6 @@
 // What the pages themselves say, in one place, to be translated. What is said about the machine comes from Rust.
 
-import type { Area, Change, Key } from "./bindings";
+import type { Area, Change, Flag, Key } from "./bindings";
 
 /** The language of this file. The user's region still decides how numbers and dates are written. */
 export const language = "en";
@@ -49,10 +49,31 @@ export const words = {
   system: "System",
   rebuild: "Rebuild",
   askedBy: (who: string) => `asked for by ${who}`,
+  notCancelled: "It goes on: cancelling did not work",
+  log: "Log",
+  logBefore: (count: number) => (count === 1 ? "1 line before these" : `${count} lines before these`),
+  silentLog: "It has said nothing yet.",
+  generations: "Generations",
+  generation: (number: number) => `Generation ${number}`,
+  generationNumber: "No.",
+  configuration: "Configuration",
+  made: "Made",
+  kernel: "Kernel",
+  size: "Size",
+  flags: {
+    current: "runs",
+    booted: "booted",
+    good: "good",
+    trial: "on trial",
+    refused: "refused",
+  } satisfies Record<Flag, string>,
+  allGenerations: (count: number) => `All ${count} generations`,
+  goYes: (generation: number) => `Go to generation ${generation}`,
+  goNo: "Leave it as it is",
 
   type: "Type",
   volume: "Volume",
-  gib: (size: number) => `${size} GiB`,
+  gib: (size: number | string) => `${size} GiB`,
   zone: "Zone",
   instance: "Instance",
   costNow: "Costs now",

@@ -13,10 +13,9 @@ use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::app::{
-    self, App, Command, Draft, Elsewhere, Event, Foreseen, JobEnd, Notice, Operation, Refusal, Setup, View,
-    drafted,
+    self, App, Command, Draft, Elsewhere, Event, Foreseen, JobEnd, Notice, Operation, Refusal, Setup,
+    SystemSeen, View, drafted,
 };
-use holdfast_core::jobs::MachineState;
 use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::names::{SessionName, UserName};
 use holdfast_core::plan::{self, Consent, Goal, Impact, Plan};
@@ -192,7 +191,7 @@ impl Place {
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 type Listed = Result<Vec<ZellijSession>, app::Problem>;
-type Seen = Result<MachineState, app::Problem>;
+type Seen = Result<Box<SystemSeen>, app::Problem>;
 type JobEnded = Result<Box<JobEnd>, app::Problem>;
 
 /// The app, and all that is under way for it.
@@ -391,7 +390,15 @@ impl<'a, S: Shell> Desk<'a, S> {
         let desired = setup.desired.clone();
         let rebuild = system::rebuild_and_follow(self.place, self.tell.clone(), desired, instance);
         self.following = Some(Box::pin(rebuild));
-        self.on(Event::JobAsked);
+        self.on(Event::JobAsked { to: None });
+    }
+
+    fn go_to(&mut self, generation: u32) {
+        let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+        let desired = setup.desired.clone();
+        let go = system::go_and_follow(self.place, self.tell.clone(), desired, instance, generation);
+        self.following = Some(Box::pin(go));
+        self.on(Event::JobAsked { to: Some(generation) });
     }
 
     fn cancel_job(&mut self) {
@@ -400,7 +407,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             return;
         };
         self.errands.push(Box::pin(system::cancel(self.place, setup.desired.clone(), instance, id.clone())));
-        self.on(Event::JobCancelling(true));
+        self.on(Event::JobCancelling);
     }
 
     async fn next(&mut self) -> Happened {
@@ -452,7 +459,9 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::EndSession { name } => self.end_session(name),
             Command::LookAtSystem => self.see_system(),
             Command::Rebuild => self.rebuild(),
+            Command::GoTo { generation } => self.go_to(generation),
             Command::CancelJob => self.cancel_job(),
+            Command::ShowLog { shown } => self.on(Event::LogShown(shown)),
             Command::Start => self.begin(Operation::Start, Impact { costs: true, ..Impact::NONE }, None),
             Command::Stop => self.begin(Operation::Stop, Impact { interrupts: true, ..Impact::NONE }, None),
             Command::Apply { number } => self.apply(number),

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import type { View } from "../bindings";
 import * as bridge from "../bridge";
-import { fields, nothing, offer, preview, session, sessions, step, system, view } from "../fixture";
+import { fields, generation, generations, job, nothing, offer, preview, session, sessions, step, system, view } from "../fixture";
 import { Model } from "../model.svelte";
 import Machine from "./Machine.svelte";
 import Settings from "./Settings.svelte";
@@ -53,9 +53,8 @@ test("the system shows what runs, and its job in the place of the last one", () 
   const idle = machine(view({ system: system() }));
   expect(acts(idle)).toEqual(["look-at-system", "rebuild"]);
   expect(idle).toContain("Runs generation 7, embedded 1a2b3c4d5e6f.");
-  const job = { title: "Rebuilding remote-dev", step: "fetching 3 of 17", since: 0, by: "bob@other", cancel: offer("Cancel") };
   const last = { text: "remote-dev runs generation 7", at: 0, problem: null };
-  const busy = machine(view({ system: system({ job, last, rebuild: null }) }));
+  const busy = machine(view({ system: system({ job: job({ by: "bob@other" }), last, rebuild: null }) }));
   expect(acts(busy)).toEqual(["look-at-system", "rebuild", "cancel-job"]);
   expect(busy).toContain("fetching 3 of 17");
   expect(busy).toContain("asked for by bob@other");
@@ -63,6 +62,64 @@ test("the system shows what runs, and its job in the place of the last one", () 
   const bad = machine(view({ system: system({ last: { ...last, problem } }) }));
   expect(bad).toContain('data-problem="denied"');
   expect(bad).not.toContain("<img");
+});
+
+test("a machine that is behind has the rebuild as what comes next", () => {
+  const prominent = (html: string) => /<button[^>]*class="[^"]*\bgo\b[^"]*"[^>]*data-act="rebuild"/.test(html);
+  const measured = (standing: "up_to_date" | "behind" | "edited_there", rebuild_next = false) => ({ standing, text: `It is ${standing}`, rebuild_next });
+  const shown = (rest: Parameters<typeof system>[0]) => machine(view({ system: system(rest) }));
+  const behind = shown({ standing: measured("behind", true) });
+  expect(prominent(behind)).toBe(true);
+  expect(behind).toContain("It is behind.");
+  expect(prominent(shown({ standing: measured("behind", true), job: job(), rebuild: null }))).toBe(false);
+  expect(prominent(shown({ standing: measured("up_to_date") }))).toBe(false);
+  const edited = shown({ standing: measured("edited_there") });
+  expect(prominent(edited)).toBe(false);
+  expect(edited).toMatch(/<span[^>]*class="[^"]*amber[^"]*"[^>]*>It is edited_there\./);
+});
+
+test("each generation that does not run can be gone to, and asks below its row", () => {
+  const some = view({ system: system({ generations: generations(3) }) });
+  expect(acts(machine(some))).toEqual(["look-at-system", "rebuild", "go:2", "go:1"]);
+  const asking = machine(some, "go:2");
+  expect(acts(asking)).toEqual(["look-at-system", "rebuild", "go:2", "go:2-yes", "go:2-no", "go:1"]);
+  expect(asking).toContain("Go to generation 2");
+  expect(asking.indexOf("switches to generation 2")).toBeLessThan(asking.indexOf('data-generation="1"'));
+});
+
+test("a generation says what is so about it, and many are behind a disclosure", () => {
+  const trial = generation(9, { flags: ["current", "booted", "trial"], go: null, revision: null, kernel: null, size: null });
+  const html = machine(view({ system: system({ generations: [trial, generation(8, { flags: ["refused"], revision: cause })] }) }));
+  expect(html).toContain("runs, booted, on trial");
+  expect(html).toContain(">refused<");
+  expect(html).toContain("3.2 GiB");
+  expect(html).not.toContain("<img");
+  expect(html).not.toContain("data-act=\"all-generations\"");
+  const many = machine(view({ system: system({ generations: generations(12) }) }));
+  expect(many.match(/data-generation/g)).toHaveLength(5);
+  expect(many).toContain("All 12 generations");
+});
+
+test("the log is a button until it is wanted", () => {
+  const shown = (log: { lines: string[] | null; before: number } | null) => machine(view({ system: system({ log }) }));
+  expect(acts(shown(null))).not.toContain("log");
+  const closed = shown({ lines: null, before: 0 });
+  expect(closed).toMatch(/data-act="log"[^>]*aria-expanded="false"/);
+  expect(closed).not.toContain('role="log"');
+  const open = shown({ lines: ["  building '/nix/store/x'", cause], before: 1200 });
+  expect(open).toMatch(/aria-expanded="true"/);
+  expect(open).toMatch(/<div[^>]*role="log"[^>]*tabindex="0"/);
+  expect(open).toContain("  building '/nix/store/x'");
+  expect(open).toContain("1200 lines before these");
+  expect(open).not.toContain("<img");
+  expect(shown({ lines: [], before: 0 })).toContain("It has said nothing yet.");
+});
+
+test("a job that could not be cancelled says why, and goes on", () => {
+  const html = machine(view({ system: system({ job: job({ problem }) }) }));
+  expect(html).toContain("cancelling did not work");
+  expect(html).toContain("AWS says no.");
+  expect(acts(html)).toContain("cancel-job");
 });
 
 test("text of others stays text", () => {

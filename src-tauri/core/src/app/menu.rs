@@ -176,7 +176,7 @@ fn system(system: &System) -> Vec<Item> {
         let cancel = job
             .cancel
             .iter()
-            .map(|cancel| act(format!("{} the rebuild", cancel.label), Action::Do(Command::CancelJob)));
+            .map(|cancel| act(format!("{} the job", cancel.label), Action::Do(Command::CancelJob)));
         std::iter::once(Item::Line(format!("{}: {}", job.title, job.step))).chain(cancel)
     });
     rebuild.chain(job).collect()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use crate::jobs::{Job, JobId, MachineState, Step as JobStep};
+use crate::jobs::{Here, Job, JobId, LogTail, Overview, Step as JobStep};
 use crate::machine::{Desired, Fact, Observed, Why};
 use crate::names::{InstanceId, SessionName, UserName};
 use crate::plan::{Plan, Step, Waiting};
@@ -65,8 +65,18 @@ pub enum Command {
     LookAtSystem,
     /// Have the machine build its configuration and run it.
     Rebuild,
+    /// Have the machine run a generation that it has.
+    GoTo {
+        /// Its number.
+        generation: u32,
+    },
     /// End the machine's job.
     CancelJob,
+    /// Show the log of the job that is followed or was last, or show it no more.
+    ShowLog {
+        /// Whether it is shown from now on.
+        shown: bool,
+    },
     /// Switch the machine on.
     Start,
     /// Switch it off.
@@ -201,17 +211,29 @@ pub enum Event {
     /// A look at what the machine runs begins.
     LookingAtSystem,
     /// It has ended.
-    LookedAtSystem(Result<MachineState, Problem>),
+    LookedAtSystem(Result<Box<SystemSeen>, Problem>),
     /// A job is being asked for.
-    JobAsked,
+    JobAsked {
+        /// The generation that the machine is to run; without one it is a rebuild.
+        to: Option<u32>,
+    },
     /// The machine has begun it.
     JobBegun(JobId),
     /// It is there now.
-    JobAt(JobStep),
-    /// It is being cancelled, or cannot be.
-    JobCancelling(bool),
+    JobAt {
+        /// Where.
+        step: JobStep,
+        /// What its log said since this was told last.
+        log: LogTail,
+    },
+    /// It is being cancelled.
+    JobCancelling,
+    /// It could not be cancelled, and goes on.
+    JobNotCancelled(Problem),
     /// It has ended, or is lost from sight.
     JobEnded(Result<Box<JobEnd>, Problem>),
+    /// The log of the job is shown, or is not any more.
+    LogShown(bool),
     /// These settings are to be previewed.
     Drafted(Box<Draft>),
     /// What the settings of preview `number` would do.
@@ -229,6 +251,15 @@ pub enum Event {
     Window(bool),
     /// The desktop shows the tray icon, or does not.
     Tray(bool),
+}
+
+/// What a look at the machine's system found.
+#[derive(Clone, Debug)]
+pub struct SystemSeen {
+    /// What the machine says.
+    pub overview: Overview,
+    /// The configuration on this computer at that moment: nothing where it is in a repository, or why it cannot be read.
+    pub here: Result<Option<Here>, Problem>,
 }
 
 /// How a job of the machine's ended.
@@ -394,10 +425,11 @@ impl App {
             }
             Event::LookingAtSystem => self.system.looking(),
             Event::LookedAtSystem(result) => self.system.looked(result, now),
-            Event::JobAsked => self.system.asked(now),
+            Event::JobAsked { to } => self.system.asked(to, now),
             Event::JobBegun(id) => self.system.begun(id),
-            Event::JobAt(step) => self.system.step(step),
-            Event::JobCancelling(is) => self.system.cancelling(is),
+            Event::JobAt { step, log } => self.system.at(step, log),
+            Event::JobCancelling => self.system.cancelling(),
+            Event::JobNotCancelled(problem) => self.system.not_cancelled(problem),
             Event::JobEnded(result) => self.job_ended(result, now),
             Event::NoTerminal(problem) => {
                 let name = self.setup().map_or(String::new(), |setup| setup.desired.machine.to_string());
@@ -413,6 +445,7 @@ impl App {
                     preview.found = Some(found.map_err(Problem::harmless));
                 }
             }
+            Event::LogShown(shown) => self.system.show_log(shown),
             Event::Discarded => self.preview = None,
             Event::Dismissed => (self.failed, self.interrupted) = (None, None),
             Event::Window(open) => {
@@ -437,13 +470,14 @@ impl App {
         }
         let Some(setup) = self.setup() else {
             return match command {
-                Command::Look | Command::Dismiss | Command::Discard => Ok(()),
+                Command::Look | Command::Dismiss | Command::Discard | Command::ShowLog { .. } => Ok(()),
                 Command::Connect { .. }
                 | Command::OpenSession { .. }
                 | Command::LookAtSessions
                 | Command::EndSession { .. }
                 | Command::LookAtSystem
                 | Command::Rebuild
+                | Command::GoTo { .. }
                 | Command::CancelJob
                 | Command::Start
                 | Command::Stop
@@ -458,6 +492,7 @@ impl App {
             | Command::Dismiss
             | Command::Discard
             | Command::Cancel
+            | Command::ShowLog { .. }
             | Command::Preview { .. } => {
                 return Ok(());
             }
@@ -465,6 +500,7 @@ impl App {
             Command::EndSession { name } => return self.may_end_session(name),
             Command::LookAtSystem => return self.may_look_at_system(),
             Command::Rebuild => return self.may_rebuild(),
+            Command::GoTo { generation } => return self.may_go_to(*generation),
             Command::CancelJob => return self.may_cancel_job(),
             Command::OpenSession { name } => {
                 return match name.parse::<SessionName>() {
@@ -512,7 +548,9 @@ impl App {
                 | Command::EndSession { .. }
                 | Command::LookAtSystem
                 | Command::Rebuild
+                | Command::GoTo { .. }
                 | Command::CancelJob
+                | Command::ShowLog { .. }
                 | Command::Preview { .. }
                 | Command::Discard
                 | Command::Dismiss,
@@ -698,11 +736,13 @@ impl Running {
             | Event::EndedSession { .. }
             | Event::LookingAtSystem
             | Event::LookedAtSystem(_)
-            | Event::JobAsked
+            | Event::JobAsked { .. }
             | Event::JobBegun(_)
-            | Event::JobAt(_)
-            | Event::JobCancelling(_)
+            | Event::JobAt { .. }
+            | Event::JobCancelling
+            | Event::JobNotCancelled(_)
             | Event::JobEnded(_)
+            | Event::LogShown(_)
             | Event::Drafted(_)
             | Event::Previewed { .. }
             | Event::Discarded

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::show::{name, seconds, sentence};
 use super::view::{self, Offer};
-use super::{App, Command, JobEnd, Problem, Refusal};
-use crate::app::Notice;
-use crate::app::Page;
-use crate::jobs::{Action, Job, JobId, MachineState, Outcome, Step};
+use super::{App, Command, JobEnd, Notice, Page, Problem, Refusal, SystemSeen};
+use crate::jobs::{
+    Action, Generation, Here, Job, JobId, LogTail, MachineState, Outcome, Overview, Standing, Step,
+};
 use crate::status::State;
 use crate::time::Moment;
 
@@ -22,7 +22,7 @@ const NO_SYSTEM: &str = "no_system";
 /// The system of a machine that is on.
 #[derive(Debug, Default)]
 pub(super) struct System {
-    state: Option<(MachineState, Moment)>,
+    seen: Option<(SystemSeen, Moment)>,
     /// Why the last look brought nothing, and when.
     problem: Option<(Problem, Moment)>,
     looking: bool,
@@ -30,6 +30,9 @@ pub(super) struct System {
     due: Option<Moment>,
     job: Option<Following>,
     last: Option<Last>,
+    /// Of the job, or of the last one.
+    log: Option<LogTail>,
+    log_shown: bool,
 }
 
 /// A job that is asked for or followed.
@@ -41,8 +44,17 @@ struct Following {
     step: Step,
     /// Somebody else asked for it.
     by: Option<String>,
-    is_rollback: bool,
+    work: Work,
     cancelling: bool,
+    /// Why it could not be cancelled.
+    problem: Option<Problem>,
+}
+
+/// What a job does, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Rebuild,
+    GoTo(Option<u32>),
 }
 
 /// How the last job ended.
@@ -56,7 +68,7 @@ struct Last {
 impl System {
     /// Somebody looks at the window.
     pub(super) fn watched(&mut self, now: Moment) {
-        let seen = self.state.as_ref().map(|(_, at)| *at).max(self.problem.as_ref().map(|(_, at)| *at));
+        let seen = self.seen.as_ref().map(|(_, at)| *at).max(self.problem.as_ref().map(|(_, at)| *at));
         if seen.is_some_and(|seen| now.since(seen) > FRESH) {
             self.due.get_or_insert(now);
         }
@@ -66,31 +78,28 @@ impl System {
         (self.looking, self.due) = (true, None);
     }
 
-    pub(super) fn looked(&mut self, result: Result<MachineState, Problem>, now: Moment) {
+    pub(super) fn looked(&mut self, result: Result<Box<SystemSeen>, Problem>, now: Moment) {
         if !std::mem::take(&mut self.looking) {
             return;
         }
         match result {
-            Ok(state) => {
-                if let (None, Some(job)) = (&self.job, state.running()) {
+            Ok(mut seen) => {
+                if let (None, Some(job)) = (&self.job, seen.overview.state.running()) {
                     self.job = Some(Following::of(job, now));
+                    // It is followed from its beginning.
+                    self.log = None;
                 }
-                (self.state, self.problem) = (Some((state, now)), None);
+                seen.here = seen.here.map_err(Problem::harmless);
+                (self.seen, self.problem) = (Some((*seen, now)), None);
             }
             Err(problem) => self.problem = Some((problem.harmless(), now)),
         }
     }
 
-    pub(super) fn asked(&mut self, now: Moment) {
-        self.last = None;
-        self.job = Some(Following {
-            id: None,
-            since: now,
-            step: Step::Begin,
-            by: None,
-            is_rollback: false,
-            cancelling: false,
-        });
+    pub(super) fn asked(&mut self, to: Option<u32>, now: Moment) {
+        (self.last, self.log) = (None, None);
+        let work = to.map_or(Work::Rebuild, |number| Work::GoTo(Some(number)));
+        self.job = Some(Following::new(work, now));
     }
 
     pub(super) fn begun(&mut self, id: JobId) {
@@ -99,33 +108,57 @@ impl System {
         }
     }
 
-    pub(super) fn step(&mut self, step: Step) {
+    pub(super) fn at(&mut self, step: Step, log: LogTail) {
         if let Some(job) = &mut self.job {
             job.step = step;
+            if log.count() > 0 {
+                self.log.get_or_insert_default().append(log);
+            }
         }
     }
 
-    pub(super) fn cancelling(&mut self, is: bool) {
+    pub(super) fn cancelling(&mut self) {
         if let Some(job) = &mut self.job {
-            job.cancelling = is;
+            (job.cancelling, job.problem) = (true, None);
         }
+    }
+
+    pub(super) fn not_cancelled(&mut self, problem: Problem) {
+        if let Some(job) = &mut self.job {
+            (job.cancelling, job.problem) = (false, Some(problem.harmless()));
+        }
+    }
+
+    pub(super) fn show_log(&mut self, shown: bool) {
+        self.log_shown = shown;
+    }
+
+    fn overview(&self) -> Option<&Overview> {
+        self.seen.as_ref().map(|(seen, _)| &seen.overview)
+    }
+
+    fn generation(&self, number: u32) -> Option<&Generation> {
+        self.overview()?.generations.iter().find(|generation| generation.number == number)
     }
 }
 
 impl Following {
+    fn new(work: Work, since: Moment) -> Self {
+        Self { id: None, since, step: Step::Begin, by: None, work, cancelling: false, problem: None }
+    }
+
     fn of(job: &Job, now: Moment) -> Self {
-        Self {
-            id: Some(job.id.clone()),
-            since: Moment::from_epoch(Duration::from_secs(job.began.min(now.since_epoch().as_secs()))),
-            step: Step::Begin,
-            by: Some(job.by.clone()),
-            is_rollback: job.is_rollback,
-            cancelling: false,
-        }
+        let since = Moment::from_epoch(Duration::from_secs(job.began.min(now.since_epoch().as_secs())));
+        let work = if job.is_rollback { Work::GoTo(job.generation) } else { Work::Rebuild };
+        Self { id: Some(job.id.clone()), by: Some(job.by.clone()), ..Self::new(work, since) }
     }
 
     fn title(&self, name: &str) -> String {
-        if self.is_rollback { format!("Taking {name} back") } else { format!("Rebuilding {name}") }
+        match self.work {
+            Work::Rebuild => format!("Rebuilding {name}"),
+            Work::GoTo(None) => format!("Taking {name} back"),
+            Work::GoTo(Some(number)) => format!("Taking {name} to generation {number}"),
+        }
     }
 
     /// Between two systems a job cannot be ended.
@@ -140,7 +173,7 @@ impl App {
     pub fn next_look_at_system(&self, now: Moment) -> Option<Duration> {
         let system = &self.system;
         self.may_look_at_system().ok()?;
-        if self.window && system.state.is_none() && system.problem.is_none() {
+        if self.window && system.seen.is_none() && system.problem.is_none() {
             return Some(Duration::ZERO);
         }
         Some(system.due?.since(now))
@@ -178,6 +211,18 @@ impl App {
                 refuse("This machine has no system to rebuild".to_owned())
             }
             (None, Some(_) | None) => Ok(()),
+        }
+    }
+
+    pub(super) fn may_go_to(&self, number: u32) -> Result<(), Refusal> {
+        self.may_rebuild()?;
+        let refuse = |why: String| Err(Refusal { why });
+        match self.system.generation(number) {
+            None => refuse(format!("No generation {number} is known")),
+            Some(generation) if generation.current => {
+                refuse(format!("{} runs generation {number} already", name(self)))
+            }
+            Some(_) => Ok(()),
         }
     }
 
@@ -231,10 +276,10 @@ fn said(job: &Job, name: &str) -> String {
 /// What is shown of the system; `None` while nothing can be said of it.
 pub(super) fn view(app: &App) -> Option<view::System> {
     let system = &app.system;
-    let told = system.state.is_some() || system.problem.is_some() || system.looking || system.job.is_some();
+    let told = system.seen.is_some() || system.problem.is_some() || system.looking || system.job.is_some();
     let shown = match app.state() {
         State::On => told || app.may_enter().is_ok(),
-        State::Unknown => system.state.is_some() || system.job.is_some(),
+        State::Unknown => system.seen.is_some() || system.job.is_some(),
         State::Absent | State::Starting | State::Stopping | State::Off | State::Ending => false,
     };
     if !shown {
@@ -244,31 +289,117 @@ pub(super) fn view(app: &App) -> Option<view::System> {
         app.may(&command).ok().map(|()| Offer { label: label.to_owned(), note: None, asks: None })
     };
     let none = system.problem.as_ref().is_some_and(|(problem, _)| problem.code == NO_SYSTEM);
+    let overview = system.overview();
+    let generations = overview.map_or(&[][..], |overview| &overview.generations);
     Some(view::System {
         looking: system.looking,
         problem: system.problem.as_ref().filter(|_| !none).map(|(problem, _)| problem.clone()),
-        seen: system.state.as_ref().map(|(_, at)| seconds(*at)),
+        seen: system.seen.as_ref().map(|(_, at)| seconds(*at)),
         runs: if none {
             Some("This machine is a shell on your computer, with no system of its own to rebuild".to_owned())
         } else {
-            system.state.as_ref().map(|(state, _)| runs(state))
+            overview.map(|overview| runs(&overview.state))
         },
-        note: system.state.as_ref().and_then(|(state, _)| on_trial(state)),
+        note: overview.and_then(|overview| on_trial(&overview.state)),
+        standing: system.seen.as_ref().and_then(|(seen, _)| standing(seen)),
+        generations: generations.iter().map(|one| generation(app, one)).collect(),
         job: system.job.as_ref().map(|job| view::Job {
             title: job.title(name(app)),
             step: if job.cancelling { "cancelling".to_owned() } else { job.step.words() },
             since: seconds(job.since),
             by: job.by.clone(),
             cancel: offer("Cancel", Command::CancelJob),
+            problem: job.problem.clone(),
         }),
         last: system.last.as_ref().map(|last| view::LastJob {
             text: last.text.clone(),
             at: seconds(last.at),
             problem: last.problem.clone(),
         }),
+        log: log(system),
         rebuild: offer("Rebuild", Command::Rebuild),
         look: offer("Refresh", Command::LookAtSystem).filter(|_| !none),
     })
+}
+
+/// The log, empty as long as a job has said nothing. What nobody wants to see changes nothing of what is shown.
+fn log(system: &System) -> Option<view::Log> {
+    let known = system.log.is_some() || system.job.is_some();
+    known.then(|| match (&system.log, system.log_shown) {
+        (Some(log), true) => {
+            view::Log { lines: Some(log.lines().map(str::to_owned).collect()), before: log.dropped() }
+        }
+        (None, true) => view::Log { lines: Some(Vec::new()), before: 0 },
+        (Some(_) | None, false) => view::Log { lines: None, before: 0 },
+    })
+}
+
+fn generation(app: &App, generation: &Generation) -> view::Generation {
+    let Generation { number, made, version, revision, kernel, size, current, booted, good, trial, refused } =
+        generation;
+    let flags = [
+        (*current, view::Flag::Current),
+        (*booted && !current, view::Flag::Booted),
+        (*good, view::Flag::Good),
+        (*trial, view::Flag::Trial),
+        (*refused, view::Flag::Refused),
+    ];
+    let runs = app.system.overview().and_then(|overview| overview.state.generation);
+    let go = app.may(&Command::GoTo { generation: *number }).ok().map(|()| {
+        let label = if runs.is_some_and(|runs| *number < runs) { "Go back" } else { "Go to" };
+        let before = if *refused { " It went back from it before." } else { "" };
+        let asks = format!(
+            "{} switches to generation {number} now, which may restart what runs on it, and switches back by itself if \
+             nobody could come in then.{before}",
+            name(app)
+        );
+        Offer { label: label.to_owned(), note: None, asks: Some(asks) }
+    });
+    view::Generation {
+        number: *number,
+        made: u32::try_from(*made).unwrap_or(u32::MAX),
+        revision: revision.clone().or_else(|| version.as_ref().map(|version| format!("NixOS {version}"))),
+        kernel: kernel.clone(),
+        size: size.map(|bytes| u32::try_from(bytes >> 20).unwrap_or(u32::MAX)),
+        flags: flags.into_iter().filter_map(|(is, flag)| is.then_some(flag)).collect(),
+        go,
+    }
+}
+
+/// What is said of the configuration on this computer; nothing where that does not say what the machine should run.
+fn standing(seen: &SystemSeen) -> Option<view::Measured> {
+    let SystemSeen { overview, here } = seen;
+    let here = match here {
+        Ok(here) => here.as_ref(),
+        Err(problem) => {
+            let text = format!("Whether that is what is on this computer cannot be said: {}", problem.what);
+            return Some(view::Measured { standing: Standing::Unknown, text, rebuild_next: false });
+        }
+    };
+    let standing = Standing::of(overview.state.revision.as_deref(), &overview.placed, here);
+    let revision = here.map_or("another one", |here| &here.revision);
+    let refused = here.is_some_and(|here| went_back(overview, here));
+    let text = match standing {
+        Standing::UpToDate => "That is what is on this computer".to_owned(),
+        Standing::Behind if refused => {
+            format!("The machine is behind: on this computer is {revision}, which it went back from")
+        }
+        Standing::Behind => format!("The machine is behind: on this computer is {revision}"),
+        Standing::NotHoldfasts => format!("A rebuild has it run what is on this computer, {revision}"),
+        Standing::EditedThere => {
+            "Somebody changed the configuration on the machine; to bring that to this computer: holdfast config pull"
+                .to_owned()
+        }
+        Standing::Unknown => return None,
+    };
+    let rebuild_next = matches!(standing, Standing::Behind | Standing::NotHoldfasts) && !refused;
+    Some(view::Measured { standing, text, rebuild_next })
+}
+
+/// Whether the machine would refuse what is here.
+fn went_back(overview: &Overview, here: &Here) -> bool {
+    let same = |one: &&Generation| one.revision.as_ref() == Some(&here.revision);
+    overview.generations.iter().find(same).is_some_and(|one| one.refused)
 }
 
 fn runs(state: &MachineState) -> String {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
+use crate::jobs::Standing;
 use crate::names::SessionName;
 use crate::plan::{Area, Change};
 use crate::price::{self, Money, Monthly};
@@ -199,14 +200,75 @@ pub struct System {
     pub runs: Option<String>,
     /// What there is to know about that besides.
     pub note: Option<String>,
+    /// How that stands to the configuration on this computer, when both were last seen.
+    pub standing: Option<Measured>,
+    /// The generations that it has, the newest first.
+    pub generations: Vec<Generation>,
     /// The job that the machine does.
     pub job: Option<Job>,
     /// How the last one ended that was followed.
     pub last: Option<LastJob>,
+    /// The log of the job, or of the last one; `None`: none was followed.
+    pub log: Option<Log>,
     /// Have the machine build its configuration and run it.
     pub rebuild: Option<Offer>,
     /// Look at it again.
     pub look: Option<Offer>,
+}
+
+/// How what a machine runs stands to the configuration on this computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Measured {
+    /// How.
+    pub standing: Standing,
+    /// That as a sentence.
+    pub text: String,
+    /// A rebuild is the next thing to do.
+    pub rebuild_next: bool,
+}
+
+/// A generation of the machine's system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Generation {
+    /// Its number.
+    pub number: u32,
+    /// When it was made.
+    pub made: u32,
+    /// The configuration that it was made of, or else the version of NixOS; `None`: neither is known.
+    pub revision: Option<String>,
+    /// The version of its kernel.
+    pub kernel: Option<String>,
+    /// All that it needs, most of which it shares with others, in MiB.
+    pub size: Option<u32>,
+    /// What is so about it.
+    pub flags: Vec<Flag>,
+    /// Have the machine run it.
+    pub go: Option<Offer>,
+}
+
+/// What may be so about a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    /// The machine runs it.
+    Current,
+    /// The machine booted it, and has gone over to another one since.
+    Booted,
+    /// A new session came in while it ran.
+    Good,
+    /// It is not yet good.
+    Trial,
+    /// The machine went back from it.
+    Refused,
+}
+
+/// The end of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Log {
+    /// Its last lines, the oldest first; `None` while nobody wants to see them.
+    pub lines: Option<Vec<String>>,
+    /// How many lines came before those, while they are shown.
+    pub before: u32,
 }
 
 /// A job that the machine does.
@@ -222,6 +284,8 @@ pub struct Job {
     pub by: Option<String>,
     /// End it.
     pub cancel: Option<Offer>,
+    /// Why it could not be ended, when that was tried.
+    pub problem: Option<Problem>,
 }
 
 /// How a job ended.

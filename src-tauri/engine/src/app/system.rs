@@ -1,27 +1,40 @@
-//! What the app does about the system that the machine runs: it looks, asks for a rebuild, and follows a job to its end.
+//! What the app does about the system that the machine runs: it looks, asks for a job, and follows one to its end.
 
-use holdfast_core::app::{self, Event, JobEnd};
-use holdfast_core::jobs::{Action, Diagnosis, Entry, JobId, MachineState, Mark, Progress, Step};
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use holdfast_core::app::{self, Event, JobEnd, SystemSeen};
+use holdfast_core::config::FLAKE;
+use holdfast_core::jobs::{Action, Diagnosis, Entry, JobId, LogTail, Mark, Progress, Step};
 use holdfast_core::machine::Desired;
 use holdfast_core::names::InstanceId;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::sleep;
 
 use super::sessions::on;
 use super::{Boxed, Place};
+use crate::config::{here, place as folder};
 use crate::jobs::{self, Watcher, ended_badly};
 use crate::problem::Problem;
-use crate::rebuild::{Wish, rebuild, whoami};
+use crate::rebuild::{Wish, rebuild, rollback, whoami};
 use crate::remote::Machine;
 
 type Ended = Result<Box<JobEnd>, app::Problem>;
 
-/// Looks at it: one session through SSM.
+/// How long what a job says is gathered before it is told: a build prints far more lines than anybody reads.
+const GATHERING: Duration = Duration::from_millis(200);
+
+/// Looks at it, through one session of SSM, and at the configuration on this computer.
 pub(super) async fn look(
     place: &Place,
     desired: Desired,
     instance: InstanceId,
-) -> Result<MachineState, app::Problem> {
-    on(place, &desired, &instance, async |machine| jobs::state(machine).await).await
+) -> Result<Box<SystemSeen>, app::Problem> {
+    let look = async |machine: Machine<'_>| jobs::overview(machine, &folder(machine.desired), FLAKE).await;
+    let overview = on(place, &desired, &instance, look).await?;
+    let here = here(place.store(), &desired, &overview.placed).map_err(app::Problem::from);
+    Ok(Box::new(SystemSeen { overview, here }))
 }
 
 /// Has the machine rebuild itself, and follows that. What has to be agreed to is a problem that says where.
@@ -33,15 +46,21 @@ pub(super) async fn rebuild_and_follow(
 ) -> Ended {
     let wish =
         Wish { action: Action::Switch, again: false, update: None, over: false, local: false, by: whoami() };
-    let work = async {
-        let aws = place.aws(&desired).await?;
-        let machine = Machine { aws: &aws, desired: &desired, instance: &instance };
-        let begun = rebuild(machine, place.store(), &wish, async |_| false).await?;
-        // Whoever told it is there as long as this is.
-        let _ = tell.send(Event::JobBegun(begun.id.clone()));
-        to_the_end(machine, &tell, &begun.id).await
-    };
-    explained(place, &desired, Box::pin(work)).await
+    let begin =
+        async |machine: Machine<'_>| Ok(rebuild(machine, place.store(), &wish, async |_| false).await?.id);
+    begin_and_follow(place, tell, desired, instance, begin).await
+}
+
+/// Has the machine go to a generation, and follows that.
+pub(super) async fn go_and_follow(
+    place: &Place,
+    tell: mpsc::UnboundedSender<Event>,
+    desired: Desired,
+    instance: InstanceId,
+    generation: u32,
+) -> Ended {
+    let begin = async |machine: Machine<'_>| rollback(machine, generation, &whoami()).await;
+    begin_and_follow(place, tell, desired, instance, begin).await
 }
 
 /// Follows a job that somebody asked for.
@@ -52,9 +71,23 @@ pub(super) async fn follow(
     instance: InstanceId,
     id: JobId,
 ) -> Ended {
+    begin_and_follow(place, tell, desired, instance, async |_| Ok(id)).await
+}
+
+async fn begin_and_follow(
+    place: &Place,
+    tell: mpsc::UnboundedSender<Event>,
+    desired: Desired,
+    instance: InstanceId,
+    begin: impl AsyncFnOnce(Machine<'_>) -> Result<JobId, Problem>,
+) -> Ended {
     let work = async {
         let aws = place.aws(&desired).await?;
-        to_the_end(Machine { aws: &aws, desired: &desired, instance: &instance }, &tell, &id).await
+        let machine = Machine { aws: &aws, desired: &desired, instance: &instance };
+        let id = begin(machine).await?;
+        // Whoever is told is there as long as this is.
+        let _ = tell.send(Event::JobBegun(id.clone()));
+        to_the_end(machine, &tell, &id).await
     };
     explained(place, &desired, Box::pin(work)).await
 }
@@ -75,7 +108,7 @@ pub(super) async fn cancel(
 ) -> Option<Event> {
     let cancelled =
         on(place, &desired, &instance, async |machine| jobs::cancel(machine, &id, &whoami()).await).await;
-    cancelled.is_err().then_some(Event::JobCancelling(false))
+    cancelled.err().map(Event::JobNotCancelled)
 }
 
 async fn to_the_end(
@@ -83,41 +116,152 @@ async fn to_the_end(
     tell: &mpsc::UnboundedSender<Event>,
     id: &JobId,
 ) -> Result<Box<JobEnd>, Problem> {
-    let mut teller = Teller { tell, told: Step::Begin, diagnosis: Diagnosis::default() };
-    let job = jobs::follow(machine, id, &mut teller).await?;
-    let problem = ended_badly(&job, &teller.diagnosis).map(app::Problem::from);
+    let heard = Heard::default();
+    let mut listener = Listener { heard: &heard, diagnosis: Diagnosis::default() };
+    let job = heard.told_while(tell, jobs::follow(machine, id, &mut listener)).await?;
+    let problem = ended_badly(&job, &listener.diagnosis).map(app::Problem::from);
     Ok(Box::new(JobEnd { job, problem }))
 }
 
-/// Tells where the job is, whenever that is another place.
-struct Teller<'a> {
-    tell: &'a mpsc::UnboundedSender<Event>,
-    told: Step,
-    diagnosis: Diagnosis,
+/// What a job said since that was told last.
+#[derive(Default)]
+struct Heard {
+    step: Cell<Option<Step>>,
+    told: Cell<Option<Step>>,
+    log: RefCell<LogTail>,
+    news: Notify,
 }
 
-impl Teller<'_> {
-    fn at(&mut self, progress: &Progress) {
-        let step = progress.step();
-        if step != self.told {
-            self.told = step;
-            let _ = self.tell.send(Event::JobAt(step));
+impl Heard {
+    fn at(&self, progress: &Progress) {
+        self.step.set(Some(progress.step()));
+        self.news.notify_one();
+    }
+
+    /// Tells what is heard while this goes on: a first word at once, all others gathered, and in the end whatever is left.
+    async fn told_while<T>(
+        &self,
+        tell: &mpsc::UnboundedSender<Event>,
+        goes_on: impl Future<Output = T>,
+    ) -> T {
+        let done = tokio::select! {
+            done = goes_on => done,
+            never = self.pass_on(tell) => match never {},
+        };
+        self.tell(tell);
+        done
+    }
+
+    async fn pass_on(&self, tell: &mpsc::UnboundedSender<Event>) -> Infallible {
+        loop {
+            self.news.notified().await;
+            self.tell(tell);
+            sleep(GATHERING).await;
         }
+    }
+
+    fn tell(&self, tell: &mpsc::UnboundedSender<Event>) {
+        let log = self.log.take();
+        let Some(step) = self.step.get().filter(|step| log.count() > 0 || self.told.get() != Some(*step))
+        else {
+            return;
+        };
+        self.told.set(Some(step));
+        // Nobody listens any more when the app ends.
+        let _ = tell.send(Event::JobAt { step, log });
     }
 }
 
-impl Watcher for Teller<'_> {
+/// Hears what a job says.
+struct Listener<'a> {
+    heard: &'a Heard,
+    diagnosis: Diagnosis,
+}
+
+impl Watcher for Listener<'_> {
     fn line(&mut self, entry: &Entry, progress: &Progress) {
         self.diagnosis.line(&entry.text);
-        self.at(progress);
+        self.heard.log.borrow_mut().push(&entry.text);
+        self.heard.at(progress);
     }
 
     fn mark(&mut self, mark: &Mark, progress: &Progress) {
         self.diagnosis.mark(mark);
-        self.at(progress);
+        if let Mark::Note(note) = mark {
+            self.heard.log.borrow_mut().push(&format!("Note: {note}"));
+        }
+        self.heard.at(progress);
     }
 
     fn lost(&mut self, problem: &Problem) {
         tracing::debug!(%problem, "no way to the log");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn entry(text: String) -> Entry {
+        Entry { cursor: String::new(), at: 0, text }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loud_job_is_told_in_few_events_and_to_its_last_line() {
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let heard = Heard::default();
+        let mut listener = Listener { heard: &heard, diagnosis: Diagnosis::default() };
+        let mut progress = Progress::new("n");
+        let began = Instant::now();
+        let job = async {
+            progress.feed("holdfast;n;phase;build");
+            for n in 0..100_000_u32 {
+                progress.feed("copying path '/nix/store/x' from 'https://cache.nixos.org'...");
+                listener.line(&entry(n.to_string()), &progress);
+                if n % 50 == 0 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            }
+            progress.feed("holdfast;n;phase;activate");
+            listener.mark(&Mark::Phase(holdfast_core::jobs::Stage::Activate), &progress);
+        };
+        heard.told_while(&tell, job).await;
+        let took = began.elapsed();
+        drop(tell);
+        let (mut whole, mut events, mut last) = (LogTail::default(), 0, Step::Begin);
+        while let Some(event) = told.recv().await {
+            let Event::JobAt { step, log } = event else { panic!("{event:?}") };
+            assert!(log.lines().count() <= LogTail::KEPT, "what waits is kept at a steady size, too");
+            whole.append(log);
+            (events, last) = (events + 1, step);
+        }
+        assert!(
+            events >= 2 && events <= 2 + took.as_millis() / GATHERING.as_millis(),
+            "{events} in {took:?}"
+        );
+        assert_eq!((whole.count(), whole.lines().last(), last), (100_000, Some("99999"), Step::Activate));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_word_is_told_at_once_and_silence_is_not() {
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let heard = Heard::default();
+        let mut listener = Listener { heard: &heard, diagnosis: Diagnosis::default() };
+        let progress = Progress::new("n");
+        let job = async {
+            listener.line(&entry("one".to_owned()), &progress);
+            tokio::task::yield_now().await;
+            assert!(matches!(told.try_recv(), Ok(Event::JobAt { log, .. }) if log.count() == 1));
+            // A mark that changes nothing of what is known.
+            listener.mark(&Mark::End("ok".to_owned()), &progress);
+            sleep(10 * GATHERING).await;
+            assert!(told.try_recv().is_err(), "nothing new");
+            listener.line(&entry("two".to_owned()), &progress);
+            sleep(GATHERING).await;
+            assert!(told.try_recv().is_ok(), "told while the job goes on");
+        };
+        heard.told_while(&tell, job).await;
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::app::menu::{Item, icon, line, menu};
 use crate::app::view::{Offer, View};
-use crate::app::{App, Elsewhere, Event, Problem, Setup};
+use crate::app::{App, Elsewhere, Event, Problem, Setup, SystemSeen};
+use crate::jobs::{Generation, Here, MachineState, Overview, Placed};
 use crate::machine::{Fact, Observed, Power, Why};
 use crate::plan::tests::fixture::{but, empty, instance, powered};
 use crate::time::Moment;
@@ -54,6 +55,39 @@ pub(super) fn problem(what: &str) -> Problem {
         what: what.to_owned(),
         cause: None,
         hints: vec!["try again".to_owned()],
+    }
+}
+
+/// A machine with these generations that runs one of them, which is what is here.
+pub(super) fn overview(numbers: &[u32], runs: u32) -> SystemSeen {
+    let revision = |number: u32| Some(format!("embedded {number}"));
+    let generation = |&number: &u32| Generation {
+        number,
+        made: BEGIN - 86_400 * 30 + u64::from(number) * 86_400,
+        version: None,
+        revision: revision(number),
+        kernel: Some("6.12.1".to_owned()),
+        size: Some(3 << 30),
+        current: number == runs,
+        booted: number == runs,
+        good: true,
+        trial: false,
+        refused: false,
+    };
+    let state = MachineState {
+        now: 0,
+        generation: Some(runs),
+        revision: revision(runs),
+        good: true,
+        trial: None,
+        jobs: Vec::new(),
+    };
+    let hash = "h".repeat(64);
+    let placed = Placed { placed: Some(hash.clone()), found: Some(hash.clone()), ..Placed::default() };
+    let here = Here { revision: format!("embedded {runs}"), hash };
+    SystemSeen {
+        overview: Overview { state, generations: numbers.iter().map(generation).collect(), placed },
+        here: Ok(Some(here)),
     }
 }
 

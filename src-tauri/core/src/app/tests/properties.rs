@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::fixture::{app, at, elsewhere, looked, problem, setup, worlds};
+use super::fixture::{app, at, elsewhere, looked, overview, problem, setup, worlds};
 use crate::app::menu::{Action, Item, menu};
 use crate::app::{Command, Event, Operation};
-use crate::jobs::{MachineState, Step};
+use crate::jobs::{LogTail, Step};
 use crate::plan::Waiting;
 use crate::sessions::ZellijSession;
 use crate::status::State;
@@ -54,24 +54,24 @@ fn happening() -> impl Strategy<Value = Event> {
 
 /// What befalls the machine's system and its job.
 fn job() -> impl Strategy<Value = Event> {
-    let state = MachineState {
-        now: 0,
-        generation: Some(1),
-        revision: None,
-        good: true,
-        trial: None,
-        jobs: Vec::new(),
+    let at = |step| {
+        let mut log = LogTail::default();
+        log.push("a line");
+        Event::JobAt { step, log }
     };
     prop::sample::select(vec![
         Event::LookingAtSystem,
-        Event::LookedAtSystem(Ok(state)),
+        Event::LookedAtSystem(Ok(Box::new(overview(&[3, 2, 1], 2)))),
         Event::LookedAtSystem(Err(problem("no"))),
-        Event::JobAsked,
+        Event::JobAsked { to: None },
+        Event::JobAsked { to: Some(1) },
         Event::JobBegun("1-2".parse().unwrap()),
-        Event::JobAt(Step::Build { n: 1, of: 2 }),
-        Event::JobAt(Step::Check),
-        Event::JobCancelling(true),
-        Event::JobCancelling(false),
+        at(Step::Build { n: 1, of: 2 }),
+        at(Step::Check),
+        Event::JobCancelling,
+        Event::JobNotCancelled(problem("no")),
+        Event::LogShown(true),
+        Event::LogShown(false),
         Event::JobEnded(Err(problem("no"))),
     ])
 }
@@ -110,6 +110,16 @@ proptest! {
                 (view.commands.cancel.is_some(), Command::Cancel),
             ] {
                 prop_assert_eq!(offered, app.may(&command).is_ok(), "{:?}", command);
+            }
+            for number in 0..5 {
+                let offered = view.system.iter().flat_map(|system| &system.generations).any(|one| one.number == number && one.go.is_some());
+                prop_assert_eq!(offered, app.may(&Command::GoTo { generation: number }).is_ok());
+            }
+            if let Some(system) = &view.system {
+                prop_assert!(system.job.is_none() || system.log.is_some());
+                for generation in &system.generations {
+                    prop_assert!(generation.go.as_ref().is_none_or(|go| go.asks.is_some()), "it asks first");
+                }
             }
             if let Some(sessions) = &view.sessions {
                 prop_assert_eq!(sessions.look.is_some(), app.may(&Command::LookAtSessions).is_ok());

@@ -1,12 +1,15 @@
 //! What the machine runs, and its job: what is shown, what may be done, when it is looked at, what is told.
 
-use super::fixture::{at, problem, reachable, seeing, tray};
-use crate::app::{App, Command, Event, JobEnd};
-use crate::jobs::{Action, Job, MachineState, Outcome, Step, Trial};
+use super::fixture::{at, overview, problem, reachable, seeing, tray};
+use crate::app::view::Log;
+use crate::app::{App, Command, Event, JobEnd, SystemSeen};
+use crate::jobs::{Action, Here, Job, LogTail, Outcome, Standing, Step, Trial};
 
-fn state(trial: Option<Trial>, jobs: Vec<Job>) -> MachineState {
-    let revision = Some("embedded 1a2b3c4d5e6f".to_owned());
-    MachineState { now: 0, generation: Some(7), revision, good: trial.is_none(), trial, jobs }
+fn state(trial: Option<Trial>, jobs: Vec<Job>) -> SystemSeen {
+    let mut seen = overview(&[9, 7, 6], 7);
+    let state = &mut seen.overview.state;
+    (state.good, state.trial, state.jobs) = (trial.is_none(), trial, jobs);
+    seen
 }
 
 fn job(outcome: Option<Outcome>) -> Job {
@@ -32,11 +35,18 @@ fn ended(outcome: Outcome, what: Option<&str>) -> Event {
 }
 
 /// An app that looked at second 20.
-fn seen(state: MachineState) -> App {
+fn seen(seen: SystemSeen) -> App {
     let mut app = seeing(reachable());
     app.on(Event::LookingAtSystem, at(18));
-    app.on(Event::LookedAtSystem(Ok(state)), at(20));
+    app.on(Event::LookedAtSystem(Ok(Box::new(seen))), at(20));
     app
+}
+
+/// The job is there, and has said this.
+fn said(step: Step, lines: &[&str]) -> Event {
+    let mut log = LogTail::default();
+    lines.iter().for_each(|line| log.push(line));
+    Event::JobAt { step, log }
 }
 
 fn runs(app: &App) -> String {
@@ -46,24 +56,24 @@ fn runs(app: &App) -> String {
 #[test]
 fn a_rebuild_is_followed_and_told() {
     let mut app = seen(state(None, Vec::new()));
-    assert_eq!(runs(&app), "Runs generation 7, embedded 1a2b3c4d5e6f");
+    assert_eq!(runs(&app), "Runs generation 7, embedded 7");
     assert!(tray(&app.view()).contains("Rebuild"));
     assert!(app.may(&Command::Rebuild).is_ok() && app.may(&Command::CancelJob).is_err());
 
-    app.on(Event::JobAsked, at(30));
+    app.on(Event::JobAsked { to: None }, at(30));
     assert!(app.may(&Command::Rebuild).is_err(), "one at a time");
     assert!(app.may(&Command::CancelJob).is_err(), "it has no name yet");
     app.on(Event::JobBegun("1-2".parse().unwrap()), at(31));
-    app.on(Event::JobAt(Step::Fetch { n: 3, of: 17 }), at(32));
+    app.on(said(Step::Fetch { n: 3, of: 17 }, &[]), at(32));
     let shown = tray(&app.view());
     assert!(
-        shown.contains("Rebuilding remote-dev: fetching 3 of 17") && shown.contains("Cancel the rebuild"),
+        shown.contains("Rebuilding remote-dev: fetching 3 of 17") && shown.contains("Cancel the job"),
         "{shown}"
     );
-    app.on(Event::JobCancelling(true), at(33));
+    app.on(Event::JobCancelling, at(33));
     assert!(app.may(&Command::CancelJob).is_err());
-    app.on(Event::JobCancelling(false), at(34));
-    app.on(Event::JobAt(Step::Activate), at(35));
+    app.on(Event::JobNotCancelled(problem("no")), at(34));
+    app.on(said(Step::Activate, &[]), at(35));
     let refusal = app.may(&Command::CancelJob).unwrap_err();
     assert!(refusal.why.contains("between two systems"), "{}", refusal.why);
 
@@ -81,7 +91,7 @@ fn a_rebuild_is_followed_and_told() {
 #[test]
 fn one_that_fails_is_told_with_its_reason_unless_somebody_watches() {
     let mut app = seen(state(None, Vec::new()));
-    app.on(Event::JobAsked, at(30));
+    app.on(Event::JobAsked { to: None }, at(30));
     app.on(ended(Outcome::RolledBack, Some("The machine went back")), at(60));
     let told: Vec<(String, String)> = app.notices().map(|notice| (notice.title, notice.body)).collect();
     assert_eq!(
@@ -93,7 +103,7 @@ fn one_that_fails_is_told_with_its_reason_unless_somebody_watches() {
     assert!(last.problem.is_some());
 
     app.on(Event::Window(true), at(61));
-    app.on(Event::JobAsked, at(62));
+    app.on(Event::JobAsked { to: None }, at(62));
     app.on(Event::JobEnded(Err(problem("busy"))), at(63));
     assert_eq!(app.notices().count(), 0);
     assert!(app.may(&Command::Rebuild).is_ok());
@@ -141,8 +151,139 @@ fn nobody_looks_in_the_background_and_who_opens_the_window_sees_it() {
     assert_eq!(app.next_look_at_system(at(500)).map(|pause| pause.as_secs()), Some(0));
     app.on(Event::LookingAtSystem, at(500));
     assert_eq!(app.next_look_at_system(at(501)), None);
-    app.on(Event::LookedAtSystem(Ok(state(None, Vec::new()))), at(502));
+    app.on(Event::LookedAtSystem(Ok(Box::new(state(None, Vec::new())))), at(502));
     assert_eq!(app.next_look_at_system(at(503)), None);
     app.on(Event::Window(true), at(600));
     assert_eq!(app.next_look_at_system(at(600)).map(|pause| pause.as_secs()), Some(0), "after a while");
+}
+
+#[test]
+fn each_generation_that_does_not_run_can_be_gone_to_once_that_is_agreed_to() {
+    let mut seen_now = state(None, Vec::new());
+    let newest = &mut seen_now.overview.generations[0];
+    (newest.refused, newest.good, newest.revision) = (true, false, None);
+    newest.version = Some("26.05".to_owned());
+    seen_now.overview.generations[1].booted = false;
+    seen_now.overview.generations[2].booted = true;
+    let mut app = seen(seen_now);
+    let shown = app.view().system.unwrap().generations;
+    let told = shown.iter().map(|one| {
+        let label = one.go.as_ref().map_or("-", |go| go.label.as_str());
+        format!("{} {} {:?} {label}", one.number, one.revision.as_deref().unwrap_or_default(), one.flags)
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            "9 NixOS 26.05 [Refused] Go to",
+            "7 embedded 7 [Current, Good] -",
+            "6 embedded 6 [Booted, Good] Go back"
+        ]
+    );
+    assert_eq!((shown[0].size, shown[0].kernel.as_deref()), (Some(3072), Some("6.12.1")));
+    let asks = |index: usize| shown[index].go.clone().unwrap().asks.unwrap();
+    assert!(asks(0).contains("went back from it before") && !asks(2).contains("went back"), "{}", asks(0));
+
+    let refused = |app: &App, generation| app.may(&Command::GoTo { generation }).unwrap_err().why;
+    assert_eq!(refused(&app, 8), "No generation 8 is known");
+    assert_eq!(refused(&app, 7), "remote-dev runs generation 7 already");
+    assert!(app.may(&Command::GoTo { generation: 6 }).is_ok());
+    app.on(Event::JobAsked { to: Some(6) }, at(30));
+    assert_eq!(refused(&app, 9), "Taking remote-dev to generation 6 is under way");
+    assert!(app.view().system.unwrap().generations.iter().all(|one| one.go.is_none()));
+    app.on(ended(Outcome::Ok, None), at(60));
+    assert!(app.may(&Command::GoTo { generation: 6 }).is_ok());
+}
+
+#[test]
+fn what_is_here_says_whether_a_rebuild_is_next() {
+    let here = |revision: &str| Here { revision: revision.to_owned(), hash: "x".repeat(64) };
+    let told = |change: &dyn Fn(&mut SystemSeen)| {
+        let mut look = state(None, Vec::new());
+        change(&mut look);
+        let measured = seen(look).view().system.unwrap().standing;
+        measured.map(|measured| (measured.standing, measured.text, measured.rebuild_next))
+    };
+    let owned = |text: &str| text.to_owned();
+    assert_eq!(told(&|_| {}), Some((Standing::UpToDate, owned("That is what is on this computer"), false)));
+    assert_eq!(
+        told(&|look| look.here = Ok(Some(here("embedded 8")))),
+        Some((Standing::Behind, owned("The machine is behind: on this computer is embedded 8"), true))
+    );
+    // It would be refused.
+    let (standing, text, next) = told(&|look| {
+        look.here = Ok(Some(here("embedded 9")));
+        look.overview.generations[0].refused = true;
+    })
+    .unwrap();
+    assert!(text.ends_with("embedded 9, which it went back from"), "{text}");
+    assert_eq!((standing, next), (Standing::Behind, false));
+    let (standing, text, next) = told(&|look| look.overview.placed.found = Some("e".repeat(64))).unwrap();
+    assert!(text.contains("holdfast config pull"), "{text}");
+    assert_eq!((standing, next), (Standing::EditedThere, false));
+    assert_eq!(
+        told(&|look| look.overview.state.revision = None),
+        Some((
+            Standing::NotHoldfasts,
+            owned("A rebuild has it run what is on this computer, embedded 7"),
+            true
+        ))
+    );
+    assert_eq!(told(&|look| look.here = Ok(None)), None, "a repository");
+    let (standing, text, next) =
+        told(&|look| look.here = Err(problem("There is nothing in \u{202e}/x"))).unwrap();
+    assert!(text.ends_with("There is nothing in /x"), "{text}");
+    assert_eq!((standing, next), (Standing::Unknown, false));
+}
+
+#[test]
+fn the_log_is_there_when_it_is_wanted_and_costs_nothing_else() {
+    let mut app = seen(state(None, Vec::new()));
+    let log = |app: &App| app.view().system.unwrap().log;
+    assert_eq!(log(&app), None, "no job was followed");
+    app.on(Event::JobAsked { to: None }, at(30));
+    app.on(said(Step::Evaluate, &["\u{1b}[31mone\u{1b}[0m"]), at(31));
+    let closed = app.view();
+    app.on(said(Step::Evaluate, &["two"]), at(32));
+    assert_eq!(app.view(), closed, "nobody sees it, so there is nothing new to show");
+
+    assert!(app.may(&Command::ShowLog { shown: true }).is_ok());
+    app.on(Event::LogShown(true), at(33));
+    let lines = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+    assert_eq!(log(&app), Some(Log { lines: lines(&["one", "two"]), before: 0 }));
+    let many: Vec<String> = (0..600).map(|n| n.to_string()).collect();
+    app.on(said(Step::Evaluate, &many.iter().map(String::as_str).collect::<Vec<_>>()), at(34));
+    let Some(Log { lines: Some(shown), before }) = log(&app) else { panic!("it is shown") };
+    assert_eq!((shown.len(), before, shown[499].as_str()), (LogTail::KEPT, 102, "599"));
+
+    // It stays when the job has ended, and the next one begins another.
+    app.on(ended(Outcome::Ok, None), at(60));
+    assert_eq!(log(&app).and_then(|log| log.lines).map(|lines| lines.len()), Some(LogTail::KEPT));
+    app.on(Event::JobAsked { to: Some(6) }, at(61));
+    assert_eq!(log(&app), Some(Log { lines: Some(Vec::new()), before: 0 }));
+    // Of one that is found the log is told from its beginning.
+    app.on(said(Step::Evaluate, &["once"]), at(62));
+    app.on(Event::JobEnded(Err(problem("lost from sight"))), at(63));
+    app.on(Event::LookingAtSystem, at(64));
+    app.on(Event::LookedAtSystem(Ok(Box::new(state(None, vec![job(None)])))), at(65));
+    app.on(said(Step::Evaluate, &["once"]), at(66));
+    assert_eq!(log(&app).and_then(|log| log.lines), lines(&["once"]));
+    app.on(Event::LogShown(false), at(67));
+    assert_eq!(log(&app), Some(Log { lines: None, before: 0 }));
+}
+
+#[test]
+fn why_a_job_goes_on_that_was_to_be_cancelled_is_said_until_that_is_tried_again_or_it_ends() {
+    let mut app = seen(state(None, vec![job(None)]));
+    let shown = |app: &App| app.view().system.unwrap().job.unwrap().problem.map(|problem| problem.what);
+    app.on(Event::JobCancelling, at(30));
+    app.on(Event::JobNotCancelled(problem("The machine is between\u{7} two systems")), at(31));
+    assert_eq!(shown(&app), Some("The machine is between two systems".to_owned()));
+    app.on(said(Step::Check, &[]), at(32));
+    assert!(shown(&app).is_some());
+    app.on(Event::JobCancelling, at(33));
+    assert_eq!(shown(&app), None);
+    app.on(Event::JobNotCancelled(problem("no")), at(34));
+    app.on(ended(Outcome::Ok, None), at(35));
+    let system = app.view().system.unwrap();
+    assert!(system.job.is_none() && system.problem.is_none() && system.last.unwrap().problem.is_none());
 }
