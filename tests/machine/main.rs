@@ -14,6 +14,7 @@ mod rebuild;
 mod repository;
 mod seat;
 mod stage;
+mod window;
 
 use std::time::{Duration, Instant};
 

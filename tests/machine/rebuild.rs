@@ -6,10 +6,14 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use holdfast_core::app::Command;
+use holdfast_core::app::view::{Flag, System};
+use holdfast_core::jobs::Standing;
 use holdfast_sandbox::guest::State;
 use serde_json::Value;
 
 use crate::stage::Stage;
+use crate::window::Person;
 use crate::{SECOND, eventually};
 
 /// Prints a line a tenth of a second, for so many seconds.
@@ -147,6 +151,41 @@ fn from_the_image_to_a_machine_with_its_user() {
     assert!(stage.told("rebuild").0.contains("runs generation 3"));
     assert!(stage.told("rollback --yes").0.contains("runs generation 2"));
     assert_eq!(stage.runs(), (2, true, false));
+    assert!(stage.told("config status").0.contains("The machine is behind"));
+    stage.with_window(async |person| goes_forward_again(&stage, person).await);
+    assert_eq!(stage.runs(), (3, true, false));
+}
+
+/// The machine has three generations and runs the second; the third is what is on the computer.
+async fn goes_forward_again(stage: &Stage, person: &Person<'_>) {
+    let system = person.waits_for("generations", |system| !system.generations.is_empty()).await;
+    let told = system.generations.iter().map(|one| (one.number, one.flags.contains(&Flag::Current)));
+    assert_eq!(told.collect::<Vec<_>>(), [(3, false), (2, true), (1, false)]);
+    assert!(system.generations.iter().all(|one| one.size.is_some() && one.kernel.is_some()), "{system:#?}");
+    let standing = system.standing.unwrap();
+    assert_eq!((standing.standing, standing.rebuild_next), (Standing::Behind, true), "{}", standing.text);
+
+    // A look is one session. Somebody changes something there meanwhile.
+    stage.root("echo '# mine, too' >>/home/ada/remote-dev/nixos/home.nix");
+    let edited = |system: &System| {
+        !system.looking
+            && system.standing.as_ref().is_some_and(|standing| standing.standing == Standing::EditedThere)
+    };
+    let look = async {
+        person.asks(Command::LookAtSystem).await;
+        person.waits_for("what was changed there", edited).await;
+    };
+    assert_eq!(stage.sessions_in(look).await, 1);
+    stage.root("sed -i '/mine, too/d' /home/ada/remote-dev/nixos/home.nix");
+
+    person.asks(Command::ShowLog { shown: true }).await;
+    person.asks(Command::GoTo { generation: 3 }).await;
+    let system = person.waits_for("the end of the job", |system| system.last.is_some()).await;
+    assert_eq!(system.last.unwrap().text, "remote-dev runs generation 3");
+    let lines = system.log.unwrap().lines.unwrap();
+    assert!(lines.iter().any(|line| line.contains("activating the configuration")), "{lines:#?}");
+    let system = person.waits_for("what it runs now", |system| system.generations[0].go.is_none()).await;
+    assert_eq!(system.standing.unwrap().standing, Standing::UpToDate);
 }
 
 #[test]

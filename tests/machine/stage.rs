@@ -158,6 +158,18 @@ impl Stage {
         std::fs::write(folder.join(file), text).unwrap();
     }
 
+    /// Where AWS is.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// How many sessions are started while somebody does this.
+    pub(crate) async fn sessions_in(&self, act: impl Future<Output = ()>) -> usize {
+        self.sandbox.clear_calls();
+        act.await;
+        self.sessions_started()
+    }
+
     /// The folder of the computer's files.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()

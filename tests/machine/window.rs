@@ -1,0 +1,91 @@
+//! The app, as its window has it, on a machine with systemd: what a person sees of the machine's system, and does about it.
+
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use holdfast::app::{Input, Place, Shell, run};
+use holdfast::aws::Options;
+use holdfast::store::Store;
+use holdfast_core::app::view::System;
+use holdfast_core::app::{Command, Notice, Problem, View};
+use holdfast_core::names::SessionName;
+use holdfast_sandbox::{ACCESS_KEY, SECRET_KEY};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+use crate::stage::Stage;
+
+/// The last view.
+#[derive(Default)]
+struct Screen(RefCell<Option<View>>);
+
+impl Shell for Screen {
+    fn show(&self, view: &View) {
+        *self.0.borrow_mut() = Some(view.clone());
+    }
+
+    fn notify(&self, _: Notice) {}
+
+    async fn open_terminal(&self, _: Option<&SessionName>) -> Result<(), Problem> {
+        Ok(())
+    }
+}
+
+/// Somebody at the window.
+pub(crate) struct Person<'a> {
+    inputs: mpsc::UnboundedSender<Input>,
+    screen: &'a Screen,
+}
+
+impl Person<'_> {
+    /// Asks for something that must be accepted.
+    pub(crate) async fn asks(&self, command: Command) {
+        let (answer, answered) = oneshot::channel();
+        self.inputs.send(Input::Command(command, answer)).unwrap();
+        answered.await.unwrap().unwrap();
+    }
+
+    /// Waits until the machine's system is shown like this.
+    pub(crate) async fn waits_for(&self, what: &str, seen: impl Fn(&System) -> bool) -> System {
+        let look = async {
+            loop {
+                let system = self.screen.0.borrow().as_ref().and_then(|view| view.system.clone());
+                match system.filter(&seen) {
+                    Some(system) => return system,
+                    None => sleep(Duration::from_millis(50)).await,
+                }
+            }
+        };
+        let found = timeout(Duration::from_secs(120), look).await;
+        found.unwrap_or_else(|_| panic!("no view with {what}: {:#?}", self.screen.0.borrow()))
+    }
+}
+
+impl Stage {
+    /// Runs the app on the computer, with its window open, as long as somebody does something with it.
+    pub(crate) fn with_window(&self, person: impl AsyncFnOnce(&Person<'_>)) {
+        let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test");
+        let options = Options {
+            endpoint: Some(self.endpoint().to_owned()),
+            credentials: Some(SharedCredentialsProvider::new(credentials)),
+            ..Options::default()
+        };
+        let store = Store::at(self.home().join("config"), self.home().join("state"));
+        // Who runs the tests may have another name than who ran the command.
+        store.write_settings("[machine.remote-dev]\nuser = \"ada\"\n").unwrap();
+        let place = Place::at(store, options, SystemTime::now);
+        let (inputs, received) = mpsc::unbounded_channel();
+        let screen = Screen::default();
+        inputs.send(Input::Window(true)).unwrap();
+        let somebody = Person { inputs, screen: &screen };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            tokio::select! {
+                () = Box::pin(run(&place, &screen, received)) => panic!("the app has ended by itself"),
+                () = Box::pin(person(&somebody)) => {}
+            }
+        });
+    }
+}
