@@ -124,7 +124,7 @@ fn a_plan_on_an_empty_account_says_it_all_and_changes_nothing() {
 
     $142.70 a month if it is on all the time: m8g.xlarge $131.05, volume $8.00, public address $3.65. Prices of 2026-07-20, without tax and traffic.
     err:
-    Sandbox: this is not AWS. Nothing costs money, and the machine is a shell on this computer.
+    Sandbox: this is not AWS. Nothing costs money, and the machine is on this computer.
 
     Nothing was changed.
     → holdfast apply  does it
@@ -148,7 +148,7 @@ fn a_plan_on_an_empty_account_says_it_all_and_changes_nothing() {
       region      us-west-2
       would cost  $142.70 a month if it is on all the time
     err:
-    Sandbox: this is not AWS. Nothing costs money, and the machine is a shell on this computer.
+    Sandbox: this is not AWS. Nothing costs money, and the machine is on this computer.
     → holdfast up  makes the machine
     exit 0
     ");

@@ -185,7 +185,7 @@ fn refuses_what_was_not_agreed_to(home: &Home) {
     }
     assert_snapshot!(home.masked(&home.run("--sandbox stop").all()), @"
     err:
-    Sandbox: this is not AWS. Nothing costs money, and the machine is a shell on this computer.
+    Sandbox: this is not AWS. Nothing costs money, and the machine is on this computer.
     remote-dev in us-west-2, for ada: 1 step
 
     Machine
@@ -197,7 +197,7 @@ fn refuses_what_was_not_agreed_to(home: &Home) {
     ");
     assert_snapshot!(home.masked(&home.run("--sandbox destroy").all()), @"
     err:
-    Sandbox: this is not AWS. Nothing costs money, and the machine is a shell on this computer.
+    Sandbox: this is not AWS. Nothing costs money, and the machine is on this computer.
     remote-dev in us-west-2, for ada: 14 steps remove it
 
     Network
@@ -261,7 +261,7 @@ fn goes_off_and_on(home: &Home) {
     let ran = home.run("--sandbox exec -- true");
     assert_eq!(ran.code, Some(1));
     assert_snapshot!(ran.err, @"
-    Sandbox: this is not AWS. Nothing costs money, and the machine is a shell on this computer.
+    Sandbox: this is not AWS. Nothing costs money, and the machine is on this computer.
     Problem: remote-dev is off.
     → switch it on: holdfast start
     ");

@@ -21,13 +21,21 @@ pub(crate) struct Desktop {
     pub(crate) children: Vec<Child>,
     /// How many shells were proved.
     proofs: Cell<u8>,
+    /// What else its programs find in their environment.
+    variables: Vec<(String, String)>,
 }
 
 impl Desktop {
     pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut desktop =
-            Self { home, display: String::new(), bus: None, children: Vec::new(), proofs: Cell::new(0) };
+        let mut desktop = Self {
+            home,
+            display: String::new(),
+            bus: None,
+            children: Vec::new(),
+            proofs: Cell::new(0),
+            variables: Vec::new(),
+        };
         for folder in ["home", "run", "config", "bin"] {
             std::fs::create_dir(desktop.path(folder)).unwrap();
         }
@@ -62,6 +70,11 @@ impl Desktop {
         std::fs::create_dir_all(desktop.path("state/sandbox/config")).unwrap();
         std::fs::write(desktop.path("state/sandbox/config/settings.toml"), "").unwrap();
         desktop
+    }
+
+    /// Has the programs that are started from now on find this in their environment.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts a server that prints where it is, and that line.
@@ -110,6 +123,7 @@ impl Desktop {
             ("HOLDFAST_SANDBOX", "1"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ]);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         // GTK would start a bus of its own where none is named.
         command.env("DBUS_SESSION_BUS_ADDRESS", self.bus.as_deref().unwrap_or("disabled:"));
         command

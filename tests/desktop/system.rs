@@ -8,13 +8,16 @@ use crate::driver::Window;
 use crate::tray_host::Tray;
 
 /// What the stand-in for NixOS does: a build that somebody has the time to watch.
-const SLOW: &str = "build() { i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo \"line $i.\"; sleep 0.1; done; }\n";
+const SLOW: &str =
+    "build() { i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo \"line $i.\"; sleep 0.1; done; }\n";
 
 fn machine_tree() -> Option<String> {
     let tree = std::env::var("HOLDFAST_MACHINE_TREE").ok();
     let tree = tree.filter(|_| rustix::process::geteuid().is_root());
     if tree.is_none() {
-        println!("skipped: a machine with systemd needs root and HOLDFAST_MACHINE_TREE, as ./dev test sets it");
+        println!(
+            "skipped: a machine with systemd needs root and HOLDFAST_MACHINE_TREE, as ./dev test sets it"
+        );
     }
     tree
 }
@@ -41,7 +44,7 @@ fn a_machine_is_rebuilt_and_taken_back_from_the_window() {
     window.picture(&desktop, "system-behind");
     window.click("[data-act=rebuild]");
     window.reads("[data-system] [data-step]", "building");
-    window.click("[data-act=show-log]");
+    window.click("[data-act=log]");
     window.reads("[data-system] [role=log]", "line 20.");
     window.picture(&desktop, "system-rebuilding");
     assert!(tray.wait_for("Rebuilding").contains("Cancel"));
@@ -50,14 +53,17 @@ fn a_machine_is_rebuilt_and_taken_back_from_the_window() {
     window.picture(&desktop, "system-rebuilt");
 
     // And back, after a question.
-    window.click("[data-act='go-to:2']");
+    window.click("[data-act='go:2']");
     window.reads("[data-system] [role=group]", "generation 2");
     window.picture(&desktop, "system-go-back");
-    window.click("[data-act='go-to:2-yes']");
+    window.click("[data-act='go:2-yes']");
     window.reads("[data-system]", "Runs generation 2");
 
     // What fails says so with the lines that matter, and the machine is as it was.
-    edit(&desktop, "build() { echo 'error: builder for /nix/store/x.drv failed with exit code 1'; return 1; }\n");
+    edit(
+        &desktop,
+        "build() { echo 'error: builder for /nix/store/x.drv failed with exit code 1'; return 1; }\n",
+    );
     window.click("[data-act=rebuild]");
     window.reads("[data-system] [role=alert]", "failed with exit code 1");
     window.reads("[data-system]", "Runs generation 2");

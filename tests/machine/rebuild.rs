@@ -133,7 +133,7 @@ fn from_the_image_to_a_machine_with_its_user() {
             .contains("\"hostName\": \"ada-remote-dev-machine\"")
     );
     assert!(stage.root("cat /var/lib/holdfast/stock/configuration.nix").contains("amazon-image.nix"));
-    assert!(stage.told("config status").0.contains("The machine runs what is here."));
+    assert!(stage.told("config status").0.contains("The machine runs that."));
     assert_eq!(stage.holdfast("exec -- id -un").trim(), "ada");
 
     // Once more: nothing to do, and nothing is put there.

@@ -82,6 +82,7 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
         desk.foresee_if_asked();
         desk.list_sessions_if_due();
         desk.see_system_if_due();
+        desk.bring_up_if_new();
         desk.follow_if_there_is_a_job();
         desk.publish();
         match desk.next().await {
@@ -374,6 +375,12 @@ impl<'a, S: Shell> Desk<'a, S> {
     }
 
     /// A job that a look has found, or none any more because the machine is another one.
+    fn bring_up_if_new(&mut self) {
+        if self.app.brings_up() {
+            self.rebuild();
+        }
+    }
+
     fn follow_if_there_is_a_job(&mut self) {
         if !self.app.has_job() {
             self.following = None;

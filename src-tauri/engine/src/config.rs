@@ -76,16 +76,13 @@ pub fn gather(store: &Store, desired: &Desired, placed: Option<&Placed>) -> Resu
     }
 }
 
-/// What is on this computer to measure the machine by; nothing where the configuration is in a repository.
+/// What is on this computer to measure the machine by.
 ///
 /// # Errors
 /// As for [`gather`].
-pub fn here(store: &Store, desired: &Desired, placed: &Placed) -> Result<Option<Here>, Problem> {
-    if matches!(desired.config, ConfigSource::Git { .. }) {
-        return Ok(None);
-    }
+pub fn here(store: &Store, desired: &Desired, placed: &Placed) -> Result<Here, Problem> {
     let source = gather(store, desired, Some(placed))?;
-    Ok(Some(Here { hash: source.tree.hash(), revision: source.revision }))
+    Ok(Here { hash: source.tree.hash(), revision: source.revision })
 }
 
 /// The values of this machine: the defaults, what the user wrote, and what the machine keeps for life.

@@ -123,7 +123,7 @@ pub(crate) async fn serve() -> Result<(), Problem> {
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| files(&error))?;
     let port = listener.local_addr().map_err(|error| files(&error))?.port();
     let running = Running { pid: std::process::id(), port, access_key: Principal::fresh_key() };
-    let machines = Arc::new(Gateway::new(Arc::new(Guests::new(folder.join("machines")))));
+    let machines = Arc::new(Gateway::new(Arc::new(guests(folder.join("machines")))));
     let (account, user) = ACCOUNT;
     let principals = vec![Principal::user(account, user, &running.access_key)];
     let conditions = Conditions { principals, ..Conditions::of(account) };
@@ -138,6 +138,20 @@ pub(crate) async fn serve() -> Result<(), Problem> {
     }
     let _ = fs::remove_file(file);
     Ok(())
+}
+
+/// The environment variable with the tree that machines with systemd begin as, which need root; a machine is a shell on this
+/// computer otherwise. `./dev` makes the tree.
+pub const MACHINE_TREE: &str = "HOLDFAST_MACHINE_TREE";
+
+fn guests(folder: PathBuf) -> Guests {
+    #[cfg(target_os = "linux")]
+    if let Some(tree) = std::env::var_os(MACHINE_TREE)
+        && rustix::process::geteuid().is_root()
+    {
+        return Guests::nixos(folder, tree);
+    }
+    Guests::new(folder)
 }
 
 /// Whoever removes the folder by hand leaves nobody who could end the process otherwise.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use crate::jobs::{Here, Job, JobId, LogTail, Overview, Step as JobStep};
+use crate::jobs::{Declared, Job, JobId, LogTail, Overview, Step as JobStep};
 use crate::machine::{Desired, Fact, Observed, Why};
 use crate::names::{InstanceId, SessionName, UserName};
 use crate::plan::{Plan, Step, Waiting};
@@ -258,8 +258,8 @@ pub enum Event {
 pub struct SystemSeen {
     /// What the machine says.
     pub overview: Overview,
-    /// The configuration on this computer at that moment: nothing where it is in a repository, or why it cannot be read.
-    pub here: Result<Option<Here>, Problem>,
+    /// The configuration that is declared at that moment, or why that cannot be had.
+    pub declared: Result<Declared, Problem>,
 }
 
 /// How a job of the machine's ended.
@@ -676,6 +676,9 @@ impl App {
             Some(Ok(())) => {
                 if running.operation == Operation::Connect {
                     self.sessions.connected(now);
+                }
+                if running.operation == Operation::Make {
+                    self.system.made(now);
                 }
                 self.tell_success(running.operation, running.desired.machine.as_str());
             }

@@ -9,7 +9,7 @@ use super::show::{name, seconds, sentence};
 use super::view::{self, Offer};
 use super::{App, Command, JobEnd, Notice, Page, Problem, Refusal, SystemSeen};
 use crate::jobs::{
-    Action, Generation, Here, Job, JobId, LogTail, MachineState, Outcome, Overview, Standing, Step,
+    Action, Declared, Generation, Job, JobId, LogTail, MachineState, Outcome, Overview, Standing, Step,
 };
 use crate::status::State;
 use crate::time::Moment;
@@ -33,6 +33,10 @@ pub(super) struct System {
     /// Of the job, or of the last one.
     log: Option<LogTail>,
     log_shown: bool,
+    /// The machine has just been made, and runs what its image came with as far as anybody knows.
+    made: bool,
+    /// It does, so that it is to run what is declared for it.
+    brings_up: bool,
 }
 
 /// A job that is asked for or followed.
@@ -74,6 +78,11 @@ impl System {
         }
     }
 
+    /// The machine is there and can be reached for the first time.
+    pub(super) fn made(&mut self, now: Moment) {
+        (self.made, self.due) = (true, Some(now));
+    }
+
     pub(super) fn looking(&mut self) {
         (self.looking, self.due) = (true, None);
     }
@@ -82,14 +91,17 @@ impl System {
         if !std::mem::take(&mut self.looking) {
             return;
         }
+        let made = std::mem::take(&mut self.made);
         match result {
             Ok(mut seen) => {
+                let state = &seen.overview.state;
+                self.brings_up = made && state.revision.is_none() && state.running().is_none();
                 if let (None, Some(job)) = (&self.job, seen.overview.state.running()) {
                     self.job = Some(Following::of(job, now));
                     // It is followed from its beginning.
                     self.log = None;
                 }
-                seen.here = seen.here.map_err(Problem::harmless);
+                seen.declared = seen.declared.map_err(Problem::harmless);
                 (self.seen, self.problem) = (Some((*seen, now)), None);
             }
             Err(problem) => self.problem = Some((problem.harmless(), now)),
@@ -97,7 +109,7 @@ impl System {
     }
 
     pub(super) fn asked(&mut self, to: Option<u32>, now: Moment) {
-        (self.last, self.log) = (None, None);
+        (self.last, self.log, self.brings_up) = (None, None, false);
         let work = to.map_or(Work::Rebuild, |number| Work::GoTo(Some(number)));
         self.job = Some(Following::new(work, now));
     }
@@ -187,6 +199,11 @@ impl App {
     /// The job that is to be followed.
     pub fn job(&self) -> Option<&JobId> {
         self.system.job.as_ref()?.id.as_ref()
+    }
+
+    /// Whether a machine that was just made is to be rebuilt, which is what making it was for.
+    pub fn brings_up(&self) -> bool {
+        self.system.brings_up && self.may_rebuild().is_ok()
     }
 
     /// Whether a job is asked for or followed.
@@ -366,39 +383,49 @@ fn generation(app: &App, generation: &Generation) -> view::Generation {
     }
 }
 
-/// What is said of the configuration on this computer; nothing where that does not say what the machine should run.
+/// What is said of what is declared for the machine.
 fn standing(seen: &SystemSeen) -> Option<view::Measured> {
-    let SystemSeen { overview, here } = seen;
-    let here = match here {
-        Ok(here) => here.as_ref(),
+    let SystemSeen { overview, declared } = seen;
+    let declared = match declared {
+        Ok(declared) => declared,
         Err(problem) => {
-            let text = format!("Whether that is what is on this computer cannot be said: {}", problem.what);
+            let text = format!("Whether that is what is declared cannot be said: {}", problem.what);
             return Some(view::Measured { standing: Standing::Unknown, text, rebuild_next: false });
         }
     };
-    let standing = Standing::of(overview.state.revision.as_deref(), &overview.placed, here);
-    let revision = here.map_or("another one", |here| &here.revision);
-    let refused = here.is_some_and(|here| went_back(overview, here));
+    let standing = Standing::of(overview.state.revision.as_deref(), &overview.placed, declared);
+    let (place, revision, edited) = match declared {
+        Declared::Here(here) => (
+            "on this computer",
+            here.revision.as_str(),
+            "Somebody changed the configuration on the machine; to bring that to this computer: holdfast config pull",
+        ),
+        Declared::Repository(checkout) => (
+            "in the repository",
+            checkout.remote.as_ref().map_or("another one", |commit| &commit[..12]),
+            "In the clone on the machine is something that the repository does not have; to build that: holdfast rebuild --local",
+        ),
+    };
+    let refused = went_back(overview, revision);
     let text = match standing {
-        Standing::UpToDate => "That is what is on this computer".to_owned(),
+        Standing::UpToDate => format!("That is what is {place}"),
         Standing::Behind if refused => {
-            format!("The machine is behind: on this computer is {revision}, which it went back from")
+            format!("The machine is behind: {place} is {revision}, which it went back from")
         }
-        Standing::Behind => format!("The machine is behind: on this computer is {revision}"),
-        Standing::NotHoldfasts => format!("A rebuild has it run what is on this computer, {revision}"),
-        Standing::EditedThere => {
-            "Somebody changed the configuration on the machine; to bring that to this computer: holdfast config pull"
-                .to_owned()
+        Standing::Behind => format!("The machine is behind: {place} is {revision}"),
+        Standing::NotHoldfasts => format!("A rebuild has it run what is {place}, {revision}"),
+        Standing::EditedThere => edited.to_owned(),
+        Standing::Unknown => {
+            "Whether that is what is declared cannot be said: the repository could not be asked".to_owned()
         }
-        Standing::Unknown => return None,
     };
     let rebuild_next = matches!(standing, Standing::Behind | Standing::NotHoldfasts) && !refused;
     Some(view::Measured { standing, text, rebuild_next })
 }
 
-/// Whether the machine would refuse what is here.
-fn went_back(overview: &Overview, here: &Here) -> bool {
-    let same = |one: &&Generation| one.revision.as_ref() == Some(&here.revision);
+/// Whether the machine would refuse this revision.
+fn went_back(overview: &Overview, revision: &str) -> bool {
+    let same = |one: &&Generation| one.revision.as_deref() == Some(revision);
     overview.generations.iter().find(same).is_some_and(|one| one.refused)
 }
 

@@ -26,7 +26,7 @@ pub use diagnosis::{Ailment, Diagnosis};
 pub use journal::{Entry, Journal};
 pub use log::LogTail;
 pub use progress::{Mark, Progress, Stage, Step};
-pub use standing::{Here, Standing};
+pub use standing::{Declared, Here, Standing};
 pub use system::{Generation, MachineState, Overview, Trial, generations};
 
 /// The machine's answer makes no sense.

@@ -221,8 +221,25 @@ fn what_runs_is_measured_by_what_is_here() {
         (None, placed("", "x"), Standing::EditedThere),
     ];
     for (runs, placed, standing) in table {
-        assert_eq!(Standing::of(runs, &placed, Some(&here)), standing, "{runs:?} {placed:?}");
-        assert_eq!(Standing::of(runs, &placed, None), Standing::Unknown);
+        let declared = Declared::Here(here.clone());
+        assert_eq!(Standing::of(runs, &placed, &declared), standing, "{runs:?} {placed:?}");
+    }
+    let checkout = |remote: &str, dirty: bool| Checkout {
+        head: Some("1a2b".repeat(10)),
+        is_dirty: dirty,
+        remote: (!remote.is_empty()).then(|| remote.repeat(10)),
+        ..Checkout::default()
+    };
+    for (runs, checkout, standing) in [
+        (Some("1a2b1a2b1a2b"), checkout("1a2b", false), Standing::UpToDate),
+        (Some("1a2b1a2b1a2b"), checkout("9f8e", false), Standing::Behind),
+        (Some("1a2b1a2b1a2b+dirty"), checkout("9f8e", true), Standing::EditedThere),
+        (Some("1a2b1a2b1a2b"), checkout("", false), Standing::Unknown),
+        (Some("embedded 1a2b"), checkout("1a2b", false), Standing::Behind),
+        (None, checkout("1a2b", true), Standing::NotHoldfasts),
+    ] {
+        let declared = Declared::Repository(checkout);
+        assert_eq!(Standing::of(runs, &Placed::default(), &declared), standing, "{runs:?} {declared:?}");
     }
 }
 

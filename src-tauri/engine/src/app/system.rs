@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use holdfast_core::app::{self, Event, JobEnd, SystemSeen};
 use holdfast_core::config::FLAKE;
-use holdfast_core::jobs::{Action, Diagnosis, Entry, JobId, LogTail, Mark, Progress, Step};
-use holdfast_core::machine::Desired;
+use holdfast_core::jobs::{Action, Declared, Diagnosis, Entry, JobId, LogTail, Mark, Progress, Step};
+use holdfast_core::machine::{ConfigSource, Desired};
 use holdfast_core::names::InstanceId;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
@@ -19,13 +19,14 @@ use crate::jobs::{self, Watcher, ended_badly};
 use crate::problem::Problem;
 use crate::rebuild::{Wish, rebuild, rollback, whoami};
 use crate::remote::Machine;
+use crate::repository::checkout;
 
 type Ended = Result<Box<JobEnd>, app::Problem>;
 
 /// How long what a job says is gathered before it is told: a build prints far more lines than anybody reads.
 const GATHERING: Duration = Duration::from_millis(200);
 
-/// Looks at it, through one session of SSM, and at the configuration on this computer.
+/// Looks at it, through one session of SSM, and at what is declared for it; a repository takes another session.
 pub(super) async fn look(
     place: &Place,
     desired: Desired,
@@ -33,8 +34,15 @@ pub(super) async fn look(
 ) -> Result<Box<SystemSeen>, app::Problem> {
     let look = async |machine: Machine<'_>| jobs::overview(machine, &folder(machine.desired), FLAKE).await;
     let overview = on(place, &desired, &instance, look).await?;
-    let here = here(place.store(), &desired, &overview.placed).map_err(app::Problem::from);
-    Ok(Box::new(SystemSeen { overview, here }))
+    let declared = match desired.config {
+        ConfigSource::Git { .. } => on(place, &desired, &instance, async |machine| checkout(machine).await)
+            .await
+            .map(Declared::Repository),
+        ConfigSource::Embedded | ConfigSource::Directory { .. } => {
+            here(place.store(), &desired, &overview.placed).map(Declared::Here).map_err(app::Problem::from)
+        }
+    };
+    Ok(Box::new(SystemSeen { overview, declared }))
 }
 
 /// Has the machine rebuild itself, and follows that. What has to be agreed to is a problem that says where.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use holdfast_core::app::harmless::harmless_line;
 use holdfast_core::config::{DATA, FLAKE, SHIPPED, Tree, credential, credential_scope};
-use holdfast_core::jobs::Standing;
+use holdfast_core::jobs::{Declared, Standing};
 use holdfast_core::machine::{ConfigSource, Desired};
 use secrecy::ExposeSecret as _;
 use similar::TextDiff;
@@ -282,21 +282,6 @@ async fn token(desired: &Desired, forget: bool) -> Result<u8, Problem> {
     Ok(0)
 }
 
-async fn beside_repository(machine: Machine<'_>, runs: &str) -> Result<u8, Problem> {
-    let checkout = checkout(machine).await?;
-    let there = checkout.remote.as_ref().map_or("cannot be asked", |commit| &commit[..12]);
-    out::data(&format!("there  {there}"));
-    if checkout.has_own() {
-        out::talk("There is something in the clone on the machine that the repository does not have.");
-    }
-    match checkout.is_behind(runs) {
-        Some(true) => out::talk("The machine is behind: holdfast rebuild"),
-        Some(false) => out::talk("The machine runs what is there."),
-        None => {}
-    }
-    Ok(0)
-}
-
 async fn status(context: &Context) -> Result<u8, Problem> {
     let desired = &context.desired;
     let instance = reachable(context).await?;
@@ -304,18 +289,25 @@ async fn status(context: &Context) -> Result<u8, Problem> {
     let state = state(machine).await?;
     let runs = state.revision.clone().unwrap_or_else(|| "a configuration that is not Holdfast's".to_owned());
     out::data(&format!("runs   {runs}, generation {}", state.generation.unwrap_or_default()));
-    if matches!(desired.config, ConfigSource::Git { .. }) {
-        return beside_repository(machine, &runs).await;
-    }
     let placed = placed(machine, &crate::config::place(desired), FLAKE).await?;
-    let here = here(&context.store, desired, &placed)?;
-    if let Some(here) = &here {
-        out::data(&format!("here   {}", here.revision));
-    }
-    match Standing::of(state.revision.as_deref(), &placed, here.as_ref()) {
-        Standing::UpToDate => out::talk("The machine runs what is here."),
+    let declared = match desired.config {
+        ConfigSource::Git { .. } => Declared::Repository(checkout(machine).await?),
+        ConfigSource::Embedded | ConfigSource::Directory { .. } => {
+            Declared::Here(here(&context.store, desired, &placed)?)
+        }
+    };
+    let (row, edited) = match &declared {
+        Declared::Here(here) => (format!("here   {}", here.revision), "holdfast config pull"),
+        Declared::Repository(checkout) => {
+            let there = checkout.remote.as_ref().map_or("cannot be asked", |commit| &commit[..12]);
+            (format!("there  {there}"), "holdfast rebuild --local")
+        }
+    };
+    out::data(&row);
+    match Standing::of(state.revision.as_deref(), &placed, &declared) {
+        Standing::UpToDate => out::talk("The machine runs that."),
         Standing::Behind | Standing::NotHoldfasts => out::talk("The machine is behind: holdfast rebuild"),
-        Standing::EditedThere => out::talk("It was changed on the machine: holdfast config pull"),
+        Standing::EditedThere => out::talk(&format!("Something was changed on the machine alone: {edited}")),
         Standing::Unknown => {}
     }
     Ok(0)

@@ -439,9 +439,7 @@ impl Context {
         let mut options = Options::default();
         if global.sandbox {
             options = local::endpoint().await?;
-            out::talk(
-                "Sandbox: this is not AWS. Nothing costs money, and the machine is a shell on this computer.",
-            );
+            out::talk("Sandbox: this is not AWS. Nothing costs money, and the machine is on this computer.");
         }
         options.maker = store.maker()?;
         let aws = Aws::connect(&desired, options).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::app::menu::{Item, icon, line, menu};
 use crate::app::view::{Offer, View};
 use crate::app::{App, Elsewhere, Event, Problem, Setup, SystemSeen};
-use crate::jobs::{Generation, Here, MachineState, Overview, Placed};
+use crate::jobs::{Declared, Generation, Here, MachineState, Overview, Placed};
 use crate::machine::{Fact, Observed, Power, Why};
 use crate::plan::tests::fixture::{but, empty, instance, powered};
 use crate::time::Moment;
@@ -87,7 +87,7 @@ pub(super) fn overview(numbers: &[u32], runs: u32) -> SystemSeen {
     let here = Here { revision: format!("embedded {runs}"), hash };
     SystemSeen {
         overview: Overview { state, generations: numbers.iter().map(generation).collect(), placed },
-        here: Ok(Some(here)),
+        declared: Ok(Declared::Here(here)),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the machine runs, and its job: what is shown, what may be done, when it is looked at, what is told.
 
+use std::time::Duration;
+
 use super::fixture::{at, overview, problem, reachable, seeing, tray};
 use crate::app::view::Log;
-use crate::app::{App, Command, Event, JobEnd, SystemSeen};
-use crate::jobs::{Action, Here, Job, LogTail, Outcome, Standing, Step, Trial};
+use crate::app::{App, Command, Event, JobEnd, Operation, SystemSeen};
+use crate::jobs::{Action, Checkout, Declared, Here, Job, LogTail, Outcome, Standing, Step, Trial};
 
 fn state(trial: Option<Trial>, jobs: Vec<Job>) -> SystemSeen {
     let mut seen = overview(&[9, 7, 6], 7);
@@ -196,7 +198,8 @@ fn each_generation_that_does_not_run_can_be_gone_to_once_that_is_agreed_to() {
 
 #[test]
 fn what_is_here_says_whether_a_rebuild_is_next() {
-    let here = |revision: &str| Here { revision: revision.to_owned(), hash: "x".repeat(64) };
+    let here =
+        |revision: &str| Ok(Declared::Here(Here { revision: revision.to_owned(), hash: "x".repeat(64) }));
     let told = |change: &dyn Fn(&mut SystemSeen)| {
         let mut look = state(None, Vec::new());
         change(&mut look);
@@ -206,12 +209,12 @@ fn what_is_here_says_whether_a_rebuild_is_next() {
     let owned = |text: &str| text.to_owned();
     assert_eq!(told(&|_| {}), Some((Standing::UpToDate, owned("That is what is on this computer"), false)));
     assert_eq!(
-        told(&|look| look.here = Ok(Some(here("embedded 8")))),
+        told(&|look| look.declared = here("embedded 8")),
         Some((Standing::Behind, owned("The machine is behind: on this computer is embedded 8"), true))
     );
     // It would be refused.
     let (standing, text, next) = told(&|look| {
-        look.here = Ok(Some(here("embedded 9")));
+        look.declared = here("embedded 9");
         look.overview.generations[0].refused = true;
     })
     .unwrap();
@@ -228,9 +231,15 @@ fn what_is_here_says_whether_a_rebuild_is_next() {
             true
         ))
     );
-    assert_eq!(told(&|look| look.here = Ok(None)), None, "a repository");
+    let (standing, text, next) = told(&|look| {
+        let commit = Some("8".repeat(40));
+        look.declared = Ok(Declared::Repository(Checkout { remote: commit, ..Checkout::default() }));
+    })
+    .unwrap();
+    assert_eq!((standing, next), (Standing::Behind, true));
+    assert_eq!(text, "The machine is behind: in the repository is 888888888888");
     let (standing, text, next) =
-        told(&|look| look.here = Err(problem("There is nothing in \u{202e}/x"))).unwrap();
+        told(&|look| look.declared = Err(problem("There is nothing in \u{202e}/x"))).unwrap();
     assert!(text.ends_with("There is nothing in /x"), "{text}");
     assert_eq!((standing, next), (Standing::Unknown, false));
 }
@@ -286,4 +295,41 @@ fn why_a_job_goes_on_that_was_to_be_cancelled_is_said_until_that_is_tried_again_
     app.on(ended(Outcome::Ok, None), at(35));
     let system = app.view().system.unwrap();
     assert!(system.job.is_none() && system.problem.is_none() && system.last.unwrap().problem.is_none());
+}
+
+#[test]
+fn a_machine_that_was_just_made_is_brought_up_once() {
+    let stock = || {
+        let mut look = state(None, Vec::new());
+        look.overview.state.revision = None;
+        Box::new(look)
+    };
+    let mut app = seeing(reachable());
+    app.on(Event::Began(Operation::Make), at(21));
+    app.on(Event::Ended(Some(Ok(()))), at(22));
+    assert_eq!(app.next_look_at_system(at(22)), Some(Duration::ZERO), "nobody has to look at the window");
+    app.on(Event::LookingAtSystem, at(22));
+    assert!(!app.brings_up());
+    app.on(Event::LookedAtSystem(Ok(stock())), at(23));
+    assert!(app.brings_up());
+    app.on(Event::JobAsked { to: None }, at(23));
+    assert!(!app.brings_up());
+    app.on(Event::JobEnded(Err(problem("No"))), at(24));
+    app.on(Event::LookingAtSystem, at(25));
+    app.on(Event::LookedAtSystem(Ok(stock())), at(26));
+    assert!(!app.brings_up(), "what failed once is for somebody to look at");
+
+    // One that runs a configuration already, one without a system, and one that nobody has just made.
+    for (operation, look) in [
+        (Operation::Make, Ok(Box::new(state(None, Vec::new())))),
+        (Operation::Make, Err(problem("no"))),
+        (Operation::Start, Ok(stock())),
+    ] {
+        let mut app = seeing(reachable());
+        app.on(Event::Began(operation), at(21));
+        app.on(Event::Ended(Some(Ok(()))), at(22));
+        app.on(Event::LookingAtSystem, at(22));
+        app.on(Event::LookedAtSystem(look), at(23));
+        assert!(!app.brings_up(), "{operation:?}");
+    }
 }
