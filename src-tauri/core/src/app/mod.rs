@@ -429,7 +429,7 @@ impl App {
             Event::JobBegun(id) => self.system.begun(id),
             Event::JobAt { step, log } => self.system.at(step, log),
             Event::JobCancelling => self.system.cancelling(),
-            Event::JobNotCancelled(problem) => self.system.not_cancelled(problem),
+            Event::JobNotCancelled(problem) => self.job_not_cancelled(problem),
             Event::JobEnded(result) => self.job_ended(result, now),
             Event::NoTerminal(problem) => {
                 let name = self.setup().map_or(String::new(), |setup| setup.desired.machine.to_string());
@@ -453,6 +453,8 @@ impl App {
                 if open {
                     self.sessions.watched(now);
                     self.system.watched(now);
+                } else {
+                    self.system.show_log(false);
                 }
             }
             Event::Tray(there) => self.tray = there,

@@ -135,12 +135,6 @@ impl System {
         }
     }
 
-    pub(super) fn not_cancelled(&mut self, problem: Problem) {
-        if let Some(job) = &mut self.job {
-            (job.cancelling, job.problem) = (false, Some(problem.harmless()));
-        }
-    }
-
     pub(super) fn show_log(&mut self, shown: bool) {
         self.log_shown = shown;
     }
@@ -251,6 +245,18 @@ impl App {
             Some(job) if !job.can_be_cancelled() => refuse("The machine is between two systems"),
             Some(_) => self.may_enter(),
         }
+    }
+
+    /// It goes on. Who asked for its end in the tray is told there.
+    pub(super) fn job_not_cancelled(&mut self, problem: Problem) {
+        let name = name(self).to_owned();
+        let Some(job) = &mut self.system.job else { return };
+        let problem = problem.harmless();
+        if !self.window {
+            let title = format!("{}: it could not be cancelled", job.title(&name));
+            self.notices.push_back(Notice { title, body: sentence(&problem.what), page: Page::Machine });
+        }
+        (job.cancelling, job.problem) = (false, Some(problem));
     }
 
     /// The job has ended, or is lost from sight.

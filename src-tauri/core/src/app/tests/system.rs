@@ -74,7 +74,9 @@ fn a_rebuild_is_followed_and_told() {
     );
     app.on(Event::JobCancelling, at(33));
     assert!(app.may(&Command::CancelJob).is_err());
-    app.on(Event::JobNotCancelled(problem("no")), at(34));
+    app.on(Event::JobNotCancelled(problem("no way")), at(34));
+    let told: Vec<(String, String)> = app.notices().map(|notice| (notice.title, notice.body)).collect();
+    assert_eq!(told, [("Rebuilding remote-dev: it could not be cancelled".to_owned(), "No way.".to_owned())]);
     app.on(said(Step::Activate, &[]), at(35));
     let refusal = app.may(&Command::CancelJob).unwrap_err();
     assert!(refusal.why.contains("between two systems"), "{}", refusal.why);
@@ -276,8 +278,12 @@ fn the_log_is_there_when_it_is_wanted_and_costs_nothing_else() {
     app.on(Event::LookedAtSystem(Ok(Box::new(state(None, vec![job(None)])))), at(65));
     app.on(said(Step::Evaluate, &["once"]), at(66));
     assert_eq!(log(&app).and_then(|log| log.lines), lines(&["once"]));
+    let none = Some(Log { lines: None, before: 0 });
     app.on(Event::LogShown(false), at(67));
-    assert_eq!(log(&app), Some(Log { lines: None, before: 0 }));
+    assert_eq!(log(&app), none);
+    app.on(Event::LogShown(true), at(68));
+    app.on(Event::Window(false), at(69));
+    assert_eq!(log(&app), none, "nobody sees it in a window that is closed");
 }
 
 #[test]
