@@ -43,11 +43,13 @@ impl Keyring {
     /// A keyring that is locked, on a desktop where nobody can be asked to unlock it.
     pub(crate) fn locked() -> Self {
         let mut this = Self::unlocked();
+        let file = this.folder.path().join("data/keyrings/login.keyring");
+        eventually("keyring on disk", || file.exists());
         let mut daemon = this.children.pop().unwrap();
         daemon.kill().unwrap();
         daemon.wait().unwrap();
-        let gone = this.folder.path().join("run/keyring/control");
-        let _ = std::fs::remove_file(gone);
+        eventually("end of the first keyring", || !this.is_there());
+        let _ = std::fs::remove_file(this.folder.path().join("run/keyring/control"));
         let mut command = this.daemon();
         this.spawn(command.arg("--start"), "");
         this.wait_until_there();
@@ -72,19 +74,21 @@ impl Keyring {
     }
 
     fn wait_until_there(&self) {
-        eventually("keyring", || {
-            let arguments = [
-                "--session",
-                "--print-reply",
-                "--dest=org.freedesktop.DBus",
-                "/",
-                "org.freedesktop.DBus.NameHasOwner",
-                "string:org.freedesktop.secrets",
-            ];
-            let mut ask = Command::new("dbus-send");
-            let asked = ask.args(arguments).env("DBUS_SESSION_BUS_ADDRESS", self.address()).output().unwrap();
-            String::from_utf8_lossy(&asked.stdout).contains("boolean true")
-        });
+        eventually("keyring", || self.is_there());
+    }
+
+    fn is_there(&self) -> bool {
+        let arguments = [
+            "--session",
+            "--print-reply",
+            "--dest=org.freedesktop.DBus",
+            "/",
+            "org.freedesktop.DBus.NameHasOwner",
+            "string:org.freedesktop.secrets",
+        ];
+        let mut ask = Command::new("dbus-send");
+        let asked = ask.args(arguments).env("DBUS_SESSION_BUS_ADDRESS", self.address()).output().unwrap();
+        String::from_utf8_lossy(&asked.stdout).contains("boolean true")
     }
 
     fn spawn(&mut self, command: &mut Command, input: &str) {

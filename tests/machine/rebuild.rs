@@ -559,7 +559,7 @@ fn a_repository_is_pulled_and_nothing_in_the_clone_is_lost() {
     let url = "https://git.example.com/conf.git";
     stage.root("git config --system url./srv/git/.insteadOf https://git.example.com/; git config --system --add safe.directory '*'");
     stage.root(
-        "git init --quiet --bare -b main /srv/git/conf.git; git clone --quiet /srv/git/conf.git /srv/other",
+        "git init --quiet --bare --shared=0777 -b main /srv/git/conf.git; git clone --quiet /srv/git/conf.git /srv/other",
     );
     stage.root(&format!(
         "cp -r /home/ada/remote-dev/nixos /srv/other/; cd /srv/other; git checkout --quiet -b main; {GIT} add -A; \
@@ -583,6 +583,14 @@ fn a_repository_is_pulled_and_nothing_in_the_clone_is_lost() {
     stage.root(&format!("cd /srv/other; echo '# two' >>nixos/home.nix; {GIT} commit --quiet -am two; {GIT} push --quiet origin main"));
     assert_eq!(stage.told("rebuild").1, Some(0));
     assert_eq!(stage.jobs()[0]["revision"], head("/srv/other"));
+
+    // A lock that is missing there is for its people to make: the clone stays clean.
+    stage.root(&format!("cd /srv/other; {GIT} rm --quiet nixos/flake.lock; {GIT} commit --quiet -m unlock; {GIT} push --quiet origin main"));
+    let (text, code) = stage.told("rebuild");
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(stage.root("cd /home/ada/remote-dev; sudo -u ada git status --porcelain"), "");
+    stage.root(&format!("cd /srv/other; {GIT} revert --no-edit HEAD; {GIT} push --quiet origin main"));
+    assert_eq!(stage.told("rebuild").1, Some(0));
 
     // An update of the inputs is in the repository before the machine runs it.
     let (text, code) = stage.told("rebuild --update");

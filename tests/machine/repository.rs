@@ -56,6 +56,12 @@ impl Host {
         this
     }
 
+    /// Somebody else makes a file and pushes it.
+    fn add(&self, file: &str, text: &str) -> String {
+        std::fs::write(self.folder.path().join("other").join(file), text).unwrap();
+        self.change("file")
+    }
+
     /// Somebody else commits and pushes.
     fn change(&self, what: &str) -> String {
         let at = self.folder.path().display();
@@ -114,11 +120,18 @@ fn a_private_repository_is_had_with_a_token_that_nobody_else_hears_of() {
     assert!(code == Some(1) && text.contains("does not let the machine in"), "{text}");
     assert!(text.contains("holdfast config token"), "{text}");
 
-    // With one it comes to a machine that has no user yet, and no home.
+    // With one it comes to a machine that has no user yet, and no home; also when the first build of it fails.
     assert_eq!(stage.with_keyring(&keyring, "config token", TOKEN).1, Some(0));
+    host.add("nixos/stand-in.sh", "build() { echo 'error: no'; return 1; }");
+    let (text, code) = stage.with_keyring(&keyring, "up --yes", "");
+    assert!(code == Some(1) && text.contains("does not evaluate"), "{text}");
+    assert_eq!(stage.leaks(), "");
+    let head = host.add("nixos/stand-in.sh", "");
     let (text, code) = stage.with_keyring(&keyring, "up --yes", "");
     assert_eq!(code, Some(0), "{text}");
     assert_eq!(stage.leaks(), "");
+    let (text, _) = stage.with_keyring(&keyring, "config status", "");
+    assert!(text.contains(&format!("runs   {head}, ")) && text.contains("runs that"), "{text}");
     assert_eq!(stage.root("stat -c %U /home/ada/remote-dev/.git/HEAD"), "ada");
 
     // A helper of the user's own is told nothing of it, and the arguments of all processes neither.
@@ -149,6 +162,27 @@ fn a_private_repository_is_had_with_a_token_that_nobody_else_hears_of() {
     assert!(text.contains("on the machine alone"), "{text}");
     let (text, code) = stage.with_keyring(&Keyring::absent(), "rebuild --local", "");
     assert!(code == Some(0) && text.contains("No token for the repository"), "{text}");
+    assert_eq!(stage.leaks(), "");
+
+    // Not in the middle of a job that ends there, and not where another one is in the way.
+    let slow = "build() { i=0; while [ $i -lt 300 ]; do i=$((i+1)); sleep 0.1; done; }";
+    host.add("nixos/stand-in.sh", slow);
+    stage.root("cd /home/ada/remote-dev && sudo -u ada git checkout --quiet nixos");
+    let (id, code) = stage.with_keyring(&keyring, "rebuild --detach", "");
+    assert_eq!(code, Some(0), "{id}");
+    let (text, code) = stage.with_keyring(&keyring, "rebuild", "");
+    assert!(code == Some(3) && text.contains("Another job runs"), "{text}");
+    assert_eq!(stage.leaks(), "");
+    stage.holdfast(&format!("job cancel {}", id.lines().find(|line| line.len() == 19).unwrap()));
+    assert_eq!(stage.leaks(), "");
+
+    // A clone of another repository is not asked, and its host is told nothing.
+    stage.root("sudo -u ada git -C /home/ada/remote-dev config remote.origin.url http://127.0.0.1:1/x.git");
+    let (text, _) = stage.with_keyring(&keyring, "config status", "");
+    assert!(text.contains("another repository"), "{text}");
+    stage.root(&format!("sudo -u ada git -C /home/ada/remote-dev config remote.origin.url {}", host.url));
+    host.add("nixos/stand-in.sh", "");
+
     let mut command = stage.command("rebuild");
     stage.root("cd /home/ada/remote-dev && sudo -u ada git checkout --quiet nixos");
     let output = command.env("HOLDFAST_GIT_TOKEN", TOKEN).output().unwrap();

@@ -374,13 +374,13 @@ impl<'a, S: Shell> Desk<'a, S> {
         self.app.next_look_at_system(self.place.now()).filter(|_| first)
     }
 
-    /// A job that a look has found, or none any more because the machine is another one.
     fn bring_up_if_new(&mut self) {
         if self.app.brings_up() {
             self.rebuild();
         }
     }
 
+    /// A job that a look has found, or none any more because the machine is another one.
     fn follow_if_there_is_a_job(&mut self) {
         if !self.app.has_job() {
             self.following = None;

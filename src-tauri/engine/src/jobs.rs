@@ -33,6 +33,8 @@ const ASK_AGAIN: i32 = 10;
 pub const PATIENCE: u32 = 120;
 /// The code of the problem that AWS has no line to the machine's agent.
 const NOT_CONNECTED: &str = "agent_offline";
+/// The code of the problem that a repository's host does not let the machine in.
+pub(crate) const DENIED: &str = "repository_denied";
 /// Time between two tries to get back to a log.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
@@ -288,7 +290,7 @@ pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Opt
                 .hint("or build what is there: holdfast rebuild --local")
         }
         Outcome::Failed if job.stage == Some(Stage::Pull) && diagnosis.ailment() == Ailment::Access => {
-            Problem::new("repository_denied", "The repository's host does not let the machine in")
+            Problem::new(DENIED, "The repository's host does not let the machine in")
                 .because(lines())
                 .hint("give a token that may read it: holdfast config token")
                 .hint("see whether the address is right: holdfast settings show")

@@ -9,7 +9,7 @@ use crate::config::place;
 use crate::jobs::{failed, garbled};
 use crate::keyring;
 use crate::problem::Problem;
-use crate::remote::Machine;
+use crate::remote::{Answer, Machine};
 
 /// The environment variable with a token, where there is no keyring. It comes before the keyring.
 pub const TOKEN: &str = "HOLDFAST_GIT_TOKEN";
@@ -60,26 +60,49 @@ async fn token(url: &str) -> Result<Option<SecretString>, Problem> {
 /// git refuses; or the machine cannot be reached.
 pub async fn share(machine: Machine<'_>, url: &str, message: &str) -> Result<(), Problem> {
     let lent = lend(machine, url).await?;
-    let words = ["share", &place(machine.desired), machine.desired.user.as_str(), &lent.file, message];
-    let answer = machine.order(&words).await?;
+    let answer = at_clone(machine, "share", url, &lent.file, message).await?;
     if answer.status == 0 {
         return Ok(());
     }
-    Err(failed("What was changed on the machine cannot be pushed", &answer)
+    let problem = failed("What was changed on the machine cannot be pushed", &answer)
         .hint("it is in the clone there: holdfast exec -- git -C remote-dev status")
-        .hint("a token may do that if it may write: holdfast config token"))
+        .hint("a token that may write helps where the host denies it: holdfast config token");
+    Err(problem.hint_first(lent.keyring.map(|keyring| format!("the keyring: {keyring}"))))
 }
 
-/// Where the clone on the machine stands beside its repository.
+/// Where the clone on the machine stands beside its repository. A host that lets everybody in is asked without a token.
 ///
 /// # Errors
-/// The machine cannot be reached, or answers nonsense. A repository that cannot be asked is none.
+/// The machine cannot be reached, or answers nonsense; or the keyring does not give the token that may help. A repository that
+/// cannot be asked otherwise is none.
 pub async fn checkout(machine: Machine<'_>) -> Result<Checkout, Problem> {
     let ConfigSource::Git { url, branch, .. } = &machine.desired.config else {
         return Ok(Checkout::default());
     };
-    let lent = lend(machine, url).await?;
     let branch = branch.as_deref().unwrap_or_default();
-    let words = ["ahead", &place(machine.desired), machine.desired.user.as_str(), &lent.file, branch];
-    Checkout::parse(&machine.order(&words).await?.out).map_err(garbled)
+    let ask = async |file: &str| {
+        let answer = at_clone(machine, "ahead", url, file, branch).await?;
+        Checkout::parse(&answer.out).map_err(garbled)
+    };
+    let open = ask("").await?;
+    if open.remote.is_some() || open.is_other {
+        return Ok(open);
+    }
+    match lend(machine, url).await? {
+        Lent { keyring: Some(problem), .. } => Err(problem),
+        Lent { file, .. } if file.is_empty() => Ok(open),
+        Lent { file, .. } => ask(&file).await,
+    }
+}
+
+async fn at_clone(
+    machine: Machine<'_>,
+    order: &str,
+    url: &str,
+    file: &str,
+    last: &str,
+) -> Result<Answer, Problem> {
+    let scope = credential_scope(url).unwrap_or_default();
+    let (folder, user) = (place(machine.desired), machine.desired.user.as_str());
+    machine.order(&[order, &folder, user, url, &scope, file, last]).await
 }

@@ -229,7 +229,7 @@ pub enum Event {
     /// It is being cancelled.
     JobCancelling,
     /// It could not be cancelled, and goes on.
-    JobNotCancelled(Problem),
+    JobNotCancelled(JobId, Problem),
     /// It has ended, or is lost from sight.
     JobEnded(Result<Box<JobEnd>, Problem>),
     /// The log of the job is shown, or is not any more.
@@ -429,7 +429,7 @@ impl App {
             Event::JobBegun(id) => self.system.begun(id),
             Event::JobAt { step, log } => self.system.at(step, log),
             Event::JobCancelling => self.system.cancelling(),
-            Event::JobNotCancelled(problem) => self.job_not_cancelled(problem),
+            Event::JobNotCancelled(id, problem) => self.job_not_cancelled(&id, problem),
             Event::JobEnded(result) => self.job_ended(result, now),
             Event::NoTerminal(problem) => {
                 let name = self.setup().map_or(String::new(), |setup| setup.desired.machine.to_string());
@@ -679,7 +679,8 @@ impl App {
                 if running.operation == Operation::Connect {
                     self.sessions.connected(now);
                 }
-                if running.operation == Operation::Make {
+                // Also the one that goes on where making it was interrupted.
+                if matches!(running.operation, Operation::Make | Operation::Apply) {
                     self.system.made(now);
                 }
                 self.tell_success(running.operation, running.desired.machine.as_str());
@@ -745,7 +746,7 @@ impl Running {
             | Event::JobBegun(_)
             | Event::JobAt { .. }
             | Event::JobCancelling
-            | Event::JobNotCancelled(_)
+            | Event::JobNotCancelled(..)
             | Event::JobEnded(_)
             | Event::LogShown(_)
             | Event::Drafted(_)

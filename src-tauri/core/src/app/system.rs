@@ -9,13 +9,16 @@ use super::show::{name, seconds, sentence};
 use super::view::{self, Offer};
 use super::{App, Command, JobEnd, Notice, Page, Problem, Refusal, SystemSeen};
 use crate::jobs::{
-    Action, Declared, Generation, Job, JobId, LogTail, MachineState, Outcome, Overview, Standing, Step,
+    Action, Checkout, Declared, Generation, Job, JobId, LogTail, MachineState, Outcome, Overview, Standing,
+    Step,
 };
 use crate::status::State;
 use crate::time::Moment;
 
 /// For how long an answer will do when somebody looks at the window again.
 const FRESH: Duration = Duration::from_secs(60);
+/// When to look again at a machine that was just made, and whose system could not be looked at.
+const AGAIN: Duration = Duration::from_secs(15);
 /// The problem that a machine is none of its own, as a machine of the sandbox.
 const NO_SYSTEM: &str = "no_system";
 
@@ -91,11 +94,11 @@ impl System {
         if !std::mem::take(&mut self.looking) {
             return;
         }
-        let made = std::mem::take(&mut self.made);
         match result {
             Ok(mut seen) => {
                 let state = &seen.overview.state;
-                self.brings_up = made && state.revision.is_none() && state.running().is_none();
+                let is_new = state.revision.is_none() && state.jobs.is_empty() && self.job.is_none();
+                self.brings_up = std::mem::take(&mut self.made) && is_new;
                 if let (None, Some(job)) = (&self.job, seen.overview.state.running()) {
                     self.job = Some(Following::of(job, now));
                     // It is followed from its beginning.
@@ -104,12 +107,17 @@ impl System {
                 seen.declared = seen.declared.map_err(Problem::harmless);
                 (self.seen, self.problem) = (Some((*seen, now)), None);
             }
-            Err(problem) => self.problem = Some((problem.harmless(), now)),
+            Err(problem) => {
+                self.made &= problem.code != NO_SYSTEM;
+                self.due = self.made.then(|| now + AGAIN);
+                self.problem = Some((problem.harmless(), now));
+            }
         }
     }
 
     pub(super) fn asked(&mut self, to: Option<u32>, now: Moment) {
-        (self.last, self.log, self.brings_up) = (None, None, false);
+        (self.last, self.log) = (None, None);
+        (self.made, self.brings_up) = (false, false);
         let work = to.map_or(Work::Rebuild, |number| Work::GoTo(Some(number)));
         self.job = Some(Following::new(work, now));
     }
@@ -248,9 +256,9 @@ impl App {
     }
 
     /// It goes on. Who asked for its end in the tray is told there.
-    pub(super) fn job_not_cancelled(&mut self, problem: Problem) {
+    pub(super) fn job_not_cancelled(&mut self, id: &JobId, problem: Problem) {
         let name = name(self).to_owned();
-        let Some(job) = &mut self.system.job else { return };
+        let Some(job) = self.system.job.as_mut().filter(|job| job.id.as_ref() == Some(id)) else { return };
         let problem = problem.harmless();
         if !self.window {
             let title = format!("{}: it could not be cancelled", job.title(&name));
@@ -405,6 +413,11 @@ fn standing(seen: &SystemSeen) -> Option<view::Measured> {
             "on this computer",
             here.revision.as_str(),
             "Somebody changed the configuration on the machine; to bring that to this computer: holdfast config pull",
+        ),
+        Declared::Repository(Checkout { is_other: true, .. }) => (
+            "in the repository",
+            "another one",
+            "The clone on the machine is of another repository; move it away there, and rebuild",
         ),
         Declared::Repository(checkout) => (
             "in the repository",

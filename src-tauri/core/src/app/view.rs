@@ -200,7 +200,7 @@ pub struct System {
     pub runs: Option<String>,
     /// What there is to know about that besides.
     pub note: Option<String>,
-    /// How that stands to the configuration on this computer, when both were last seen.
+    /// How that stands to what is declared for it, when both were last seen.
     pub standing: Option<Measured>,
     /// The generations that it has, the newest first.
     pub generations: Vec<Generation>,
@@ -216,7 +216,7 @@ pub struct System {
     pub look: Option<Offer>,
 }
 
-/// How what a machine runs stands to the configuration on this computer.
+/// How what a machine runs stands to what is declared for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
 pub struct Measured {
     /// How.

@@ -15,6 +15,8 @@ pub struct Checkout {
     pub remote: Option<String>,
     /// What is checked out has that commit in its history.
     pub has_remote: bool,
+    /// It is a clone of another repository, of which nothing else is told.
+    pub is_other: bool,
 }
 
 impl Checkout {
@@ -36,12 +38,17 @@ impl Checkout {
             unpushed: number(block, "unpushed").unwrap_or(0),
             remote: commit("remote"),
             has_remote: block.contains_key("has_remote"),
+            is_other: block.contains_key("other"),
         })
     }
 
-    /// Whether the repository has something that a machine with this revision does not run; `None` where that cannot be said.
+    /// Whether a machine with this revision runs something else than the repository's newest state; `None` where that cannot
+    /// be said. What was built with changes that are in no commit is something else.
     pub fn is_behind(&self, revision: &str) -> Option<bool> {
         let remote = self.remote.as_ref()?;
+        if revision.contains('+') {
+            return Some(true);
+        }
         let runs_head = self.head.as_ref().is_some_and(|head| is_of(revision, head));
         Some(!(is_of(revision, remote) || runs_head && self.has_remote))
     }
@@ -52,10 +59,9 @@ impl Checkout {
     }
 }
 
-/// Whether a revision, as in `abc123def456+dirty`, was built from this commit.
+/// Whether a revision, as in `abc123def456`, was built from this commit.
 fn is_of(revision: &str, commit: &str) -> bool {
-    let short = revision.split('+').next().unwrap_or_default();
-    !short.is_empty() && commit.starts_with(short)
+    !revision.is_empty() && commit.starts_with(revision)
 }
 
 #[cfg(test)]
@@ -75,12 +81,16 @@ mod tests {
             (format!("head={one}\nremote={one}\nhas_remote=1\ndirty=1\n"), Some(false), true),
             // Pulled there, and not yet built.
             (format!("head={two}\nremote={two}\nhas_remote=1\n"), Some(true), false),
+            // No clone yet.
+            (format!("remote={one}\n"), Some(false), false),
+            (format!("remote={two}\n"), Some(true), false),
             (format!("head={one}\n"), None, false),
+            ("other=1\n".to_owned(), None, false),
             (String::new(), None, false),
         ] {
             let checkout = answer(&text);
             assert_eq!((checkout.is_behind(runs), checkout.has_own()), (behind, own), "{text}");
-            assert_eq!(checkout.is_behind(&format!("{runs}+dirty")), behind, "{text}");
+            assert_eq!(checkout.is_behind(&format!("{runs}+dirty")), behind.map(|_| true), "{text}");
             assert_ne!(checkout.is_behind("embedded 111111111111"), Some(false), "{text}");
         }
         assert_eq!(answer("head=$(id)\nremote=HEAD\nunpushed=-1\n"), Checkout::default());

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::app::harmless::harmless;
+use crate::config::credential_scope;
 
 mod checkout;
 mod closure;
@@ -144,7 +145,7 @@ pub struct Git {
     pub nixpkgs: String,
     /// The id that the user will have, on a machine that has none yet.
     pub uid: u32,
-    /// The file in the user's home with what git answers the host with, where it asks.
+    /// The file that was uploaded with what git answers the host with, where that asks.
     pub token: Option<String>,
 }
 
@@ -192,6 +193,7 @@ impl Order {
                     word("local", if git.local { "1" } else { "0" });
                     word("nixpkgs", &git.nixpkgs);
                     word("uid", &git.uid.to_string());
+                    word("scope", &credential_scope(&git.url).unwrap_or_default());
                     word("token", git.token.as_deref().unwrap_or_default());
                 }
             }

@@ -50,7 +50,7 @@ impl Standing {
     fn of_repository(runs: Option<&str>, checkout: &Checkout) -> Self {
         match runs {
             None => Self::NotHoldfasts,
-            Some(_) if checkout.has_own() => Self::EditedThere,
+            Some(_) if checkout.has_own() || checkout.is_other => Self::EditedThere,
             Some(runs) => match checkout.is_behind(runs) {
                 Some(true) => Self::Behind,
                 Some(false) => Self::UpToDate,

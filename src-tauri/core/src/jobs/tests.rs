@@ -234,6 +234,8 @@ fn what_runs_is_measured_by_what_is_here() {
         (Some("1a2b1a2b1a2b"), checkout("1a2b", false), Standing::UpToDate),
         (Some("1a2b1a2b1a2b"), checkout("9f8e", false), Standing::Behind),
         (Some("1a2b1a2b1a2b+dirty"), checkout("9f8e", true), Standing::EditedThere),
+        (Some("1a2b1a2b1a2b+dirty"), checkout("1a2b", false), Standing::Behind),
+        (Some("1a2b1a2b1a2b"), Checkout { is_other: true, ..Checkout::default() }, Standing::EditedThere),
         (Some("1a2b1a2b1a2b"), checkout("", false), Standing::Unknown),
         (Some("embedded 1a2b"), checkout("1a2b", false), Standing::Behind),
         (None, checkout("1a2b", true), Standing::NotHoldfasts),

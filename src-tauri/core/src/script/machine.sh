@@ -352,7 +352,10 @@ rebuild() {
     note_lock
   fi
   phase build
-  nixos-rebuild build --flake "$flake" --print-build-logs --option accept-flake-config false </dev/null
+  # A lock that Nix completes in a clone would be a change that nobody made, and in the way of the next pull.
+  set --
+  [ ! -e "$d/git" ] || [ "$(get "$d/local")" = 1 ] || [ -e "$d/update" ] || set -- --no-write-lock-file
+  nixos-rebuild build --flake "$flake" "$@" --print-build-logs --option accept-flake-config false </dev/null
   built=$?
   note_lock
   if [ $built -ne 0 ]; then
@@ -392,39 +395,52 @@ as_owner() {
 
 # --- a repository -----------------------------------------------------------------------------------------------------
 
-# git as the owner of the clone, whose address is $url. What the laptop put into their home to answer the host with is theirs to
-# read for this job alone, it answers no other host, and no helper of their own is told of it. Nothing of it is on a command
-# line, in the repository or in a log.
-git_() {
-  if [ -n "$token" ]; then
-    scope=credential.$(printf '%s' "$url" | sed -n 's|^\(https://\)\([^/@]*@\)\{0,1\}\([^/]*\).*|\1\3|p').helper
-    # shellcheck disable=SC2016 # git's own shell is to expand it
-    helper='!f() { test "$1" = get && cat "$HOME/'$token'"; }; f'
-    set -- -c credential.helper= -c "$scope=" -c "$scope=$helper" "$@"
-  fi
-  # shellcheck disable=SC2086 # two words, or none
-  set -- ${limit-} git -C "$folder" -c core.askPass=true "$@"
+# What git answers the host of a private repository with: root's, in memory alone, and lent to the owner of the clone while git
+# talks to that host.
+tokens=/run/holdfast
+# take_token FILE USER NAME: the laptop uploaded it to a home. Read with the rights of whose that is: what is there may be a link.
+take_token() {
+  who=$2
+  id -u "$who" >/dev/null 2>&1 || who=${SUDO_USER:-root}
+  [ -n "$1" ] && [ -e "$(home_of "$who")/$1" ] || return 0
+  [ -d "$tokens" ] || mkdir -m 711 "$tokens"
+  # shellcheck disable=SC2016 # the other shell is to expand it
+  sudo -Hu "$who" -- sh -c 'cat "$HOME/$0" && rm -f "$HOME/$0"' "$1" | (umask 077 && cat >"$tokens/$3")
+}
+forget_token() { rm -f "$tokens/${d##*/}" "$tokens/${d##*/}.lent"; }
+# Uploads whose laptop was lost before it could say what they are for.
+sweep() {
+  for who in "$(get "$root/user")" "${SUDO_USER-}"; do
+    [ -z "$who" ] || find "$(home_of "$who")" -maxdepth 1 -type f \( -name '.holdfast-git-*' -o -name '.holdfast.*' \) -mmin +60 -delete
+  done 2>/dev/null
+}
+
+# As the owner of the clone, who has a number before they have a name.
+by_owner() {
+  # Who only looks must not be in the way of whoever works there.
+  set -- PATH="$PATH" GIT_TERMINAL_PROMPT=0 GIT_ASKPASS= GIT_OPTIONAL_LOCKS=0 "$@"
   if id -u "$user" >/dev/null 2>&1; then
-    sudo -Hu "$user" -- env PATH="$PATH" GIT_TERMINAL_PROMPT=0 "$@" </dev/null
+    sudo -Hu "$user" -- env "$@" </dev/null
   else
-    HOME=$home GIT_TERMINAL_PROMPT=0 "$@" </dev/null
+    setpriv --reuid="$(stat -c %u "$home")" --regid="$(stat -c %g "$home")" --clear-groups -- env HOME="$home" "$@" </dev/null
   fi
 }
-# A job's waits with it until there is a home.
-lend_token() {
-  token=$(get "$d/token")
-  [ -z "$token" ] || { mv "$d/secret" "$home/$token" && chown --reference="$home" "$home/$token"; }
-}
-drop_token() {
-  [ -z "$token" ] || rm -f "$home/$token"
-  token=
-}
-# That of a job, wherever it is by now.
-forget_token() {
-  token=$(get "$d/token")
-  [ -n "$token" ] || return 0
-  rm -f "$d/secret"
-  home=$(dirname "$(get "$d/folder")") && drop_token
+git_() { by_owner git -C "$folder" -c core.askPass= "$@"; }
+# online SECONDS ARGUMENT…: git, while it talks to the host. With a token it answers $scope, and no other host, and no helper of
+# the owner's own is told of it. Nothing of it is on a command line, in the repository or in a log.
+online() {
+  seconds=$1
+  shift
+  case $scope in https://?*) ;; *) rm -f "$token" ;; esac
+  if [ -s "$token" ]; then
+    install -m 600 -o "$(stat -c %u "$home")" -g "$(stat -c %g "$home")" "$token" "$token.lent"
+    helper="!f() { test \"\$1\" = get && cat $token.lent; }; f"
+    set -- -c credential.helper= -c "credential.$scope.helper=" -c "credential.$scope.helper=$helper" "$@"
+  fi
+  by_owner timeout "$seconds" git -C "$folder" -c core.askPass= "$@"
+  set -- $?
+  rm -f "$token.lent"
+  return "$1"
 }
 # A commit needs a name; one that git knows comes first.
 commit() {
@@ -437,7 +453,7 @@ commit() {
 pull() {
   phase pull
   user=$(get "$root/user") folder=$(get "$d/folder") branch=$(get "$d/branch") url=$(get "$d/git")
-  home=$(dirname "$folder") token=
+  home=$(dirname "$folder") token=$tokens/${d##*/} scope=$(get "$d/scope")
   # The image has none.
   if ! command -v git >/dev/null; then
     out=$(nix --extra-experimental-features 'nix-command flakes' build --no-link --print-out-paths "$(get "$d/nixpkgs")#git") ||
@@ -446,7 +462,6 @@ pull() {
   fi
   uid=$(get "$d/uid")
   [ -d "$home" ] || install -d -m 700 -o "${uid:-1001}" -g 100 "$home"
-  lend_token || { finish failed "the token for the repository did not arrive"; return 1; }
   if [ ! -d "$folder/.git" ]; then
     if [ -e "$folder" ] && [ -n "$(ls -A "$folder")" ]; then
       [ "$(hash_of "$folder")" = "$(get "$root/placed")" ] ||
@@ -454,14 +469,13 @@ pull() {
       rm -rf "$folder"
     fi
     install -d -o "$(stat -c %u "$home")" -g "$(stat -c %g "$home")" "$folder"
-    git_ clone ${branch:+--branch "$branch"} -- "$url" . || { rm -rf "$folder"; finish failed; return 1; }
-    chown -R --reference="$home" "$folder"
+    online 3600 clone ${branch:+--branch "$branch"} -- "$url" . || { rm -rf "$folder"; finish failed; return 1; }
     rm -f "$root/placed"
   elif [ "$(git_ config remote.origin.url)" != "$url" ]; then
     finish failed "the clone in $folder is of another repository"
     return 1
   elif [ "$(get "$d/local")" != 1 ]; then
-    git_ fetch origin || { finish failed; return 1; }
+    online 3600 fetch origin || { finish failed; return 1; }
     [ -z "$branch" ] || [ "$(git_ branch --show-current)" = "$branch" ] || git_ switch "$branch" ||
       { finish failed "the clone cannot go over to the branch $branch"; return 1; }
     if ! git_ merge --ff-only '@{upstream}'; then
@@ -482,7 +496,7 @@ pull() {
 # A lock that was brought up to date belongs to the repository before the machine runs it.
 share_lock() {
   if ! git_ diff --quiet -- "$tree/flake.lock"; then
-    if ! { commit --message "flake.lock: update" -- "$tree/flake.lock" && git_ push --quiet origin HEAD; }; then
+    if ! { commit --message "flake.lock: update" -- "$tree/flake.lock" && online 600 push --quiet origin HEAD; }; then
       mark "note;the new flake.lock could not be pushed; it is in the clone on the machine"
     fi
     put "$d/revision" "$(git_ rev-parse --short=12 HEAD)"
@@ -527,13 +541,13 @@ start() {
   id=$1 d=$root/jobs/$1
   shift
   mkdir -p "$root/jobs" "$root/generations"
-  lock || exit 5
+  take_token "$(word_of token "$@")" "$(word_of user "$@")" "$id"
+  lock || { forget_token; exit 5; }
   starting=1
   settle
   other=$(running)
   if [ -n "$other" ] && [ "$other" != "$id" ]; then
-    name=$(word_of token "$@")
-    [ -z "$name" ] || rm -f "$(home_of "$(word_of user "$@")")/$name"
+    forget_token
     show "$other"
     exit 3
   fi
@@ -543,16 +557,13 @@ start() {
   mkdir -p "$d" && chmod 700 "$d"
   for word in "$@"; do
     case ${word%%=*} in
-    kind | action | flake | folder | tree | revision | by | nonce | again | update | number | patience | git | branch | local | nixpkgs | uid | token)
+    kind | action | flake | folder | tree | revision | by | nonce | again | update | number | patience | git | branch | local | nixpkgs | uid | token | scope)
       put "$d/${word%%=*}" "${word#*=}"
       ;;
     user | region) put "$root/${word%%=*}" "${word#*=}" ;;
     *) exit 2 ;;
     esac
   done
-  # Only here it is known whose home the upload went to, on a machine that has no user yet.
-  name=$(get "$d/token")
-  [ -z "$name" ] || mv "$(home_of "$(get "$root/user")")/$name" "$d/secret"
   # What the image came with is kept, before anything is put over it.
   [ -e "$root/stock" ] || [ ! -d /etc/nixos ] || cp -RL /etc/nixos "$root/stock"
   cp "$self" "$d/program"
@@ -571,9 +582,8 @@ word_of() {
   shift
   for word in "$@"; do [ "${word%%=*}" != "$key" ] || echo "${word#*=}"; done
 }
-# The last fifty jobs are kept, and no token whose laptop was lost before it asked for the job.
+# The last fifty jobs are kept.
 forget() {
-  find "$(home_of "$(get "$root/user")")" -maxdepth 1 -name '.holdfast-git-*' -mmin +60 -delete
   # shellcheck disable=SC2012 # the names are ours
   ls -1t "$root/jobs" | tail -n +51 | while IFS= read -r old; do
     [ ! -e "$root/jobs/$old/outcome" ] || rm -rf "$root/jobs/${old:?}"
@@ -713,6 +723,7 @@ show() {
 
 state() {
   settle
+  sweep
   echo "now=$(now)"
   n=$(generation_of "$(system current)")
   echo "generation=$n"
@@ -892,35 +903,42 @@ lock_of() {
 }
 # The configuration as it is here.
 fetch() { tar -C "$1" --exclude=./.git -cf - . | base64; }
-# share FOLDER USER TOKEN MESSAGE: what somebody has done in the clone becomes a commit, and goes where the others are.
-share() {
-  at_clone "$1" "$2" "$3"
-  git_ add --all && commit --message "$4" && git_ push --quiet origin HEAD
-  status=$?
-  drop_token
-  exit $status
+# at_clone FOLDER USER URL SCOPE FILE: whose clone it is, of what, and what was uploaded for its host.
+at_clone() {
+  folder=$1 user=$2 url=$3 scope=$4 home=$(dirname "$1") token=$tokens/$$
+  trap 'rm -f "$token" "$token.lent"' EXIT
+  trap 'exit 1' HUP TERM INT PIPE
+  take_token "$5" "$user" $$
+  [ -d "$folder/.git" ] || return 1
 }
-# ahead FOLDER USER TOKEN BRANCH: what the clone is at, and what the repository is at.
+is_other() { [ "$(git_ config remote.origin.url)" != "$url" ]; }
+# share FOLDER USER URL SCOPE FILE MESSAGE: what somebody has done in the clone becomes a commit, and goes where the others are.
+share() {
+  if ! at_clone "$@" || is_other; then
+    echo "in $1 is no clone of the repository" >&2
+    exit 1
+  fi
+  git_ add --all && commit --message "$6" && online 60 push --quiet origin HEAD
+}
+# ahead FOLDER USER URL SCOPE FILE BRANCH: what the clone is at, and what the repository is at.
 ahead() {
-  at_clone "$1" "$2" "$3"
-  if [ -d "$folder/.git" ]; then
+  ref=${6:+refs/heads/$6}
+  if ! at_clone "$@"; then
+    folder=$home
+  elif is_other; then
+    printf 'other=1\n\nend\n'
+    return
+  else
     echo "head=$(git_ rev-parse HEAD)"
     [ -z "$(git_ status --porcelain)" ] || echo "dirty=1"
-    # The remote's default branch is its HEAD.
-    # shellcheck disable=SC2034 # git_ reads it
-    remote=$(limit="timeout 20"; git_ ls-remote --quiet origin "${4:-HEAD}" 2>/dev/null | head -n 1 | cut -f 1)
-    [ -z "$remote" ] || echo "remote=$remote"
-    ! git_ merge-base --is-ancestor "${remote:-none}" HEAD 2>/dev/null || echo "has_remote=1"
-    echo "unpushed=$(git_ rev-list --count '@{upstream}..HEAD' 2>/dev/null)"
+    echo "unpushed=$(git_ rev-list --count HEAD --not --remotes=origin)"
+    [ -n "$ref" ] || ref=$(git_ config "branch.$(git_ branch --show-current).merge")
   fi
-  drop_token
+  remote=$(online 20 ls-remote --quiet "$url" "${ref:-HEAD}" 2>/dev/null | head -n 1 | cut -f 1)
+  [ -z "$remote" ] || echo "remote=$remote"
+  ! git_ merge-base --is-ancestor "${remote:-none}" HEAD 2>/dev/null || echo "has_remote=1"
   echo
   echo end
-}
-at_clone() {
-  folder=$1 user=$2 home=$(dirname "$1") token=$3
-  # Before anything of git's, since root asks here what belongs to another one.
-  url=$(sudo -Hu "$user" -- env PATH="$PATH" git -C "$folder" config remote.origin.url 2>/dev/null)
 }
 
 mkdir -p "$root/jobs" "$root/generations"

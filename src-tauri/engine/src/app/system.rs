@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::sessions::on;
 use super::{Boxed, Place};
 use crate::config::{here, place as folder};
-use crate::jobs::{self, Watcher, ended_badly};
+use crate::jobs::{self, DENIED, Watcher, ended_badly};
 use crate::problem::Problem;
 use crate::rebuild::{Wish, rebuild, rollback, whoami};
 use crate::remote::Machine;
@@ -54,9 +54,19 @@ pub(super) async fn rebuild_and_follow(
 ) -> Ended {
     let wish =
         Wish { action: Action::Switch, again: false, update: None, over: false, local: false, by: whoami() };
-    let begin =
-        async |machine: Machine<'_>| Ok(rebuild(machine, place.store(), &wish, async |_| false).await?.id);
-    begin_and_follow(place, tell, desired, instance, begin).await
+    let keyring = RefCell::new(None);
+    let begin = async |machine: Machine<'_>| {
+        let begun = rebuild(machine, place.store(), &wish, async |_| false).await?;
+        keyring.replace(begun.keyring);
+        Ok(begun.id)
+    };
+    let mut ended = begin_and_follow(place, tell, desired, instance, begin).await;
+    if let (Ok(end), Some(keyring)) = (&mut ended, keyring.take())
+        && let Some(problem) = end.problem.as_mut().filter(|problem| problem.code == DENIED)
+    {
+        problem.hints.insert(0, format!("the keyring: {keyring}"));
+    }
+    ended
 }
 
 /// Has the machine go to a generation, and follows that.
@@ -116,7 +126,7 @@ pub(super) async fn cancel(
 ) -> Option<Event> {
     let cancelled =
         on(place, &desired, &instance, async |machine| jobs::cancel(machine, &id, &whoami()).await).await;
-    cancelled.err().map(Event::JobNotCancelled)
+    cancelled.err().map(|problem| Event::JobNotCancelled(id, problem))
 }
 
 async fn to_the_end(

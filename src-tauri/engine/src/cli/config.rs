@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use holdfast_core::app::harmless::harmless_line;
 use holdfast_core::config::{DATA, FLAKE, SHIPPED, Tree, credential, credential_scope};
-use holdfast_core::jobs::{Declared, Standing};
+use holdfast_core::jobs::{Checkout, Declared, Standing};
 use holdfast_core::machine::{ConfigSource, Desired};
 use secrecy::ExposeSecret as _;
 use similar::TextDiff;
@@ -51,7 +51,7 @@ pub(super) enum Command {
     Status,
     /// Keep a token for the repository of the configuration in this computer's keyring.
     ///
-    /// It is asked for, or read from standard input. It goes to the machine for a job, and only there.
+    /// It is asked for, or read from standard input. It goes to the machine whenever that has to ask the repository's host, and only there.
     #[command(
         after_help = "Examples:\n  holdfast config token\n  gh auth token | holdfast config token\nWithout a keyring: HOLDFAST_GIT_TOKEN=… holdfast rebuild"
     )]
@@ -298,6 +298,9 @@ async fn status(context: &Context) -> Result<u8, Problem> {
     };
     let (row, edited) = match &declared {
         Declared::Here(here) => (format!("here   {}", here.revision), "holdfast config pull"),
+        Declared::Repository(Checkout { is_other: true, .. }) => {
+            ("there  another repository".to_owned(), "move the clone on the machine away, and rebuild")
+        }
         Declared::Repository(checkout) => {
             let there = checkout.remote.as_ref().map_or("cannot be asked", |commit| &commit[..12]);
             (format!("there  {there}"), "holdfast rebuild --local")
@@ -308,7 +311,7 @@ async fn status(context: &Context) -> Result<u8, Problem> {
         Standing::UpToDate => out::talk("The machine runs that."),
         Standing::Behind | Standing::NotHoldfasts => out::talk("The machine is behind: holdfast rebuild"),
         Standing::EditedThere => out::talk(&format!("Something was changed on the machine alone: {edited}")),
-        Standing::Unknown => {}
+        Standing::Unknown => out::talk("Whether that is what the repository has cannot be said."),
     }
     Ok(0)
 }

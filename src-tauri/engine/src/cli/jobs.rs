@@ -179,7 +179,7 @@ async fn offer_to_share(machine: Machine<'_>, id: &JobId) -> Result<(), Problem>
     out::talk(&format!("The machine runs {revision}: what was changed there is in no commit yet."));
     if confirm("Commit and push it? [y/N] ").await {
         share(machine, url, "Change the machine").await?;
-        out::talk("It is in the repository.");
+        out::talk("It is in the repository; the next rebuild calls what the machine runs by that name.");
     }
     Ok(())
 }

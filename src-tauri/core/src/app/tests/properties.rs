@@ -69,7 +69,7 @@ fn job() -> impl Strategy<Value = Event> {
         at(Step::Build { n: 1, of: 2 }),
         at(Step::Check),
         Event::JobCancelling,
-        Event::JobNotCancelled(problem("no")),
+        Event::JobNotCancelled("1-2".parse().unwrap(), problem("no")),
         Event::LogShown(true),
         Event::LogShown(false),
         Event::JobEnded(Err(problem("no"))),

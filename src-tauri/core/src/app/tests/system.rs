@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fixture::{at, overview, problem, reachable, seeing, tray};
 use crate::app::view::Log;
-use crate::app::{App, Command, Event, JobEnd, Operation, SystemSeen};
+use crate::app::{App, Command, Event, JobEnd, Operation, Problem, SystemSeen};
 use crate::jobs::{Action, Checkout, Declared, Here, Job, LogTail, Outcome, Standing, Step, Trial};
 
 fn state(trial: Option<Trial>, jobs: Vec<Job>) -> SystemSeen {
@@ -74,7 +74,7 @@ fn a_rebuild_is_followed_and_told() {
     );
     app.on(Event::JobCancelling, at(33));
     assert!(app.may(&Command::CancelJob).is_err());
-    app.on(Event::JobNotCancelled(problem("no way")), at(34));
+    app.on(Event::JobNotCancelled("1-2".parse().unwrap(), problem("no way")), at(34));
     let told: Vec<(String, String)> = app.notices().map(|notice| (notice.title, notice.body)).collect();
     assert_eq!(told, [("Rebuilding remote-dev: it could not be cancelled".to_owned(), "No way.".to_owned())]);
     app.on(said(Step::Activate, &[]), at(35));
@@ -291,13 +291,16 @@ fn why_a_job_goes_on_that_was_to_be_cancelled_is_said_until_that_is_tried_again_
     let mut app = seen(state(None, vec![job(None)]));
     let shown = |app: &App| app.view().system.unwrap().job.unwrap().problem.map(|problem| problem.what);
     app.on(Event::JobCancelling, at(30));
-    app.on(Event::JobNotCancelled(problem("The machine is between\u{7} two systems")), at(31));
+    app.on(
+        Event::JobNotCancelled("1-2".parse().unwrap(), problem("The machine is between\u{7} two systems")),
+        at(31),
+    );
     assert_eq!(shown(&app), Some("The machine is between two systems".to_owned()));
     app.on(said(Step::Check, &[]), at(32));
     assert!(shown(&app).is_some());
     app.on(Event::JobCancelling, at(33));
     assert_eq!(shown(&app), None);
-    app.on(Event::JobNotCancelled(problem("no")), at(34));
+    app.on(Event::JobNotCancelled("1-2".parse().unwrap(), problem("no")), at(34));
     app.on(ended(Outcome::Ok, None), at(35));
     let system = app.view().system.unwrap();
     assert!(system.job.is_none() && system.problem.is_none() && system.last.unwrap().problem.is_none());
@@ -325,10 +328,31 @@ fn a_machine_that_was_just_made_is_brought_up_once() {
     app.on(Event::LookedAtSystem(Ok(stock())), at(26));
     assert!(!app.brings_up(), "what failed once is for somebody to look at");
 
+    // A look that fails says nothing; the next one may.
+    let mut app = seeing(reachable());
+    app.on(Event::Began(Operation::Apply), at(21));
+    app.on(Event::Ended(Some(Ok(()))), at(22));
+    app.on(Event::LookingAtSystem, at(22));
+    app.on(Event::LookedAtSystem(Err(problem("no answer"))), at(23));
+    assert_eq!(app.next_look_at_system(at(23)), Some(Duration::from_secs(15)));
+    app.on(Event::LookingAtSystem, at(38));
+    app.on(Event::LookedAtSystem(Ok(stock())), at(39));
+    assert!(app.brings_up());
+
+    // Somebody was quicker than the look.
+    let mut app = seeing(reachable());
+    app.on(Event::Began(Operation::Make), at(21));
+    app.on(Event::Ended(Some(Ok(()))), at(22));
+    app.on(Event::LookingAtSystem, at(22));
+    app.on(Event::JobAsked { to: None }, at(23));
+    app.on(Event::LookedAtSystem(Ok(stock())), at(24));
+    app.on(Event::JobEnded(Err(problem("No"))), at(25));
+    assert!(!app.brings_up());
+
     // One that runs a configuration already, one without a system, and one that nobody has just made.
     for (operation, look) in [
         (Operation::Make, Ok(Box::new(state(None, Vec::new())))),
-        (Operation::Make, Err(problem("no"))),
+        (Operation::Make, Err(Problem { code: "no_system".to_owned(), ..problem("no") })),
         (Operation::Start, Ok(stock())),
     ] {
         let mut app = seeing(reachable());

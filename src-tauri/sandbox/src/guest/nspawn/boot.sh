@@ -9,24 +9,19 @@ overlay() { mount -t overlay overlay -o "lowerdir=${tree:?},upperdir=$1/changes,
 if [ ! -e "$disk" ]; then
   rm -rf "$disk.new"
   mkdir -p "$disk.new/root" "$disk.new/changes" "$disk.new/work"
-  if overlay "$disk.new"; then
-    umount "$disk.new/root"
-  else
+  if ! overlay "$disk.new"; then
     rmdir "$disk.new/changes" "$disk.new/work"
     cp -a --reflink=auto "${tree:?}/." "$disk.new/root"
   fi
+  # What is needed of NixOS to be rebuilt.
+  if [ -n "${stand_in?}" ]; then
+    cp -r "$stand_in" "$disk.new/root/usr/local/lib/stand-in"
+    chroot "$disk.new/root" sh /usr/local/lib/stand-in/install
+  fi
+  [ ! -e "$disk.new/changes" ] || umount "$disk.new/root"
   mv "$disk.new" "$disk"
 fi
 [ ! -e "$disk/changes" ] || overlay "$disk"
-
-# What is needed of NixOS to be rebuilt is installed once, before the first boot.
-lib=$disk/root/usr/local/lib/stand-in
-if [ -n "${stand_in?}" ] && [ ! -e "$lib" ]; then
-  rm -rf "$lib.new"
-  cp -r "$stand_in" "$lib.new"
-  chroot "$disk/root" sh /usr/local/lib/stand-in.new/install
-  mv "$lib.new" "$lib"
-fi
 
 # The machine's systemd takes the whole control group it is started in for its own.
 for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do

@@ -168,9 +168,13 @@ impl Keeper {
     }
 
     fn remove_disk(&self) {
-        let half_made = self.disk.with_extension("new");
-        let removed =
-            [fs::remove_dir_all(&self.disk), fs::remove_dir_all(half_made), fs::remove_file(self.console())];
+        let beside = |name: &str| fs::remove_dir_all(self.disk.with_extension(name));
+        let removed = [
+            fs::remove_dir_all(&self.disk),
+            beside("new"),
+            beside("stand-in"),
+            fs::remove_file(self.console()),
+        ];
         for error in removed.into_iter().filter_map(Result::err) {
             if error.kind() != io::ErrorKind::NotFound {
                 tracing::warn!(disk = %self.disk.display(), %error, "disk");

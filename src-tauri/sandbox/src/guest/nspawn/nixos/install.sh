@@ -1,24 +1,23 @@
 #!/bin/sh
 # Makes a machine of the sandbox what is needed of NixOS to be rebuilt: an honest stand-in, since nixpkgs is not here.
-# It runs before the first boot; the files are in /usr/local/lib/stand-in.new, and in /usr/local/lib/stand-in after it. The generation 1 is the one that the image came with.
+# It runs before the first boot. The files are in /usr/local/lib/stand-in. The generation 1 is the one that the image came with.
 set -eu
 lib=/usr/local/lib/stand-in
-new=$lib.new
-chmod 755 "$new"/*
-mv "$new/agent" "$new/agent.whole"
-ln -s agent.whole "$new/agent"
+chmod 755 "$lib"/*
+mv "$lib/agent" "$lib/agent.whole"
+ln -s agent.whole "$lib/agent"
 ln -sf "$lib/nixos-rebuild" "$lib/grub-editenv" "$lib/nix" /usr/local/bin/
 ln -sf "$lib/nix" /usr/local/bin/nix-env
 echo '127.0.0.1 ssmmessages.us-west-2.amazonaws.com' >>/etc/hosts
 
 mkdir -p /nix/store/0stock/bin /nix/store/0stock/configuration /nix/store/kernel-6.12.1/lib/modules/6.12.1 \
   /nix/var/nix/profiles /etc/nixos
-cp "$new/switch-to-configuration" /nix/store/0stock/bin/
+cp "$lib/switch-to-configuration" /nix/store/0stock/bin/
 echo "26.05.20260301.stock" >/nix/store/0stock/nixos-version
 for part in kernel initrd kernel-modules; do ln -s /nix/store/kernel-6.12.1 "/nix/store/0stock/$part"; done
 ln -s /nix/store/0stock /nix/var/nix/profiles/system-1-link
 ln -s system-1-link /nix/var/nix/profiles/system
-"$new/menu" /nix/store/0stock
+"$lib/menu" /nix/store/0stock
 cat >/etc/nixos/configuration.nix <<'END'
 { modulesPath, ... }:
 {
