@@ -61,7 +61,9 @@ mod measured {
         place.run("rebuild --yes");
 
         let mut journal = median((0..RUNS).map(|_| alone(&place)).collect());
-        println!("| {LINES} lines of a job | lines a second | CPU s | peak MiB |\n| --- | --- | --- | --- |");
+        println!(
+            "| {LINES} lines of a job | lines a second | CPU of the command in all, s | peak MiB |\n| --- | --- | --- | --- |"
+        );
         println!("| through the machine's journal alone | {journal:.0} | | |");
         let mut runs: Vec<Whole> = (0..RUNS).map(|_| whole(&place)).collect();
         runs.sort_by(|a, b| a.rate.total_cmp(&b.rate));
@@ -150,14 +152,13 @@ mod measured {
     /// The same lines from a unit into the journal, and out of it beside them.
     fn alone(place: &Place) -> f64 {
         let (_, instance) = place.instance();
-        let unit =
-            format!("bench-{}", SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos());
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+        // The unit is like that of a job.
         let script = format!(
-            "systemd-run --quiet --collect --unit={unit} -p LogRateLimitIntervalSec=1s -p LogRateLimitBurst=1000000000 \
-             -- seq -f 'line %.0f.' {LINES}; \
-             journalctl --quiet --no-tail --follow --output=json --output-fields=MESSAGE -u {unit} | \
-             grep --line-buffered -c . --max-count={LINES} >/dev/null & \
-             began=$(date +%s%N); wait $!; echo $(($(date +%s%N) - began))"
+            "began=$(date +%s%N); systemd-run --quiet --collect -p SyslogIdentifier=bench-{now} -p LogRateLimitIntervalSec=1s \
+             -p LogRateLimitBurst=1000000000 -p CPUWeight=20 -p IOWeight=20 -p Nice=10 -- seq -f 'line %.0f.' {LINES}; \
+             journalctl --quiet --no-tail --follow --output=json --output-fields=MESSAGE --identifier=bench-{now} | \
+             grep --line-buffered -c . --max-count={LINES} >/dev/null & wait $!; echo $(($(date +%s%N) - began))"
         );
         let output = place.guests().exec_root(&instance, &["bash", "-c", &script]).unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
