@@ -276,6 +276,13 @@ pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Opt
     use holdfast_core::jobs::Ailment;
     let outcome = job.outcome?;
     let why = job.why.clone().unwrap_or_default();
+    // A revision of ours says where it is from; a commit does not.
+    let in_repository = job.revision.as_ref().is_some_and(|revision| !revision.contains(' '));
+    let mend = if in_repository {
+        "mend it in the repository, and rebuild"
+    } else {
+        "mend it: holdfast config edit"
+    };
     let lines = || diagnosis.lines().iter().map(|line| harmless_line(line)).collect::<Vec<_>>().join("\n");
     Some(match outcome {
         Outcome::Ok | Outcome::Same | Outcome::Boot | Outcome::Built => return None,
@@ -298,7 +305,8 @@ pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Opt
         Outcome::Failed if job.stage == Some(Stage::Pull) => {
             Problem::new("repository", "The machine cannot bring its clone of the repository up to date")
                 .because(format!("{why}\n{}", lines()).trim().to_owned())
-                .hint("look at it: holdfast exec -- git -C remote-dev status")
+                .hint("look at what is there: holdfast exec -- ls -la remote-dev")
+                .hint("see whether the address is right: holdfast settings show")
         }
         Outcome::Failed if !why.is_empty() && job.stage != Some(Stage::Activate) => {
             Problem::new("rebuild", "The job did not work").because(format!("{why}\n{}", lines()).trim_end().to_owned())
@@ -307,8 +315,11 @@ pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Opt
             .because(format!("{why}\n{}", lines()).trim_end().to_owned())
             .hint("let it take the next boot: holdfast rebuild --boot"),
         Outcome::Failed => match diagnosis.ailment() {
-            Ailment::Syntax => Problem::new("syntax", "The configuration is no Nix").because(lines()).hint(EDIT),
-            Ailment::Evaluation => Problem::new("evaluation", "The configuration does not evaluate").because(lines()).hint(EDIT),
+            Ailment::Syntax => Problem::new("syntax", "The configuration is no Nix").because(lines()).hint(mend),
+            Ailment::Evaluation => Problem::new("evaluation", "The configuration does not evaluate").because(lines()).hint(mend),
+            Ailment::NoFlake => Problem::new("no_flake", "There is no flake where the settings say")
+                .because(lines())
+                .hint("name its folder in the repository: holdfast settings set config.folder FOLDER (. is the top)"),
             Ailment::Attribute => Problem::new("no_attribute", "The flake has no such configuration")
                 .because(lines())
                 .hint("name another: holdfast settings set config.attribute NAME"),
@@ -353,8 +364,6 @@ pub fn ended_badly(job: &Job, diagnosis: &holdfast_core::jobs::Diagnosis) -> Opt
             .hint("choose a larger instance type: holdfast settings set instance_type TYPE"),
     })
 }
-
-const EDIT: &str = "mend it: holdfast config edit";
 
 fn gib(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / f64::from(1 << 30))

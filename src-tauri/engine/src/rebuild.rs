@@ -311,6 +311,7 @@ async fn may_lower(
     Err(Problem::new("lower", format!("The rebuild would take {} back to an older state", names.join(", ")))
         .because("somebody brought it up to date, and the new flake.lock is not here")
         .hint("have the machine's: holdfast config pull")
+        .hint("or agree to it: holdfast rebuild --yes")
         .exit(Exit::Refused))
 }
 
@@ -321,7 +322,8 @@ async fn put(
     source: &Source,
     placed: &Placed,
 ) -> Result<(), Problem> {
-    const NAME: &str = ".holdfast-config";
+    // Two laptops may do this at the same moment.
+    let name = format!(".holdfast-config-{}", uuid::Uuid::new_v4().simple());
     let edited = || {
         let problem = Problem::new("edited", "Somebody has changed the configuration on the machine")
             .exit(Exit::Refused);
@@ -339,9 +341,9 @@ async fn put(
         return Err(edited());
     }
     let uid = source.data.as_ref().map_or(1001, |data| data.uid).to_string();
-    machine.upload(NAME, 0o600, &pack(&source.tree)?).await?;
+    machine.upload(&name, 0o600, &pack(&source.tree)?).await?;
     let hash = source.tree.hash();
-    let mut words = vec!["place", folder, NAME, &hash, &uid, machine.desired.user.as_str()];
+    let mut words = vec!["place", folder, &name, &hash, &uid, machine.desired.user.as_str()];
     words.extend(wish.over.then_some("over"));
     let answer = machine.order(&words).await?;
     match answer.status {

@@ -29,7 +29,7 @@ use crate::store::Store;
 /// The account of the sandbox, and its one user.
 const ACCOUNT: (&str, &str) = ("123456789012", "sandbox");
 /// How long a sandbox may take to start.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(60);
 
 /// Where a running sandbox is, and the key to it.
 #[derive(Serialize, Deserialize)]

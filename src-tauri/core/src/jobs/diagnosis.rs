@@ -14,6 +14,8 @@ pub enum Ailment {
     Evaluation,
     /// The flake has no such attribute.
     Attribute,
+    /// There is no flake in the folder.
+    NoFlake,
     /// It is for another processor.
     WrongSystem,
     /// The disk is full.
@@ -40,6 +42,8 @@ pub struct Diagnosis {
     /// The last lines of all.
     tail: VecDeque<String>,
     ailment: Option<Ailment>,
+    /// Something was built: evaluating is over.
+    builds: bool,
     /// What goes back says nothing about why.
     closed: bool,
     room: Option<(u64, u64, u32)>,
@@ -59,7 +63,12 @@ impl Diagnosis {
             return;
         }
         let kept: String = line.chars().take(WIDTH).collect();
-        if let Some(ailment) = ailment(line) {
+        self.builds |= line.starts_with("building '");
+        if let Some(ailment) = ailment(line).map(|ailment| match ailment {
+            // What nothing is known of but that it is an error comes from a builder once there is one.
+            Ailment::Evaluation if self.builds => Ailment::Build,
+            other => other,
+        }) {
             self.ailment = Some(
                 self.ailment
                     .map_or(ailment, |known| if rank(ailment) < rank(known) { ailment } else { known }),
@@ -88,6 +97,7 @@ impl Diagnosis {
                 self.error.clear();
                 self.tail.clear();
                 self.ailment = None;
+                self.builds = false;
             }
             Mark::End(_) | Mark::Note(_) => {}
         }
@@ -121,7 +131,7 @@ const fn rank(ailment: Ailment) -> u8 {
         Ailment::Memory => 1,
         Ailment::Ownership => 2,
         Ailment::WrongSystem => 3,
-        Ailment::Attribute => 4,
+        Ailment::NoFlake | Ailment::Attribute => 4,
         Ailment::Syntax => 5,
         Ailment::Access => 6,
         Ailment::Fetch => 7,
@@ -132,7 +142,7 @@ const fn rank(ailment: Ailment) -> u8 {
 }
 
 fn ailment(line: &str) -> Option<Ailment> {
-    const SAID: [(&str, Ailment); 31] = [
+    const SAID: [(&str, Ailment); 36] = [
         ("No space left on device", Ailment::Space),
         ("database or disk is full", Ailment::Space),
         ("failed due to signal 9", Ailment::Memory),
@@ -146,6 +156,8 @@ fn ailment(line: &str) -> Option<Ailment> {
         ("platform mismatch", Ailment::WrongSystem),
         ("Required system: ", Ailment::WrongSystem),
         ("does not provide attribute", Ailment::Attribute),
+        ("does not contain a '/flake.nix' file", Ailment::NoFlake),
+        ("/nixos' does not exist", Ailment::NoFlake),
         ("syntax error", Ailment::Syntax),
         // Those of git and of the hosts, which deny that there is what one may not see.
         ("could not read Username for", Ailment::Access),
@@ -163,6 +175,9 @@ fn ailment(line: &str) -> Option<Ailment> {
         ("builder for '", Ailment::Build),
         ("builder failed with exit code", Ailment::Build),
         ("Cannot build '", Ailment::Build),
+        ("hash mismatch in fixed-output derivation", Ailment::Build),
+        ("dependencies of derivation", Ailment::Build),
+        ("dependency of derivation", Ailment::Build),
         ("undefined variable", Ailment::Evaluation),
         ("error:", Ailment::Evaluation),
     ];

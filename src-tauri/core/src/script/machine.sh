@@ -314,6 +314,7 @@ note_generation() {
 }
 
 failed_units() {
+  systemctl list-units --failed --plain --no-legend --no-pager | grep -q . || echo "none any more"
   systemctl list-units --failed --plain --no-legend --no-pager | awk '{ print $1 }' | head -n 20 | tr '\n' ' '
 }
 
@@ -383,6 +384,8 @@ note_lock() {
   if ! cmp -s "$d/lock.before" "$d/lock"; then
     cp "$d/lock" "$d/lock.after"
     [ -e "$d/update" ] || put "$d/completed" 1
+    # It is another configuration now than the one that the laptop named.
+    [ -e "$d/git" ] || put "$d/revision" "$(get "$d/revision" | cut -d ' ' -f 1) $(hash_of "$(get "$d/folder")" | cut -c1-12)"
   fi
 }
 # As whoever the configuration belongs to, so that nothing in it becomes root's.
@@ -411,7 +414,7 @@ forget_token() { rm -f "$tokens/${d##*/}" "$tokens/${d##*/}.lent"; }
 # Uploads whose laptop was lost before it could say what they are for.
 sweep() {
   for who in "$(get "$root/user")" "${SUDO_USER-}"; do
-    [ -z "$who" ] || find "$(home_of "$who")" -maxdepth 1 -type f \( -name '.holdfast-git-*' -o -name '.holdfast.*' \) -mmin +60 -delete
+    [ -z "$who" ] || find "$(home_of "$who")" -maxdepth 1 -type f \( -name '.holdfast-git-*' -o -name '.holdfast-config-*' -o -name '.holdfast.*' \) -mmin +60 -delete
   done 2>/dev/null
 }
 
@@ -489,7 +492,10 @@ pull() {
   fi
   [ -e "$d/update" ] || forget_token
   revision=$(git_ rev-parse --short=12 HEAD)
-  [ -z "$(git_ status --porcelain)" ] || revision=$revision+dirty
+  if [ -n "$(git_ status --porcelain)" ]; then
+    revision=$revision+dirty
+    [ "$(get "$d/local")" = 1 ] || mark "note;what is changed in the clone on the machine and in no commit is built, too"
+  fi
   put "$d/revision" "$revision"
 }
 
@@ -860,7 +866,7 @@ place() {
   # A job that runs reads what is there.
   lock || exit 1
   other=$(running)
-  [ -z "$other" ] || { show "$other"; exit 3; }
+  [ -z "$other" ] || { rm -f "$archive"; show "$other"; exit 3; }
   if [ -e "$folder" ] && [ "${6-}" != over ]; then
     found=$(hash_of "$folder")
     [ ! -d "$folder/.git" ] && { [ "$found" = "$(get "$root/placed")" ] || [ "$found" = "$hash" ]; } || exit 5
@@ -918,7 +924,7 @@ share() {
     echo "in $1 is no clone of the repository" >&2
     exit 1
   fi
-  git_ add --all && commit --message "$6" && online 60 push --quiet origin HEAD
+  git_ add --all && { git_ diff --cached --quiet || commit --message "$6"; } && online 60 push --quiet origin HEAD
 }
 # ahead FOLDER USER URL SCOPE FILE BRANCH: what the clone is at, and what the repository is at.
 ahead() {

@@ -36,7 +36,7 @@ pub(super) enum Command {
     Diff,
     /// Print the folder that your changes are in.
     Path,
-    /// Write the whole configuration into a folder of yours, and use that from now on.
+    /// Write the whole configuration into a folder of yours, to be used from there or to become a repository.
     Eject {
         /// The folder, which must not be there yet.
         folder: PathBuf,
@@ -115,6 +115,14 @@ fn edit(store: &Store, desired: &Desired, file: &str) -> Result<(), Problem> {
                 .because(error.to_string()));
         }
     };
+    if embedded {
+        let mut named = Tree::shipped();
+        named.put(file, "");
+        named.check("").map_err(|error| {
+            Problem::new("config", format!("{file} cannot be part of the configuration"))
+                .because(error.to_string())
+        })?;
+    }
     let suffix = Path::new(file).extension().map(|suffix| format!(".{}", suffix.to_string_lossy()));
     let text = editor::edit(&begin, "holdfast-config-", suffix.as_deref().unwrap_or_default())?;
     let unchanged = text == begin && !path.exists();
@@ -125,8 +133,7 @@ fn edit(store: &Store, desired: &Desired, file: &str) -> Result<(), Problem> {
     let mut tree = Tree::default();
     tree.put(file, text.clone());
     if file == DATA {
-        data(desired, &tree, None)
-            .map_err(|error| Problem::new("config", "Nothing was saved").because(error.to_string()))?;
+        data(desired, &tree, None).map_err(|error| not_saved(&error.to_string(), &text))?;
     }
     if embedded && shipped.as_ref() == Some(&text) {
         std::fs::remove_file(&path).map_err(|error| {
@@ -136,11 +143,9 @@ fn edit(store: &Store, desired: &Desired, file: &str) -> Result<(), Problem> {
         return Ok(());
     }
     let mut whole = if embedded { Tree::shipped() } else { Tree::default() };
-    whole.put(file, text);
+    whole.put(file, text.clone());
     if embedded {
-        whole
-            .check("")
-            .map_err(|error| Problem::new("config", "Nothing was saved").because(error.to_string()))?;
+        whole.check("").map_err(|error| not_saved(&error.to_string(), &text))?;
     }
     write_tree(&folder, &tree)?;
     out::talk(&format!("{} is saved.", path.display()));
@@ -150,6 +155,19 @@ fn edit(store: &Store, desired: &Desired, file: &str) -> Result<(), Problem> {
         Style::stderr().soft("has the machine run it")
     ));
     Ok(())
+}
+
+/// What was written is kept for another try.
+fn not_saved(why: &str, text: &str) -> Problem {
+    let problem = Problem::new("config", "Nothing was saved").because(why);
+    let kept = tempfile::Builder::new().prefix("holdfast-config-").tempfile().and_then(|mut file| {
+        std::io::Write::write_all(&mut file, text.as_bytes())?;
+        file.keep().map(|(_, path)| path).map_err(|error| error.error)
+    });
+    match kept {
+        Ok(path) => problem.hint(format!("what you wrote is in {}", path.display())),
+        Err(_) => problem,
+    }
 }
 
 fn whole_data(desired: &Desired) -> Result<String, Problem> {
@@ -183,6 +201,7 @@ fn eject(store: &Store, desired: &Desired, folder: &Path) -> Result<(), Problem>
         return Err(Problem::new("config", "The configuration is in a folder or a repository already")
             .exit(Exit::Usage));
     }
+    let folder = &expand(&folder.to_string_lossy())?;
     let used = folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file();
     if used {
         return Err(Problem::new("files", format!("There is something in {} already", folder.display()))
@@ -289,6 +308,9 @@ async fn status(context: &Context) -> Result<u8, Problem> {
     let state = state(machine).await?;
     let runs = state.revision.clone().unwrap_or_else(|| "a configuration that is not Holdfast's".to_owned());
     out::data(&format!("runs   {runs}, generation {}", state.generation.unwrap_or_default()));
+    if let Some(job) = state.running() {
+        out::talk(&format!("A job of {} is at work on it: holdfast job follow {}", job.by, job.id));
+    }
     let placed = placed(machine, &crate::config::place(desired), FLAKE).await?;
     let declared = match desired.config {
         ConfigSource::Git { .. } => Declared::Repository(checkout(machine).await?),
@@ -309,7 +331,13 @@ async fn status(context: &Context) -> Result<u8, Problem> {
     out::data(&row);
     match Standing::of(state.revision.as_deref(), &placed, &declared) {
         Standing::UpToDate => out::talk("The machine runs that."),
-        Standing::Behind | Standing::NotHoldfasts => out::talk("The machine is behind: holdfast rebuild"),
+        Standing::Behind | Standing::NotHoldfasts => match &state.trial {
+            Some(trial) if trial.waits_for_boot => out::talk(&format!(
+                "The machine is behind; generation {} waits for its next boot: holdfast restart",
+                trial.number
+            )),
+            Some(_) | None => out::talk("The machine is behind: holdfast rebuild"),
+        },
         Standing::EditedThere => out::talk(&format!("Something was changed on the machine alone: {edited}")),
         Standing::Unknown => out::talk("Whether that is what the repository has cannot be said."),
     }

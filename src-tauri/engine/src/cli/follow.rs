@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::rc::Rc;
+use std::time::Duration;
 
 use holdfast_core::app::harmless::harmless_line;
 use holdfast_core::jobs::{
@@ -36,13 +37,13 @@ pub(super) struct Live {
 }
 
 impl Live {
-    fn new(log: bool, toggled: Rc<Cell<bool>>) -> Self {
+    fn new(log: bool, under_way: Duration, toggled: Rc<Cell<bool>>) -> Self {
         let live = std::io::stderr().is_terminal();
         Self {
             log,
             toggled,
             live,
-            spinner: live.then(new_spinner),
+            spinner: live.then(|| new_spinner().with_elapsed(under_way)),
             told: None,
             kept: VecDeque::new(),
             diagnosis: Diagnosis::default(),
@@ -113,16 +114,33 @@ impl Watcher for Live {
     }
 }
 
-/// Follows a job to its end, and says how that was. What one that is `ours` made of the inputs' lock comes back here.
+/// How a job is watched.
+#[derive(Clone, Copy)]
+pub(super) struct Watch {
+    /// Its log is shown.
+    pub(super) log: bool,
+    /// It was asked for here: what it made of the inputs' lock comes back here.
+    pub(super) ours: bool,
+    /// For how long it has run.
+    pub(super) under_way: Duration,
+}
+
+impl Watch {
+    /// Of a job that has just been asked for here.
+    pub(super) const fn ours(log: bool) -> Self {
+        Self { log, ours: true, under_way: Duration::ZERO }
+    }
+}
+
+/// Follows a job to its end, and says how that was.
 pub(super) async fn to_the_end(
     context: &Context,
     machine: Machine<'_>,
     id: &JobId,
-    log: bool,
-    ours: bool,
+    Watch { log, ours, under_way }: Watch,
 ) -> Result<u8, Problem> {
     let toggled = Rc::new(Cell::new(false));
-    let mut live = Live::new(log, Rc::clone(&toggled));
+    let mut live = Live::new(log, under_way, Rc::clone(&toggled));
     let enter = async {
         loop {
             ask::enter().await;
@@ -148,11 +166,7 @@ pub(super) async fn to_the_end(
         differences(&live.packages);
     }
     match ended_badly(&job, &live.diagnosis) {
-        Some(problem) if job.outcome == Some(Outcome::Partial) => {
-            out::problem(&problem);
-            Ok(0)
-        }
-        Some(problem) => Err(problem),
+        Some(problem) => Err(problem.hint(format!("see all of it: holdfast job follow {id}"))),
         None => {
             out::talk(&sentence(&job));
             Ok(0)

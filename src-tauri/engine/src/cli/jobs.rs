@@ -1,5 +1,7 @@
 //! `holdfast rebuild`, `jobs`, `job`, `generations`, `rollback`.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use holdfast_core::app::harmless::harmless_line;
 use holdfast_core::jobs::{Action, Generation, Job, JobId, Outcome};
@@ -9,16 +11,16 @@ use holdfast_core::sessions::age_in_words;
 use serde::Serialize;
 
 use super::ask::confirm;
-use super::follow::to_the_end;
+use super::follow::{Watch, to_the_end};
 use super::out::{self, Style};
 use super::session::reachable;
 use super::when::day;
 use super::{Context, Yes};
-use crate::jobs::{all_generations, cancel, job, state};
+use crate::jobs::{DENIED, all_generations, cancel, job, state};
 use crate::problem::{Exit, Problem};
 use crate::rebuild::{Question, Wish, rebuild, rollback, whoami};
 use crate::remote::{Machine, NO_SYSTEM};
-use crate::repository::share;
+use crate::repository::{checkout, share};
 
 #[derive(Args, Debug)]
 pub(super) struct Rebuild {
@@ -56,7 +58,7 @@ pub(super) enum JobCommand {
     Follow {
         /// The job.
         id: JobId,
-        /// Show the log.
+        /// Show the log of one that runs; that of one that has ended is shown anyway.
         #[arg(long)]
         log: bool,
     },
@@ -95,7 +97,9 @@ pub(super) async fn bring_up(context: &Context, instance: &InstanceId, yes: bool
         Ok(state) => {
             if let Some(job) = state.running() {
                 out::talk(&format!("A job of {} runs on the machine.", job.by));
-                return to_the_end(context, machine, &job.id, false, false).await;
+                let under_way = Duration::from_secs(state.now.saturating_sub(job.began));
+                let watch = Watch { log: false, ours: false, under_way };
+                return to_the_end(context, machine, &job.id, watch).await;
             }
         }
         Err(problem) => return Err(problem),
@@ -153,16 +157,21 @@ async fn begin_and_follow(context: &Context, machine: Machine<'_>, args: Rebuild
             out::talk(&Style::stderr().soft(&format!("  {}", harmless_line(line))));
         }
     }
-    if let Some(problem) = &begun.keyring {
-        out::talk(&format!("No token for the repository: {problem}."));
-    }
-    let what = if begun.revision.is_empty() { "the repository's newest state" } else { &begun.revision };
+    let what = match begun.revision.as_str() {
+        "" if args.local => "the clone as it stands there",
+        "" => "the repository's newest state",
+        revision => revision,
+    };
     out::talk(&format!("{} builds {what}, as job {}.", context.desired.machine, begun.id));
     if args.detach {
         out::data(begun.id.as_str());
         return Ok(0);
     }
-    let code = to_the_end(context, machine, &begun.id, args.log, true).await?;
+    let code = to_the_end(context, machine, &begun.id, Watch::ours(args.log)).await.map_err(|problem| {
+        // A repository that everybody may read needs no keyring, so only here it matters.
+        let keyring = begun.keyring.filter(|_| problem.code == DENIED);
+        problem.hint_first(keyring.map(|keyring| format!("the keyring: {keyring}")))
+    })?;
     if args.local && !args.dry {
         offer_to_share(machine, &begun.id).await?;
     }
@@ -173,11 +182,20 @@ async fn begin_and_follow(context: &Context, machine: Machine<'_>, args: Rebuild
 async fn offer_to_share(machine: Machine<'_>, id: &JobId) -> Result<(), Problem> {
     let ConfigSource::Git { url, .. } = &machine.desired.config else { return Ok(()) };
     let revision = job(machine, id).await?.revision.unwrap_or_default();
-    if !revision.ends_with("+dirty") {
-        return Ok(());
-    }
-    out::talk(&format!("The machine runs {revision}: what was changed there is in no commit yet."));
-    if confirm("Commit and push it? [y/N] ").await {
+    let checkout = checkout(machine).await?;
+    let question = match (checkout.is_dirty, checkout.unpushed) {
+        (true, _) => {
+            out::talk(&format!("The machine runs {revision}: what was changed there is in no commit yet."));
+            out::talk("What that is: holdfast exec -- git -C remote-dev status");
+            "Commit all of it and push? [y/N] "
+        }
+        (false, 0) => return Ok(()),
+        (false, _) => {
+            out::talk(&format!("The machine runs {revision}, which the repository does not have."));
+            "Push it? [y/N] "
+        }
+    };
+    if confirm(question).await {
         share(machine, url, "Change the machine").await?;
         out::talk("It is in the repository; the next rebuild calls what the machine runs by that name.");
     }
@@ -210,7 +228,7 @@ pub(super) async fn run_rollback(context: &Context, number: Option<u32>, yes: bo
             .exit(Exit::Refused));
     }
     let id = rollback(machine, generation.number, &whoami()).await?;
-    to_the_end(context, machine, &id, false, false).await
+    to_the_end(context, machine, &id, Watch { ours: false, ..Watch::ours(false) }).await
 }
 
 /// The newest good one before what runs; without one, the newest before it.
@@ -281,7 +299,14 @@ pub(super) async fn run_job(context: &Context, command: JobCommand) -> Result<u8
     let instance = reachable(context).await?;
     let machine = Machine { aws: &context.aws, desired: &context.desired, instance: &instance };
     match command {
-        JobCommand::Follow { id, log } => to_the_end(context, machine, &id, log, false).await,
+        JobCommand::Follow { id, log } => {
+            // Of one that has ended there is nothing else to see.
+            let state = state(machine).await?;
+            let job = job(machine, &id).await?;
+            let log = log || job.outcome.is_some();
+            let under_way = Duration::from_secs(state.now.saturating_sub(job.began));
+            to_the_end(context, machine, &id, Watch { log, ours: false, under_way }).await
+        }
         JobCommand::Cancel { id } => {
             cancel(machine, &id, &whoami()).await?;
             out::talk(&format!("The job {id} has ended."));

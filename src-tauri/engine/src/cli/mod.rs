@@ -316,7 +316,9 @@ impl Parting {
     fn of(command: &Command) -> Self {
         match command {
             Command::Status { watch: true, .. } => Self::Nothing,
-            Command::Rebuild(_) | Command::Rollback { .. } => Self::JobGoesOn,
+            Command::Rebuild(_)
+            | Command::Rollback { .. }
+            | Command::Job { command: jobs::JobCommand::Follow { .. } } => Self::JobGoesOn,
             Command::Apply(_)
             | Command::Up(_)
             | Command::Destroy { .. }
@@ -333,7 +335,7 @@ impl Parting {
             | Command::Sessions { .. }
             | Command::Upload { .. }
             | Command::Jobs { .. }
-            | Command::Job { .. }
+            | Command::Job { command: jobs::JobCommand::Cancel { .. } }
             | Command::Generations { .. }
             | Command::Config { .. }
             | Command::Settings { .. }
@@ -346,9 +348,9 @@ impl Parting {
         match self {
             Self::Nothing => {}
             Self::Interrupted => out::talk("\nInterrupted."),
-            Self::JobGoesOn => {
-                out::talk("\nA job that has begun goes on. Follow it: holdfast jobs, holdfast job follow ID")
-            }
+            Self::JobGoesOn => out::talk(
+                "\nA job that has begun goes on. See it: holdfast jobs. Watch or end it: holdfast job follow ID, holdfast job cancel ID",
+            ),
             Self::GoOn => out::talk("\nInterrupted. Run the same command again to go on."),
         }
     }

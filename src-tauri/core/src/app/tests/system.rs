@@ -136,7 +136,7 @@ fn a_machine_that_is_none_has_nothing_to_rebuild() {
     let mut app = seeing(reachable());
     app.on(Event::LookingAtSystem, at(18));
     app.on(
-        Event::LookedAtSystem(Err(crate::app::Problem { code: "no_system".to_owned(), ..problem("none") })),
+        Event::LookedAtSystem(Err(Problem { code: "no_system".to_owned(), ..problem("none") })),
         at(20),
     );
     let system = app.view().system.unwrap();

@@ -15,6 +15,7 @@ case $folder in *\?dir=*) folder=${folder%%\?dir=*}/${folder#*\?dir=} ;; esac
 exec >&2
 
 echo "building the system configuration..."
+echo "(this is the sandbox's stand-in for NixOS: nothing is evaluated, fetched or built)"
 cd "$folder" || { echo "error: path '$folder' does not exist"; exit 1; }
 [ -f flake.nix ] || { echo "error: source tree referenced by '$ref' does not contain a '/flake.nix' file"; exit 1; }
 evaluate() { :; }
