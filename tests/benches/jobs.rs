@@ -157,7 +157,7 @@ mod measured {
         let script = format!(
             "began=$(date +%s%N); systemd-run --quiet --collect -p SyslogIdentifier=bench-{now} -p LogRateLimitIntervalSec=1s \
              -p LogRateLimitBurst=1000000000 -p CPUWeight=20 -p IOWeight=20 -p Nice=10 -- seq -f 'line %.0f.' {LINES}; \
-             journalctl --quiet --no-tail --follow --output=json --output-fields=MESSAGE --identifier=bench-{now} | \
+             journalctl --quiet --no-tail --follow --output=json --output-fields=MESSAGE --identifier=bench-{now} 2>/dev/null | \
              grep --line-buffered -c . --max-count={LINES} >/dev/null & wait $!; echo $(($(date +%s%N) - began))"
         );
         let output = place.guests().exec_root(&instance, &["bash", "-c", &script]).unwrap();

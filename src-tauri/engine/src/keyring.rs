@@ -86,8 +86,13 @@ fn problem(error: &Error) -> Problem {
             Problem::new("keyring_garbled", "What the keyring holds for Holdfast makes no sense")
                 .hint("remove the entries of the program holdfast there, and give it the secret again")
         }
-        other => {
-            Problem::new("keyring", "The keyring cannot be used").because(harmless(&other.to_string(), 300))
+        Error::PlatformFailure(_)
+        | Error::NoEntry
+        | Error::TooLong(..)
+        | Error::Invalid(..)
+        | Error::NotSupportedByStore(_)
+        | _ => {
+            Problem::new("keyring", "The keyring cannot be used").because(harmless(&error.to_string(), 300))
         }
     }
 }

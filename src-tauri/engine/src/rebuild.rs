@@ -104,7 +104,7 @@ pub async fn rebuild(
             let token = Some(lent.file).filter(|file| !file.is_empty());
             let git =
                 Git { url: url.clone(), branch: branch.clone(), local: wish.local, nixpkgs, uid, token };
-            (String::new(), format!("{tree}#{attribute}"), Some(git))
+            (String::new(), format!("{tree}#{attribute}"), Some(Box::new(git)))
         }
     };
     let order = Order {

@@ -136,11 +136,13 @@ impl Place {
         String::from_utf8_lossy(answer.body()).into_owned()
     }
 
+    #[allow(dead_code, reason = "not every benchmark needs it")]
     pub(crate) fn guests(&self) -> &Guests {
         self.gateway.guests()
     }
 
     /// The folder of the computer's files.
+    #[allow(dead_code, reason = "not every benchmark needs it")]
     pub(crate) fn home(&self) -> &Path {
         self.folder.path()
     }

@@ -64,11 +64,10 @@ impl Diagnosis {
         }
         let kept: String = line.chars().take(WIDTH).collect();
         self.builds |= line.starts_with("building '");
-        if let Some(ailment) = ailment(line).map(|ailment| match ailment {
-            // What nothing is known of but that it is an error comes from a builder once there is one.
-            Ailment::Evaluation if self.builds => Ailment::Build,
-            other => other,
-        }) {
+        // What nothing is known of but that it is an error comes from a builder once there is one.
+        let by_builder = |ailment| self.builds && ailment == Ailment::Evaluation;
+        let told = ailment(line).map(|ailment| if by_builder(ailment) { Ailment::Build } else { ailment });
+        if let Some(ailment) = told {
             self.ailment = Some(
                 self.ailment
                     .map_or(ailment, |known| if rank(ailment) < rank(known) { ailment } else { known }),

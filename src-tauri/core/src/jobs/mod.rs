@@ -123,7 +123,7 @@ pub enum Work {
         /// Inputs are brought up to date first: one, or all of them where the name is empty.
         update: Option<String>,
         /// Where it is fetched from before.
-        git: Option<Git>,
+        git: Option<Box<Git>>,
     },
     /// Goes to a generation that is there.
     Rollback {

@@ -135,10 +135,7 @@ fn what_is_on_trial_is_said() {
 fn a_machine_that_is_none_has_nothing_to_rebuild() {
     let mut app = seeing(reachable());
     app.on(Event::LookingAtSystem, at(18));
-    app.on(
-        Event::LookedAtSystem(Err(Problem { code: "no_system".to_owned(), ..problem("none") })),
-        at(20),
-    );
+    app.on(Event::LookedAtSystem(Err(Problem { code: "no_system".to_owned(), ..problem("none") })), at(20));
     let system = app.view().system.unwrap();
     assert!(
         system.problem.is_none()
