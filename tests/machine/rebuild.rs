@@ -325,7 +325,7 @@ fn what_fails_is_said_with_the_lines_that_matter_and_changes_nothing() {
     );
     let (text, code) = stage.told("rebuild");
     assert!(
-        code == Some(0) && text.contains("not all of it is well") && text.contains("sad.service"),
+        code == Some(1) && text.contains("not all of it is well") && text.contains("sad.service"),
         "{text}"
     );
     assert_eq!(stage.jobs()[0]["outcome"], "partial");

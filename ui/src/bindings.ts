@@ -311,7 +311,7 @@ export type Machine = {
 	problem: Problem | null,
 };
 
-/**  How what a machine runs stands to the configuration on this computer. */
+/**  How what a machine runs stands to what is declared for it. */
 export type Measured = {
 	/**  How. */
 	standing: Standing,
@@ -472,17 +472,17 @@ export type Settings = {
 	regions: string[],
 };
 
-/**  How what the machine runs stands to the configuration on this computer. */
+/**  How what the machine runs stands to what is declared. */
 export type Standing = 
-/**  It runs what is here. */
+/**  It runs that. */
 "up_to_date" | 
 /**  It runs another one of Holdfast's. */
 "behind" | 
-/**  Somebody has changed the configuration on the machine, so that a rebuild would be refused. */
+/**  Something was changed on the machine alone, so that a rebuild would be refused, or might be. */
 "edited_there" | 
 /**  What it runs was not made by Holdfast, as what its image came with. */
 "not_holdfasts" | 
-/**  That cannot be said: the configuration is not on this computer, or cannot be read. */
+/**  That cannot be said: what is declared cannot be read, or not be asked for. */
 "unknown";
 
 /**  The state of a machine, in one word. */
@@ -530,7 +530,7 @@ export type System = {
 	runs: string | null,
 	/**  What there is to know about that besides. */
 	note: string | null,
-	/**  How that stands to the configuration on this computer, when both were last seen. */
+	/**  How that stands to what is declared for it, when both were last seen. */
 	standing: Measured | null,
 	/**  The generations that it has, the newest first. */
 	generations: Generation[],

@@ -182,7 +182,15 @@ async fn begin_and_follow(context: &Context, machine: Machine<'_>, args: Rebuild
 async fn offer_to_share(machine: Machine<'_>, id: &JobId) -> Result<(), Problem> {
     let ConfigSource::Git { url, .. } = &machine.desired.config else { return Ok(()) };
     let revision = job(machine, id).await?.revision.unwrap_or_default();
-    let checkout = checkout(machine).await?;
+    let checkout = match checkout(machine).await {
+        Ok(checkout) => checkout,
+        Err(problem) => {
+            out::talk(&format!(
+                "Whether the repository has what the machine runs cannot be said: {problem}."
+            ));
+            return Ok(());
+        }
+    };
     let question = match (checkout.is_dirty, checkout.unpushed) {
         (true, _) => {
             out::talk(&format!("The machine runs {revision}: what was changed there is in no commit yet."));
