@@ -124,7 +124,8 @@ impl Pace {
 pub struct Quotas {
     /// VPCs in a region, the default VPC included; internet gateways share the number.
     pub vpcs: usize,
-    /// vCPUs of running standard instances in a region.
+    /// vCPUs of running standard instances in a region, and of capacity that is reserved for some; also what Service
+    /// Quotas says.
     pub vcpus: u32,
 }
 

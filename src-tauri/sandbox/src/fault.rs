@@ -96,12 +96,14 @@ pub(crate) fn made_up(code: &str, status: u16) -> Fail {
 }
 
 /// EC2 says `RequestLimitExceeded` with 503 (query-api-troubleshooting.html#api-request-rate), IAM and STS
-/// `Throttling`, the JSON services `ThrottlingException` (each service's CommonErrors.html).
+/// `Throttling`, the JSON services `ThrottlingException` (each service's CommonErrors.html), but Service Quotas
+/// `TooManyRequestsException` (docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html).
 fn throttled(service: Service) -> Fail {
     match service {
         Service::Ec2 => Fail::new("RequestLimitExceeded", "Request limit exceeded."),
         Service::Iam | Service::Sts => Fail::new("Throttling", "Rate exceeded"),
         Service::Ssm | Service::Kms => Fail::new("ThrottlingException", "Rate exceeded"),
+        Service::ServiceQuotas => Fail::new("TooManyRequestsException", "Rate exceeded"),
     }
 }
 
@@ -131,7 +133,7 @@ fn not_found_yet(call: &Incoming) -> Option<Fail> {
             .json
             .get("KeyId")
             .map(|key| Fail::new("NotFoundException", format!("Key {key} does not exist"))),
-        Service::Sts => None,
+        Service::Sts | Service::ServiceQuotas => None,
     }
 }
 
@@ -222,7 +224,7 @@ impl Call {
 
 pub(crate) fn changes(service: Service, operation: &str) -> bool {
     match service {
-        Service::Ec2 | Service::Iam | Service::Sts | Service::Ssm => {
+        Service::Ec2 | Service::Iam | Service::Sts | Service::Ssm | Service::ServiceQuotas => {
             !["Describe", "Get", "List"].iter().any(|prefix| operation.starts_with(prefix))
         }
         Service::Kms => false,

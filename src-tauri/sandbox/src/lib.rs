@@ -1,6 +1,6 @@
 //! A local AWS in a process, for Holdfast's demo and its tests.
 //!
-//! [`Sandbox`] answers EC2, IAM, STS, SSM and KMS requests in the real wire protocols, in process
+//! [`Sandbox`] answers EC2, IAM, STS, SSM, KMS and Service Quotas requests in the real wire protocols, in process
 //! ([`Sandbox::http_client`]) or on 127.0.0.1 ([`Sandbox::serve`]). Every request arrives in one place
 //! ([`Sandbox::handle`]); the world behind it is plain data ([`World`]), driven by a clock and disturbed by fault
 //! rules. What it refuses, and with which words, follows AWS's documentation; each rule names its source.
@@ -20,6 +20,7 @@ pub mod iam;
 mod ids;
 pub mod kms;
 mod principal;
+mod quotas;
 mod sandbox;
 mod ssm;
 mod store;

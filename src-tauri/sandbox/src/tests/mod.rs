@@ -85,7 +85,7 @@ impl Client {
         if self.token {
             request = request.header("x-amz-security-token", "token");
         }
-        if matches!(service, Service::Ssm | Service::Kms) {
+        if matches!(service, Service::Ssm | Service::Kms | Service::ServiceQuotas) {
             request = request.header("x-amz-target", format!("Target.{operation}"));
         }
         request.body(Bytes::from(body)).unwrap()

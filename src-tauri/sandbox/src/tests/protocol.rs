@@ -184,3 +184,52 @@ async fn keys_open_only_under_the_context_they_were_made_in() {
     let missing = client.json(Service::Kms, "DescribeKey", json!({ "KeyId": "alias/none" })).await;
     assert_eq!(missing.code(), "NotFoundException");
 }
+
+#[tokio::test]
+async fn the_quota_of_processors_is_what_the_conditions_say() {
+    let sandbox = sandbox_with(|options| {
+        let principals = &mut options.conditions.principals;
+        principals
+            .push(Principal::user(ACCOUNT, "poor", "AKIAPOOR").denying("servicequotas:GetServiceQuota"));
+    });
+    sandbox.set(|conditions| conditions.quotas.vcpus = 48);
+    let client = Client::new(&sandbox);
+    let standard = json!({ "ServiceCode": "ec2", "QuotaCode": "L-1216C47A" });
+    for (operation, request, code, value) in [
+        ("GetServiceQuota", standard.clone(), "", json!(48.0)),
+        ("GetAWSDefaultServiceQuota", standard.clone(), "", json!(5.0)),
+        (
+            "GetServiceQuota",
+            json!({ "ServiceCode": "ec2", "QuotaCode": "L-0263D0A3" }),
+            "NoSuchResourceException",
+            Value::Null,
+        ),
+        (
+            "GetServiceQuota",
+            json!({ "ServiceCode": "vpc", "QuotaCode": "L-1216C47A" }),
+            "NoSuchResourceException",
+            Value::Null,
+        ),
+        ("GetServiceQuota", json!({ "ServiceCode": "ec2" }), "ValidationException", Value::Null),
+        ("ListServiceQuotas", json!({ "ServiceCode": "ec2" }), "UnsupportedOperation", Value::Null),
+    ] {
+        let answer = client.json(Service::ServiceQuotas, operation, request.clone()).await;
+        assert_eq!(answer.code(), code, "{operation} {request}");
+        assert_eq!(answer.json()["Quota"]["Value"], value, "{operation} {request}");
+    }
+    let quota = client.json(Service::ServiceQuotas, "GetServiceQuota", standard.clone()).await.json();
+    assert_eq!(quota["Quota"]["QuotaArn"], "arn:aws:servicequotas:us-west-2:123456789012:ec2/L-1216C47A");
+    let poor = Client { key: "AKIAPOOR", ..client.clone() };
+    let answer = poor.json(Service::ServiceQuotas, "GetServiceQuota", standard.clone()).await;
+    assert_eq!((answer.status, &*answer.code()), (400, "AccessDeniedException"));
+    assert!(answer.json()["Message"].as_str().unwrap().contains("servicequotas:GetServiceQuota"));
+
+    // Without a signature the target says which service is meant.
+    let request = Request::post("https://servicequotas.us-west-2.amazonaws.com/")
+        .header("x-amz-target", "ServiceQuotasV20190624.GetServiceQuota")
+        .body(Bytes::from("{}"))
+        .unwrap();
+    let answer = read(sandbox.handle(request).await).unwrap();
+    assert_eq!(answer.code(), "MissingAuthenticationTokenException");
+    assert_eq!(sandbox.calls().last().unwrap().service, Service::ServiceQuotas);
+}

@@ -1,4 +1,5 @@
-//! The wire protocols: form in and XML out (EC2, IAM, STS), JSON 1.1 (SSM, KMS), and each one's errors.
+//! The wire protocols: form in and XML out (EC2, IAM, STS), JSON 1.1 (SSM, KMS, Service Quotas), and each one's
+//! errors.
 
 mod form;
 mod json;
@@ -28,6 +29,8 @@ pub enum Service {
     Ssm,
     /// Key Management Service.
     Kms,
+    /// Service Quotas.
+    ServiceQuotas,
 }
 
 impl Service {
@@ -39,11 +42,12 @@ impl Service {
             Self::Sts => "sts",
             Self::Ssm => "ssm",
             Self::Kms => "kms",
+            Self::ServiceQuotas => "servicequotas",
         }
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Ec2, Self::Iam, Self::Sts, Self::Ssm, Self::Kms]
+        [Self::Ec2, Self::Iam, Self::Sts, Self::Ssm, Self::Kms, Self::ServiceQuotas]
             .into_iter()
             .find(|service| service.name() == name)
     }

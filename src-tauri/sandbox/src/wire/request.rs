@@ -65,7 +65,7 @@ pub(crate) fn parse(request: &Request<Bytes>) -> Result<Incoming, Refused> {
                 .ok_or_else(|| refuse("MissingAction", "The request must contain the parameter Action"))?;
             incoming.fields.remove("Version");
         }
-        Service::Ssm | Service::Kms => {
+        Service::Ssm | Service::Kms | Service::ServiceQuotas => {
             let target =
                 headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
             let operation = target.split_once('.').map(|(_, operation)| operation).unwrap_or_default();
@@ -96,7 +96,11 @@ fn scope(headers: &HeaderMap) -> Option<Scope> {
 
 fn service_by_address(headers: &HeaderMap) -> Option<String> {
     if let Some(target) = headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
-        let service = if target.starts_with("AmazonSSM.") { "ssm" } else { "kms" };
+        let service = match target.split('.').next() {
+            Some("AmazonSSM") => "ssm",
+            Some("ServiceQuotasV20190624") => "servicequotas",
+            _ => "kms",
+        };
         return Some(service.to_owned());
     }
     let host = headers.get(HOST)?.to_str().ok()?;
