@@ -3,6 +3,8 @@
 //! Filters: docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html (values are case-sensitive, `*` and `?`
 //! are wildcards, several values of one filter are alternatives, several filters must all match).
 
+use std::ops::RangeInclusive;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
@@ -54,6 +56,17 @@ impl Select<'_> {
         rows: impl Iterator<Item = &'r R>,
         facts: impl Fn(&R, &str) -> Vec<String>,
     ) -> Result<Selection<&'r R>, Fail> {
+        self.paged(5..=usize::MAX, form, rows, facts)
+    }
+
+    /// The same, where `MaxResults` has limits of its own.
+    pub(crate) fn paged<'r, R: Row + ?Sized>(
+        &self,
+        limits: RangeInclusive<usize>,
+        form: &Form<'_>,
+        rows: impl Iterator<Item = &'r R>,
+        facts: impl Fn(&R, &str) -> Vec<String>,
+    ) -> Result<Selection<&'r R>, Fail> {
         let filters = self.filters(form)?;
         let mut rows: Vec<&R> = rows.collect();
         if let Some((kind, name)) = self.ids {
@@ -78,7 +91,7 @@ impl Select<'_> {
                 values.iter().any(|value| filter.patterns.iter().any(|pattern| matches(pattern, value)))
             })
         });
-        self.page(form, rows)
+        self.page(&limits, form, rows)
     }
 
     fn filters(&self, form: &Form<'_>) -> Result<Vec<Filter>, Fail> {
@@ -111,14 +124,19 @@ impl Select<'_> {
 
     fn page<'r, R: Row + ?Sized>(
         &self,
+        limits: &RangeInclusive<usize>,
         form: &Form<'_>,
         mut rows: Vec<&'r R>,
     ) -> Result<Selection<&'r R>, Fail> {
         let asked = form.number("MaxResults")?.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
         if let Some(max) = asked {
-            if max < 5 {
-                let why = "Expecting a value greater than or equal to 5.";
-                return Err(form.invalid("MaxResults", &max.to_string(), why));
+            if max < *limits.start() {
+                let why = format!("Expecting a value greater than or equal to {}.", limits.start());
+                return Err(form.invalid("MaxResults", &max.to_string(), &why));
+            }
+            if max > *limits.end() {
+                let why = format!("Expecting a value less than or equal to {}.", limits.end());
+                return Err(form.invalid("MaxResults", &max.to_string(), &why));
             }
             if let Some((_, name)) = self.ids
                 && form.has(name)

@@ -233,3 +233,34 @@ async fn the_quota_of_processors_is_what_the_conditions_say() {
     assert_eq!(answer.code(), "MissingAuthenticationTokenException");
     assert_eq!(sandbox.calls().last().unwrap().service, Service::ServiceQuotas);
 }
+
+#[tokio::test]
+async fn types_tell_their_network_in_pages_of_at_most_a_hundred() {
+    let client = Client::new(&sandbox());
+    for (name, speed, interfaces) in [
+        ("m8g.xlarge", "Up to 12.5 Gigabit", "4"),
+        ("m8g.2xlarge", "Up to 15 Gigabit", "4"),
+        ("m8g.8xlarge", "15 Gigabit", "8"),
+        ("m8g.48xlarge", "50 Gigabit", "15"),
+        ("m6g.4xlarge", "Up to 10 Gigabit", "8"),
+        ("m7i.16xlarge", "25 Gigabit", "15"),
+        ("m7i-flex.16xlarge", "Up to 25 Gigabit", "15"),
+        ("m8i.96xlarge", "100 Gigabit", "24"),
+        ("m8a.medium", "Up to 12.5 Gigabit", "2"),
+        ("t4g.small", "Up to 5 Gigabit", "3"),
+    ] {
+        let answer = client.make("DescribeInstanceTypes", &[("InstanceType.1", name)]).await;
+        assert_eq!(answer.get("networkPerformance"), speed, "{name}");
+        assert_eq!(answer.get("maximumNetworkInterfaces"), interfaces, "{name}");
+    }
+    for (operation, most, code) in [
+        ("DescribeInstanceTypes", "4", "InvalidParameterValue"),
+        ("DescribeInstanceTypes", "100", ""),
+        ("DescribeInstanceTypes", "101", "InvalidParameterValue"),
+        ("DescribeInstanceTypeOfferings", "1000", ""),
+        ("DescribeInstanceTypeOfferings", "1001", "InvalidParameterValue"),
+    ] {
+        let answer = client.ec2(operation, &[("MaxResults", most)]).await;
+        assert_eq!(answer.code(), code, "{operation} {most}");
+    }
+}

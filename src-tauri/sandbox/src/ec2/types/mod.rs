@@ -3,6 +3,8 @@
 //! Within a family vCPUs follow from the size and memory from the vCPUs; values as `aws ec2 describe-instance-types`
 //! gives them (docs.aws.amazon.com/ec2/latest/instancetypes).
 
+mod network;
+
 use super::select::{Row, Select, matches};
 use super::{Arch, zones};
 use crate::conditions::Conditions;
@@ -174,6 +176,9 @@ pub(crate) fn offered_in(conditions: &Conditions, region: &str, name: &str) -> b
     zones::zones_of(region).iter().any(|zone| offered(conditions, &zone.name, name))
 }
 
+/// `MaxResults` is 5 to 100 here, and 5 to 1000 for the offerings
+/// (docs.aws.amazon.com/AWSEC2/latest/APIReference: API_DescribeInstanceTypes.html and
+/// API_DescribeInstanceTypeOfferings.html).
 pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     let mut types = all();
     types.retain(|row| offered_in(ctx.conditions, ctx.region, &row.name));
@@ -196,6 +201,7 @@ pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> 
             "hypervisor",
             "instance-type",
             "memory-info.size-in-mib",
+            "network-info.network-performance",
             "processor-info.supported-architecture",
             "supported-root-device-type",
             "supported-usage-class",
@@ -205,12 +211,13 @@ pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> 
         ],
         page: Some(100),
     };
-    let selection = select.from(form, types.iter(), |row, name| match name {
+    let selection = select.paged(5..=100, form, types.iter(), |row, name| match name {
         "bare-metal" => vec!["false".to_owned()],
         "burstable-performance-supported" => vec![row.burstable.to_string()],
         "current-generation" => vec![row.is_current().to_string()],
         "hypervisor" => vec!["nitro".to_owned()],
         "memory-info.size-in-mib" => vec![row.memory_mib.to_string()],
+        "network-info.network-performance" => vec![row.network_performance().to_owned()],
         "processor-info.supported-architecture" => vec![row.arch.name().to_owned()],
         "supported-root-device-type" => vec!["ebs".to_owned()],
         "supported-usage-class" => vec!["on-demand".to_owned(), "spot".to_owned()],
@@ -249,6 +256,7 @@ pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> 
                 .text("encryptionSupport", "supported")
                 .text("nvmeSupport", "required");
         });
+        xml.node("networkInfo", |xml| row.network_xml(xml));
         xml.list("supportedBootModes", row.arch.boot_modes().iter().copied(), text);
     }))
 }
@@ -281,7 +289,7 @@ pub(crate) fn describe_offerings(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<X
     }
     offers.sort_by(|a, b| a.id.cmp(&b.id));
     let select = Select { ids: None, filters: &["instance-type", "location"], page: Some(1000) };
-    let selection = select.from(form, offers.iter(), |offer, name| {
+    let selection = select.paged(5..=1000, form, offers.iter(), |offer, name| {
         vec![if name == "location" { offer.location.clone() } else { offer.name.clone() }]
     })?;
     Ok(selection.xml("instanceTypeOfferingSet", |xml, offer| {
