@@ -21,6 +21,8 @@ pub struct Conditions {
     pub not_offered: Vec<(String, String)>,
     /// Zones (or zone patterns) that have no capacity for types (patterns) just now.
     pub no_capacity: Vec<(String, String)>,
+    /// Volume modifications end as `failed`, as a transient fault of AWS makes them.
+    pub modifications_fail: bool,
     /// Whether the official NixOS images are there; a new set appears every week.
     pub official_images: bool,
     /// Further images, in every region.
@@ -47,6 +49,7 @@ impl Conditions {
             default_vpc: true,
             not_offered: vec![("us-west-2a".to_owned(), "m8g.*".to_owned())],
             no_capacity: Vec::new(),
+            modifications_fail: false,
             official_images: true,
             images: Vec::new(),
             token_of_terminated: TokenOfTerminated::default(),

@@ -8,6 +8,7 @@ mod image;
 mod instance;
 mod interface;
 mod kind;
+mod modification;
 mod permission;
 mod power;
 mod route;
@@ -27,12 +28,13 @@ pub use group::Group;
 pub use image::{Arch, Image, NIXOS_OWNER};
 pub use instance::{Instance, Metadata, State};
 pub use interface::Interface;
+pub use modification::{Modification, Shape};
 pub use permission::{GroupRule, Peer};
 pub use route::{Association, Route, RouteTable, Target};
 pub use run::Launch;
 pub use snapshot::Snapshot;
 pub use subnet::Subnet;
-pub use volume::{Attached, Modification, Shape, Volume};
+pub use volume::{Attached, Volume};
 pub use vpc::Vpc;
 
 pub(crate) use kind::Kind;
@@ -142,7 +144,7 @@ const OPERATIONS: &[(&str, &[&str], Run)] = &[
     (
         "DescribeVolumesModifications",
         &["Filter", "MaxResults", "NextToken", "VolumeId"],
-        volume::describe_modifications,
+        modification::describe,
     ),
     ("DescribeVpcAttribute", &["Attribute", "VpcId"], vpc::describe_attribute),
     ("DescribeVpcs", &["Filter", "MaxResults", "NextToken", "VpcId"], vpc::describe),
@@ -175,7 +177,7 @@ const OPERATIONS: &[(&str, &[&str], Run)] = &[
         attribute::modify_metadata,
     ),
     ("ModifySubnetAttribute", &["MapPublicIpOnLaunch", "SubnetId"], subnet::modify),
-    ("ModifyVolume", &["Iops", "Size", "Throughput", "VolumeId", "VolumeType"], volume::modify),
+    ("ModifyVolume", &["Iops", "Size", "Throughput", "VolumeId", "VolumeType"], modification::modify),
     ("ModifyVpcAttribute", &["EnableDnsHostnames", "EnableDnsSupport", "VpcId"], vpc::modify),
     ("RebootInstances", &["InstanceId"], power::reboot),
     ("ReplaceRoute", &["DestinationCidrBlock", "GatewayId", "RouteTableId"], route::replace_route),

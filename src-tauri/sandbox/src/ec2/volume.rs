@@ -1,13 +1,10 @@
 //! Volumes and their modifications.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
-use super::select::{Row, Select};
+use super::select::Select;
 use super::{Kind, ok, row, tags};
 use crate::clock::At;
-use crate::conditions::Pace;
 use crate::wire::{Fail, Form, Xml};
 use crate::world::{Ctx, Region, Tags};
 
@@ -136,15 +133,44 @@ pub(crate) fn delete(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     Ok(ok())
 }
 
-/// gp3: 1 to 65536 GiB, 3000 to 80000 IOPS (at most 500 a GiB), 125 to 2000 MiB/s (at most 0.25 an IOPS)
+/// The sizes of each type (docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVolume.html).
+pub(crate) fn check_size(kind: &str, gib: u32) -> Result<(), Fail> {
+    let (least, most) = match kind {
+        "gp2" => (1, 16_384),
+        "gp3" => (1, 65_536),
+        "io1" => (4, 16_384),
+        "io2" => (4, 65_536),
+        "st1" | "sc1" => (125, 16_384),
+        "standard" => (1, 1024),
+        other => {
+            return Err(Fail::new(
+                "InvalidParameterValue",
+                format!("Invalid value '{other}' for VolumeType."),
+            ));
+        }
+    };
+    if (least..=most).contains(&gib) {
+        return Ok(());
+    }
+    Err(Fail::new(
+        "InvalidParameterValue",
+        format!(
+            "Volume of {gib}GiB is not supported for volume type '{kind}'. It must be between {least}GiB and {most}GiB."
+        ),
+    ))
+}
+
+/// gp2: three IOPS a GiB, between 100 and 16000
+/// (docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html#gp2-performance).
+pub(crate) fn gp2_iops(gib: u32) -> u32 {
+    gib.saturating_mul(3).clamp(100, 16_000)
+}
+
+/// gp3: 3000 to 80000 IOPS (at most 500 a GiB), 125 to 2000 MiB/s (at most 0.25 an IOPS)
 /// (docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html#gp3-ebs-volume-type).
 pub(crate) fn check_gp3(gib: u32, iops: u32, throughput: u32) -> Result<(), Fail> {
     let invalid = |message: String| Err(Fail::new("InvalidParameterValue", message));
-    if gib == 0 || gib > 65_536 {
-        return invalid(format!(
-            "Volume of {gib}GiB is not supported for volume type 'gp3'. It must be between 1GiB and 65536GiB."
-        ));
-    }
+    check_size("gp3", gib)?;
     if iops < 3000 {
         return invalid(format!("Volume iops of {iops} is too low; minimum is 3000."));
     }
@@ -169,162 +195,4 @@ pub(crate) fn check_gp3(gib: u32, iops: u32, throughput: u32) -> Result<(), Fail
         );
     }
     Ok(())
-}
-
-/// A change of a volume's size or performance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Modification {
-    pub volume: String,
-    pub from: Shape,
-    pub to: Shape,
-    pub started: At,
-    pub optimizing: At,
-    pub completed: At,
-    /// When this volume was modified before, the last one included.
-    pub history: Vec<At>,
-    none: Tags,
-}
-
-/// What a modification changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Shape {
-    pub gib: u32,
-    pub kind: String,
-    pub iops: Option<u32>,
-    pub throughput: Option<u32>,
-}
-
-impl Row for Modification {
-    fn id(&self) -> &str {
-        &self.volume
-    }
-    fn tags(&self) -> &Tags {
-        &self.none
-    }
-}
-
-impl Modification {
-    fn state(&self, now: At) -> &'static str {
-        if now < self.optimizing {
-            "modifying"
-        } else if now < self.completed {
-            "optimizing"
-        } else {
-            "completed"
-        }
-    }
-
-    fn xml(&self, xml: &mut Xml, now: At) {
-        let done = now >= self.completed;
-        xml.text("volumeId", &self.volume)
-            .text("modificationState", self.state(now))
-            .text("targetSize", self.to.gib)
-            .text("targetVolumeType", &self.to.kind)
-            .maybe("targetIops", self.to.iops)
-            .maybe("targetThroughput", self.to.throughput)
-            .text("originalSize", self.from.gib)
-            .text("originalVolumeType", &self.from.kind)
-            .maybe("originalIops", self.from.iops)
-            .maybe("originalThroughput", self.from.throughput)
-            .text("progress", if done { 100 } else { 0 })
-            .text("startTime", self.started.iso())
-            .maybe("endTime", done.then(|| self.completed.iso()));
-    }
-}
-
-/// A volume grows or changes its performance, never shrinks; the next change waits until the last is completed, and
-/// there are at most four in 24 hours (docs.aws.amazon.com/ebs/latest/userguide/modify-volume-requirements.html).
-pub(crate) fn modify(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
-    let (now, pace): (At, Pace) = (ctx.now, ctx.conditions.pace);
-    let region = ctx.here();
-    let volume = find(region, form)?;
-    let from = Shape {
-        gib: volume.gib,
-        kind: volume.kind.clone(),
-        iops: volume.iops,
-        throughput: volume.throughput,
-    };
-    let to = Shape {
-        gib: form.number("Size")?.unwrap_or(from.gib),
-        kind: form.text("VolumeType").unwrap_or(&from.kind).to_owned(),
-        iops: form.number("Iops")?.or(from.iops),
-        throughput: form.number("Throughput")?.or(from.throughput),
-    };
-    let id = volume.id.clone();
-    if to.gib < from.gib {
-        return Err(Fail::new("InvalidParameterValue", "New size cannot be smaller than existing size"));
-    }
-    if to.kind == "gp3" {
-        check_gp3(to.gib, to.iops.unwrap_or(3000), to.throughput.unwrap_or(125))?;
-    }
-    let mut history = region.modifications.get(&id).map(|last| last.history.clone()).unwrap_or_default();
-    if let Some(last) = region.modifications.get(&id)
-        && now < last.completed
-    {
-        return Err(Fail::new(
-            "IncorrectModificationState",
-            format!("Volume {id} is in modification state '{}'.", last.state(now).to_ascii_uppercase()),
-        ));
-    }
-    history.retain(|at| now.since(*at) < Duration::from_secs(24 * 3600));
-    if history.len() >= 4 {
-        return Err(Fail::new(
-            "VolumeModificationRateExceeded",
-            "You've reached the maximum modification rate per volume limit. Wait until there are fewer than 4 \
-             modifications of the volume in the last 24 hours.",
-        ));
-    }
-    history.push(now);
-    if let Some(volume) = region.volumes.get_mut(&id) {
-        (volume.gib, volume.iops, volume.throughput) = (to.gib, to.iops, to.throughput);
-        volume.kind.clone_from(&to.kind);
-    }
-    let optimizing = now.plus(pace.modify);
-    let completed = optimizing.plus(pace.optimize);
-    let modification = Modification {
-        volume: id.clone(),
-        from,
-        to,
-        started: now,
-        optimizing,
-        completed,
-        history,
-        none: Tags::new(),
-    };
-    let mut xml = Xml::new();
-    xml.node("volumeModification", |xml| modification.xml(xml, now));
-    region.modifications.insert(id, modification);
-    Ok(xml)
-}
-
-pub(crate) fn describe_modifications(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
-    let now = ctx.now;
-    let region = &*ctx.here();
-    for id in form.texts("VolumeId") {
-        Kind::Volume.check(id)?;
-        if !region.volumes.contains_key(id) {
-            return Err(Kind::Volume.not_found(id));
-        }
-        if !region.modifications.contains_key(id) {
-            // docs.aws.amazon.com/ebs/latest/userguide/monitoring-volume-modifications.html
-            return Err(Fail::new(
-                "InvalidVolumeModification.NotFound",
-                format!("Modification for volume '{id}' does not exist."),
-            ));
-        }
-    }
-    let select = Select {
-        ids: Some((Kind::Volume, "VolumeId")),
-        filters: &["modification-state", "volume-id"],
-        page: None,
-    };
-    let selection = select.from(form, region.modifications.values(), |modification, name| {
-        vec![match name {
-            "modification-state" => modification.state(now).to_owned(),
-            _ => modification.volume.clone(),
-        }]
-    })?;
-    Ok(selection.xml("volumeModificationSet", |xml, modification| modification.xml(xml, now)))
 }

@@ -3,7 +3,7 @@
 use super::invalid;
 use crate::ec2::Volume;
 use crate::ec2::image::Image;
-use crate::ec2::volume::{Attached, check_gp3};
+use crate::ec2::volume::{Attached, check_gp3, gp2_iops};
 use crate::wire::{Fail, Form};
 use crate::world::{Ctx, Tags};
 
@@ -69,7 +69,7 @@ fn disk(ctx: &Ctx<'_>, ebs: Option<&Form<'_>>, device: &str, image: Option<&Imag
             check_gp3(gib, iops, throughput)?;
             (Some(iops), Some(throughput))
         }
-        "gp2" => (Some((gib * 3).clamp(100, 16_000)), None),
+        "gp2" => (Some(gp2_iops(gib)), None),
         "io1" | "io2" => (Some(number("Iops")?.unwrap_or(100)), None),
         "st1" | "sc1" | "standard" => (None, None),
         other => {
