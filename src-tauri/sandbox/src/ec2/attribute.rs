@@ -12,6 +12,10 @@ fn find<'a>(region: &'a mut Region, form: &Form<'_>) -> Result<&'a mut Instance,
 }
 
 /// One attribute per call (docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html).
+///
+/// A type that is not known is an `InvalidInstanceAttributeValue` (errors-overview.html), and so is one of another
+/// architecture, with this message (dev.classmethod.jp/articles/ec2-instance-type-compatibility). That the instance's
+/// zone does not offer the type is only said by StartInstances.
 pub(crate) fn modify(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     let attribute = attribute(form)?;
     let conditions = ctx.conditions;
@@ -42,7 +46,16 @@ pub(crate) fn modify(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
                     format!("The instance '{}' is not in the 'stopped' state.", instance.id),
                 ));
             }
-            run::matches_image(kind.arch, instance.arch)?;
+            if kind.arch != instance.arch {
+                return Err(Fail::new(
+                    "InvalidInstanceAttributeValue",
+                    format!(
+                        "'{name}' is not a valid instance type for instance '{}' of architecture '{}'.",
+                        instance.id,
+                        instance.arch.name()
+                    ),
+                ));
+            }
             instance.kind = kind.name;
         }
         Attribute::Groups(groups) => {

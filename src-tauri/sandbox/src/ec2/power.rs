@@ -46,7 +46,7 @@ fn wrong_state(id: &str, verb: &str) -> Fail {
     )
 }
 
-/// A start needs capacity and quota again, and brings a new public address
+/// A start needs a zone that offers the type, quota and capacity again, and brings a new public address
 /// (docs.aws.amazon.com/AWSEC2/latest/UserGuide/how-ec2-instance-stop-start-works.html).
 pub(crate) fn start(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     let mut changes = Vec::new();
@@ -66,6 +66,9 @@ pub(crate) fn start(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
             State::Stopped => {}
         }
         let (kind, zone) = (instance.kind.clone(), instance.zone.clone());
+        if !types::offered(ctx.conditions, &zone, &kind) {
+            return Err(run::not_offered(ctx, &kind, &zone));
+        }
         let vcpus = types::named(&kind).map_or(0, |kind| kind.vcpus);
         run::check_room(ctx, &kind, vcpus, &zone)?;
         let number = ctx.ids.number();

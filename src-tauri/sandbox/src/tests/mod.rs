@@ -4,6 +4,7 @@ mod faults;
 mod life;
 mod network;
 mod protocol;
+mod resize;
 mod served;
 mod sessions;
 mod store;

@@ -159,7 +159,7 @@ fn count(form: &Form<'_>) -> Result<u32, Fail> {
 }
 
 /// The message is EC2's own.
-pub(crate) fn matches_image(kind: super::Arch, image: super::Arch) -> Result<(), Fail> {
+fn matches_image(kind: super::Arch, image: super::Arch) -> Result<(), Fail> {
     if kind == image {
         return Ok(());
     }
@@ -172,7 +172,9 @@ pub(crate) fn matches_image(kind: super::Arch, image: super::Arch) -> Result<(),
     )))
 }
 
-fn not_offered(ctx: &Ctx<'_>, kind: &str, zone: &str) -> Fail {
+/// `Unsupported`, from RunInstances and from StartInstances: "an Availability Zone that currently has constraints on that
+/// instance type" (docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
+pub(crate) fn not_offered(ctx: &Ctx<'_>, kind: &str, zone: &str) -> Fail {
     let others: Vec<String> = zones::zones_of(ctx.region)
         .into_iter()
         .map(|zone| zone.name)
