@@ -62,6 +62,12 @@ impl At {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
+    /// The moment that a request spells as `2026-01-15T12:00:00Z`, with or without a fraction of a second.
+    pub(crate) fn from_iso(text: &str) -> Option<Self> {
+        let millis = DateTime::from_str(text, Format::DateTime).ok()?.to_millis().ok()?;
+        u64::try_from(millis).ok().map(Self)
+    }
+
     /// As EC2 writes time: `2026-01-15T12:00:00.000Z`.
     pub fn iso(self) -> String {
         let seconds = self.iso_seconds();
@@ -136,6 +142,8 @@ mod tests {
     fn time_is_written_as_each_service_does() {
         let at = At::from_millis(1_768_478_400_042);
         assert_eq!(at.iso(), "2026-01-15T12:00:00.042Z");
+        assert_eq!(At::from_iso(&at.iso()), Some(at));
+        assert_eq!(At::from_iso("tomorrow"), None);
         assert_eq!(at.iso_seconds(), "2026-01-15T12:00:00Z");
         assert_eq!(at.gmt(), "2026-01-15 12:00:00 GMT");
         assert_eq!(at.year_and_month(), (2026, 1));

@@ -78,6 +78,8 @@ pub struct Pace {
     pub forget: Duration,
     /// Until EC2 knows a fresh instance profile, or the role that was put into it.
     pub iam: Duration,
+    /// A capacity reservation from pending to active.
+    pub reserve: Duration,
     /// A snapshot from pending to completed.
     pub snapshot: Duration,
     /// A volume from modifying to optimizing.
@@ -97,6 +99,7 @@ impl Default for Pace {
             terminate: Duration::from_secs(2),
             forget: Duration::from_secs(3600),
             iam: Duration::from_secs(3),
+            reserve: Duration::from_secs(1),
             snapshot: Duration::from_secs(3),
             modify: Duration::from_secs(1),
             optimize: Duration::from_secs(5),
@@ -115,6 +118,7 @@ impl Pace {
             terminate: Duration::ZERO,
             forget: Duration::from_secs(3600),
             iam: Duration::ZERO,
+            reserve: Duration::ZERO,
             snapshot: Duration::ZERO,
             modify: Duration::ZERO,
             optimize: Duration::ZERO,

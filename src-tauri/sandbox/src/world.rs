@@ -8,8 +8,8 @@ use crate::backend::{Power, SessionBackend};
 use crate::clock::At;
 use crate::conditions::{Conditions, Pace};
 use crate::ec2::{
-    self, Gateway, Group, Instance, Interface, Launch, Modification, RouteTable, Snapshot, Subnet, Volume,
-    Vpc,
+    self, CapacityReservation, Gateway, Group, Instance, Interface, Launch, Modification, RouteTable,
+    Snapshot, Subnet, Volume, Vpc,
 };
 use crate::iam::Iam;
 use crate::ids::Ids;
@@ -57,6 +57,11 @@ pub struct Region {
     /// Route tables by client token: the request and the id.
     pub route_table_tokens: BTreeMap<String, (String, String)>,
     pub sessions: BTreeMap<String, Session>,
+    #[serde(default)]
+    pub capacity_reservations: BTreeMap<String, CapacityReservation>,
+    /// Capacity reservations by client token: the request and the id.
+    #[serde(default)]
+    pub capacity_reservation_tokens: BTreeMap<String, (String, String)>,
     /// It has been set up.
     pub(crate) settled: bool,
 }

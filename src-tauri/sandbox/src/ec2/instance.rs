@@ -43,6 +43,9 @@ pub struct Instance {
     /// Powering off inside terminates it instead of stopping it.
     pub shutdown_terminates: bool,
     pub metadata: Metadata,
+    /// The capacity reservation that it runs in.
+    #[serde(default)]
+    pub capacity_reservation: Option<String>,
     pub tags: Tags,
 }
 
@@ -165,7 +168,11 @@ impl Instance {
             .text("virtualizationType", "hvm")
             .text("hypervisor", "xen")
             .text("ebsOptimized", false)
-            .text("enaSupport", true);
+            .text("enaSupport", true)
+            .maybe("capacityReservationId", self.capacity_reservation.as_ref())
+            .node("capacityReservationSpecification", |xml| {
+                xml.text("capacityReservationPreference", "open");
+            });
         self.disks_xml(xml, region);
         xml.list("networkInterfaceSet", interface, |xml, interface| {
             interface.common_xml(xml, region, region_name, owner);
@@ -218,6 +225,7 @@ impl Instance {
                 });
                 attached.map(|volume| volume.id.clone()).collect()
             }
+            "capacity-reservation-id" => self.capacity_reservation.iter().cloned().collect(),
             "client-token" => self.token.iter().cloned().collect(),
             "iam-instance-profile.arn" => self.profile.iter().map(|(arn, _)| arn.clone()).collect(),
             "iam-instance-profile.id" => self.profile.iter().map(|(_, id)| id.clone()).collect(),
@@ -287,6 +295,7 @@ const FILTERS: &[&str] = &[
     "availability-zone",
     "availability-zone-id",
     "block-device-mapping.volume-id",
+    "capacity-reservation-id",
     "client-token",
     "iam-instance-profile.arn",
     "iam-instance-profile.id",

@@ -19,10 +19,11 @@ pub(crate) enum Kind {
     Volume,
     Snapshot,
     Image,
+    CapacityReservation,
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Vpc,
         Self::Subnet,
         Self::Gateway,
@@ -35,6 +36,7 @@ impl Kind {
         Self::Volume,
         Self::Snapshot,
         Self::Image,
+        Self::CapacityReservation,
     ];
 
     /// The kind of a well-formed id.
@@ -58,6 +60,7 @@ impl Kind {
             Self::Volume => "vol",
             Self::Snapshot => "snap",
             Self::Image => "ami",
+            Self::CapacityReservation => "cr",
         }
     }
 
@@ -76,6 +79,7 @@ impl Kind {
             Self::Volume => "volume",
             Self::Snapshot => "snapshot",
             Self::Image => "image",
+            Self::CapacityReservation => "capacity-reservation",
         }
     }
 
@@ -97,6 +101,7 @@ impl Kind {
             Self::Volume => "InvalidVolumeID.Malformed",
             Self::Snapshot => "InvalidSnapshotID.Malformed",
             Self::Image => "InvalidAMIID.Malformed",
+            Self::CapacityReservation => "InvalidCapacityReservationId.Malformed",
         };
         Err(Fail::new(code, format!("Invalid id: \"{id}\" (expecting \"{}-...\")", self.prefix())))
     }
@@ -129,6 +134,10 @@ impl Kind {
             Self::Volume => ("InvalidVolume.NotFound", format!("The volume '{id}' does not exist.")),
             Self::Snapshot => ("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist.")),
             Self::Image => ("InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist")),
+            Self::CapacityReservation => (
+                "InvalidCapacityReservationId.NotFound",
+                format!("The capacity reservation ID '{id}' was not found"),
+            ),
         };
         Fail::new(code, message)
     }

@@ -1,6 +1,7 @@
 //! EC2.
 
 mod attribute;
+mod capacity;
 mod cidr;
 mod gateway;
 mod group;
@@ -22,6 +23,7 @@ mod volume;
 mod vpc;
 mod zones;
 
+pub use capacity::CapacityReservation;
 pub use cidr::{Cidr, NotACidr};
 pub use gateway::Gateway;
 pub use group::Group;
@@ -71,6 +73,26 @@ const OPERATIONS: &[(&str, &[&str], Run)] = &[
     ("AttachInternetGateway", &["InternetGatewayId", "VpcId"], gateway::attach),
     ("AuthorizeSecurityGroupEgress", GRANT_OUT, permission::authorize_egress),
     ("AuthorizeSecurityGroupIngress", GRANT, permission::authorize_ingress),
+    ("CancelCapacityReservation", &["CapacityReservationId"], capacity::cancel),
+    (
+        "CreateCapacityReservation",
+        &[
+            "AvailabilityZone",
+            "AvailabilityZoneId",
+            "ClientToken",
+            "EbsOptimized",
+            "EndDate",
+            "EndDateType",
+            "EphemeralStorage",
+            "InstanceCount",
+            "InstanceMatchCriteria",
+            "InstancePlatform",
+            "InstanceType",
+            "TagSpecifications",
+            "Tenancy",
+        ],
+        capacity::create,
+    ),
     ("CreateInternetGateway", &["TagSpecification"], gateway::create),
     ("CreateRoute", &["DestinationCidrBlock", "GatewayId", "RouteTableId"], route::create_route),
     ("CreateRouteTable", &["ClientToken", "TagSpecification", "VpcId"], route::create),
@@ -96,6 +118,11 @@ const OPERATIONS: &[(&str, &[&str], Run)] = &[
         "DescribeAvailabilityZones",
         &["AllAvailabilityZones", "Filter", "ZoneId", "ZoneName"],
         zones::describe_zones,
+    ),
+    (
+        "DescribeCapacityReservations",
+        &["CapacityReservationId", "Filter", "MaxResults", "NextToken"],
+        capacity::describe,
     ),
     (
         "DescribeImages",

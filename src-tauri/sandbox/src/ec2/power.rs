@@ -1,7 +1,7 @@
 //! Instances over time: start, stop, reboot, terminate, and what happens by itself.
 
 use super::instance::{Instance, State};
-use super::{Kind, modification, ok, run, types};
+use super::{Kind, capacity, modification, ok, run, types};
 use crate::backend::Power;
 use crate::clock::At;
 use crate::conditions::Pace;
@@ -70,7 +70,7 @@ pub(crate) fn start(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
             return Err(run::not_offered(ctx, &kind, &zone));
         }
         let vcpus = types::named(&kind).map_or(0, |kind| kind.vcpus);
-        run::check_room(ctx, &kind, vcpus, &zone)?;
+        run::check_room(ctx, &kind, vcpus, 1, &zone)?;
         let number = ctx.ids.number();
         for interface in ctx.here().interfaces.values_mut().filter(|interface| interface.instance == id) {
             interface.public_address = interface.wants_public.then(|| run::public_address(number));
@@ -78,6 +78,7 @@ pub(crate) fn start(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
         let instance = get(ctx, id)?;
         (instance.state, instance.due, instance.launched, instance.reason) =
             (State::Pending, Some(due), now, None);
+        capacity::fill(ctx.here(), now);
         changes.push((id.to_owned(), before, State::Pending));
     }
     Ok(answer(changes))
@@ -212,6 +213,7 @@ pub(crate) fn settle(region: &mut Region, now: At, pace: &Pace) -> Vec<(String, 
         instance.terminated.is_none_or(|terminated| now.since(terminated) < pace.forget)
     });
     modification::settle(region, now);
+    capacity::settle(region, now, pace);
     run::forget_tokens(region, now);
     powers
 }

@@ -13,8 +13,19 @@ pub(crate) fn given(ctx: &Ctx<'_>, form: &Form<'_>, kind: Kind) -> Result<Tags, 
 /// The tags that a creating request gives to each of these kinds. Tagging at creation needs `ec2:CreateTags` too
 /// (docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html).
 pub(crate) fn given_to(ctx: &Ctx<'_>, form: &Form<'_>, kinds: &[Kind]) -> Result<Vec<Tags>, Fail> {
+    given_as(ctx, form, "TagSpecification", kinds)
+}
+
+/// The same under the name that the operation has for them: `TagSpecifications` where EC2's API model leaves the name
+/// of the member as it is.
+pub(crate) fn given_as(
+    ctx: &Ctx<'_>,
+    form: &Form<'_>,
+    parameter: &str,
+    kinds: &[Kind],
+) -> Result<Vec<Tags>, Fail> {
     let mut all = vec![Tags::new(); kinds.len()];
-    for specification in form.items("TagSpecification") {
+    for specification in form.items(parameter) {
         let named = specification.need("ResourceType")?;
         let Some(tags) =
             kinds.iter().position(|kind| kind.resource_type() == named).and_then(|i| all.get_mut(i))
@@ -132,6 +143,9 @@ fn tags_of<'a>(region: &'a mut Region, id: &str) -> Result<&'a mut Tags, Fail> {
         Kind::Interface => region.interfaces.get_mut(id).map(|interface| &mut interface.tags),
         Kind::Volume => region.volumes.get_mut(id).map(|volume| &mut volume.tags),
         Kind::Snapshot => region.snapshots.get_mut(id).map(|snapshot| &mut snapshot.tags),
+        Kind::CapacityReservation => {
+            region.capacity_reservations.get_mut(id).map(|reservation| &mut reservation.tags)
+        }
         Kind::Image | Kind::Association => None,
     };
     tags.ok_or_else(|| kind.not_found(id))
@@ -201,5 +215,6 @@ fn all(region: &Region) -> Vec<(Kind, &str, &Tags)> {
         .chain(of(Kind::Interface, region.interfaces.values()))
         .chain(of(Kind::Volume, region.volumes.values()))
         .chain(of(Kind::Snapshot, region.snapshots.values()))
+        .chain(of(Kind::CapacityReservation, region.capacity_reservations.values()))
         .collect()
 }

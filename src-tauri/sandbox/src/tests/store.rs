@@ -28,6 +28,40 @@ async fn a_stored_world_is_there_again() {
     assert!(client.sandbox.world().accounts.is_empty());
 }
 
+#[tokio::test]
+async fn a_world_from_before_capacity_was_reserved_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = {
+        let client = Client::new(&open(dir.path()));
+        client.profile().await;
+        let net = client.network().await;
+        let id = client.run(&client.launch(&net).await).await.get("instanceId");
+        let volume = client.make("DescribeVolumes", &[]).await.get("volumeId");
+        client.make("ModifyVolume", &[("VolumeId", &volume), ("Size", "50")]).await;
+        client.sandbox.advance(Duration::from_secs(60));
+        client.make("CreateVpc", &[("CidrBlock", "10.9.0.0/16")]).await;
+        id
+    };
+    let file = dir.path().join("world.json");
+    let mut stored: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let region = &mut stored["world"]["accounts"][ACCOUNT]["regions"][REGION];
+    let forget = |value: &mut Value, names: &[&str]| {
+        for name in names {
+            value.as_object_mut().unwrap().remove(*name).unwrap();
+        }
+    };
+    forget(region, &["capacity_reservations", "capacity_reservation_tokens"]);
+    forget(&mut region["instances"][&id], &["capacity_reservation"]);
+    for modification in region["modifications"].as_object_mut().unwrap().values_mut() {
+        forget(modification, &["pending", "fails"]);
+    }
+    std::fs::write(&file, stored.to_string()).unwrap();
+    let client = Client::new(&open(dir.path()));
+    assert_eq!(client.state(&id).await, "running");
+    assert_eq!(client.make("DescribeVolumes", &[]).await.get("size"), "50");
+    assert_eq!(client.make("DescribeCapacityReservations", &[]).await.all("state").len(), 0);
+}
+
 #[test]
 fn an_unreadable_world_is_set_aside() {
     let dir = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use network::public_address;
 
 use super::instance::{Instance, Metadata, State, reservation_xml};
-use super::{Kind, image, mismatch, tags, types, zones};
+use super::{Kind, capacity, image, mismatch, tags, types, zones};
 use crate::clock::At;
 use crate::conditions::{Conditions, TokenOfTerminated};
 use crate::wire::{Fail, Form, Service, Xml};
@@ -54,7 +54,7 @@ pub(crate) fn run(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
         Metadata { tokens_required: true, hop_limit: 2, enabled: true, ipv6: false, tags: false };
     metadata.change(&form.at("MetadataOptions"))?;
     let shutdown_terminates = shutdown_behavior(form, form.text("InstanceInitiatedShutdownBehavior"))?;
-    check_room(ctx, kind_name, kind.vcpus * count, &network.subnet.zone)?;
+    check_room(ctx, kind_name, kind.vcpus, count, &network.subnet.zone)?;
 
     let reservation = ctx.ids.resource("r");
     let mut instances = Vec::new();
@@ -92,11 +92,14 @@ pub(crate) fn run(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
             protected: form.flag("DisableApiTermination")?.unwrap_or(false),
             shutdown_terminates,
             metadata: metadata.clone(),
+            capacity_reservation: None,
             tags: instance_tags.clone(),
         };
         ctx.here().instances.insert(id.clone(), instance);
         instances.push(id);
     }
+    let now = ctx.now;
+    capacity::fill(ctx.here(), now);
     let launch = Launch { request: super::fingerprint(form), reservation, instances, until: None };
     let xml = answer(ctx, &launch);
     if let Some(token) = token {
@@ -120,7 +123,7 @@ fn answer(ctx: &mut Ctx<'_>, launch: &Launch) -> Xml {
 }
 
 /// Up to 64 ASCII characters (docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html).
-fn client_token(form: &Form<'_>) -> Result<Option<String>, Fail> {
+pub(crate) fn client_token(form: &Form<'_>) -> Result<Option<String>, Fail> {
     match form.text("ClientToken") {
         Some(token) if token.len() > 64 || !token.is_ascii() => {
             Err(Fail::new("InvalidClientToken", "Invalid client token: at most 64 ASCII characters"))
@@ -172,8 +175,8 @@ fn matches_image(kind: super::Arch, image: super::Arch) -> Result<(), Fail> {
     )))
 }
 
-/// `Unsupported`, from RunInstances and from StartInstances: "an Availability Zone that currently has constraints on that
-/// instance type" (docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
+/// `Unsupported`, from RunInstances and from StartInstances: "an Availability Zone that currently has constraints on
+/// that instance type" (docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
 pub(crate) fn not_offered(ctx: &Ctx<'_>, kind: &str, zone: &str) -> Fail {
     let others: Vec<String> = zones::zones_of(ctx.region)
         .into_iter()
@@ -203,14 +206,29 @@ pub(crate) fn shutdown_behavior(form: &Form<'_>, text: Option<&str>) -> Result<b
     }
 }
 
-/// The quota counts the vCPUs of instances that run or are about to
-/// (docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-quotas.html); then the zone must have capacity.
-pub(crate) fn check_room(ctx: &mut Ctx<'_>, kind: &str, more: u32, zone: &str) -> Result<(), Fail> {
-    let quota = ctx.conditions.quotas.vcpus;
-    let running =
-        ctx.here().instances.values().filter(|i| matches!(i.state, State::Pending | State::Running));
-    let used: u32 = running.filter_map(|i| types::named(&i.kind)).map(|kind| kind.vcpus).sum();
-    if used + more > quota {
+/// Whether the zone has no capacity for the type just now.
+pub(crate) fn is_full(conditions: &Conditions, zone: &str, kind: &str) -> bool {
+    let matches = super::select::matches;
+    conditions.no_capacity.iter().any(|(zones, types)| matches(zones, zone) && matches(types, kind))
+}
+
+/// Instances for which capacity is reserved need nothing more. The others need quota, which counts the vCPUs of
+/// instances that run or are about to (docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-quotas.html); then the
+/// zone must have capacity.
+pub(crate) fn check_room(
+    ctx: &mut Ctx<'_>,
+    kind: &str,
+    vcpus: u32,
+    count: u32,
+    zone: &str,
+) -> Result<(), Fail> {
+    let (quota, now) = (ctx.conditions.quotas.vcpus, ctx.now);
+    let region = ctx.here();
+    let more = count.saturating_sub(capacity::free(region, kind, zone, now));
+    if more == 0 {
+        return Ok(());
+    }
+    if capacity::vcpus(region, now) + vcpus * more > quota {
         return Err(Fail::new(
             "VcpuLimitExceeded",
             format!(
@@ -220,15 +238,11 @@ pub(crate) fn check_room(ctx: &mut Ctx<'_>, kind: &str, more: u32, zone: &str) -
             ),
         ));
     }
-    let full = |conditions: &Conditions, zone: &str| {
-        let matches = super::select::matches;
-        conditions.no_capacity.iter().any(|(zones, types)| matches(zones, zone) && matches(types, kind))
-    };
-    if full(ctx.conditions, zone) {
+    if is_full(ctx.conditions, zone, kind) {
         let others: Vec<String> = zones::zones_of(ctx.region)
             .into_iter()
             .map(|zone| zone.name)
-            .filter(|zone| !full(ctx.conditions, zone) && types::offered(ctx.conditions, zone, kind))
+            .filter(|zone| !is_full(ctx.conditions, zone, kind) && types::offered(ctx.conditions, zone, kind))
             .collect();
         let hint = match others.as_slice() {
             [] => String::new(),
