@@ -38,6 +38,7 @@ pub use vpc::Vpc;
 pub(crate) use kind::Kind;
 pub(crate) use power::{power_off_inside, settle};
 pub(crate) use route::leads_out;
+pub(crate) use volume::settle as settle_volumes;
 pub(crate) use vpc::default_vpc;
 pub(crate) use zones::has_region;
 

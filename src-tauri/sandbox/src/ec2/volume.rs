@@ -183,6 +183,9 @@ pub struct Modification {
     pub completed: At,
     /// When this volume was modified before, the last one included.
     pub history: Vec<At>,
+    /// The machine has been told of its new size.
+    #[serde(default)]
+    pub told: bool,
     none: Tags,
 }
 
@@ -291,12 +294,27 @@ pub(crate) fn modify(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
         optimizing,
         completed,
         history,
+        told: false,
         none: Tags::new(),
     };
     let mut xml = Xml::new();
     xml.node("volumeModification", |xml| modification.xml(xml, now));
     region.modifications.insert(id, modification);
     Ok(xml)
+}
+
+/// Which instances' root volumes have got another size, each said once. The instance sees it as soon as the state is
+/// `optimizing` (docs.aws.amazon.com/ebs/latest/userguide/recognize-expanded-volume-linux.html).
+pub(crate) fn settle(region: &mut Region, now: At) -> Vec<(String, u32)> {
+    let Region { modifications, volumes, instances, .. } = region;
+    let due = modifications.values_mut().filter(|change| !change.told && change.optimizing <= now);
+    due.filter_map(|change| {
+        change.told = true;
+        let attached = volumes.get(&change.volume)?.attached.as_ref()?;
+        let is_root = instances.get(&attached.instance)?.root_device == attached.device;
+        (is_root && change.to.gib > change.from.gib).then(|| (attached.instance.clone(), change.to.gib))
+    })
+    .collect()
 }
 
 pub(crate) fn describe_modifications(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
