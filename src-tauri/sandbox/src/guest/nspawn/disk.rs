@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::succeeded;
 
-/// How long the kernel may take to let go of the image of a machine that has ended.
-const DETACH: Duration = Duration::from_secs(5);
+/// How long the kernel may take to let go of the image of a machine that has ended: what was written has to go there first.
+const DETACH: Duration = Duration::from_secs(30);
 
 /// The disk of a machine, as it is when that is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,10 +93,12 @@ pub(super) fn enlarge(folder: &Path, gib: u32) -> io::Result<bool> {
 
 /// Waits until the kernel has let go of a disk: another device on the same image would not see what this one holds back.
 pub(super) fn wait_until_detached(folder: &Path) {
-    let (image, until) = (image(folder), Instant::now() + DETACH);
-    while !attached(&image).is_empty() {
+    let until = Instant::now() + DETACH;
+    // The other one was still being made.
+    let images = [image(folder), image(&folder.with_extension("new"))];
+    while images.iter().any(|image| !attached(image).is_empty()) {
         if until < Instant::now() {
-            tracing::warn!(image = %image.display(), "the disk of a machine that is off is still in use");
+            tracing::warn!(disk = %folder.display(), "the disk of a machine that is off is still in use");
             return;
         }
         thread::sleep(Duration::from_millis(5));
