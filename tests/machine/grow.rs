@@ -1,6 +1,7 @@
 //! A disk grows under its machine, and the file system on it takes what is new while everything goes on.
 
 use std::process::Output;
+use std::time::Instant;
 
 use holdfast_core::jobs::{NotGrown, Space};
 use holdfast_core::script::MACHINE;
@@ -131,7 +132,7 @@ fn grow_takes_what_is_new_with_no_reboot() {
 
         stage.enlarge(5);
         let before = stage.size();
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         let space = stage.grow("/").unwrap();
         println!("{file_system:?}: 2 to 5 GiB in {:.2} s: {space:?}", began.elapsed().as_secs_f32());
         assert_eq!((space.size_before, space.size), (before, stage.size()));

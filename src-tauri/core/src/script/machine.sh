@@ -1080,9 +1080,9 @@ set_table() {
 $start, $new
 END
   [ "$(dump | without_size)" != "$(printf '%s\n' "$table" | without_size)" ] || return 0
-  # It cannot be, but then it must not stay.
-  write_table --force "/dev/$disk" <<END
-$table
+  # It cannot be, but then it must not stay. The last sector that may be used is that of the disk as it is now.
+  write_table --wipe never --wipe-partitions never --force "/dev/$disk" <<END
+$(printf '%s\n' "$table" | grep -v '^last-lba:')
 END
   no table "it was another one after it was written, so it was put back"
 }
