@@ -963,8 +963,9 @@ grow() {
   [ -d "$tokens" ] || mkdir -m 711 "$tokens"
   trap 'rm -f "$said"' EXIT
   trap 'exit 1' HUP TERM INT PIPE
-  # What is started inherits it: the next run waits for a resize2fs, too, whose shell was killed.
-  exec 8>"$root/grow.lock"
+  # In memory, like all that is written here: a disk grows most often because it is full. What is started inherits it, so the
+  # next run waits for a resize2fs, too, whose shell was killed.
+  exec 8>"$tokens/grow.lock"
   if flock -w 60 8; then enlarge; else no busy "another one is at it"; fi
   [ -z "$disk" ] || echo "device=$(($(get "/sys/class/block/$disk/size") * 512))"
   [ -z "$before" ] || printf 'size_before=%s\nsize=%s\nused=%s\n' "$before" "$(space_of size)" "$(space_of used)"
