@@ -105,7 +105,11 @@ impl Guests {
     pub fn resize_disk(&self, instance_id: &str, gib: u32) -> io::Result<()> {
         let root = self.root(instance_id)?;
         match &self.kind {
-            Kind::Process => Ok(()),
+            // A folder has no size.
+            Kind::Process => {
+                drop(root);
+                Ok(())
+            }
             #[cfg(target_os = "linux")]
             Kind::Nspawn(system) => nspawn::resize_disk(&mut self.machines(), root, system, instance_id, gib),
         }
