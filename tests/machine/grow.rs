@@ -22,7 +22,7 @@ fn file_systems() -> Vec<FileSystem> {
     let rights = u64::from_str_radix(rights.trim(), 16).unwrap();
     // CAP_SYS_RESOURCE: `ext4_ioctl` asks for it before it resizes (fs/ext4/ioctl.c of Linux).
     let mut all = Vec::new();
-    if rights >> 24 & 1 == 1 {
+    if (rights >> 24) & 1 == 1 {
         all.push(FileSystem::Ext4);
     } else {
         println!("skipped: ext4 that grows. It needs CAP_SYS_RESOURCE, which this computer does not give");
