@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test, in its helpers too")]
 #![expect(clippy::print_stdout, reason = "what is skipped is said, and the screens are for the README")]
 
+mod grow;
 #[path = "../keyring.rs"]
 mod keyring;
 mod network;

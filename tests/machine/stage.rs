@@ -52,7 +52,7 @@ impl Stage {
         Some(this)
     }
 
-    fn with(guests: fn(PathBuf, PathBuf) -> Guests) -> Option<Self> {
+    pub(crate) fn with(guests: impl FnOnce(PathBuf, PathBuf) -> Guests) -> Option<Self> {
         let Some(tree) = std::env::var_os("HOLDFAST_MACHINE_TREE") else {
             println!(
                 "skipped: HOLDFAST_MACHINE_TREE is not set, as ./dev test does where it is root on Linux"

@@ -1,4 +1,4 @@
-//! The seam between the control plane and the machines behind it: sessions and power.
+//! The seam between the control plane and the machines behind it: sessions, power and disks.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -49,7 +49,7 @@ pub enum Power {
 /// The answer to an upgrade request.
 pub type UpgradeResponse = http::Response<Full<Bytes>>;
 
-/// The data plane: sessions into the machines, and the machines' power. All methods return at once; whatever takes
+/// The data plane: sessions into the machines, the machines' power, and the size of their disks. All methods return at once; whatever takes
 /// time happens in tasks of the implementation's own.
 ///
 /// To read the data key of an encrypted session as the agent does (`kms:Decrypt`), use [`crate::kms::decrypt`].
@@ -68,6 +68,9 @@ pub trait SessionBackend: Debug + Send + Sync {
     fn upgrade(&self, request: http::Request<Incoming>) -> UpgradeResponse;
     /// A machine's power changed.
     fn power(&self, instance_id: &str, power: Power);
+    /// A machine's root volume has become larger: from now on the machine can see that it has as many GiB. Its file
+    /// systems do not grow by themselves.
+    fn resize_disk(&self, _instance_id: &str, _gib: u32) {}
 }
 
 /// A data plane with nothing behind it: sessions get a token and go nowhere.

@@ -17,7 +17,7 @@ use crate::fault::{Call, Fault, Faults, Rule, made_up};
 use crate::principal::authenticate;
 use crate::store::Store;
 use crate::wire::{Fail, Form, Incoming, Json, Refused, Reply, Service, Xml, parse, reply};
-use crate::world::{Ctx, World};
+use crate::world::{Ctx, News, World};
 use crate::{iam, kms, quotas, ssm, sts};
 
 /// What is told of each call once its effect is there and before its answer goes out.
@@ -154,12 +154,12 @@ impl Sandbox {
     /// Lets everything happen that is due; a served sandbox does this by itself.
     pub fn tick(&self) {
         let mut state = self.state();
-        let powers = self.settle(&mut state);
+        let news = self.settle(&mut state);
         drop(state);
-        self.tell(powers);
+        self.tell(news);
     }
 
-    fn settle(&self, state: &mut State) -> Vec<(String, Power)> {
+    fn settle(&self, state: &mut State) -> News {
         let due = state.world.settle(self.now(), &state.conditions.pace);
         if !due.is_empty() {
             self.save(&state.world);
@@ -167,10 +167,14 @@ impl Sandbox {
         due
     }
 
-    fn tell(&self, powers: Vec<(String, Power)>) {
-        for (id, power) in powers {
+    fn tell(&self, news: News) {
+        for (id, power) in news.powers {
             tracing::debug!(id, ?power, "power");
             self.shared.backend.power(&id, power);
+        }
+        for (id, gib) in news.disks {
+            tracing::debug!(id, gib, "disk");
+            self.shared.backend.resize_disk(&id, gib);
         }
     }
 
@@ -212,7 +216,8 @@ impl Sandbox {
             .next();
         self.save(&state.world);
         drop(state);
-        self.tell(power.map(|power| (instance.to_owned(), power)).into_iter().collect());
+        let powers = power.map(|power| (instance.to_owned(), power)).into_iter().collect();
+        self.tell(News { powers, ..News::default() });
     }
 
     /// Why an instance's agent is not connected, if it is not.
@@ -267,7 +272,8 @@ impl Sandbox {
         state.depth = 0;
         self.save(&state.world);
         drop(state);
-        self.tell(machines.into_iter().map(|id| (id, Power::Destroyed)).collect());
+        let powers = machines.into_iter().map(|id| (id, Power::Destroyed)).collect();
+        self.tell(News { powers, ..News::default() });
     }
 
     pub(crate) fn backend(&self) -> &dyn SessionBackend {
@@ -338,7 +344,7 @@ impl Sandbox {
         let fault = arrival.fault.as_ref();
         let refusal = fault.and_then(|fault| fault.refusal(incoming));
         let mut state = self.state();
-        let mut powers = self.settle(&mut state);
+        let mut news = self.settle(&mut state);
         let caller = authenticate(&state.conditions.principals, incoming).cloned();
         let mut took_effect = false;
         let request_id = state.world.ids.uuid();
@@ -354,16 +360,17 @@ impl Sandbox {
                 let mut ctx =
                     Ctx::new(&mut next, conditions, caller, &incoming.region, now, &*self.shared.backend);
                 let outcome = dispatch(&mut ctx, incoming);
-                powers.append(&mut ctx.powers);
+                let powers = std::mem::take(&mut ctx.powers);
                 took_effect = outcome.is_ok();
+                // What was due before happened, whatever becomes of this call.
+                if took_effect {
+                    news.powers.extend(powers);
+                }
                 if took_effect && is_change(incoming) {
                     *world = next;
-                    powers.append(&mut world.settle(now, &conditions.pace));
+                    news.append(world.settle(now, &conditions.pace));
                     self.save(world);
                 } else {
-                    if !took_effect {
-                        powers.clear();
-                    }
                     // Ids are never given twice, whatever became of the call.
                     world.ids = next.ids;
                 }
@@ -402,7 +409,7 @@ impl Sandbox {
         state.calls.push(call.clone());
         drop(state);
         tracing::debug!(service = call.service.name(), call.operation, error = ?call.error, "call");
-        self.tell(powers);
+        self.tell(news);
         if let Some(on_call) = &self.shared.on_call {
             on_call(&call);
         }

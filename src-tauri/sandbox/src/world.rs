@@ -93,16 +93,39 @@ impl World {
         }
     }
 
-    /// Moves everything on that is due, and says which machines' power changed.
-    pub(crate) fn settle(&mut self, now: At, pace: &Pace) -> Vec<(String, Power)> {
-        let regions = self.accounts.values_mut().flat_map(|account| account.regions.values_mut());
-        regions.flat_map(|region| ec2::settle(region, now, pace)).collect()
+    /// Moves everything on that is due, and says what the machines are to know of it.
+    pub(crate) fn settle(&mut self, now: At, pace: &Pace) -> News {
+        let mut news = News::default();
+        for region in self.accounts.values_mut().flat_map(|account| account.regions.values_mut()) {
+            news.powers.append(&mut ec2::settle(region, now, pace));
+            news.disks.append(&mut ec2::settle_volumes(region, now));
+        }
+        news
     }
 
     /// The machines that run.
     pub(crate) fn running(&self) -> impl Iterator<Item = &str> {
         let regions = self.accounts.values().flat_map(|account| account.regions.values());
         regions.flat_map(|region| region.instances.values()).filter(|i| i.is_running()).map(|i| i.id.as_str())
+    }
+}
+
+/// What the machines are to know, each by the id of its instance.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    pub(crate) powers: Vec<(String, Power)>,
+    /// The new sizes of root volumes, in GiB.
+    pub(crate) disks: Vec<(String, u32)>,
+}
+
+impl News {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.powers.is_empty() && self.disks.is_empty()
+    }
+
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.powers.append(&mut other.powers);
+        self.disks.append(&mut other.disks);
     }
 }
 

@@ -16,6 +16,7 @@ mod diagnosis;
 mod journal;
 mod log;
 mod progress;
+mod space;
 mod standing;
 mod system;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use diagnosis::{Ailment, Diagnosis};
 pub use journal::{Entry, Journal};
 pub use log::LogTail;
 pub use progress::{Mark, Progress, Stage, Step};
+pub use space::{NotGrown, Space};
 pub use standing::{Declared, Here, Standing};
 pub use system::{Generation, MachineState, Overview, Trial, generations};
 

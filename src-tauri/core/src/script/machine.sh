@@ -947,6 +947,160 @@ ahead() {
   echo end
 }
 
+# --- the disk ---------------------------------------------------------------------------------------------------------
+
+# grow [MOUNTPOINT]: the file system there takes all of the disk it is on, while it is in use. Where it does already nothing
+# is written; killed at any point, it goes on the next time from what it finds. Says sizes in bytes, and refused=REASON with
+# a why where there is nothing to be done about it here.
+#
+# No growpart is in the PATH of a NixOS image, only in its initrd or a service. What is used instead: util-linux is a core
+# package (nixos/modules/config/system-path.nix), and so are the programs of the mounted file systems, as e2fsprogs is for
+# ext4 (system.fsPackages in nixos/modules/tasks/filesystems.nix and filesystems/ext.nix of https://github.com/NixOS/nixpkgs).
+# How growpart does it: bin/growpart of https://github.com/canonical/cloud-utils.
+grow() {
+  point=${1:-/} disk='' before='' refused='' why=''
+  said=$tokens/grow.$$
+  [ -d "$tokens" ] || mkdir -m 711 "$tokens"
+  trap 'rm -f "$said"' EXIT
+  trap 'exit 1' HUP TERM INT PIPE
+  # In memory, like all that is written here: a disk grows most often because it is full. What is started inherits it, so the
+  # next run waits for a resize2fs, too, whose shell was killed.
+  exec 8>"$tokens/grow.lock"
+  if flock -w 60 8; then enlarge; else no busy "another one is at it"; fi
+  [ -z "$disk" ] || echo "device=$(($(get "/sys/class/block/$disk/size") * 512))"
+  [ -z "$before" ] || printf 'size_before=%s\nsize=%s\nused=%s\n' "$before" "$(space_of size)" "$(space_of used)"
+  [ -z "$refused" ] || printf 'refused=%s\nwhy=%s\n' "$refused" "$(printf %s "$why" | tr -s '[:space:]' ' ' | cut -c1-400)"
+  printf '\nend\n'
+}
+no() {
+  refused=$1 why=$2
+  return 1
+}
+space_of() { df --block-size=1 --output="$1" -- "$point" 2>/dev/null | awk 'NR == 2 { print $1 }'; }
+# step PROGRAM ARGUMENT…: what it has to say is wanted only if it fails.
+step() {
+  command -v "$1" >/dev/null || { no tool "$1"; return; }
+  "$@" >"$said" 2>&1 </dev/null || no failed "$1: $(tail -n 3 "$said")"
+}
+
+enlarge() {
+  # Of several that are mounted there the last one is seen.
+  read -r number type source options <<END
+$(findmnt --noheadings --raw --nofsroot --output MAJ:MIN,FSTYPE,SOURCE,OPTIONS --mountpoint "$point" | tail -n 1)
+END
+  [ -n "$number" ] || { no mount "nothing is mounted at $point"; return; }
+  before=$(space_of size)
+  case $type in
+  ext4) tool=resize2fs ;;
+  xfs) tool=xfs_growfs ;;
+  btrfs) tool=btrfs ;;
+  *) no filesystem "$type"; return ;;
+  esac
+  case ,$options, in *,ro,*) no read_only "$point is mounted to be read only"; return ;; esac
+  # By its number: NixOS mounts /dev/disk/by-label/nixos. That of btrfs is no device's.
+  case $number in
+  0:*) device=$(readlink -f "$source") device=$(readlink -f "/sys/class/block/${device##*/}") ;;
+  *) device=$(readlink -f "/sys/dev/block/$number") ;;
+  esac
+  node=${device##*/} part=$(get "$device/partition")
+  if [ ! -d "$device" ] || [ ! -b "/dev/$node" ]; then
+    no device "$source is no disk"
+    return
+  fi
+  if [ -z "$part" ]; then disk=$node; else disk=${device%/*} disk=${disk##*/}; fi
+  # LVM, encryption, RAID: what is under them would have to grow first.
+  [ -z "$(ls -A "/sys/class/block/$disk/slaves" 2>/dev/null)" ] || { no device "$disk lies on other disks"; return; }
+  [ "$type" != btrfs ] || [ "$(btrfs filesystem show "$point" 2>/dev/null | grep -c 'devid')" -le 1 ] ||
+    { no device "the file system is on several disks"; return; }
+  # Nothing is done by halves for want of a program.
+  for program in "$tool" ${part:+sfdisk partx}; do
+    command -v "$program" >/dev/null || { no tool "$program"; return; }
+  done
+  [ -z "$part" ] || grow_partition || return
+  case $type in
+  ext4) step resize2fs "/dev/$node" ;;
+  xfs) step xfs_growfs "$point" ;;
+  btrfs) step btrfs filesystem resize max "$point" ;;
+  esac
+}
+
+# The partition $part of $disk, up to one MiB before its end, where the second header of a GPT is.
+grow_partition() {
+  # So udev keeps away from the table: https://systemd.io/BLOCK_DEVICE_LOCKING. Closed, it looks what is new.
+  exec 9<>"/dev/$disk"
+  flock -w 30 9 || { no busy "another program holds the disk"; return; }
+  set_table && set_kernel
+  set -- $?
+  exec 9>&-
+  return "$1"
+}
+
+set_table() {
+  table=$(dump) || { no table "$(tail -n 3 "$said")"; return; }
+  damaged=$(grep 'GPT table is corrupt' "$said")
+  # shellcheck disable=SC2046 # four words
+  set -- $(printf '%s\n' "$table" | tr '=,' '  ' | awk -v node="/dev/$node" '
+    $1 == "label:" { label = $2 }
+    $2 == ":" && $3 == "start" { if ($1 == node) { start = $4; size = $6 } else if ($4 + 0 > last) last = $4 + 0 }
+    END { print label, start, size, (last > start + 0) ? "behind" : "" }')
+  # The kernel counts in 512 bytes, whatever the disk does.
+  sector=$(get "/sys/class/block/$disk/queue/logical_block_size")
+  if [ "${2-}" != $(($(get "$device/start") * 512 / sector)) ] || [ -z "${3-}" ]; then
+    no table "the kernel has other partitions than the table on $disk"
+    return
+  fi
+  label=$1 start=$2 size=$3 behind=${4-}
+  mib=$((1048576 / sector)) sectors=$(($(get "/sys/class/block/$disk/size") * 512 / sector))
+  case $label in
+  gpt) ;;
+  dos)
+    # A logical partition lies in another one, and what 32 bits cannot tell has no place in the table.
+    [ "$part" -le 4 ] || { no table "partition $part is a logical one"; return; }
+    [ "$sectors" -le 4294967295 ] || sectors=4294967295
+    ;;
+  *)
+    no table "$label"
+    return
+    ;;
+  esac
+  new=$(((sectors - mib - start) / mib * mib))
+  # For less it is not worth it.
+  [ $((new - size)) -ge $mib ] || new=$size
+  if [ "$new" != "$size" ] && [ -n "$behind" ]; then
+    no not_last "another partition lies behind it on $disk"
+    return
+  fi
+  [ "$new" != "$size" ] || [ -n "$damaged" ] || return 0
+  # As it was before the disk had this size: what a run left that was killed is something else.
+  kept=$tokens/table-$disk-$sectors
+  [ -e "$kept" ] || { printf '%s\n' "$table" >"$kept.new" && mv -f "$kept.new" "$kept"; }
+  # One of a GPT's two halves is whole at any moment: sfdisk writes the second one first, and that to the new end of the disk.
+  # Source: gpt_write_disklabel in libfdisk/src/gpt.c of https://github.com/util-linux/util-linux.
+  [ -z "$damaged" ] || write_table --relocate gpt-bak-std "/dev/$disk" </dev/null || return
+  [ "$new" = "$size" ] || write_table --wipe never --wipe-partitions never --partno "$part" "/dev/$disk" <<END || return
+$start, $new
+END
+  [ "$(dump | without_size)" != "$(printf '%s\n' "$table" | without_size)" ] || return 0
+  # It cannot be, but then it must not stay. The last sector that may be used is that of the disk as it is now.
+  write_table --wipe never --wipe-partitions never --force "/dev/$disk" <<END
+$(printf '%s\n' "$table" | grep -v '^last-lba:')
+END
+  no table "it was another one after it was written, so it was put back"
+}
+dump() { sfdisk --dump "/dev/$disk" 2>"$said" </dev/null; }
+# The kernel is told by partx, of one partition: the table as a whole it would not read while that is in use.
+write_table() {
+  sfdisk --lock=no --no-reread --no-tell-kernel "$@" >"$said" 2>&1 || no failed "sfdisk: $(tail -n 3 "$said")"
+}
+without_size() { sed "/^last-lba:/d; s|^\\(/dev/$node : start= *[0-9]*,\\) size= *[0-9]*,|\\1|"; }
+
+set_kernel() {
+  [ "$(known_size)" -lt "$new" ] || return 0
+  step partx --update --nr "$part" "/dev/$disk" || return
+  [ "$(known_size)" = "$new" ] || no failed "partx: the kernel has not taken the partition's new size"
+}
+known_size() { echo $(($(get "$device/size") * 512 / sector)); }
+
 mkdir -p "$root/jobs" "$root/generations"
 command=${1-}
 [ $# -eq 0 ] || shift
@@ -956,7 +1110,7 @@ run | ended | expire | refuse | cancel | follow)
   id=${1:?} d=$root/jobs/$1
   "$command" "$@"
   ;;
-boot | good | state | generations | overview | place | bless | sums | config | stock | lock_of | fetch | share | ahead) "$command" "$@" ;;
+boot | good | state | generations | overview | place | bless | sums | config | stock | lock_of | fetch | share | ahead | grow) "$command" "$@" ;;
 job)
   [ -d "$root/jobs/${1:?}" ] || exit 4
   settle

@@ -40,6 +40,7 @@ pub use volume::{Attached, Volume};
 pub use vpc::Vpc;
 
 pub(crate) use kind::Kind;
+pub(crate) use modification::settle as settle_volumes;
 pub(crate) use power::{power_off_inside, settle};
 pub(crate) use route::leads_out;
 pub(crate) use vpc::default_vpc;

@@ -1,7 +1,7 @@
 //! Instances over time: start, stop, reboot, terminate, and what happens by itself.
 
 use super::instance::{Instance, State};
-use super::{Kind, capacity, modification, ok, run, types};
+use super::{Kind, capacity, ok, run, types};
 use crate::backend::Power;
 use crate::clock::At;
 use crate::conditions::Pace;
@@ -212,7 +212,6 @@ pub(crate) fn settle(region: &mut Region, now: At, pace: &Pace) -> Vec<(String, 
     region.instances.retain(|_, instance| {
         instance.terminated.is_none_or(|terminated| now.since(terminated) < pace.forget)
     });
-    modification::settle(region, now);
     capacity::settle(region, now, pace);
     run::forget_tokens(region, now);
     powers

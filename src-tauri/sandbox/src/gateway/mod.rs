@@ -219,6 +219,12 @@ impl SessionBackend for Gateway {
             tracing::warn!(instance_id, ?power, %error, "machine");
         }
     }
+
+    fn resize_disk(&self, instance_id: &str, gib: u32) {
+        if let Err(error) = self.guests.resize_disk(instance_id, gib) {
+            tracing::warn!(instance_id, gib, %error, "disk");
+        }
+    }
 }
 
 fn send(entry: &Entry, order: Order) {

@@ -10,7 +10,7 @@ use holdfast_core::names::UserName;
 
 use super::life::{Life, State};
 #[cfg(target_os = "linux")]
-use super::nspawn::Nspawn;
+use super::nspawn::{Nspawn, System};
 use super::{Machine, ProcessGuest, kill_machine};
 use crate::Power;
 
@@ -19,12 +19,7 @@ use crate::Power;
 pub(super) enum Kind {
     Process,
     #[cfg(target_os = "linux")]
-    Nspawn {
-        /// What a new disk is a copy of.
-        tree: PathBuf,
-        /// It is made ready to be rebuilt.
-        nixos: bool,
-    },
+    Nspawn(System),
 }
 
 /// One machine.

@@ -14,6 +14,8 @@ mod split;
 
 #[cfg(target_os = "linux")]
 mod nspawn;
+#[cfg(target_os = "linux")]
+pub use nspawn::{Disk, FileSystem, Layout};
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
@@ -91,9 +93,25 @@ impl Guests {
         match &self.kind {
             Kind::Process => kind::switch(&mut machines, root, instance_id, power),
             #[cfg(target_os = "linux")]
-            Kind::Nspawn { tree, nixos } => {
-                nspawn::switch(&mut machines, root, (tree, *nixos), instance_id, power)
+            Kind::Nspawn(system) => nspawn::switch(&mut machines, root, system, instance_id, power),
+        }
+    }
+
+    /// A machine's disk now has as many GiB, which matters to machines with disks of their own
+    /// (`Guests::nixos_on_disk`). It happens in the background, whether the machine is on or not.
+    ///
+    /// # Errors
+    /// What is no instance id.
+    pub fn resize_disk(&self, instance_id: &str, gib: u32) -> io::Result<()> {
+        let root = self.root(instance_id)?;
+        match &self.kind {
+            // A folder has no size.
+            Kind::Process => {
+                drop(root);
+                Ok(())
             }
+            #[cfg(target_os = "linux")]
+            Kind::Nspawn(system) => nspawn::resize_disk(&mut self.machines(), root, system, instance_id, gib),
         }
     }
 

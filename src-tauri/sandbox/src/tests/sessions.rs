@@ -3,7 +3,9 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use super::*;
-use crate::{Key, NoMachines, Power, SessionBackend, StartError, StartRequest, Unreachable, UpgradeResponse};
+use crate::{
+    Key, NoMachines, Pace, Power, SessionBackend, StartError, StartRequest, Unreachable, UpgradeResponse,
+};
 
 async fn machine(client: &Client) -> (Net, String) {
     client.profile().await;
@@ -22,6 +24,7 @@ async fn start(client: &Client, more: Value) -> Answer {
 #[derive(Debug, Default)]
 struct Heard {
     powers: Mutex<Vec<(String, Power)>>,
+    disks: Mutex<Vec<(String, u32)>>,
     started: Mutex<Vec<StartRequest>>,
 }
 
@@ -43,6 +46,9 @@ impl SessionBackend for Heard {
     }
     fn power(&self, instance_id: &str, power: Power) {
         self.powers.lock().unwrap().push((instance_id.to_owned(), power));
+    }
+    fn resize_disk(&self, instance_id: &str, gib: u32) {
+        self.disks.lock().unwrap().push((instance_id.to_owned(), gib));
     }
 }
 
@@ -181,4 +187,44 @@ async fn the_machines_hear_of_every_change_of_power() {
     client.make("TerminateInstances", &one).await;
     let powers: Vec<Power> = heard.powers.lock().unwrap().iter().map(|(_, power)| *power).collect();
     assert_eq!(powers, [Power::On, Power::Reboot, Power::Off, Power::On, Power::Destroyed]);
+}
+
+#[tokio::test]
+async fn a_machine_sees_its_disk_grow_once_its_volume_is_being_optimized() {
+    let heard = Arc::new(Heard::default());
+    let client = Client::new(&sandbox_with(|options| options.backend = heard.clone()));
+    let (_, id) = machine(&client).await;
+    let volume = client.make("DescribeVolumes", &[]).await.get("volumeId");
+    let disks = || heard.disks.lock().unwrap().clone();
+    client.make("ModifyVolume", &[("VolumeId", &volume), ("Size", "120")]).await;
+    assert_eq!(disks(), [], "not while it is being modified");
+    let pace = Pace::default();
+    client.sandbox.advance(pace.modify);
+    assert_eq!(disks(), [(id.clone(), 120)]);
+    client.sandbox.advance(pace.optimize);
+    client.make("ModifyVolume", &[("VolumeId", &volume), ("Iops", "4000")]).await;
+    client.sandbox.advance(Duration::from_secs(3600));
+    assert_eq!(disks(), [(id.clone(), 120)], "once, and only what the machine can see");
+}
+
+/// A call that fails does not swallow what was due before it.
+#[tokio::test]
+async fn what_is_due_is_told_whatever_call_comes_next() {
+    let heard = Arc::new(Heard::default());
+    let client = Client::new(&sandbox_with(|options| {
+        options.backend = heard.clone();
+        options.clock = Clock::default();
+    }));
+    client.profile().await;
+    let net = client.network().await;
+    let launch = client.launch(&net).await.with(&[("IamInstanceProfile.Name", "profile")]);
+    client.sandbox.set(|conditions| conditions.pace.boot = Duration::ZERO);
+    client.run(&launch).await;
+    assert_eq!(heard.powers.lock().unwrap().len(), 1);
+    client.sandbox.set(|conditions| conditions.pace.modify = Duration::from_millis(1));
+    let volume = client.make("DescribeVolumes", &[]).await.get("volumeId");
+    client.make("ModifyVolume", &[("VolumeId", &volume), ("Size", "120")]).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(start(&client, json!({ "Target": "i-00000000000000000" })).await.code(), "TargetNotConnected");
+    assert_eq!(heard.disks.lock().unwrap().len(), 1);
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::control_group::ControlGroup;
-use super::inside;
+use super::{Disk, System, disk, inside};
 use crate::Power;
 use crate::guest::life::Life;
 
@@ -39,14 +39,15 @@ const REBOOT: i32 = 133;
 #[derive(Debug)]
 pub(super) enum Order {
     Power(Power),
+    /// The disk is to have as many GiB.
+    Resize(u32),
     End,
 }
 
 pub(super) struct Keeper {
     pub(super) instance: String,
     pub(super) disk: PathBuf,
-    pub(super) tree: PathBuf,
-    pub(super) nixos: bool,
+    pub(super) system: System,
     pub(super) group: ControlGroup,
     pub(super) life: watch::Sender<Life>,
     pub(super) hurry: Arc<AtomicBool>,
@@ -55,8 +56,9 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Follows orders until the last.
     pub(super) fn keep(&self, orders: &Receiver<Order>) {
-        let mut running = None;
+        let (mut running, mut size) = (None, None);
         loop {
+            size.take_if(|gib| self.enlarge(*gib));
             let order = match &running {
                 Some(_) => orders.recv_timeout(LOOK),
                 None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -73,6 +75,7 @@ impl Keeper {
                     self.remove_disk();
                     self.hurry.store(false, Ordering::Relaxed);
                 }
+                Ok(Order::Resize(gib)) => size = size.max(Some(gib)),
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return self.halt(running.take()),
                 Err(RecvTimeoutError::Timeout) => running = running.and_then(|machine| self.look(machine)),
             }
@@ -99,7 +102,7 @@ impl Keeper {
             fs::create_dir_all(folder)?;
         }
         let stand_in = self.disk.with_extension("stand-in");
-        if self.nixos {
+        if self.system.nixos {
             fs::create_dir_all(&stand_in)?;
             STAND_IN.iter().try_for_each(|(name, text)| fs::write(stand_in.join(name), text))?;
         }
@@ -110,8 +113,10 @@ impl Keeper {
             .env("name", self.group.name())
             .env("instance", &self.instance)
             .env("disk", &self.disk)
-            .env("tree", &self.tree)
-            .env("stand_in", if self.nixos { stand_in.as_path() } else { Path::new("") })
+            .env("tree", &self.system.tree)
+            .env("stand_in", if self.system.nixos { stand_in.as_path() } else { Path::new("") })
+            .env("gib", "")
+            .envs(self.system.disk.map(Disk::environment).into_iter().flatten())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -139,7 +144,7 @@ impl Keeper {
                     tracing::warn!(instance = self.instance, %ended, console = %console.display(), "the machine broke");
                 }
                 self.life.send_modify(Life::off);
-                self.group.remove();
+                self.clear();
                 if ended.code() == Some(REBOOT) { self.boot() } else { None }
             }
             Err(error) => {
@@ -164,7 +169,24 @@ impl Keeper {
             thread::sleep(Duration::from_millis(10));
         }
         machine.wait().map_or_else(|error| tracing::warn!(%error, "machine"), drop);
+        self.clear();
+    }
+
+    /// Sees the last of a machine that has ended go.
+    fn clear(&self) {
         self.group.remove();
+        if self.system.disk.is_some() {
+            disk::wait_until_detached(&self.disk);
+        }
+    }
+
+    /// `false`: not yet, as the disk is still being made.
+    fn enlarge(&self, gib: u32) -> bool {
+        self.system.disk.is_none()
+            || disk::enlarge(&self.disk, gib).unwrap_or_else(|error| {
+                tracing::warn!(disk = %self.disk.display(), %error, "the disk does not grow");
+                true
+            })
     }
 
     fn remove_disk(&self) {

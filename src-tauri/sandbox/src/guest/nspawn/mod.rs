@@ -1,9 +1,12 @@
 //! The `nspawn` guest: a Debian machine with systemd as its first process, booted by `systemd-nspawn` from a folder that
 //! is its disk. It needs root, and the packages systemd-container and util-linux.
 //!
+//! The folder may instead hold an image, which is a [disk](Disk) of its own to the machine.
+//!
 //! `tree.sh` makes what such a machine begins with: a service that stands in for the agent, the agent's user, zellij.
 
 mod control_group;
+mod disk;
 mod inside;
 mod keeper;
 
@@ -27,9 +30,21 @@ use super::life::Life;
 use super::{Guests, Machine, no_machine};
 use crate::Power;
 use control_group::ControlGroup;
+pub use disk::{Disk, FileSystem, Layout};
 use keeper::{Keeper, Order};
 
 const SET_USER: &str = include_str!("user.sh");
+
+/// What machines are made of.
+#[derive(Clone, Debug)]
+pub(super) struct System {
+    /// What a new disk is a copy of.
+    pub(super) tree: PathBuf,
+    /// They are made ready to be rebuilt.
+    pub(super) nixos: bool,
+    /// They have disks of their own.
+    pub(super) disk: Option<Disk>,
+}
 
 /// A machine, on or off. A thread of its own boots, watches and halts it, so that nobody waits who switches it.
 #[derive(Debug)]
@@ -47,7 +62,7 @@ impl Nspawn {
     /// A machine that is off; without a disk yet unless it was on before.
     pub(super) fn new(
         disk: PathBuf,
-        (tree, nixos): (&Path, bool),
+        system: &System,
         instance: &str,
         life: watch::Sender<Life>,
     ) -> io::Result<Self> {
@@ -58,8 +73,7 @@ impl Nspawn {
         let keeper = Keeper {
             instance: instance.to_owned(),
             disk: disk.clone(),
-            tree: tree.to_owned(),
-            nixos,
+            system: system.clone(),
             group: group.clone(),
             life: life.clone(),
             hurry: Arc::clone(&hurry),
@@ -81,6 +95,11 @@ impl Nspawn {
         }
         // It fails when the machine has ended for good.
         drop(self.orders.send(Order::Power(power)));
+    }
+
+    /// Makes its disk larger in the background, after what was ordered before.
+    fn resize_disk(&self, gib: u32) {
+        drop(self.orders.send(Order::Resize(gib)));
     }
 
     /// Ends the machine without ceremony, and waits until nothing of it is left but the disk.
@@ -127,10 +146,32 @@ fn succeeded(output: &process::Output) -> io::Result<()> {
 pub(super) fn switch(
     machines: &mut HashMap<String, Machine>,
     disk: PathBuf,
-    system: (&Path, bool),
+    system: &System,
     instance_id: &str,
     power: Power,
 ) -> io::Result<()> {
+    known(machines, disk, system, instance_id)?.power(power);
+    Ok(())
+}
+
+/// Makes the disk of a machine larger. One that has no disk of its own is left as it is.
+pub(super) fn resize_disk(
+    machines: &mut HashMap<String, Machine>,
+    disk: PathBuf,
+    system: &System,
+    instance_id: &str,
+    gib: u32,
+) -> io::Result<()> {
+    known(machines, disk, system, instance_id)?.resize_disk(gib);
+    Ok(())
+}
+
+fn known<'a>(
+    machines: &'a mut HashMap<String, Machine>,
+    disk: PathBuf,
+    system: &System,
+    instance_id: &str,
+) -> io::Result<&'a Nspawn> {
     let machine = match machines.entry(instance_id.to_owned()) {
         Entry::Occupied(known) => known.into_mut(),
         Entry::Vacant(place) => {
@@ -140,10 +181,9 @@ pub(super) fn switch(
         }
     };
     match &machine.guest {
-        Guest::Nspawn(guest) => guest.power(power),
-        Guest::Process(_) => return Err(io::Error::from(io::ErrorKind::Unsupported)),
+        Guest::Nspawn(guest) => Ok(guest),
+        Guest::Process(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
     }
-    Ok(())
 }
 
 impl Guests {
@@ -151,16 +191,25 @@ impl Guests {
     /// more. Switching one takes a second or two, in the background; it can be entered once its agent runs
     /// ([`Guests::state`]).
     pub fn nspawn(folder: impl Into<PathBuf>, tree: impl Into<PathBuf>) -> Self {
-        control_group::remove_orphans();
-        Self::of(folder.into(), Kind::Nspawn { tree: tree.into(), nixos: false })
+        Self::with_system(folder.into(), System { tree: tree.into(), nixos: false, disk: None })
     }
 
     /// The same with what is needed of NixOS to be rebuilt: generations in a profile, a boot menu, and stand-ins for the
     /// programs that evaluate, build and switch. They are honest about being that; `nixos/nixos-rebuild.sh` says what a
     /// configuration can make them do.
     pub fn nixos(folder: impl Into<PathBuf>, tree: impl Into<PathBuf>) -> Self {
+        Self::with_system(folder.into(), System { tree: tree.into(), nixos: true, disk: None })
+    }
+
+    /// The same, each with a disk of its own, which programs on the machine see as such and can change. It is made of a
+    /// whole copy of `tree`, which takes some seconds, and is removed from the kernel with the machine's last process.
+    pub fn nixos_on_disk(folder: impl Into<PathBuf>, tree: impl Into<PathBuf>, disk: Disk) -> Self {
+        Self::with_system(folder.into(), System { tree: tree.into(), nixos: true, disk: Some(disk) })
+    }
+
+    fn with_system(folder: PathBuf, system: System) -> Self {
         control_group::remove_orphans();
-        Self::of(folder.into(), Kind::Nspawn { tree: tree.into(), nixos: true })
+        Self::of(folder, Kind::Nspawn(system))
     }
 
     /// Runs a program on the machine as root and waits for its end. It belongs to none of the machine's services.

@@ -1,5 +1,6 @@
 //! Machines with systemd. They need root and a tree that `./dev` makes; without, each test says that it is skipped.
 
+mod disk;
 mod life;
 mod sessions;
 
@@ -13,8 +14,8 @@ use crate::guest::State;
 /// What a machine on a busy computer may take to boot.
 const BOOT: Duration = Duration::from_secs(60);
 
-/// Machines, none of them on; `None` where they cannot be.
-fn guests() -> Option<(Guests, TempDir)> {
+/// What machines are made of; `None` where they cannot be.
+fn tree() -> Option<std::ffi::OsString> {
     let Some(tree) = std::env::var_os("HOLDFAST_MACHINE_TREE") else {
         println!("skipped: HOLDFAST_MACHINE_TREE is not set, as ./dev test does where it is root on Linux");
         return None;
@@ -23,6 +24,12 @@ fn guests() -> Option<(Guests, TempDir)> {
         println!("skipped: a machine with systemd needs root");
         return None;
     }
+    Some(tree)
+}
+
+/// Machines, none of them on; `None` where they cannot be.
+fn guests() -> Option<(Guests, TempDir)> {
+    let tree = tree()?;
     let folder = tempfile::tempdir().unwrap();
     Some((Guests::nspawn(folder.path(), tree), folder))
 }
