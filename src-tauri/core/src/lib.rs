@@ -6,6 +6,7 @@ pub mod app;
 pub mod config;
 pub mod connection;
 pub mod jobs;
+pub mod kinds;
 pub mod machine;
 pub mod names;
 pub mod plan;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{
     AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceProfileName, InstanceType, KmsKey,
-    MachineName, PolicyArn, ProfileName, Region, RouteTableId, RuleId, SnapshotId, SubnetId, TagKey,
-    TagValue, UserName, VolumeId, VpcId,
+    MachineName, PolicyArn, ProfileName, Region, ReservationId, RouteTableId, RuleId, SnapshotId, SubnetId,
+    TagKey, TagValue, UserName, VolumeId, VpcId,
 };
 
 /// The tag that says to which machine a resource belongs: `<user>/<name>/<region>`.
@@ -23,6 +23,9 @@ pub const TAG_GENERATION: &str = "holdfast:generation";
 /// It settles which of several VPCs counts: IAM makes only one profile of a name, and its tags come with it, so the
 /// first to make it chooses for all. EC2 alone has nothing of the kind.
 pub const TAG_NETWORK: &str = "holdfast:network";
+/// The tag on an instance that was on and is between two types: the one that it had. While it is there the instance is to
+/// come up again, whoever goes on with the change.
+pub const TAG_RESIZE: &str = "holdfast:resize";
 /// The tag on a snapshot that says of which instance it is the last one.
 pub const TAG_FINAL: &str = "holdfast:final-snapshot-of";
 
@@ -39,8 +42,14 @@ pub struct Desired {
     pub region: Region,
     /// The instance type.
     pub instance_type: InstanceType,
+    /// The types that the machine may have for the time that AWS has none free of [`Self::instance_type`], the best first.
+    pub alternates: Vec<InstanceType>,
     /// Size of the root volume in GiB.
     pub volume_size: u32,
+    /// Operations a second of the root volume.
+    pub volume_iops: u32,
+    /// Throughput of the root volume in MiB a second.
+    pub volume_throughput: u32,
     /// Tags for everything that is made.
     pub tags: BTreeMap<TagKey, TagValue>,
     /// Where the machine's NixOS configuration comes from.
@@ -224,6 +233,14 @@ pub struct Observed {
     pub maker: String,
     /// The wanted instance type in the wanted region.
     pub offer: Fact<Offer>,
+    /// Those of the alternates that the region has, in their order.
+    pub alternates: Fact<Vec<Offer>>,
+    /// The types of which AWS has none free just now, as it told this operation.
+    pub short: BTreeSet<InstanceType>,
+    /// What a change of the type needs beyond what is seen, where such a change is due.
+    pub leeway: Fact<Leeway>,
+    /// Capacity that is held for the machine.
+    pub reservations: Fact<Vec<Reservation>>,
     /// The newest stable official NixOS image for the type's architecture.
     pub image: Fact<Image>,
     /// VPCs.
@@ -261,6 +278,10 @@ impl Observed {
             caller: Fact::NOT_LOOKED,
             maker: maker.into(),
             offer: Fact::NOT_LOOKED,
+            alternates: Fact::NOT_LOOKED,
+            short: BTreeSet::new(),
+            leeway: Fact::NOT_LOOKED,
+            reservations: Fact::NOT_LOOKED,
             image: Fact::NOT_LOOKED,
             vpcs: Fact::NOT_LOOKED,
             subnets: Fact::NOT_LOOKED,
@@ -296,6 +317,11 @@ impl Observed {
                 instance.stops_on_shutdown.keep(&known.stops_on_shutdown);
             }
         });
+        newer.volumes.each(|volume| {
+            if let Some(known) = self.volumes.all().iter().find(|old| old.id == volume.id) {
+                volume.modification.keep(&known.modification);
+            }
+        });
         fn take<T>(old: &mut Fact<T>, new: Fact<T>) {
             if new.is_known() || matches!(old, Fact::Unknown(Why::NotLooked)) {
                 *old = new;
@@ -303,6 +329,9 @@ impl Observed {
         }
         take(&mut self.caller, newer.caller);
         take(&mut self.offer, newer.offer);
+        take(&mut self.alternates, newer.alternates);
+        take(&mut self.leeway, newer.leeway);
+        take(&mut self.reservations, newer.reservations);
         take(&mut self.image, newer.image);
         take(&mut self.vpcs, newer.vpcs);
         take(&mut self.subnets, newer.subnets);
@@ -394,6 +423,48 @@ pub struct Offer {
     pub memory_mib: u64,
     /// The zones that offer it.
     pub zones: BTreeSet<String>,
+}
+
+/// What a change of the type needs: permission, room in the account's quota, and a way to hold capacity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leeway {
+    /// The actions that a dry run was refused for.
+    pub denied: Vec<String>,
+    /// Whether capacity may be held beforehand.
+    pub may_reserve: bool,
+    /// The account's room for vCPUs; `None` where nobody may see it.
+    pub quota: Option<Quota>,
+}
+
+/// The account's room for running on-demand instances of the standard families, in vCPUs.
+/// Source: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-on-demand-instances.html#ec2-on-demand-instances-limits>
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// How many there may be.
+    pub limit: u32,
+    /// How many there are.
+    pub used: u32,
+}
+
+impl Quota {
+    /// Whether so many more fit.
+    pub fn has_room_for(self, vcpus: u32) -> bool {
+        self.used.saturating_add(vcpus) <= self.limit
+    }
+}
+
+/// An On-Demand Capacity Reservation that is not over.
+/// Source: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-capacity-reservations.html>
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// Its id.
+    pub id: ReservationId,
+    /// The type that it holds.
+    pub instance_type: InstanceType,
+    /// The zone that it holds it in.
+    pub zone: String,
+    /// Whether it can be started into by now.
+    pub active: bool,
 }
 
 /// A machine image.
@@ -558,6 +629,10 @@ pub struct Instance {
     pub power: Power,
     /// Its type.
     pub instance_type: InstanceType,
+    /// Its architecture, as EC2 names it.
+    pub architecture: String,
+    /// Its virtual processors.
+    pub vcpus: u32,
     /// Its zone.
     pub zone: String,
     /// Its VPC; `None` when it is gone.
@@ -568,6 +643,8 @@ pub struct Instance {
     pub launched: Option<String>,
     /// Why and when the state last changed, in EC2's words.
     pub transition: Option<String>,
+    /// It went off again while it started, since AWS had none free after all.
+    pub fell_short: bool,
     /// Its root volume.
     pub root: Option<RootVolume>,
     /// Whether it has a public address.
@@ -604,12 +681,44 @@ pub struct Volume {
     pub id: VolumeId,
     /// Size in GiB.
     pub size: u32,
+    /// Operations a second; `None` for a kind of volume that has no such setting.
+    pub iops: Option<u32>,
+    /// Throughput in MiB a second; `None` for a kind of volume that has no such setting.
+    pub throughput: Option<u32>,
+    /// Its last change of size or speed, known for the machine's own volume.
+    pub modification: Fact<Modification>,
     /// The instance that it is attached to.
     pub attached: Option<InstanceId>,
     /// Whether it is encrypted.
     pub encrypted: bool,
     /// Its tags.
     pub tags: Tags,
+}
+
+/// A change of a volume's size or speed.
+/// Source: <https://docs.aws.amazon.com/ebs/latest/userguide/monitoring-volume-modifications.html>
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Modification {
+    /// How far it is.
+    pub state: ModificationState,
+    /// When it was begun, RFC 3339.
+    pub began: Option<String>,
+    /// How much of it is done, in percent.
+    pub progress: u32,
+}
+
+/// How far a change of a volume is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModificationState {
+    /// The new size is not there yet.
+    Modifying,
+    /// The new size is there, the new speed not all the time. No other change is taken until this is over.
+    Optimizing,
+    /// It is over.
+    Completed,
+    /// It did not work, and the volume is as it was.
+    Failed,
 }
 
 /// A snapshot.

@@ -269,6 +269,8 @@ ids! {
     VolumeId = "vol";
     /// A snapshot.
     SnapshotId = "snap";
+    /// A capacity reservation.
+    ReservationId = "cr";
     /// A machine image.
     ImageId = "ami";
 }

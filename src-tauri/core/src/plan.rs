@@ -26,12 +26,14 @@ use crate::names::{InstanceId, SubnetId, VpcId};
 
 mod guard;
 mod remove;
+mod resize;
 mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 mod winners;
 
 pub use guard::{Blocked, Note};
+pub use resize::{is_due as resize_is_due, type_of};
 pub(crate) use step::gets_public_address;
 pub use step::{Area, Change, Consent, CostChange, Impact, Made, NetworkId, Run, Step, Words};
 pub use winners::Winners;
@@ -91,6 +93,12 @@ pub enum Waiting {
     Agent,
     /// The final snapshot is being copied.
     Snapshot,
+    /// The volume's new size is not there yet.
+    Volume,
+    /// Capacity is being held.
+    Reservation,
+    /// AWS has no machine free of any type that would do, and the machine is off for it.
+    Capacity,
 }
 
 impl Waiting {
@@ -103,6 +111,9 @@ impl Waiting {
             Self::Power { now: Power::Running | Power::Stopped | Power::Terminated } => "the machine",
             Self::Agent => "the machine's agent to answer",
             Self::Snapshot => "the snapshot to be whole",
+            Self::Volume => "the volume to grow",
+            Self::Reservation => "AWS to hold the new type",
+            Self::Capacity => "AWS to have a machine free; this one is off until then",
         }
     }
 }
@@ -157,6 +168,12 @@ impl Plan {
         self.steps.iter().fold(Impact::NONE, |sum, planned| sum.and(planned.impact))
     }
 
+    /// The world when all of it is done.
+    pub fn outcome(&self, desired: &Desired, observed: &Observed) -> Observed {
+        let steps = self.steps.iter().map(|planned| &planned.step);
+        steps.fold(observed.clone(), |world, step| world.after(desired, step, None)).settled()
+    }
+
     /// Whether the goal is reached.
     pub fn is_done(&self) -> bool {
         self.steps.is_empty() && self.waiting.is_empty() && self.blocked.is_empty()
@@ -200,20 +217,20 @@ pub fn plan(desired: &Desired, observed: &Observed, goal: Goal) -> Plan {
         return Plan { goal, steps, waiting, blocked, notes };
     }
     let mut world = observed.clone();
+    let mut awaited = waiting.clone();
     for round in 0..MAX_ROUNDS {
+        if ready.is_empty() && awaited.is_empty() {
+            break;
+        }
         if ready.is_empty() {
-            world = world.settled();
+            world = world.settled_after(&awaited);
         }
         for step in ready {
             let planned = Planned::new(desired, &world, step, round);
             world = world.after(desired, &planned.step, None);
             steps.push(planned);
         }
-        let next = decide(desired, &world, goal);
-        if next.ready.is_empty() && next.waiting.is_empty() {
-            break;
-        }
-        ready = next.ready;
+        Next { ready, waiting: awaited, .. } = decide(desired, &world, goal);
     }
     Plan { goal, steps, waiting, blocked, notes }
 }
@@ -248,6 +265,7 @@ fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: 
         identity(desired, observed, winners, next);
     }
     instance(desired, observed, winners, next);
+    resize::release(desired, observed, winners, next);
     tags(desired, observed, winners, next);
     remove::duplicates(desired, observed, winners, next);
 }
@@ -393,6 +411,10 @@ fn instance(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next:
     if !instance.metadata_guarded {
         next.ready.push(Step::GuardMetadata { instance: id() });
     }
+    if let Some(volume) = winners.volume {
+        resize::volume(desired, volume, next);
+    }
+    resize::instance_type(desired, observed, instance, next);
 }
 
 fn run(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Option<Step> {
@@ -415,6 +437,8 @@ fn run(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Option<
         root_device: image.root_device.clone(),
         instance_type: offer.instance_type.clone(),
         volume_size: desired.volume_size,
+        volume_iops: desired.volume_iops,
+        volume_throughput: desired.volume_throughput,
         vpc: subnet.vpc.clone(),
         subnet: subnet.id.clone(),
         zone: subnet.zone.clone(),
@@ -426,7 +450,7 @@ fn run(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Option<
 fn power_on(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     let Some(instance) = winners.instance else { return };
     match instance.power {
-        Power::Stopped => next.ready.push(Step::Start { instance: instance.id.clone() }),
+        Power::Stopped => resize::start(observed, instance, next),
         Power::Running if observed.agent.present().is_some() => {}
         Power::Running => next.waiting.push(Waiting::Agent),
         Power::Pending | Power::Stopping | Power::ShuttingDown | Power::Terminated => {

@@ -93,6 +93,18 @@ pub fn gp3_gib_month(region: &str) -> Option<Money> {
     TABLE.cell(row, region).map(Money)
 }
 
+/// The price of a gp3 volume for a month, with its IOPS and MiB/s beyond those that are included. What those cost is known where a
+/// GiB costs $0.08, and their price follows the GiB's in other regions only roughly, so there it is not known.
+/// Source: <https://aws.amazon.com/ebs/pricing/>
+pub fn gp3_month(region: &str, gib: u32, iops: u32, throughput: u32) -> Option<Money> {
+    let storage = gp3_gib_month(region)?;
+    let (more_iops, more_mib) = (iops.saturating_sub(3000), throughput.saturating_sub(125));
+    if (more_iops, more_mib) != (0, 0) && storage != Money(80_000) {
+        return None;
+    }
+    Some(storage.times(gib) + Money(5_000).times(more_iops) + Money(40_000).times(more_mib))
+}
+
 /// The price of one hour of a public IPv4 address, in use or not, in every region (AWS, since 2024-02-01).
 pub const fn public_ipv4_hour() -> Money {
     Money(5_000)

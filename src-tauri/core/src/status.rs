@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::machine::{Desired, Fact, Instance, Observed, Power};
+use crate::machine::{Desired, Fact, Instance, Observed, Power, TAG_RESIZE};
 use crate::price::{self, Monthly};
 
 /// The version of the JSON shape; it grows when a field changes its meaning or goes.
@@ -83,6 +83,8 @@ pub struct InstanceStatus {
     pub started: Option<String>,
     /// Why and when it went off, in AWS's words.
     pub stopped: Option<String>,
+    /// The type that it had, while it changes to another; whoever began that may have been interrupted.
+    pub changing_from: Option<String>,
 }
 
 impl Status {
@@ -93,6 +95,15 @@ impl Status {
         let region = desired.region.as_str();
         let kind = winners.instance.map_or(&desired.instance_type, |instance| &instance.instance_type);
         let mut monthly = price::monthly(region, kind.as_str(), volume_size.unwrap_or(desired.volume_size));
+        // The speed of a volume of another kind has no price of its own, or one that is not known here.
+        let speed = match winners.volume {
+            Some(volume) => volume.iops.zip(volume.throughput),
+            None => Some((desired.volume_iops, desired.volume_throughput)),
+        };
+        if let Some((iops, throughput)) = speed {
+            let size = volume_size.unwrap_or(desired.volume_size);
+            monthly.volume = price::gp3_month(region, size, iops, throughput);
+        }
         if winners
             .instance
             .is_some_and(|instance| instance.power == Power::Running && !instance.public_address)
@@ -133,7 +144,11 @@ impl Status {
 
     /// The next command that is useful now, and what it does.
     pub fn hint(&self) -> Option<(&'static str, &'static str)> {
+        let changing = self.instance.as_ref().is_some_and(|instance| instance.changing_from.is_some());
         match (self.state, self.reachable) {
+            (State::Off | State::On, _) if changing => {
+                Some(("holdfast apply", "goes on with the change of its type"))
+            }
             (State::Absent, _) => Some(("holdfast up", "makes the machine")),
             (State::Off, _) => Some(("holdfast start", "starts it")),
             (State::On, Some(true)) => Some(("holdfast connect", "opens a shell on it")),
@@ -165,6 +180,7 @@ fn instance_status(instance: &Instance, volume_size: Option<u32>) -> InstanceSta
         zone: instance.zone.clone(),
         volume_size,
         started: instance.launched.clone().filter(|_| !off),
+        changing_from: instance.tags.get(TAG_RESIZE).cloned(),
         stopped: instance.transition.clone().filter(|text| off && !text.is_empty()),
     }
 }

@@ -407,8 +407,11 @@ impl App {
             | Event::Finished(_)
             | Event::Postponed(_)
             | Event::Waiting(_) => {
-                if let Some(running) = &mut self.running {
-                    running.on(event);
+                let Some(running) = &mut self.running else { return };
+                let waited = running.waiting.contains(&Waiting::Capacity);
+                running.on(event);
+                if running.waiting.contains(&Waiting::Capacity) && !waited {
+                    self.tell_off_for_want_of_capacity();
                 }
             }
             Event::Connected => self.sessions.connected(now),
@@ -437,8 +440,10 @@ impl App {
             }
             Event::Drafted(draft) => {
                 self.previews += 1;
-                let fixed = |key| show::fixed(key, self.setup(), self.known.as_ref());
-                self.preview = Some(Preview::new(self.previews, *draft, self.setup(), fixed));
+                let refused = |key, setup: &Setup, wanted: &Desired| {
+                    show::refused(key, setup, wanted, self.known.as_ref())
+                };
+                self.preview = Some(Preview::new(self.previews, *draft, self.setup(), refused));
             }
             Event::Previewed { number, found } => {
                 if let Some(preview) = self.preview.as_mut().filter(|preview| preview.number == number) {

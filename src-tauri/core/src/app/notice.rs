@@ -71,6 +71,16 @@ impl App {
         self.notices.push_back(Notice { title, body: String::new(), page: Page::Machine });
     }
 
+    /// Told in any case: the machine was on, and nobody has asked for it to be off.
+    pub(super) fn tell_off_for_want_of_capacity(&mut self) {
+        let Some(name) = self.setup().map(|setup| setup.desired.machine.to_string()) else { return };
+        self.notices.push_back(Notice {
+            title: format!("{name} is off: AWS has none free"),
+            body: "It is tried again until one is. Its disk is not touched.".to_owned(),
+            page: Page::Machine,
+        });
+    }
+
     pub(super) fn tell_failure(&mut self, title: &str, problem: &Problem) {
         if !self.window {
             let title = format!("{title}: it did not work");

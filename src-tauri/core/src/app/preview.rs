@@ -4,6 +4,7 @@ use super::draft::{changes, drafted};
 use super::harmless::harmless;
 use super::view::{self, Changed, Cost, Draft, FieldError, Group, Key, Offer, StepView, cents};
 use super::{Foreseen, Problem, Setup};
+use crate::machine::Desired;
 use crate::plan::{Area, CostChange, Impact, Planned, Step};
 use crate::status::Status;
 
@@ -18,20 +19,22 @@ pub(super) struct Preview {
 }
 
 impl Preview {
-    /// `fixed` says why a setting cannot be changed.
+    /// `refused` says why a setting cannot become what the draft makes of it.
     pub(super) fn new(
         number: u32,
         draft: Draft,
         setup: Option<&Setup>,
-        fixed: impl Fn(Key) -> Option<String>,
+        refused: impl Fn(Key, &Setup, &Desired) -> Option<String>,
     ) -> Self {
         let drafted = setup.map(|setup| (drafted(setup, &draft), setup));
         let (changes, errors) = match drafted {
             Some((Ok(drafted), setup)) => {
                 let changes = changes(setup, &drafted.desired);
-                let refused =
-                    |changed: &Changed| fixed(changed.key).map(|text| FieldError { key: changed.key, text });
-                let errors = changes.iter().filter_map(refused).collect();
+                let wrong = |changed: &Changed| {
+                    refused(changed.key, setup, &drafted.desired)
+                        .map(|text| FieldError { key: changed.key, text })
+                };
+                let errors = changes.iter().filter_map(wrong).collect();
                 (changes, errors)
             }
             Some((Err(errors), _)) => (Vec::new(), errors),
@@ -104,14 +107,17 @@ fn groups(foreseen: &Foreseen) -> Vec<Group> {
 
 fn step(planned: &Planned) -> StepView {
     let signed = |cents: u32| i32::try_from(cents).unwrap_or(i32::MAX);
+    let (monthly, hourly) = match planned.monthly {
+        Some(CostChange::More(money)) => (Some(signed(cents(money))), None),
+        Some(CostChange::Less(money)) => (Some(-signed(cents(money))), None),
+        Some(CostChange::Hourly(money)) => (None, Some(format!(", {money} an hour"))),
+        None => (None, None),
+    };
     StepView {
         change: planned.words.change,
-        what: harmless(&planned.words.what, 200),
+        what: harmless(&planned.words.what, 200) + &hourly.unwrap_or_default(),
         why: planned.words.why.to_owned(),
-        monthly: planned.monthly.map(|change| match change {
-            CostChange::More(money) => signed(cents(money)),
-            CostChange::Less(money) => -signed(cents(money)),
-        }),
+        monthly,
         interrupts: planned.impact.interrupts,
         loses_data: planned.impact.loses_data,
     }
@@ -125,6 +131,8 @@ fn notes(foreseen: &Foreseen) -> Vec<String> {
 /// What the machine costs when something new begins to cost.
 fn cost(foreseen: &Foreseen) -> Option<Cost> {
     let begins = foreseen.plan.impact().costs;
-    let status = Status::of(&foreseen.desired, &foreseen.observed);
-    begins.then(|| Cost::of(status.monthly, Some(status.monthly_now)))
+    let Foreseen { desired, observed, plan, .. } = foreseen;
+    let now = Status::of(desired, observed).monthly_now;
+    let then = Status::of(desired, &plan.outcome(desired, observed)).monthly;
+    begins.then(|| Cost::of(then, Some(now)))
 }

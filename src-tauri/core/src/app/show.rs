@@ -349,31 +349,27 @@ fn fields(setup: &Setup, known: Option<&Known>) -> Vec<Field> {
         key,
         value: setup.value(key),
         default: !setup.given.contains(&key),
-        fixed: fixed(key, Some(setup), known),
+        fixed: fixed(key, setup, known),
     };
     Key::ALL.into_iter().map(field).collect()
 }
 
-/// Why a setting stays as it is once there is a machine.
-pub(super) fn fixed(key: Key, setup: Option<&Setup>, known: Option<&Known>) -> Option<String> {
-    let desired = &setup?.desired;
-    let winners = known?.observed.winners(desired);
-    let instance = winners.instance?;
-    let but = |is: String, set: String| if is == set { String::new() } else { format!(" It is {is}.") };
-    Some(match key {
-        Key::Profile => return None,
-        Key::Region => "The machine stays in its region.".to_owned(),
-        Key::InstanceType => format!(
-            "The machine keeps the type that it was made with.{}",
-            but(instance.instance_type.to_string(), desired.instance_type.to_string())
-        ),
-        Key::VolumeSize => {
-            let size = winners.volume.map_or(desired.volume_size, |volume| volume.size);
-            let but = but(format!("{size} GiB"), format!("{} GiB", desired.volume_size));
-            format!("The volume keeps the size that it was made with.{but}")
-        }
-        Key::User => "The machine keeps its user.".to_owned(),
-    })
+/// Why a setting of a machine that is there stays as it is.
+pub(super) fn fixed(key: Key, setup: &Setup, known: Option<&Known>) -> Option<String> {
+    known?.observed.winners(&setup.desired).instance?;
+    match key {
+        Key::Profile | Key::InstanceType | Key::VolumeSize => None,
+        Key::Region => Some("The machine stays in its region.".to_owned()),
+        Key::User => Some("The machine keeps its user.".to_owned()),
+    }
+}
+
+/// Why the machine that is there cannot become what is wanted.
+pub(super) fn refused(key: Key, setup: &Setup, wanted: &Desired, known: Option<&Known>) -> Option<String> {
+    let size = known?.observed.winners(&setup.desired).volume.map_or(0, |volume| volume.size);
+    let shrinks = key == Key::VolumeSize && wanted.volume_size < size;
+    let said = || format!("The volume has {size} GiB. A volume grows and never shrinks.");
+    fixed(key, setup, known).or_else(|| shrinks.then(said))
 }
 
 impl Problem {

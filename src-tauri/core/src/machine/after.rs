@@ -1,19 +1,20 @@
 //! What a step will have done.
 
 use super::{
-    Fact, Gateway, Group, Instance, Observed, Power, Profile, Role, RootVolume, RouteTable, Snapshot,
-    SnapshotProgress, Subnet, Tags, Volume, Vpc,
+    Fact, Gateway, Group, Instance, Modification, ModificationState, Observed, Power, Profile, Reservation,
+    Role, RootVolume, RouteTable, Snapshot, SnapshotProgress, Subnet, Tags, Volume, Vpc,
 };
-use crate::machine::{Desired, TAG_FINAL};
+use crate::machine::{Desired, TAG_FINAL, TAG_RESIZE};
 use crate::names::{
-    AssociationId, GatewayId, GroupId, InstanceId, RouteTableId, SnapshotId, SubnetId, VolumeId, VpcId,
+    AssociationId, GatewayId, GroupId, InstanceId, ReservationId, RouteTableId, SnapshotId, SubnetId,
+    VolumeId, VpcId,
 };
-use crate::plan::{self, Made, Run, Step};
+use crate::plan::{self, Made, Run, Step, Waiting};
 
 impl Observed {
     /// The world after `step`, as far as AWS documents it. `made` is the id of what it made, once that is known.
     ///
-    /// States that AWS passes through are skipped: an instance that was told to stop is off.
+    /// Of the states that AWS passes through the first is there: an instance that was told to stop is on its way.
     pub fn after(mut self, desired: &Desired, step: &Step, made: Option<&Made>) -> Self {
         self.apply(desired, step, made);
         self
@@ -34,6 +35,14 @@ impl Observed {
                 Power::ShuttingDown | Power::Terminated => Power::Terminated,
             };
         });
+        self.volumes.each(|volume| {
+            if let Fact::Present(Modification { state: state @ ModificationState::Modifying, .. }) =
+                &mut volume.modification
+            {
+                *state = ModificationState::Optimizing;
+            }
+        });
+        self.reservations.each(|held| held.active = true);
         self.snapshots.each(|snapshot| match snapshot.progress {
             SnapshotProgress::Pending => snapshot.progress = SnapshotProgress::Complete,
             SnapshotProgress::Complete | SnapshotProgress::Failed => {}
@@ -42,6 +51,14 @@ impl Observed {
             self.agent = Fact::Present(());
         }
         self
+    }
+
+    /// The same when this is what was waited for.
+    pub fn settled_after(mut self, waiting: &[Waiting]) -> Self {
+        if waiting.contains(&Waiting::Capacity) {
+            self.short.clear();
+        }
+        self.settled()
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm for each step, read as a table")]
@@ -134,18 +151,45 @@ impl Observed {
             Step::Start { instance } => {
                 let public = plan::gets_public_address(self);
                 self.instance_mut(instance, |i| {
-                    i.power = Power::Running;
+                    i.power = Power::Pending;
+                    i.fell_short = false;
                     i.public_address = public;
                 });
             }
             Step::Reboot { .. } => self.agent = Fact::Absent,
             Step::Stop { instance } => {
                 self.instance_mut(instance, |i| {
-                    i.power = Power::Stopped;
+                    i.power = Power::Stopping;
                     i.public_address = false;
                 });
                 self.agent = Fact::Absent;
             }
+            Step::Reserve { instance_type, zone } => {
+                let id = if let Some(Made::Reservation(id)) = made {
+                    id.clone()
+                } else {
+                    ReservationId::planned()
+                };
+                let (instance_type, zone) = (instance_type.clone(), zone.clone());
+                self.reservations.push(Reservation { id, instance_type, zone, active: false });
+            }
+            Step::Release { reservation } => self.reservations.remove(|held| &held.id == reservation),
+            Step::BeginResize { instance, from } => self.instance_mut(instance, |i| {
+                i.tags.insert(TAG_RESIZE.to_owned(), from.to_string());
+            }),
+            Step::SetType { instance, to } => {
+                self.instance_mut(instance, |i| i.instance_type.clone_from(to));
+            }
+            Step::EndResize { instance } => self.instance_mut(instance, |i| {
+                i.tags.remove(TAG_RESIZE);
+            }),
+            Step::GrowVolume { volume, size, iops, throughput } => self.volumes.each(|v| {
+                if &v.id == volume {
+                    (v.size, v.iops, v.throughput) = (*size, *iops, *throughput);
+                    let state = ModificationState::Modifying;
+                    v.modification = Fact::Present(Modification { state, began: None, progress: 0 });
+                }
+            }),
             Step::Snapshot { instance, volume } => {
                 let id = if let Some(Made::Snapshot(id)) = made { id.clone() } else { SnapshotId::planned() };
                 let mut tags = plan::tags_for(desired, self.caller.present(), None, "snapshot");
@@ -195,6 +239,9 @@ impl Observed {
         self.volumes.push(Volume {
             id: volume.clone(),
             size: run.volume_size,
+            iops: Some(run.volume_iops),
+            throughput: Some(run.volume_throughput),
+            modification: Fact::NOT_LOOKED,
             attached: Some(id.clone()),
             encrypted: true,
             tags: plan::tags_for(desired, caller, None, "volume"),
@@ -203,11 +250,14 @@ impl Observed {
             id,
             power: Power::Pending,
             instance_type: run.instance_type.clone(),
+            architecture: self.offer.present().map(|offer| offer.architecture.clone()).unwrap_or_default(),
+            vcpus: self.offer.present().map_or(0, |offer| offer.vcpus),
             zone: run.zone.clone(),
             vpc: Some(run.vpc.clone()),
             image: Some(run.image.clone()),
             launched: None,
             transition: None,
+            fell_short: false,
             root: Some(RootVolume { id: volume, device: run.root_device.clone(), goes_with_instance: true }),
             public_address: run.public_address,
             profile: Some(desired.profile_name()),

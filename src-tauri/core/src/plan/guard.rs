@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::remove::serves_stranger;
+use super::resize;
 use super::winners::is_ours;
 use super::{
     Arch, Desired, Fact, Goal, Observed, Owner, Power, Step, TAG_MAKER, TAG_OWNER, Tags, VpcId, Why, Winners,
@@ -35,6 +36,14 @@ pub enum Blocked {
     NoWayOut { subnet: String },
     /// The subnet's zone does not offer the type.
     TypeNotInZone { zone: String },
+    /// The wanted type has another architecture than the machine.
+    OtherArchitecture { is: String, wanted: String },
+    /// A dry run was refused for something that a change of the type needs.
+    MayNotResize { actions: Vec<String> },
+    /// The account's quota has no room for so many more vCPUs.
+    Quota { limit: u32, used: u32, more: u32 },
+    /// AWS has no machine of the type free.
+    NoCapacity { instance_type: String },
     /// The settings name an instance profile that is not there.
     NoProfile { profile: String },
     /// The instance profile has no role.
@@ -48,10 +57,10 @@ pub enum Blocked {
 pub enum Note {
     /// The role carries policies that Holdfast did not give it.
     ExtraPolicies { policies: Vec<String> },
-    /// The instance has another type than the settings say.
-    TypeDiffers { is: String },
-    /// The volume has another size than the settings say, in GiB.
-    SizeDiffers { is: u32 },
+    /// The instance has another type than the settings say, and AWS has none of that one free.
+    NoCapacity { is: String },
+    /// The volume is larger than the settings say, in GiB.
+    VolumeLarger { is: u32 },
     /// Something that another installation of Holdfast made twice; that one will take it away.
     Duplicate { resource: String },
     /// The company's instance profile lacks the managed policy.
@@ -74,18 +83,13 @@ impl Note {
                 "the role carries policies that Holdfast did not give it: {}. The machine may do more than it should.",
                 policies.join(", ")
             ),
-            Self::TypeDiffers { is } => {
-                format!(
-                    "the instance is {is}, the settings say {}. Nothing changes that yet.",
-                    desired.instance_type
-                )
+            Self::NoCapacity { is } => {
+                format!("AWS has no {} free just now; the machine is {is}.", desired.instance_type)
             }
-            Self::SizeDiffers { is } => {
-                format!(
-                    "the volume has {is} GiB, the settings say {}. Nothing changes that yet.",
-                    desired.volume_size
-                )
-            }
+            Self::VolumeLarger { is } => format!(
+                "the volume has {is} GiB, the settings say {}. A volume grows and never shrinks, so it stays as it is.",
+                desired.volume_size
+            ),
             Self::Duplicate { resource } => {
                 format!("{resource} was made twice, by another computer; Holdfast there will remove it.")
             }
@@ -143,6 +147,7 @@ pub(super) fn blocked(
         if winners.instance.is_none() {
             blocked.extend(offer(desired, observed, winners));
         }
+        blocked.extend(resize::blocked(desired, observed, winners));
     }
     blocked
 }
@@ -405,13 +410,14 @@ pub(super) fn notes(desired: &Desired, observed: &Observed, winners: &Winners<'_
     }
     if let Some(instance) = winners.instance
         && instance.instance_type != desired.instance_type
+        && observed.short.contains(&desired.instance_type)
     {
-        notes.push(Note::TypeDiffers { is: instance.instance_type.to_string() });
+        notes.push(Note::NoCapacity { is: instance.instance_type.to_string() });
     }
     if let Some(volume) = winners.volume
-        && volume.size != desired.volume_size
+        && volume.size > desired.volume_size
     {
-        notes.push(Note::SizeDiffers { is: volume.size });
+        notes.push(Note::VolumeLarger { is: volume.size });
     }
     if desired.instance_profile.is_some()
         && let Some(managed) = observed.profile.present().and_then(|profile| profile.managed.present())

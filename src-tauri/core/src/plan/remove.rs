@@ -13,6 +13,8 @@ pub(super) fn everything(desired: &Desired, observed: &Observed, leave: Leave, n
     let ours = |tags: &Tags| is_ours(&key, tags);
     let alive = observed.instances.all().iter().filter(|i| ours(&i.tags) && i.power != Power::Terminated);
     let alive: Vec<&Instance> = alive.collect();
+    let held = observed.reservations.all().iter();
+    next.ready.extend(held.map(|held| Step::Release { reservation: held.id.clone() }));
     for instance in &alive {
         end(observed, instance, leave, next);
     }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::machine::{Fact, Instance, Observed, Power, Snapshot, SnapshotProgress, TAG_FINAL, Tags, WayOut};
 use crate::names::{
-    AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceType, RouteTableId, RuleId, SnapshotId,
-    SubnetId, VolumeId, VpcId,
+    AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceType, ReservationId, RouteTableId,
+    RuleId, SnapshotId, SubnetId, VolumeId, VpcId,
 };
 use crate::price::{self, Money};
 
@@ -78,6 +78,18 @@ pub enum Step {
     Stop { instance: InstanceId },
     /// Restart the instance where it is. No goal asks for it: a person does.
     Reboot { instance: InstanceId },
+    /// Hold capacity for a type in a zone, until it is given up or an hour is over.
+    Reserve { instance_type: InstanceType, zone: String },
+    /// Give up capacity that is held.
+    Release { reservation: ReservationId },
+    /// Mark the instance, so that it comes up again whatever happens while its type changes.
+    BeginResize { instance: InstanceId, from: InstanceType },
+    /// Make an instance that is off another type.
+    SetType { instance: InstanceId, to: InstanceType },
+    /// Take the mark of [`Step::BeginResize`] away.
+    EndResize { instance: InstanceId },
+    /// Make a volume larger, faster or slower.
+    GrowVolume { volume: VolumeId, size: u32, iops: Option<u32>, throughput: Option<u32> },
     /// Take the final snapshot.
     Snapshot { instance: InstanceId, volume: VolumeId },
     /// Lift termination protection.
@@ -150,6 +162,10 @@ pub struct Run {
     pub instance_type: InstanceType,
     /// Size of the root volume in GiB.
     pub volume_size: u32,
+    /// Operations a second of the root volume.
+    pub volume_iops: u32,
+    /// Throughput of the root volume in MiB a second.
+    pub volume_throughput: u32,
     /// The VPC of the subnet.
     pub vpc: VpcId,
     /// The subnet.
@@ -234,9 +250,12 @@ impl Step {
     /// What it costs, interrupts and destroys.
     pub fn impact(&self) -> Impact {
         match self {
-            Self::RunInstance(_) | Self::Start { .. } | Self::Snapshot { .. } => {
-                Impact { costs: true, ..Impact::NONE }
-            }
+            Self::RunInstance(_)
+            | Self::Start { .. }
+            | Self::Snapshot { .. }
+            | Self::Reserve { .. }
+            | Self::SetType { .. }
+            | Self::GrowVolume { .. } => Impact { costs: true, ..Impact::NONE },
             Self::Stop { .. } | Self::Reboot { .. } => Impact { interrupts: true, ..Impact::NONE },
             Self::Terminate { volume_goes, .. } => {
                 Impact { costs: false, interrupts: true, loses_data: *volume_goes }
@@ -264,6 +283,9 @@ impl Step {
             | Self::Protect { .. }
             | Self::StopOnShutdown { .. }
             | Self::GuardMetadata { .. }
+            | Self::Release { .. }
+            | Self::BeginResize { .. }
+            | Self::EndResize { .. }
             | Self::Tag { .. }
             | Self::TagRole { .. }
             | Self::TagProfile { .. }
@@ -414,6 +436,32 @@ impl Step {
             Self::Stop { instance } => {
                 say(Machine, Alter, format!("Stop {instance}"), "everything on it ends")
             }
+            Self::Reserve { instance_type, zone } => say(
+                Machine,
+                Add,
+                format!("Hold one {instance_type} in {zone}"),
+                "for some minutes, so that nothing is stopped in vain",
+            ),
+            Self::Release { reservation } => {
+                say(Machine, Remove, format!("Held capacity {reservation}"), "not needed any more")
+            }
+            Self::BeginResize { instance, .. } => say(
+                Machine,
+                Alter,
+                format!("Mark {instance} as changing"),
+                "it comes up again even if this is interrupted",
+            ),
+            Self::SetType { instance, to } => {
+                say(Machine, Alter, format!("Make {instance} {} {to}", article(to)), "as the settings say")
+            }
+            Self::EndResize { instance } => {
+                say(Machine, Alter, format!("Take the mark off {instance}"), "the change is over")
+            }
+            Self::GrowVolume { volume, size, iops, throughput } => {
+                let fast = iops.zip(*throughput);
+                let fast = fast.map(|(iops, mib)| format!(", {iops} IOPS, {mib} MiB/s")).unwrap_or_default();
+                say(Machine, Alter, format!("Make {volume} {size} GiB{fast}"), "as the settings say")
+            }
             Self::Snapshot { volume, .. } => {
                 say(Machine, Add, format!("Final snapshot of {volume}"), "the data outlives the machine")
             }
@@ -485,6 +533,7 @@ impl Step {
             Some(month(price::hourly(region, instance_type.as_str())?) + address(public))
         };
         let disk = |size: u32| Some(price::gp3_gib_month(region)?.times(size));
+        let volume = |id: &VolumeId| observed.volumes.all().iter().find(|v| &v.id == id);
         if let Self::RunInstance(run) = self {
             let machine = running(&run.instance_type, run.public_address)?;
             return Some(CostChange::More(machine + disk(run.volume_size)?));
@@ -503,12 +552,27 @@ impl Step {
             };
             if matches!(self, Self::Terminate { volume_goes: true, .. }) {
                 let root = instance.root.as_ref()?;
-                less = less + disk(observed.volumes.all().iter().find(|v| v.id == root.id)?.size)?;
+                less = less + disk(volume(&root.id)?.size)?;
             }
             return (less != Money::ZERO).then_some(CostChange::Less(less));
         }
-        if let Self::DeleteVolume { volume } = self {
-            return disk(observed.volumes.all().iter().find(|v| &v.id == volume)?.size).map(CostChange::Less);
+        if let Self::DeleteVolume { volume: id } = self {
+            return disk(volume(id)?.size).map(CostChange::Less);
+        }
+        if let Self::Reserve { instance_type, .. } = self {
+            return price::hourly(region, instance_type.as_str()).map(CostChange::Hourly);
+        }
+        if let Self::GrowVolume { volume: id, size, iops, throughput } = self {
+            let is = volume(id)?;
+            let cost = |size, iops: Option<u32>, throughput: Option<u32>| {
+                price::gp3_month(region, size, iops?, throughput?)
+            };
+            let (before, after) = (cost(is.size, is.iops, is.throughput)?, cost(*size, *iops, *throughput)?);
+            return Some(if after < before {
+                CostChange::Less(Money::from_micros(before.micros() - after.micros()))
+            } else {
+                CostChange::More(Money::from_micros(after.micros() - before.micros()))
+            });
         }
         None
     }
@@ -527,6 +591,8 @@ pub enum CostChange {
     More(Money),
     /// It costs less.
     Less(Money),
+    /// It costs this for every hour that it lasts, which is a short while.
+    Hourly(Money),
 }
 
 /// An id as a plan shows it.
@@ -568,6 +634,12 @@ fn month(hourly: Money) -> Money {
     hourly.times(price::HOURS_PER_MONTH)
 }
 
+/// As the letter is spoken that the type begins with.
+fn article(word: &InstanceType) -> &'static str {
+    const VOWELS: [char; 12] = ['a', 'e', 'f', 'h', 'i', 'l', 'm', 'n', 'o', 'r', 's', 'x'];
+    if word.as_str().starts_with(VOWELS) { "an" } else { "a" }
+}
+
 fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
@@ -597,6 +669,7 @@ pub enum Made {
     Group(GroupId),
     Instance(InstanceId),
     Snapshot(SnapshotId),
+    Reservation(ReservationId),
 }
 
 /// Whether a boolean fact is known to be so.

@@ -112,7 +112,12 @@ fn path(machine: &MachineName, key: &str, whole_tables: bool) -> Result<Vec<Stri
 fn literal(path: &[&str], value: &str) -> String {
     let value = match path {
         ["terminal"] => terminal::literal(value),
-        ["machine", _, "volume_size"] => {
+        ["machine", _, "alternates"] if !value.trim_start().starts_with('[') => {
+            let names = value.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty());
+            Value::from(names.collect::<toml_edit::Array>())
+        }
+        ["machine", _, "alternates"] => value.trim().parse().unwrap_or_else(|_| Value::from(value)),
+        ["machine", _, "volume_size" | "volume_iops" | "volume_throughput"] => {
             value.trim().parse::<i64>().map_or_else(|_| Value::from(value), Value::from)
         }
         ["machine", _, "tags", tag]

@@ -37,6 +37,11 @@ pub const DEFAULT_REGION: &str = "us-west-2";
 pub const DEFAULT_INSTANCE_TYPE: &str = "m8g.xlarge";
 /// The size of the root volume in GiB when the settings name none.
 pub const DEFAULT_VOLUME_SIZE: u32 = 100;
+/// The operations a second of the root volume when the settings name none: what is included in the price of every gp3 volume.
+/// Source: <https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html#gp3-performance>
+pub const DEFAULT_VOLUME_IOPS: u32 = 3000;
+/// The throughput of the root volume in MiB a second when the settings name none. Source: as for [`DEFAULT_VOLUME_IOPS`].
+pub const DEFAULT_VOLUME_THROUGHPUT: u32 = 125;
 /// The folder of the flake in a repository when the settings name none.
 pub const DEFAULT_FOLDER: &str = crate::config::FLAKE;
 /// Tags that every machine gets unless its settings say `false` for one.
@@ -47,6 +52,12 @@ pub const MIN_VOLUME_SIZE: u32 = 8;
 /// The largest gp3 volume in GiB (64 TiB).
 /// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html> (`VolumeSize`)
 pub const MAX_VOLUME_SIZE: u32 = 65_536;
+/// The most operations a second of a gp3 volume, and the most of them for each GiB of it.
+/// Source: as for [`DEFAULT_VOLUME_IOPS`].
+pub const MAX_VOLUME_IOPS: (u32, u32) = (80_000, 500);
+/// The most MiB a second of a gp3 volume, and the operations a second that each of them needs.
+/// Source: as for [`DEFAULT_VOLUME_IOPS`].
+pub const MAX_VOLUME_THROUGHPUT: (u32, u32) = (2_000, 4);
 /// Tags of one machine, the default ones included. AWS allows 50 on a resource; the rest is for Holdfast's own.
 /// Source: <https://docs.aws.amazon.com/tag-editor/latest/userguide/reference.html>
 pub const MAX_TAGS: usize = 40;
@@ -63,11 +74,14 @@ const TOP_KEYS: [&str; 4] = ["version", "default", "terminal", "machine"];
 const OWN_KEYS: [&str; 2] = ["default", "terminal"];
 
 /// The keys of a machine, in the order in which people read them.
-const MACHINE_KEYS: [&str; 11] = [
+const MACHINE_KEYS: [&str; 14] = [
     "profile",
     "region",
     "instance_type",
+    "alternates",
     "volume_size",
+    "volume_iops",
+    "volume_throughput",
     "user",
     "config",
     "tags",

@@ -4,18 +4,19 @@
 //! run shows all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 
 use toml_edit::{Document, Item, Key, Table, TableLike, TomlError, Value};
 
 use super::{
-    DEFAULT_INSTANCE_TYPE, DEFAULT_MACHINE, DEFAULT_REGION, DEFAULT_TAGS, DEFAULT_VOLUME_SIZE, MACHINE_KEYS,
-    MAX_PROFILE_NAME, MAX_ROLE_NAME, MAX_TAGS, MAX_VOLUME_SIZE, MIN_VOLUME_SIZE, Settings, SettingsError,
+    DEFAULT_INSTANCE_TYPE, DEFAULT_MACHINE, DEFAULT_REGION, DEFAULT_TAGS, DEFAULT_VOLUME_IOPS,
+    DEFAULT_VOLUME_SIZE, DEFAULT_VOLUME_THROUGHPUT, MACHINE_KEYS, MAX_PROFILE_NAME, MAX_ROLE_NAME, MAX_TAGS,
+    MAX_VOLUME_IOPS, MAX_VOLUME_SIZE, MAX_VOLUME_THROUGHPUT, MIN_VOLUME_SIZE, Settings, SettingsError,
     TOP_KEYS, VERSION, Wrong, dotted, nearest,
 };
 use crate::machine::Desired;
-use crate::names::{MachineName, NotAllowed, TagKey, TagValue, UserName};
+use crate::names::{InstanceType, MachineName, NotAllowed, TagKey, TagValue, UserName};
 use crate::terminal::Choice;
 
 pub(super) fn settings(text: &str, login: Option<&UserName>) -> Result<Settings, Vec<SettingsError>> {
@@ -148,7 +149,10 @@ impl<'a> Reader<'a> {
         let profile = self.optional(section, "profile");
         let region = self.or_default(section, "region", DEFAULT_REGION);
         let instance_type = self.or_default(section, "instance_type", DEFAULT_INSTANCE_TYPE);
+        let alternates = self.alternates(section);
         let volume_size = self.volume_size(section);
+        let volume_iops = self.volume_iops(section, volume_size);
+        let volume_throughput = self.volume_throughput(section, volume_iops);
         let user = self.user(section);
         let config = self.config(section, name.as_ref());
         let tags = self.tags(section);
@@ -162,7 +166,10 @@ impl<'a> Reader<'a> {
             profile,
             region: region?,
             instance_type: instance_type?,
+            alternates,
             volume_size,
+            volume_iops,
+            volume_throughput,
             tags,
             config: config?,
             subnet,
@@ -193,14 +200,55 @@ impl<'a> Reader<'a> {
     }
 
     fn volume_size(&mut self, section: &Section<'a>) -> u32 {
-        let Some(field) = self.field(section, "volume_size") else { return DEFAULT_VOLUME_SIZE };
-        let allowed = || format!("a whole number of GiB from {MIN_VOLUME_SIZE} to {MAX_VOLUME_SIZE}");
+        let range = MIN_VOLUME_SIZE..=MAX_VOLUME_SIZE;
+        self.number(section, "volume_size", DEFAULT_VOLUME_SIZE, range, "GiB", "")
+    }
+
+    fn volume_iops(&mut self, section: &Section<'a>, size: u32) -> u32 {
+        let (most, per_gib) = MAX_VOLUME_IOPS;
+        let range = DEFAULT_VOLUME_IOPS..=most.min(size.saturating_mul(per_gib)).max(DEFAULT_VOLUME_IOPS);
+        let why = format!(" ({per_gib} for each GiB at most)");
+        self.number(section, "volume_iops", DEFAULT_VOLUME_IOPS, range, "operations a second", &why)
+    }
+
+    fn volume_throughput(&mut self, section: &Section<'a>, iops: u32) -> u32 {
+        let (most, iops_per_mib) = MAX_VOLUME_THROUGHPUT;
+        let range = DEFAULT_VOLUME_THROUGHPUT..=most.min(iops / iops_per_mib).max(DEFAULT_VOLUME_THROUGHPUT);
+        let why = format!(" (one for each {iops_per_mib} of volume_iops at most)");
+        self.number(section, "volume_throughput", DEFAULT_VOLUME_THROUGHPUT, range, "MiB a second", &why)
+    }
+
+    fn number(
+        &mut self,
+        section: &Section<'a>,
+        key: &'static str,
+        default: u32,
+        range: RangeInclusive<u32>,
+        unit: &str,
+        why: &str,
+    ) -> u32 {
+        let Some(field) = self.field(section, key) else { return default };
+        let allowed = || format!("a whole number of {unit} from {} to {}{why}", range.start(), range.end());
         match field.item.as_integer().map(u32::try_from) {
-            Some(Ok(size @ MIN_VOLUME_SIZE..=MAX_VOLUME_SIZE)) => return size,
+            Some(Ok(number)) if range.contains(&number) => return number,
             Some(Ok(_) | Err(_)) => self.refuse(&field, Wrong::Value { allowed: allowed() }),
             None => self.refuse_type(&field, allowed()),
         }
-        DEFAULT_VOLUME_SIZE
+        default
+    }
+
+    fn alternates(&mut self, section: &Section<'a>) -> Vec<InstanceType> {
+        let Some(field) = self.field(section, "alternates") else { return Vec::new() };
+        let allowed = "a list of instance types, like [\"m7g.xlarge\", \"m8g.2xlarge\"]";
+        let Some(list) = field.item.as_array() else {
+            self.refuse_type(&field, allowed);
+            return Vec::new();
+        };
+        let types: Option<Vec<InstanceType>> = list.iter().map(|item| item.as_str()?.parse().ok()).collect();
+        types.unwrap_or_else(|| {
+            self.refuse(&field, Wrong::Value { allowed: allowed.to_owned() });
+            Vec::new()
+        })
     }
 
     fn tags(&mut self, section: &Section<'a>) -> BTreeMap<TagKey, TagValue> {

@@ -97,7 +97,13 @@ fn values(desired: &Desired, key: &'static str) -> Vec<(Vec<String>, ShownValue)
         "profile" => optional(desired.profile.as_ref()),
         "region" => text(&desired.region),
         "instance_type" => text(&desired.instance_type),
+        "alternates" if desired.alternates.is_empty() => ShownValue::Nothing,
+        "alternates" => ShownValue::Text(
+            desired.alternates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        ),
         "volume_size" => ShownValue::Number(desired.volume_size),
+        "volume_iops" => ShownValue::Number(desired.volume_iops),
+        "volume_throughput" => ShownValue::Number(desired.volume_throughput),
         "user" => text(&desired.user),
         "subnet" => optional(desired.subnet.as_ref()),
         "instance_profile" => optional(desired.instance_profile.as_ref()),

@@ -27,8 +27,15 @@ default = "remote-dev"
 # arm64 and x86_64 types both work; the price is shown before anything is made.
 # instance_type = "m8g.xlarge"
 
+# What the machine may be for a time when AWS has none of that type free after a stop, the best first.
+# alternates = ["m7g.xlarge", "m8g.2xlarge"]
+
 # The root volume in GiB. AWS lets it grow, never shrink.
 # volume_size = 100
+
+# How fast it is: operations a second (at most 500 for each GiB), and MiB a second (at most one for each 4 operations).
+# volume_iops = 3000
+# volume_throughput = 125
 
 # The user on the machine; the default is the login name of this computer.
 # user = "ada"

@@ -85,7 +85,10 @@ fn an_empty_file_is_one_machine_with_all_defaults() {
     remote-dev|profile|(none)|Default
     remote-dev|region|us-west-2|Default
     remote-dev|instance_type|m8g.xlarge|Default
+    remote-dev|alternates|(none)|Default
     remote-dev|volume_size|100|Default
+    remote-dev|volume_iops|3000|Default
+    remote-dev|volume_throughput|125|Default
     remote-dev|user|ada|Default
     remote-dev|config|embedded|Default
     remote-dev|tags.do-not-nuke|true|Default
@@ -105,7 +108,10 @@ fn everything_that_can_be_set_is_shown_as_set() {
     remote-dev|profile|(none)|Default
     remote-dev|region|us-west-2|Default
     remote-dev|instance_type|m8g.xlarge|Default
+    remote-dev|alternates|(none)|Default
     remote-dev|volume_size|100|Default
+    remote-dev|volume_iops|3000|Default
+    remote-dev|volume_throughput|125|Default
     remote-dev|user|ada|Default
     remote-dev|config|embedded|Default
     remote-dev|tags.do-not-nuke|true|Default
@@ -116,7 +122,10 @@ fn everything_that_can_be_set_is_shown_as_set() {
     work|profile|team/Admin|Set
     work|region|eu-central-1|Set
     work|instance_type|m7i.large|Set
+    work|alternates|(none)|Default
     work|volume_size|500|Set
+    work|volume_iops|3000|Default
+    work|volume_throughput|125|Default
     work|user|grace|Set
     work|config.git|https://example.com/team/machines.git|Set
     work|config.branch|main|Set
@@ -143,7 +152,7 @@ fn a_dotted_tag_needs_quotes() {
 #[test]
 fn shown_settings_are_plain_json() {
     let json = serde_json::to_string(&show(&parse("machine.a.volume_size = 50"))[5..7]).unwrap();
-    insta::assert_snapshot!(json, @r#"[{"machine":"a","key":"volume_size","value":50,"origin":"set"},{"machine":"a","key":"user","value":"ada","origin":"default"}]"#);
+    insta::assert_snapshot!(json, @r#"[{"machine":"a","key":"alternates","value":null,"origin":"default"},{"machine":"a","key":"volume_size","value":50,"origin":"set"}]"#);
 }
 
 #[test]
@@ -214,7 +223,7 @@ fn names_and_types() {
     insta::assert_snapshot!(machine_errors("permissions_boundary = 'boundary'"), @r#"line 2: machine.remote-dev.permissions_boundary = "boundary": not the ARN of a policy, like arn:aws:iam::123456789012:policy/boundary"#);
     insta::assert_snapshot!(machine_errors("kms_key = 'a b'"), @r#"line 2: machine.remote-dev.kms_key = "a b": not a KMS key id, alias/NAME or key ARN"#);
     insta::assert_snapshot!(machine_errors("size = 5"), @"line 2: machine.remote-dev.size = 5: no such setting; did you mean volume_size?");
-    insta::assert_snapshot!(machine_errors("zzz = 5"), @"line 2: machine.remote-dev.zzz = 5: no such setting; allowed: profile, region, instance_type, volume_size, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(machine_errors("zzz = 5"), @"line 2: machine.remote-dev.zzz = 5: no such setting; allowed: profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
 }
 
 #[test]
@@ -228,6 +237,51 @@ fn volume_sizes() {
     insta::assert_snapshot!(machine_errors("volume_size = 7"), @"line 2: machine.remote-dev.volume_size = 7: not a whole number of GiB from 8 to 65536");
     insta::assert_snapshot!(machine_errors("volume_size = '100'"), @r#"line 2: machine.remote-dev.volume_size = "100": text, not a whole number of GiB from 8 to 65536"#);
     insta::assert_snapshot!(machine_errors("volume_size = 100.0"), @"line 2: machine.remote-dev.volume_size = 100.0: a number with a fraction, not a whole number of GiB from 8 to 65536");
+}
+
+#[test]
+fn how_fast_a_volume_may_be() {
+    for (text, good) in [
+        ("volume_iops = 2999", false),
+        ("volume_iops = 3000", true),
+        ("volume_iops = 50000", true),
+        ("volume_iops = 50001", false),
+        ("volume_iops = 50001\nvolume_size = 101", true),
+        ("volume_iops = 80000\nvolume_size = 1000", true),
+        ("volume_iops = 80001\nvolume_size = 1000", false),
+        ("volume_iops = 3000\nvolume_size = 8", true),
+        ("volume_throughput = 124", false),
+        ("volume_throughput = 750", true),
+        ("volume_throughput = 751", false),
+        ("volume_throughput = 2000\nvolume_iops = 8000", true),
+        ("volume_throughput = 2001\nvolume_iops = 80000\nvolume_size = 1000", false),
+    ] {
+        let parsed = Settings::parse(&format!("[machine.a]\n{text}"), ada().as_ref());
+        assert_eq!(parsed.is_ok(), good, "{text}");
+    }
+    insta::assert_snapshot!(machine_errors("volume_throughput = 2000"), @"line 2: machine.remote-dev.volume_throughput = 2000: not a whole number of MiB a second from 125 to 750 (one for each 4 of volume_iops at most)");
+    insta::assert_snapshot!(machine_errors("volume_iops = '3000'"), @r#"line 2: machine.remote-dev.volume_iops = "3000": text, not a whole number of operations a second from 3000 to 50000 (500 for each GiB at most)"#);
+}
+
+#[test]
+fn alternates_are_a_list_of_types() {
+    let of = |text: &str| {
+        let settings = Settings::parse(&format!("machine.a.alternates = {text}"), ada().as_ref()).unwrap();
+        settings.machine(None).unwrap().alternates.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(of("[]"), Vec::<String>::new());
+    assert_eq!(of("['m7g.xlarge', 'm8g.2xlarge']"), ["m7g.xlarge", "m8g.2xlarge"]);
+    insta::assert_snapshot!(machine_errors("alternates = 'm7g.xlarge'"), @r#"line 2: machine.remote-dev.alternates = "m7g.xlarge": text, not a list of instance types, like ["m7g.xlarge", "m8g.2xlarge"]"#);
+    insta::assert_snapshot!(machine_errors("alternates = ['m7g.xlarge', 'huge']"), @r#"line 2: machine.remote-dev.alternates = ['m7g.xlarge', 'huge']: not a list of instance types, like ["m7g.xlarge", "m8g.2xlarge"]"#);
+    insta::assert_snapshot!(put("", "alternates", "m7g.xlarge, m8g.2xlarge"), @r#"
+    [machine.remote-dev]
+    alternates = ["m7g.xlarge", "m8g.2xlarge"]
+    "#);
+    insta::assert_snapshot!(put("", "alternates", "['m7g.xlarge']"), @"
+    [machine.remote-dev]
+    alternates = ['m7g.xlarge']
+    ");
+    insta::assert_snapshot!(put_errors("", "alternates", "huge"), @r#"machine.remote-dev.alternates = ["huge"]: not a list of instance types, like ["m7g.xlarge", "m8g.2xlarge"]"#);
 }
 
 #[test]
@@ -346,7 +400,7 @@ fn terminals() {
     line 2: defualt = "x": no such setting; did you mean default?
     "#);
     insta::assert_snapshot!(errors("terminal = ['foot', 1, '{}']"), @r#"line 1: terminal = ['foot', 1, '{}']: not a list of words, a program first, with one "{}" among them for the command's words or one {command} in them for the command as one word"#);
-    insta::assert_snapshot!(machine_errors("terminal = 'kitty'"), @r#"line 2: machine.remote-dev.terminal = "kitty": no such setting; allowed: profile, region, instance_type, volume_size, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key"#);
+    insta::assert_snapshot!(machine_errors("terminal = 'kitty'"), @r#"line 2: machine.remote-dev.terminal = "kitty": no such setting; allowed: profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key"#);
 
     let text = "# mine\n\ndefault = 'work'\n\n[machine.work]\n";
     let kitty = put(text, "terminal", "kitty");
@@ -570,7 +624,7 @@ fn a_bad_set_is_refused() {
     insta::assert_snapshot!(put_errors("", "volume_size", "4"), @"machine.remote-dev.volume_size = 4: not a whole number of GiB from 8 to 65536");
     insta::assert_snapshot!(put_errors("", "regoin", "us-west-2"), @"regoin: no such setting; did you mean region?");
     insta::assert_snapshot!(put_errors("", "machine.remote-dev.region", "us-west-2"), @"machine.remote-dev.region: no such setting; did you mean region?");
-    insta::assert_snapshot!(put_errors("", "version", "1"), @"version: no such setting; allowed: default, terminal, profile, region, instance_type, volume_size, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(put_errors("", "version", "1"), @"version: no such setting; allowed: default, terminal, profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
     insta::assert_snapshot!(put_errors("", "tags", "a=b"), @"tags: no such setting; did you mean tags.NAME?");
     insta::assert_snapshot!(put_errors("", "tags.a#b", "c"), @"tags.a#b: the key is not a tag key: 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws: or holdfast:");
     insta::assert_snapshot!(put_errors("", "config.ref", "main"), @"config.ref: no such setting; allowed: git, branch, folder, directory, attribute");
@@ -674,7 +728,7 @@ config = { git = 'https://example.com/a', branch = 'b', folder = 'c' }
     assert_eq!(drop_key("", "tags.x"), "");
     insta::assert_snapshot!(
         lines(&unset(text, ada().as_ref(), &name("remote-dev"), "config.git").unwrap_err()), @r#"machine.remote-dev.config = { branch = 'b', folder = 'c' }: says neither git nor directory; allowed is "embedded", { git = "https://…", branch, folder, attribute } or { directory = "~/…", attribute }"#);
-    insta::assert_snapshot!(lines(&unset(text, ada().as_ref(), &name("remote-dev"), "zone").unwrap_err()), @"zone: no such setting; allowed: default, terminal, profile, region, instance_type, volume_size, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(lines(&unset(text, ada().as_ref(), &name("remote-dev"), "zone").unwrap_err()), @"zone: no such setting; allowed: default, terminal, profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
     let table =
         "[machine.remote-dev.tags] # t\na = '1'\n# c\n\"b.c\" = '2'\n[machine.remote-dev]\nuser = 'u'\n";
     insta::assert_snapshot!(drop_key(table, "tags"), @"

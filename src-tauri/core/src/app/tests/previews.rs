@@ -93,7 +93,16 @@ fn a_machine_that_exists_keeps_what_cannot_be_changed() {
     let app = seeing(reachable());
     let fixed = app.view().settings.fields;
     let keys: Vec<Key> = fixed.iter().filter(|field| field.fixed.is_some()).map(|field| field.key).collect();
-    assert_eq!(keys, [Key::Region, Key::InstanceType, Key::VolumeSize, Key::User]);
+    assert_eq!(keys, [Key::Region, Key::User]);
+    let mut app = seeing(reachable());
+    let smaller = Draft { volume_size: "50".to_owned(), ..draft() };
+    app.on(Event::Drafted(Box::new(smaller)), at(20));
+    let errors = app.view().preview.unwrap().errors;
+    assert_eq!(errors.len(), 1);
+    assert_eq!(
+        (errors[0].key, errors[0].text.as_str()),
+        (Key::VolumeSize, "The volume has 100 GiB. A volume grows and never shrinks.")
+    );
     let mut app = seeing(reachable());
     let other = Draft { profile: "work".to_owned(), region: "eu-central-1".to_owned(), ..draft() };
     app.on(Event::Drafted(Box::new(other)), at(20));

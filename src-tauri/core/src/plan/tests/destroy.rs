@@ -67,28 +67,9 @@ fn the_volume_is_kept() {
 fn a_snapshot_is_taken_of_a_machine_that_is_off() {
     insta::assert_snapshot!(show(&wanted(), &whole(), SNAPSHOT), @"
     0 ~ Stop i-00000001 [-$134.70] interrupts
-    1 + Final snapshot of vol-00000001 costs
-    2 ~ Lift termination protection of i-00000001
-    3 - Instance i-00000001 and its volume with all data [-$8.00] interrupts loses data
-    4 - Use of a route table (rtbassoc-00000001)
-    4 ~ Detach igw-00000001 from vpc-00000001
-    4 - Security group sg-00000001
-    4 - Subnet subnet-00000001
-    4 ~ Take ada-remote-dev-us-west-2-role out of the instance profile
-    4 - Policy AmazonSSMManagedInstanceCore
-    4 - Policy holdfast-deny-parameters
-    5 - Route table rtb-00000001
-    5 - Internet gateway igw-00000001
-    5 - Instance profile
-    5 - Role
-    6 - Private network vpc-00000001
-    ");
-    insta::assert_snapshot!(show(&wanted(), &whole(), BOTH), @"
-    0 ~ Stop i-00000001 [-$134.70] interrupts
-    1 + Final snapshot of vol-00000001 costs
-    2 ~ Keep volume /dev/xvda
+    2 + Final snapshot of vol-00000001 costs
     3 ~ Lift termination protection of i-00000001
-    4 - Instance i-00000001, without its volume interrupts
+    4 - Instance i-00000001 and its volume with all data [-$8.00] interrupts loses data
     5 - Use of a route table (rtbassoc-00000001)
     5 ~ Detach igw-00000001 from vpc-00000001
     5 - Security group sg-00000001
@@ -101,6 +82,25 @@ fn a_snapshot_is_taken_of_a_machine_that_is_off() {
     6 - Instance profile
     6 - Role
     7 - Private network vpc-00000001
+    ");
+    insta::assert_snapshot!(show(&wanted(), &whole(), BOTH), @"
+    0 ~ Stop i-00000001 [-$134.70] interrupts
+    2 + Final snapshot of vol-00000001 costs
+    3 ~ Keep volume /dev/xvda
+    4 ~ Lift termination protection of i-00000001
+    5 - Instance i-00000001, without its volume interrupts
+    6 - Use of a route table (rtbassoc-00000001)
+    6 ~ Detach igw-00000001 from vpc-00000001
+    6 - Security group sg-00000001
+    6 - Subnet subnet-00000001
+    6 ~ Take ada-remote-dev-us-west-2-role out of the instance profile
+    6 - Policy AmazonSSMManagedInstanceCore
+    6 - Policy holdfast-deny-parameters
+    7 - Route table rtb-00000001
+    7 - Internet gateway igw-00000001
+    7 - Instance profile
+    7 - Role
+    8 - Private network vpc-00000001
     ");
 }
 

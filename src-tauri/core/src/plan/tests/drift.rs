@@ -142,10 +142,14 @@ fn each_attribute_is_set_right() {
     0 ~ Guard the metadata service of i-00000001 (IMDSv2, one hop)
 
     # other type
-    note: TypeDiffers { is: "m8g.2xlarge" }
+    0 ~ Mark i-00000001 as changing
+    1 ~ Stop i-00000001 [-$265.75] interrupts
+    3 ~ Make i-00000001 an m8g.xlarge costs
+    4 ~ Start i-00000001 [+$134.70] costs
+    6 ~ Take the mark off i-00000001
 
     # other size
-    note: SizeDiffers { is: 200 }
+    note: VolumeLarger { is: 200 }
 
     # other image
     nothing to do

@@ -34,7 +34,10 @@ pub(crate) fn wanted() -> Desired {
         profile: None,
         region: id("us-west-2"),
         instance_type: id("m8g.xlarge"),
+        alternates: vec![],
         volume_size: 100,
+        volume_iops: 3000,
+        volume_throughput: 125,
         tags: [(id("do-not-nuke"), id("true"))].into(),
         config: ConfigSource::Embedded,
         subnet: None,
@@ -66,6 +69,10 @@ pub(crate) fn empty() -> Observed {
             memory_mib: 16384,
             zones: ["us-west-2a".to_owned(), "us-west-2b".to_owned()].into(),
         }),
+        alternates: Fact::Present(vec![]),
+        short: [].into(),
+        leeway: Fact::NOT_LOOKED,
+        reservations: Fact::Present(vec![]),
         image: Fact::Present(Image {
             id: id("ami-0123456789abcdef0"),
             name: "nixos/26.05.1-aarch64-linux".to_owned(),
@@ -166,6 +173,7 @@ pub(crate) fn made(step: &Step, ids: &mut impl Ids) -> Option<Made> {
         Step::CreateGroup { .. } => Made::Group(id(&named("sg"))),
         Step::RunInstance(_) => Made::Instance(id(&named("i"))),
         Step::Snapshot { .. } => Made::Snapshot(id(&named("snap"))),
+        Step::Reserve { .. } => Made::Reservation(id(&named("cr"))),
         _ => return None,
     })
 }
@@ -191,7 +199,7 @@ pub(crate) fn reach(desired: &Desired, mut world: Observed, goal: Goal, ids: &mu
             return world;
         }
         if next.ready.is_empty() {
-            world = world.settled();
+            world = world.settled_after(&next.waiting);
         }
         for step in &next.ready {
             world = perform(desired, world, step, ids);
@@ -226,6 +234,7 @@ pub(crate) fn show_plan(plan: &Plan) -> String {
         match planned.monthly {
             Some(CostChange::More(money)) => text += &format!(" [+{money}]"),
             Some(CostChange::Less(money)) => text += &format!(" [-{money}]"),
+            Some(CostChange::Hourly(money)) => text += &format!(" [{money:.5} an hour]"),
             None => {}
         }
         let impact = planned.impact;

@@ -169,6 +169,8 @@ fn the_instance_gets_what_it_needs() {
       "root_device": "/dev/xvda",
       "instance_type": "m8g.xlarge",
       "volume_size": 100,
+      "volume_iops": 3000,
+      "volume_throughput": 125,
       "vpc": "vpc-00000001",
       "subnet": "subnet-00000001",
       "zone": "us-west-2a",

@@ -38,6 +38,20 @@ pub(super) fn check(desired: &Desired, world: &Observed) -> Result<(), String> {
     let root = machine.root.as_ref().ok_or("the machine has no root volume")?;
     let disk = world.volumes.all().iter().find(|v| v.id == root.id).ok_or("the root volume is not there")?;
     tagged("volume", &disk.tags)?;
+    let short = world.short.contains(&desired.instance_type);
+    let fits = world.offer.present().is_some_and(|offer| offer.zones.contains(&machine.zone));
+    if machine.instance_type != desired.instance_type && !short && fits {
+        return Err(format!("the machine is {}", machine.instance_type));
+    }
+    if machine.tags.contains_key("holdfast:resize") {
+        return Err("the machine is marked as changing".to_owned());
+    }
+    if disk.size < desired.volume_size || disk.iops.is_some_and(|iops| iops != desired.volume_iops) {
+        return Err(format!("the volume has {} GiB and {:?} IOPS", disk.size, disk.iops));
+    }
+    if !world.reservations.all().is_empty() {
+        return Err("capacity is still held".to_owned());
+    }
 
     let groups = world.groups.all().iter().filter(|g| &g.vpc == home && ours(&g.tags));
     let group = groups.min_by_key(|g| &g.id).ok_or("no group")?;

@@ -2,8 +2,9 @@
 
 use super::fixture::*;
 use crate::machine::{
-    Desired, Fact, Instance, Observed, Power, RootVolume, Rule, Snapshot, SnapshotProgress, TAG_FINAL,
-    TAG_GENERATION, TAG_MACHINE, TAG_MAKER, TAG_NETWORK, TAG_OWNER, Tags, Volume, WayOut, Why,
+    Desired, Fact, Instance, Leeway, Modification, ModificationState, Observed, Power, Quota, Reservation,
+    RootVolume, Rule, Snapshot, SnapshotProgress, TAG_FINAL, TAG_GENERATION, TAG_MACHINE, TAG_MAKER,
+    TAG_NETWORK, TAG_OWNER, TAG_RESIZE, Tags, Volume, WayOut, Why,
 };
 use crate::plan::{Step, decide};
 
@@ -57,10 +58,11 @@ impl Ids for Dice {
 
 /// Settings of a user's, or with things of the company's.
 pub(super) fn settings(dice: &mut Dice) -> Desired {
-    match dice.below(6) {
+    match dice.below(7) {
         0 => wanted_in_company_subnet(),
         1 => wanted_with_company_profile(),
-        2 => Desired { instance_profile: Some(id("company-ssm")), ..wanted_in_company_subnet() },
+        2 => Desired { alternates: vec![id("m7g.xlarge")], ..wanted() },
+        3 => Desired { instance_profile: Some(id("company-ssm")), ..wanted_in_company_subnet() },
         _ => wanted(),
     }
 }
@@ -89,7 +91,7 @@ pub(super) fn half_made(desired: &Desired, dice: &mut Dice) -> Observed {
                 if next.waiting.is_empty() {
                     break;
                 }
-                world = world.settled();
+                world = world.settled_after(&next.waiting);
                 continue;
             }
             let step = dice.one_of(&next.ready).clone();
@@ -135,7 +137,7 @@ const POWERS: [Power; 6] =
 /// One thing that somebody did by hand, or that another laptop left behind.
 fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
     let company = desired.subnet.clone();
-    match dice.below(34) {
+    match dice.below(42) {
         0 => {
             lose(&mut w.vpcs, |_| false, dice);
             nothing_without_its_vpc(w);
@@ -224,6 +226,9 @@ fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
             let disk = Volume {
                 id: id(&format!("vol-{}", dice.hex())),
                 size: 8,
+                iops: Some(3000),
+                throughput: Some(125),
+                modification: Fact::NOT_LOOKED,
                 attached: None,
                 encrypted: true,
                 tags,
@@ -254,10 +259,46 @@ fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
         }
         31 => with(&mut w.volumes, dice, |v, _| v.tags.clear()),
         32 => strangers(w, dice),
+        33 | 34 => with(&mut w.instances, dice, |i, dice| {
+            i.instance_type = id(*dice.one_of(&["m8g.large", "m7g.xlarge", "m8g.xlarge"]));
+            if dice.once_in(3) {
+                i.tags.insert(TAG_RESIZE.to_owned(), (*dice.one_of(&["m8g.large", "no type"])).to_owned());
+            }
+        }),
+        35 => with(&mut w.volumes, dice, |v, dice| {
+            v.size = if dice.once_in(2) { 50 } else { 200 };
+            v.iops = *dice.one_of(&[None, Some(3000), Some(6000)]);
+            v.modification = modification(dice);
+        }),
+        36 => {
+            let (instance_type, zone) =
+                (id(*dice.one_of(&["m8g.xlarge", "m8g.large"])), "us-west-2a".to_owned());
+            let id = id(&format!("cr-{}", dice.hex()));
+            there(&mut w.reservations).push(Reservation { id, instance_type, zone, active: dice.once_in(2) });
+        }
+        37 => _ = w.short.insert(id(*dice.one_of(&["m8g.xlarge", "m8g.large", "m7g.xlarge"]))),
+        38 | 39 => {
+            let quota =
+                *dice.one_of(&[None, Some(Quota { limit: 8, used: 4 }), Some(Quota { limit: 6, used: 4 })]);
+            w.leeway = Fact::Present(Leeway { denied: vec![], may_reserve: dice.once_in(2), quota });
+        }
         _ => {
             w.maker = OTHER.to_owned();
         }
     }
+}
+
+fn modification(dice: &mut Dice) -> Fact<Modification> {
+    let states = [
+        ModificationState::Modifying,
+        ModificationState::Optimizing,
+        ModificationState::Completed,
+        ModificationState::Failed,
+    ];
+    if dice.once_in(3) {
+        return Fact::NOT_LOOKED;
+    }
+    Fact::Present(Modification { state: *dice.one_of(&states), began: None, progress: 0 })
 }
 
 fn with<T>(list: &mut Fact<Vec<T>>, dice: &mut Dice, change: impl FnOnce(&mut T, &mut Dice)) {
@@ -358,6 +399,9 @@ fn strangers(w: &mut Observed, dice: &mut Dice) {
             let disk = Volume {
                 id: id(&format!("vol-{hex}")),
                 size: 8,
+                iops: Some(3000),
+                throughput: Some(125),
+                modification: Fact::NOT_LOOKED,
                 attached: None,
                 encrypted: false,
                 tags: theirs,
@@ -417,7 +461,16 @@ pub(super) fn arbitrary(desired: &Desired, dice: &mut Dice) -> Observed {
                 let attached = dice.once_in(2).then(|| id(&format!("i-0000000{a}")));
                 let tags = tags("volume", None);
                 let id = id(&format!("vol-0000000{b}"));
-                there(&mut w.volumes).push(Volume { id, size: 0, attached, encrypted: false, tags });
+                there(&mut w.volumes).push(Volume {
+                    id,
+                    size: 0,
+                    iops: None,
+                    throughput: None,
+                    modification: modification(dice),
+                    attached,
+                    encrypted: false,
+                    tags,
+                });
             }
             8 => {
                 if let Some(tags) = some_tags(&mut w, dice) {
@@ -476,11 +529,14 @@ fn arbitrary_instance(desired: &Desired, w: &Observed, vpc: &str, n: usize, dice
         id: id(&format!("i-0000000{n}")),
         power: *dice.one_of(&POWERS),
         instance_type: id(if dice.once_in(2) { "m8g.xlarge" } else { "x1.huge" }),
+        architecture: (*dice.one_of(&["arm64", "x86_64", ""])).to_owned(),
+        vcpus: 4,
         zone: "us-west-2a".to_owned(),
         vpc: dice.once_in(2).then(|| id(vpc)),
         image: None,
         launched: dice.once_in(2).then(|| "2026-11-02T10:00:00Z".to_owned()),
         transition: None,
+        fell_short: false,
         root: dice.once_in(2).then(|| RootVolume {
             id: id(&format!("vol-0000000{n}")),
             device: "/dev/xvda".to_owned(),
