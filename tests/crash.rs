@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use holdfast_core::machine::Desired;
 use holdfast_core::settings::Settings;
-use holdfast_sandbox::{ACCESS_KEY, Call, Conditions, OnCall, Options, Pace, SECRET_KEY, Sandbox};
+use holdfast_sandbox::gateway::Gateway;
+use holdfast_sandbox::guest::Guests;
+use holdfast_sandbox::{ACCESS_KEY, Call, Conditions, OnCall, Options, Pace, SECRET_KEY, Sandbox, Service};
 use holdfast_tests::{WHOLE, census};
 use program::holdfast;
 use tokio::net::TcpListener;
@@ -51,7 +53,9 @@ impl Rig {
         let fate = Arc::new(Mutex::new(Fate::default()));
         let mut conditions = Conditions::of("123456789012");
         conditions.pace = Pace::instant();
-        let options = Options { conditions, on_call: Some(strike(&fate)), ..Options::default() };
+        let machines = Arc::new(Gateway::new(Arc::new(Guests::new(home.path().join("machines")))));
+        let options =
+            Options { conditions, on_call: Some(strike(&fate)), backend: machines, ..Options::default() };
         let sandbox = Sandbox::open(home.path().join("world"), options).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -99,8 +103,9 @@ impl Rig {
     }
 }
 
+/// A session changes nothing in AWS that stays.
 fn changed(call: &Call) -> bool {
-    call.changes() && call.took_effect
+    call.changes() && call.took_effect && call.service != Service::Ssm
 }
 
 fn lock(fate: &Mutex<Fate>) -> std::sync::MutexGuard<'_, Fate> {
@@ -191,6 +196,32 @@ async fn an_apply_that_is_killed_anywhere_is_healed_by_the_next() {
     println!("{count} cases: killed after each changing call of an apply");
 }
 
+/// Copies what a case begins with.
+fn keep(rig: &Rig, to: &Path) {
+    for name in ["state/maker", "world/world.json"] {
+        std::fs::create_dir_all(to.join(name).parent().unwrap()).unwrap();
+        std::fs::copy(rig.home.path().join(name), to.join(name)).unwrap();
+    }
+    rig.sandbox.clear_calls();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resize_that_is_killed_anywhere_is_healed_by_the_next() {
+    const RESIZE: &str = "resize --type m8g.2xlarge --volume 200 --yes";
+    let whole = Rig::new(None).await;
+    let output = whole.run("apply --yes").await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let from: &'static Path = Box::leak(Box::new(tempfile::tempdir().unwrap())).path();
+    keep(&whole, from);
+    let output = whole.run(RESIZE).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let count = whole.changes();
+    assert_eq!(count, 8, "{:?}", whole.sandbox.calls());
+    every_case(RESIZE, count, Some(from)).await;
+    std::fs::remove_dir_all(from).unwrap();
+    println!("{count} cases: killed after each changing call of a resize");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_destroy_that_is_killed_anywhere_is_healed_by_the_next() {
     let whole = Rig::new(None).await;
@@ -198,11 +229,7 @@ async fn a_destroy_that_is_killed_anywhere_is_healed_by_the_next() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     // The process ends before the folder is needed no more.
     let from: &'static Path = Box::leak(Box::new(tempfile::tempdir().unwrap())).path();
-    for name in ["state/maker", "world/world.json"] {
-        std::fs::create_dir_all(from.join(name).parent().unwrap()).unwrap();
-        std::fs::copy(whole.home.path().join(name), from.join(name)).unwrap();
-    }
-    whole.sandbox.clear_calls();
+    keep(&whole, from);
     let output = whole.run("destroy --yes").await;
     assert!(output.status.success(), "{}", text(&output.stderr));
     let count = whole.changes();

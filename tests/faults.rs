@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use holdfast_core::machine::TAG_RESIZE;
 use holdfast_core::plan::{Goal, Leave};
-use holdfast_sandbox::{Call, Fault, Rule, Sandbox, Service, When};
+use holdfast_sandbox::{ACCESS_KEY, Call, Fault, Principal, Rule, Sandbox, Service, When, ec2::State};
 use holdfast_tests::{Laptop, WHOLE, census, sandbox};
 
 const LATENCY: Duration = Duration::from_millis(40);
@@ -97,6 +98,141 @@ async fn every_step_of_an_apply_meets_every_fault() {
         }
     }
     println!("{cases} cases: {} steps of an apply, {} faults each", steps.len(), faults().len());
+}
+
+/// A machine that is on, and a laptop whose settings want it larger.
+async fn to_be_larger() -> (Sandbox, Laptop) {
+    let (sandbox, mut laptop) = whole().await;
+    laptop.reach(Goal::Reachable).await.expect("it comes up");
+    laptop.desired.instance_type = "m8g.2xlarge".parse().expect("a type");
+    laptop.desired.volume_size = 200;
+    sandbox.clear_calls();
+    (sandbox, laptop)
+}
+
+/// What is wrong with the machine, if it is not on as `instance_type` with the volume that the settings want.
+fn not_as_wanted(sandbox: &Sandbox, laptop: &Laptop, instance_type: &str) -> Option<String> {
+    let world = sandbox.world();
+    let mut regions = world.accounts.values().flat_map(|account| account.regions.values());
+    let region = regions.find(|region| !region.instances.is_empty())?;
+    let instance = region.instances.values().find(|instance| instance.terminated.is_none())?;
+    let volume = region.volumes.values().find(|volume| volume.attached.is_some())?;
+    let held = region.capacity_reservations.values().filter(|held| held.cancelled.is_none()).count();
+    let right = instance.kind == instance_type
+        && instance.state == State::Running
+        && !instance.tags.contains_key(TAG_RESIZE)
+        && volume.gib == laptop.desired.volume_size
+        && held == 0;
+    let (kind, state, gib) = (&instance.kind, instance.state, volume.gib);
+    (!right).then(|| format!("{kind} is {state:?} with {gib} GiB, {held} held, tags {:?}", instance.tags))
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_step_of_a_resize_meets_every_fault() {
+    let (clean, laptop) = to_be_larger().await;
+    laptop.reach(Goal::Settings).await.expect("a plain resize");
+    assert_eq!(not_as_wanted(&clean, &laptop, "m8g.2xlarge"), None);
+    let steps = changes(&clean.calls());
+    // Hold, mark, stop, change, start, take the mark away, give up; and the volume.
+    assert_eq!(steps.len(), 8, "{steps:?}");
+    let mut cases = 0;
+    for (service, operation, nth) in &steps {
+        for (name, when, fault) in faults() {
+            let case = format!("resize, {operation} #{nth}, {name}");
+            let (sandbox, laptop) = to_be_larger().await;
+            for when in from_nth(when, *nth) {
+                sandbox.fault(Rule::on(*service, operation, when, fault.clone()));
+            }
+            let _ = laptop.reach(Goal::Settings).await;
+            settle(&sandbox, &laptop, Goal::Settings, &case).await;
+            let wrong = not_as_wanted(&sandbox, &laptop, "m8g.2xlarge");
+            assert_eq!(wrong, None, "{case}");
+            cases += 1;
+        }
+    }
+    println!("{cases} cases: {} steps of a resize, {} faults each", steps.len(), faults().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_capacity_nothing_is_stopped_where_it_can_be_held() {
+    let (sandbox, laptop) = to_be_larger().await;
+    sandbox.set(|conditions| conditions.no_capacity.push(("*".to_owned(), "m8g.2xlarge".to_owned())));
+    let report = laptop.reach(Goal::Settings).await.expect("it ends");
+    assert_eq!(report.shortage.map(|problem| problem.code), Some("capacity"));
+    let stops = |call: &Call| call.operation == "StopInstances" && call.took_effect;
+    assert!(!sandbox.calls().iter().any(stops), "it was stopped");
+    assert_eq!(not_as_wanted(&sandbox, &laptop, "m8g.xlarge"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_capacity_it_starts_as_something_else() {
+    for (alternates, becomes) in [(&[][..], "m8g.xlarge"), (&["m7g.2xlarge", "m7g.xlarge"], "m7g.xlarge")] {
+        let (sandbox, mut laptop) = to_be_larger().await;
+        laptop.desired.alternates = alternates.iter().map(|name| name.parse().expect("a type")).collect();
+        let caller = Principal::user("123456789012", "sandbox", ACCESS_KEY);
+        let caller = caller.denying("ec2:CreateCapacityReservation");
+        sandbox.set(|conditions| {
+            conditions.principals = vec![caller];
+            conditions.no_capacity.push(("*".to_owned(), "*.2xlarge".to_owned()));
+        });
+        let report = laptop.reach(Goal::Settings).await.expect("it ends");
+        assert_eq!(report.shortage.map(|problem| problem.code), Some("capacity"));
+        assert_eq!(not_as_wanted(&sandbox, &laptop, becomes), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_aws_has_nothing_it_is_tried_on_and_on() {
+    let (sandbox, laptop) = to_be_larger().await;
+    let caller = Principal::user("123456789012", "sandbox", ACCESS_KEY);
+    let caller = caller.denying("ec2:CreateCapacityReservation");
+    sandbox.set(|conditions| {
+        conditions.principals = vec![caller];
+        conditions.no_capacity.push(("*".to_owned(), "*".to_owned()));
+    });
+    let comes_back = async {
+        tokio::time::sleep(Duration::from_secs(5 * 3600)).await;
+        sandbox.set(|conditions| conditions.no_capacity.clear());
+    };
+    let (report, ()) = tokio::join!(laptop.reach(Goal::Settings), comes_back);
+    assert!(report.expect("it ends").shortage.is_none());
+    assert_eq!(not_as_wanted(&sandbox, &laptop, "m8g.2xlarge"), None);
+    let starts = sandbox.calls().iter().filter(|call| call.operation == "StartInstances").count();
+    assert!((20..1000).contains(&starts), "{starts} tries in five hours");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_laptops_resize_one_machine() {
+    for head_start in (0..6000).step_by(400) {
+        let (sandbox, one) = to_be_larger().await;
+        let mut two = Laptop::new(&sandbox, LATENCY).await;
+        two.desired = one.desired.clone();
+        let (first, second) = tokio::join!(one.reach(Goal::Settings), async {
+            tokio::time::sleep(Duration::from_millis(head_start)).await;
+            two.reach(Goal::Settings).await
+        });
+        for result in [first, second] {
+            result.unwrap_or_else(|problem| panic!("{head_start} ms: {problem:?}"));
+        }
+        assert_eq!(not_as_wanted(&sandbox, &one, "m8g.2xlarge"), None, "{head_start} ms");
+        assert_eq!(census(&sandbox, &one.desired), WHOLE, "{head_start} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_somebody_ends_in_the_middle_is_not_made_anew() {
+    let (sandbox, laptop) = to_be_larger().await;
+    let end = async {
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        sandbox.meddle(|world| {
+            for region in world.accounts.values_mut().flat_map(|account| account.regions.values_mut()) {
+                region.instances.clear();
+            }
+        });
+    };
+    let (result, ()) = tokio::join!(laptop.reach(Goal::Settings), end);
+    assert_eq!(result.expect_err("it is gone").code, "machine_gone");
+    assert!(!sandbox.calls().iter().any(|call| call.operation == "RunInstances"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use holdfast::world::World;
 use holdfast_core::plan::{self, Goal, Leave};
-use holdfast_sandbox::{Conditions, Options, Pace, Sandbox};
+use holdfast_sandbox::{ACCESS_KEY, Conditions, Options, Pace, Principal, Sandbox};
 use holdfast_tests::Laptop;
 
 const LATENCY: Duration = Duration::from_millis(100);
@@ -22,6 +22,11 @@ fn main() {
     println!("| operation | seconds (median of {RUNS}) | calls | chain |");
     println!("| --- | --- | --- | --- |");
     runtime.block_on(applies());
+    println!(
+        "\n| another type, its capacity held or not | seconds off | beyond AWS's own, round trips | seconds in all | calls |"
+    );
+    println!("| --- | --- | --- | --- | --- |");
+    runtime.block_on(resizes());
     start();
 }
 
@@ -67,6 +72,38 @@ async fn applies() {
         slow.push(measure(&sandbox, laptop.reach(Goal::Settings)).await);
     }
     row("apply, where EC2 learns of a new instance profile after 8 s", &mut slow);
+}
+
+/// How long the machine is off while it becomes another type. What AWS itself takes is the stop and the boot of the sandbox.
+async fn resizes() {
+    let own = Pace::default();
+    for (name, held) in [("held", true), ("not held", false)] {
+        let mut runs = vec![];
+        for seed in 0..RUNS as u64 {
+            let sandbox = sandbox(seed, Pace { stop: own.stop, boot: own.boot, ..Pace::instant() });
+            if !held {
+                let caller = Principal::user("123456789012", "sandbox", ACCESS_KEY);
+                let caller = caller.denying("ec2:CreateCapacityReservation");
+                sandbox.set(|conditions| conditions.principals = vec![caller]);
+            }
+            let mut laptop = Laptop::new(&sandbox, LATENCY).await;
+            laptop.reach(Goal::Settings).await.expect("a machine");
+            laptop.reach(Goal::Reachable).await.expect("it is on");
+            laptop.desired.instance_type = "m8g.2xlarge".parse().expect("a type");
+            let Measured { seconds, calls, .. } = measure(&sandbox, laptop.reach(Goal::Settings)).await;
+            let log = sandbox.calls();
+            let at = |operation: &str| {
+                let found = log.iter().find(|call| call.operation == operation && call.took_effect);
+                found.expect("it was called").at
+            };
+            let off = at("StartInstances").since(at("StopInstances")) + own.boot;
+            runs.push((off, seconds, calls));
+        }
+        runs.sort_by_key(|(off, ..)| *off);
+        let (off, seconds, calls) = runs[RUNS / 2];
+        let beyond = (off - own.stop - own.boot).as_secs_f64() / LATENCY.as_secs_f64();
+        println!("| {name} | {:.2} | {beyond:.1} | {seconds:.2} | {calls} |", off.as_secs_f64());
+    }
 }
 
 fn sandbox(seed: u64, pace: Pace) -> Sandbox {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use holdfast_core::jobs::{NotGrown, Space};
 use holdfast_core::script::MACHINE;
 use holdfast_sandbox::Power;
-use holdfast_sandbox::guest::{Disk, FileSystem, Guests, Layout};
+use holdfast_sandbox::guest::{Disk, FileSystem, Guests, Layout, State};
 
 use crate::eventually;
 use crate::stage::Stage;
@@ -114,6 +114,35 @@ fn assert_takes(space: &Space, gib: u32) {
     assert_eq!(space.device, u64::from(gib) * GIB, "{space:?}");
     assert!(space.has_arrived(gib) && !space.has_arrived(gib + 1));
     assert!(space.size > space.device - space.device / 16 - GIB / 16, "{space:?}");
+}
+
+#[test]
+fn a_resize_reaches_the_disk_and_what_is_on_it_stays() {
+    let Some(file_system) = file_systems().into_iter().next() else { return };
+    let Some(stage) = Stage::on_disk(Disk { file_system, ..Disk::new(3) }) else { return };
+    let (marker, boot, before) = (stage.marker(), stage.boot(), stage.size());
+
+    let (told, code) = stage.told("resize --volume 200 --yes");
+    assert!(code == Some(0) && told.contains("Its file system has 1"), "{told}");
+    assert_eq!(stage.disk(), 200 * GIB);
+    let size = stage.size();
+    assert!(size > 180 * GIB, "{size}");
+    assert_eq!((stage.boot(), stage.marker()), (boot.clone(), marker.clone()));
+    println!("df: {before} bytes before, {size} after, with no reboot");
+
+    // Twice is as good as once.
+    let (told, code) = stage.told("resize --volume 200 --yes");
+    assert!(code == Some(0) && told.contains("It is so already"), "{told}");
+    assert_eq!(stage.size(), size);
+
+    stage.holdfast("resize --type m8g.2xlarge --yes");
+    eventually(
+        "machine that is on again",
+        || stage.guests().state(&stage.instance) == State::Reachable,
+        || stage.holdfast("status"),
+    );
+    assert_ne!(stage.boot(), boot);
+    assert_eq!((stage.size(), stage.marker()), (size, marker));
 }
 
 #[test]

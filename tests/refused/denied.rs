@@ -37,6 +37,9 @@ struct Needed {
     not: &'static [&'static str],
 }
 
+/// What is held for a moment ends by itself, so nobody needs to see it.
+const HELD: &str = "ec2:DescribeCapacityReservations";
+
 const BY_THE_LOG: Needed = Needed { besides: &[], not: &[] };
 
 /// A machine that is there needs no more to be started.
@@ -124,12 +127,21 @@ async fn worlds() -> (Sandbox, [World; 3]) {
 async fn an_apply_names_what_is_denied() {
     let (sandbox, [empty, on, _]) = worlds().await;
     // No calls of their own: what EC2 asks for besides.
-    let needed = Needed { besides: &["ec2:CreateTags", "iam:PassRole"], not: &[] };
+    let needed = Needed {
+        besides: &["ec2:CreateTags", "iam:PassRole"],
+        not: &[HELD, "ec2:DescribeVolumesModifications"],
+    };
     let cases = each_denied(&sandbox, &empty, Goal::Settings, needed).await;
     // What the region offers matters to a new machine only.
     let needed = Needed {
         besides: &[],
-        not: &["ec2:DescribeImages", "ec2:DescribeInstanceTypes", "ec2:DescribeInstanceTypeOfferings"],
+        not: &[
+            "ec2:DescribeImages",
+            "ec2:DescribeInstanceTypes",
+            "ec2:DescribeInstanceTypeOfferings",
+            "ec2:DescribeVolumesModifications",
+            HELD,
+        ],
     };
     let idle = each_denied(&sandbox, &on, Goal::Settings, needed).await;
     println!("{cases} and {idle} cases");
@@ -159,7 +171,8 @@ async fn a_stop_names_what_is_denied() {
 async fn a_destroy_names_what_is_denied() {
     let (sandbox, [_, on, _]) = worlds().await;
     // Termination protection is lifted whether it is on or not.
-    let needed = Needed { besides: &[], not: &["ec2:DescribeInstanceAttribute"] };
+    let not = &["ec2:DescribeInstanceAttribute", HELD];
+    let needed = Needed { besides: &[], not };
     let cases = each_denied(&sandbox, &on, GONE, needed).await;
     let with_snapshot = each_denied(&sandbox, &on, WITH_SNAPSHOT, needed).await;
     println!("{cases} and {with_snapshot} cases");

@@ -16,7 +16,7 @@ use holdfast_core::app::{
     self, App, Command, Draft, Elsewhere, Event, Foreseen, JobEnd, Notice, Operation, Refusal, Setup,
     SystemSeen, View, drafted,
 };
-use holdfast_core::machine::{Desired, Observed};
+use holdfast_core::machine::{Desired, Observed, Power};
 use holdfast_core::names::{SessionName, UserName};
 use holdfast_core::plan::{self, Consent, Goal, Impact, Plan};
 use holdfast_core::sessions::ZellijSession;
@@ -25,8 +25,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use crate::aws::{Aws, Options, profile};
-use crate::converge::{self, Witness, converge};
+use crate::converge::{self, Report, Witness, converge};
 use crate::problem::Problem;
+use crate::remote::{Machine, NO_SYSTEM};
+use crate::space;
 use crate::store::{self, Intent, Store};
 use crate::{sandbox, world::World};
 
@@ -651,21 +653,45 @@ async fn operate(
         let aws = place.aws(&desired).await?;
         let reporter = Reporter { tell, agreed };
         let reach = |goal| converge(&aws, &place.store, operation.word(), &desired, goal, &reporter);
-        match operation {
+        let report = match operation {
             Operation::Start | Operation::Connect => reach(Goal::Reachable).await?,
             Operation::Stop => reach(Goal::Stopped).await?,
-            Operation::Apply => reach(Goal::Settings).await?,
+            Operation::Apply => {
+                let report = reach(Goal::Settings).await?;
+                let power = report.observed.winners(&desired).instance.map(|instance| instance.power);
+                if report.grown && power == Some(Power::Running) {
+                    // It is on, so this only waits for its agent.
+                    reach(Goal::Reachable).await?;
+                }
+                report
+            }
             Operation::Make => {
                 reach(Goal::Settings).await?;
                 reach(Goal::Reachable).await?
             }
         };
-        Ok(())
+        if report.grown {
+            take_space(&aws, &desired, &report).await?;
+        }
+        report.shortage.map_or(Ok(()), Err)
     };
     match work.await {
         Ok(()) => Ok(()),
         Err(Problem { code: "no_consent", .. }) => Err(changed_meanwhile().into()),
         Err(problem) => Err(place.explain(&desired, problem).await),
+    }
+}
+
+/// The machine's file system takes the space that the volume has; one that is off does so when it starts.
+async fn take_space(aws: &Aws, desired: &Desired, report: &Report) -> Result<(), Problem> {
+    let winners = report.observed.winners(desired);
+    let (Some(instance), Some(volume)) = (winners.instance, winners.volume) else { return Ok(()) };
+    if instance.power != Power::Running {
+        return Ok(());
+    }
+    match space::grow(Machine { aws, desired, instance: &instance.id }, volume.size).await {
+        Err(problem) if problem.code != NO_SYSTEM => Err(problem),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use holdfast_core::machine::{Desired, Instance, Observed, Power};
+use holdfast_core::machine::{Desired, Instance, Observed, Power, TAG_RESIZE};
 use holdfast_core::names::InstanceId;
-use holdfast_core::plan::{self, Consent, Goal, Made, Plan, Planned, Step, Waiting};
+use holdfast_core::plan::{self, Consent, Goal, Made, Next, Note, Plan, Planned, Step, Waiting};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::problem::Problem;
@@ -26,6 +26,11 @@ const MAX_SURPRISES: u32 = 20;
 const LONG_PAUSE: Duration = Duration::from_secs(2);
 /// How long a machine that was told to restart may take to go down.
 const GOING_DOWN: Duration = Duration::from_secs(60);
+/// The first and the longest pause before AWS is asked again for a machine that it had none of.
+const CROWDED: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(300));
+/// How often a look is taken at an instance that goes off and on between two types, at first and later: every moment that nobody
+/// sees it is off is one longer off.
+const WATCHFUL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 /// The first and the longest pause between two looks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
@@ -61,6 +66,10 @@ pub struct Report {
     pub observed: Observed,
     /// How many steps had their effect.
     pub performed: usize,
+    /// A volume was made larger here, or by a run before this one that did not come to its end.
+    pub grown: bool,
+    /// What AWS had none of, where the machine had to become something else than the settings say.
+    pub shortage: Option<Problem>,
 }
 
 /// Brings a machine to a goal: takes its lock, looks, plans, asks once, performs at the same time every step that is
@@ -81,6 +90,8 @@ pub async fn converge<W: World>(
 ) -> Result<Report, Problem> {
     let _lock = store.lock(&desired.key(), operation)?;
     let intent = store.intent(&desired.key());
+    // What an earlier run did not come to.
+    let mut grown = intent.read()?.is_some_and(|intent| intent.grows) && goal == Goal::Settings;
     let mut observed = world.observe(desired, goal).await?;
     witness.event(Event::Saw(&observed));
     let first = plan::plan(desired, &observed, goal);
@@ -93,18 +104,32 @@ pub async fn converge<W: World>(
     let mut in_flight = FuturesUnordered::new();
     let mut flying: Vec<Step> = Vec::new();
     let mut fresh = true;
+    let there = observed.winners(desired).instance;
+    let had_machine = there.is_some_and(|instance| instance.power != Power::ShuttingDown);
 
     if !first.steps.is_empty() {
         consent = witness.consent(&observed, &first).await;
         if !consent.covers(first.impact()) {
             return Err(Problem::no_consent(goal));
         }
-        intent.write(&Intent::now(operation, goal.word()))?;
+        grown |= first.steps.iter().any(|planned| matches!(planned.step, Step::GrowVolume { .. }));
+        intent.write(&Intent::now(operation, goal.word()).growing(grown))?;
     }
     loop {
+        let machine = observed.winners(desired).instance;
+        if had_machine && machine.is_none() && !matches!(goal, Goal::Gone(_)) {
+            // To make another one in its place is not what anybody has agreed to.
+            journal.refuse(Problem::machine_gone(desired));
+        }
+        if let Some(instance) = machine.filter(|instance| journal.has_fallen(instance)) {
+            let short = instance.instance_type.clone();
+            journal.shortage.get_or_insert_with(|| Problem::no_capacity(desired, short.as_str()));
+            observed.short.insert(short);
+        }
         let next = plan::decide(desired, &observed, goal);
         if let Some(blocked) = next.blocked.first() {
-            journal.refuse(Problem::blocked(desired, blocked));
+            let problem = journal.shortage.clone().unwrap_or_else(|| Problem::blocked(desired, blocked));
+            journal.refuse(problem);
         }
         if journal.may_go_on() {
             let idle: Vec<Step> = next.ready.iter().filter(|step| !flying.contains(step)).cloned().collect();
@@ -151,6 +176,17 @@ pub async fn converge<W: World>(
                     witness.event(Event::Surprised(&step, &problem));
                     journal.surprise(problem);
                 }
+                Err(Failure::Short(problem)) => match plan::type_of(&observed, &step) {
+                    Some(short) => {
+                        witness.event(Event::Surprised(&step, &problem));
+                        journal.postponed.retain(|postponed| postponed.step != step);
+                        observed.short.insert(short.clone());
+                        if journal.shortage.is_none() || short == desired.instance_type {
+                            journal.shortage = Some(problem);
+                        }
+                    }
+                    None => journal.refuse(problem),
+                },
                 Err(Failure::Refused(problem)) => journal.refuse(problem),
             }
             continue;
@@ -163,15 +199,30 @@ pub async fn converge<W: World>(
             if !pause.look {
                 continue;
             }
+        } else if is_changing(desired, &observed, &next) {
+            witness.event(Event::Waiting(&next.waiting));
+            patience.watch(&next.waiting).await?;
+            observed.learn(world.glance(desired).await?);
+            witness.event(Event::Saw(&observed));
+            fresh = false;
+            continue;
         } else if fresh {
             if next.ready.is_empty() && next.waiting.is_empty() {
                 intent.clear()?;
-                return Ok(Report { observed, performed: journal.performed.len() });
+                let differs = next.notes.iter().any(|note| matches!(note, Note::NoCapacity { .. }));
+                let shortage = journal.shortage.filter(|_| differs);
+                return Ok(Report { observed, performed: journal.count, grown, shortage });
             }
             witness.event(Event::Waiting(&next.waiting));
             patience.wait(&next.waiting).await?;
+            if next.waiting.contains(&Waiting::Capacity) {
+                observed.short.clear();
+                // What was tried in vain is not what "AWS confirms and nothing changes" means.
+                journal.performed.clear();
+            }
         }
-        observed = world.observe(desired, goal).await?;
+        let short = std::mem::take(&mut observed.short);
+        observed = Observed { short, ..world.observe(desired, goal).await? };
         witness.event(Event::Saw(&observed));
         if let Some(instance) = journal.ended(&observed) {
             // The next one would end alike, and so would all after it.
@@ -180,6 +231,15 @@ pub async fn converge<W: World>(
         journal.stale = false;
         fresh = true;
     }
+}
+
+/// Whether nothing is waited for but that the instance is off, or on again, between two types.
+fn is_changing(desired: &Desired, observed: &Observed, next: &Next) -> bool {
+    let instance = observed.winners(desired).instance;
+    let marked = instance.is_some_and(|instance| instance.tags.contains_key(TAG_RESIZE));
+    let power =
+        |waiting: &Waiting| matches!(waiting, Waiting::Power { now: Power::Stopping | Power::Pending });
+    marked && next.ready.is_empty() && !next.waiting.is_empty() && next.waiting.iter().all(power)
 }
 
 /// Restarts a machine that is on, where it is, and waits until it can be reached again: no stop and start, which could
@@ -206,7 +266,12 @@ pub async fn restart<W: World>(
         witness.event(Event::Started(&planned.step));
         match world.perform(desired, &planned.step).await {
             Ok(_) => witness.event(Event::Finished(&planned.step)),
-            Err(Failure::NotYet(problem) | Failure::Changed(problem) | Failure::Refused(problem)) => {
+            Err(
+                Failure::NotYet(problem)
+                | Failure::Changed(problem)
+                | Failure::Short(problem)
+                | Failure::Refused(problem),
+            ) => {
                 return Err(problem);
             }
         }
@@ -240,7 +305,12 @@ pub async fn adopt<W: World>(
         witness.event(Event::Started(step));
         match world.perform(desired, step).await {
             Ok(_) => witness.event(Event::Finished(step)),
-            Err(Failure::NotYet(problem) | Failure::Changed(problem) | Failure::Refused(problem)) => {
+            Err(
+                Failure::NotYet(problem)
+                | Failure::Changed(problem)
+                | Failure::Short(problem)
+                | Failure::Refused(problem),
+            ) => {
                 return Err(problem);
             }
         }
@@ -252,12 +322,15 @@ pub async fn adopt<W: World>(
 #[derive(Default)]
 struct Journal {
     performed: Vec<(Step, Instant)>,
+    count: usize,
     postponed: Vec<Postponed>,
     surprises: u32,
     /// The world is known to be other than we think.
     stale: bool,
     look_again: Option<Instant>,
     refused: Option<Problem>,
+    /// What AWS had none of.
+    shortage: Option<Problem>,
     /// The instances that were made.
     machines: Vec<InstanceId>,
 }
@@ -301,6 +374,7 @@ impl Journal {
     fn performed(&mut self, step: Step) {
         self.postponed.retain(|postponed| postponed.step != step);
         self.performed.push((step, Instant::now()));
+        self.count += 1;
     }
 
     fn postpone(&mut self, step: Step, problem: Problem) {
@@ -333,6 +407,17 @@ impl Journal {
     fn ended<'a>(&self, observed: &'a Observed) -> Option<&'a Instance> {
         let ended = |instance: &Instance| matches!(instance.power, Power::ShuttingDown | Power::Terminated);
         observed.instances.all().iter().find(|i| self.machines.contains(&i.id) && ended(i))
+    }
+
+    /// Whether it was started here, and went off again at once for want of capacity.
+    fn has_fallen(&mut self, instance: &Instance) -> bool {
+        let start = Step::Start { instance: instance.id.clone() };
+        let started = self.performed.iter().any(|(step, _)| step == &start);
+        let fallen = started && instance.fell_short && instance.power == Power::Stopped;
+        if fallen {
+            self.performed.retain(|(step, _)| step != &start);
+        }
+        fallen
     }
 
     fn refuse(&mut self, problem: Problem) {
@@ -375,20 +460,42 @@ struct Patience {
     waiting: Vec<Waiting>,
     since: Option<Instant>,
     looks: u32,
+    looked: Option<Instant>,
 }
 
 impl Patience {
-    async fn wait(&mut self, waiting: &[Waiting]) -> Result<(), Problem> {
+    /// For how long this was waited for by now.
+    fn waited(&mut self, waiting: &[Waiting]) -> Result<Duration, Problem> {
         let now = Instant::now();
         if self.waiting != waiting {
-            *self = Self { waiting: waiting.to_vec(), since: Some(now), looks: 0 };
+            *self = Self { waiting: waiting.to_vec(), since: Some(now), ..Self::default() };
         }
-        let since = *self.since.get_or_insert(now);
-        if let Some(waiting) = waiting.iter().find(|waiting| now.duration_since(since) > deadline(waiting)) {
-            return Err(waited_too_long(waiting));
+        let waited = now.duration_since(*self.since.get_or_insert(now));
+        match waiting.iter().find(|waiting| waited > deadline(waiting)) {
+            Some(waiting) => Err(waited_too_long(waiting)),
+            None => Ok(waited),
         }
+    }
+
+    async fn wait(&mut self, waiting: &[Waiting]) -> Result<(), Problem> {
+        self.waited(waiting)?;
         self.looks += 1;
-        sleep(pause(self.looks / 2)).await;
+        if waiting.contains(&Waiting::Capacity) {
+            let grown = CROWDED.0.saturating_mul(1 << self.looks.min(8)).min(CROWDED.1);
+            sleep(grown).await;
+        } else {
+            sleep(pause(self.looks / 2)).await;
+        }
+        Ok(())
+    }
+
+    /// The same, but with an eye on it.
+    async fn watch(&mut self, waiting: &[Waiting]) -> Result<(), Problem> {
+        let pace = if self.waited(waiting)? < PAUSES.1 { WATCHFUL.0 } else { WATCHFUL.1 };
+        if let Some(looked) = self.looked {
+            sleep_until(looked + pace).await;
+        }
+        self.looked = Some(Instant::now());
         Ok(())
     }
 }
@@ -396,6 +503,11 @@ impl Patience {
 fn deadline(waiting: &Waiting) -> Duration {
     match waiting {
         Waiting::Power { .. } | Waiting::Agent => Duration::from_secs(15 * 60),
+        // AWS begins within seconds, or minutes on a large volume.
+        Waiting::Volume => Duration::from_secs(30 * 60),
+        Waiting::Reservation => Duration::from_secs(5 * 60),
+        // A machine that is off is not given up.
+        Waiting::Capacity => Duration::MAX,
         // A first snapshot of a full volume can take hours.
         Waiting::Snapshot => Duration::from_secs(24 * 60 * 60),
     }
@@ -409,6 +521,10 @@ fn waited_too_long(waiting: &Waiting) -> Problem {
         Waiting::Agent => problem
             .hint("the agent needs an instance profile with AmazonSSMManagedInstanceCore and a way out to port 443")
             .hint("restart the machine: holdfast restart"),
-        Waiting::Power { .. } | Waiting::Snapshot => problem.hint("run the same command again to go on waiting"),
+        Waiting::Power { .. }
+        | Waiting::Snapshot
+        | Waiting::Volume
+        | Waiting::Reservation
+        | Waiting::Capacity => problem.hint("run the same command again to go on waiting"),
     }
 }

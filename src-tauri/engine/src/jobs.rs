@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use crate::connect::{End, Input};
 use crate::problem::{Exit, Problem};
-use crate::remote::{Answer, Machine};
+use crate::remote::{Answer, Machine, NO_SYSTEM};
 
 /// Another job runs on the machine.
 pub(crate) const BUSY: i32 = 3;
@@ -59,6 +59,31 @@ pub async fn start(machine: Machine<'_>, order: &Order) -> Result<(), Problem> {
 pub async fn state(machine: Machine<'_>) -> Result<MachineState, Problem> {
     let answer = good(machine.order(&["state", "20"]).await?, "The machine's state cannot be had")?;
     MachineState::parse(&answer.out).map_err(garbled)
+}
+
+/// Who would lose something if the machine went off now: its live sessions and its job, each in words.
+///
+/// # Errors
+/// As for [`state`].
+pub async fn at_work(machine: Machine<'_>) -> Result<Vec<String>, Problem> {
+    let (state, sessions) = tokio::join!(state(machine), crate::sessions::list(machine));
+    let state = match state {
+        Err(problem) if problem.code == NO_SYSTEM => None,
+        state => Some(state?),
+    };
+    let mut found = Vec::new();
+    // A machine that never had its configuration has no zellij.
+    for session in sessions.unwrap_or_default().iter().filter(|session| session.live) {
+        let panes = session
+            .panes
+            .map(|panes| if panes == 1 { ", 1 pane".to_owned() } else { format!(", {panes} panes") });
+        found.push(format!("session {}{}", session.shown, panes.unwrap_or_default()));
+    }
+    found.extend(state.as_ref().and_then(MachineState::running).map(|job| {
+        let what = if job.is_rollback { "a rollback" } else { "a rebuild" };
+        format!("{what}, asked for by {}, since {}", job.by, moment(job.began))
+    }));
+    Ok(found)
 }
 
 /// One job.

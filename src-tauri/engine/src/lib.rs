@@ -19,6 +19,7 @@ pub mod remote;
 pub mod repository;
 pub mod sandbox;
 pub mod sessions;
+pub mod space;
 pub mod store;
 pub mod terminal;
 pub mod world;

@@ -223,6 +223,13 @@ fn service(call: &str, code: &str, message: String) -> Problem {
         | "SecurityGroupLimitExceeded" => {
             Problem::new("quota", format!("A quota of the account stops {call}")).hint(quota)
         }
+        "IncorrectModificationState" => {
+            Problem::new("volume_busy", "AWS is still at work on the volume's last change")
+                .hint("try again when that is over; it can take hours: holdfast status")
+        }
+        "VolumeModificationRateExceeded" => {
+            Problem::new("volume_limit", "AWS allows no further change of the volume for now")
+        }
         "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacity" => {
             Problem::new("capacity", "AWS has no free machine of this type in this zone right now")
                 .hint("try again in some minutes, or take another type; the disk is not touched")
@@ -325,8 +332,28 @@ impl Problem {
             }
             Blocked::TypeNotInZone { zone } => {
                 Self::new("type_not_in_zone", format!("{zone} does not offer {}", desired.instance_type))
-                    .hint("the subnet is in this zone; choose another type or subnet")
+                    .hint("see what it offers: holdfast types")
             }
+            Blocked::OtherArchitecture { is, wanted } => Self::new(
+                "other_architecture",
+                format!("{} is for {wanted}, and {machine} is an {is} machine", desired.instance_type),
+            )
+            .because("what is on the disk does not run on the other processor")
+            .hint("see what it can become: holdfast types")
+            .hint("it takes another machine: holdfast --machine NAME settings set instance_type TYPE"),
+            Blocked::MayNotResize { actions } => {
+                Self::new("denied", "Your AWS identity may not change the machine's type; nothing was stopped")
+                    .because(format!("{} is denied", actions.join(", ")))
+                    .hint("give it the policy in the README, or use another profile")
+            }
+            Blocked::Quota { limit, used, more } => Self::new(
+                "vcpu_quota",
+                format!("The account's vCPU quota is too small for {}; nothing was stopped", desired.instance_type),
+            )
+            .because(format!("{used} of {limit} vCPUs are in use, and it needs {more} more"))
+            .hint("use a smaller type: holdfast types")
+            .hint("ask for more in the AWS console: Service Quotas, Amazon EC2, Running On-Demand Standard instances"),
+            Blocked::NoCapacity { instance_type } => Self::no_capacity(desired, instance_type),
             Blocked::NoProfile { profile } => {
                 Self::new("no_profile", format!("There is no instance profile {profile}"))
                     .hint("check it, or let Holdfast make its own: holdfast settings unset instance_profile")
@@ -357,6 +384,22 @@ impl Problem {
         Self::new("no_exit_code", "The command has ended, but its exit code got lost")
             .because("the connection broke while the end of its output was on the way")
             .hint("see on the machine what it has done: holdfast connect")
+    }
+
+    /// AWS has no machine of a type free.
+    pub fn no_capacity(desired: &Desired, instance_type: &str) -> Self {
+        let machine = &desired.machine;
+        Self::new("capacity", format!("AWS has no free {instance_type} in this zone right now"))
+            .hint(format!("try again in some minutes; the disk of {machine} is not touched"))
+            .hint("or take another type: holdfast resize --type TYPE")
+    }
+
+    /// A machine that somebody else has ended while we were at work on it.
+    pub fn machine_gone(desired: &Desired) -> Self {
+        Self::new("machine_gone", format!("Somebody has ended the machine {} meanwhile", desired.machine))
+            .because("its instance is not there any more; no other one was made in its place")
+            .hint("see what is left: holdfast status")
+            .hint("make a new one: holdfast up")
     }
 
     /// A goal that needs a machine where there is none.

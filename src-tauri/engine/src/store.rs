@@ -93,6 +93,9 @@ pub struct Intent {
     pub goal: String,
     /// When it began, in seconds since the Unix epoch.
     pub started: u64,
+    /// It makes the volume larger, so that in the end the machine has to take the space.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grows: bool,
 }
 
 /// The file that holds a machine's [`Intent`] while an operation runs.
@@ -283,7 +286,13 @@ impl Drop for Lock {
 impl Intent {
     /// The intent to do `operation` for `goal`, from now on.
     pub fn now(operation: impl Into<String>, goal: impl Into<String>) -> Self {
-        Self { operation: operation.into(), goal: goal.into(), started: now() }
+        Self { operation: operation.into(), goal: goal.into(), started: now(), grows: false }
+    }
+
+    /// With the volume made larger, or not.
+    #[must_use]
+    pub fn growing(self, grows: bool) -> Self {
+        Self { grows, ..self }
     }
 }
 

@@ -15,6 +15,12 @@ pub trait World {
     /// What forbids looking at all. What merely cannot be seen is a fact that is unknown.
     fn observe(&self, desired: &Desired, goal: Goal) -> impl Future<Output = Result<Observed, Problem>>;
 
+    /// Looks only at whether the instances that carry our tag are on: for whoever waits for that, again and again.
+    ///
+    /// # Errors
+    /// As for [`Self::observe`].
+    fn glance(&self, desired: &Desired) -> impl Future<Output = Result<Observed, Problem>>;
+
     /// Performs one step. To perform it twice does no harm: what is already so is [`Done`].
     ///
     /// # Errors
@@ -38,6 +44,8 @@ pub enum Failure {
     NotYet(Problem),
     /// The world is not as the plan thought: look again, and plan again.
     Changed(Problem),
+    /// AWS has nothing free of what the step asks for: something else may do.
+    Short(Problem),
     /// It will not do, however often.
     Refused(Problem),
 }

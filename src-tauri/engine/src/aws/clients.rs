@@ -44,6 +44,7 @@ pub struct Aws {
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) iam: aws_sdk_iam::Client,
     pub(super) ssm: aws_sdk_ssm::Client,
+    pub(super) quotas: aws_sdk_servicequotas::Client,
     pub(super) maker: String,
     /// Whether an earlier look met an instance of ours. It saves calls, and decides nothing.
     pub(super) met_instance: AtomicBool,
@@ -120,10 +121,13 @@ impl Aws {
         let iam = aws_sdk_iam::config::Builder::from(&config).retry_partition(apart("iam")).build();
         let ssm = aws_sdk_ssm::config::Builder::from(&config).retry_partition(apart("ssm")).build();
         let sts = aws_sdk_sts::config::Builder::from(&config).retry_partition(apart("sts")).build();
+        let quotas = aws_sdk_servicequotas::config::Builder::from(&config);
+        let quotas = quotas.retry_partition(apart("servicequotas")).build();
         Self {
             ec2: aws_sdk_ec2::Client::from_conf(ec2),
             iam: aws_sdk_iam::Client::from_conf(iam),
             ssm: aws_sdk_ssm::Client::from_conf(ssm),
+            quotas: aws_sdk_servicequotas::Client::from_conf(quotas),
             sts: aws_sdk_sts::Client::from_conf(sts),
             line: Mutex::new(line(&config)),
             maker: options.maker.clone(),
@@ -163,6 +167,11 @@ impl Aws {
     /// not send.
     pub fn credentials(&self) -> Option<SharedCredentialsProvider> {
         self.config.credentials_provider()
+    }
+
+    /// The time: the test's own where a test lets it pass.
+    pub(super) fn now(&self) -> SystemTime {
+        self.config.time_source().map_or_else(SystemTime::now, |source| source.now())
     }
 
     /// The region.

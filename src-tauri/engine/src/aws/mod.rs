@@ -3,6 +3,7 @@
 //! [`Aws`] is the [`World`](crate::world::World) that the product works on. It looks (`observe`), it performs single
 //! steps (`perform`), and it says what a failed call means (`error`, `verdict`). It decides nothing.
 
+use holdfast_core::kinds::Kind;
 use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::plan::{Goal, Step};
 
@@ -13,6 +14,7 @@ mod clients;
 mod credentials;
 mod error;
 mod image;
+mod leeway;
 mod observe;
 mod parse;
 mod perform;
@@ -34,11 +36,23 @@ impl Aws {
     pub async fn glance(&self, desired: &Desired) -> Result<Observed, Problem> {
         Ok(observe::glance(self, desired).await?)
     }
+
+    /// The types of this architecture that the zone offers, or any zone of the region.
+    ///
+    /// # Errors
+    /// What forbids looking.
+    pub async fn kinds(&self, architecture: &str, zone: Option<&str>) -> Result<Vec<Kind>, Problem> {
+        Ok(observe::kinds(self, architecture, zone).await?)
+    }
 }
 
 impl World for Aws {
     async fn observe(&self, desired: &Desired, goal: Goal) -> Result<Observed, Problem> {
         Ok(observe::observe(self, desired, goal).await?)
+    }
+
+    async fn glance(&self, desired: &Desired) -> Result<Observed, Problem> {
+        Ok(observe::power(self, desired).await?)
     }
 
     async fn perform(&self, desired: &Desired, step: &Step) -> Result<Done, Failure> {

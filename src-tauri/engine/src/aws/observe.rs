@@ -6,22 +6,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 
-use aws_sdk_ec2::types::{Filter, InstanceAttributeName, LocationType, VpcAttributeName};
+use aws_sdk_ec2::types::{Filter, InstanceAttributeName, InstanceTypeInfo, LocationType, VpcAttributeName};
 use futures_util::future::try_join_all;
+use holdfast_core::kinds::Kind;
 use holdfast_core::machine::{
-    Arch, Desired, Fact, Gateway, Group, Image, Instance, Observed, Offer, Power, Profile, Role, RouteTable,
-    Rule, Snapshot, Subnet, TAG_MACHINE, Tags, Volume, Vpc, WayOut, Why,
+    Arch, Desired, Fact, Gateway, Group, Image, Instance, Modification, Observed, Offer, Power, Profile,
+    Reservation, Role, RouteTable, Rule, Snapshot, Subnet, TAG_MACHINE, Tags, Volume, Vpc, WayOut, Why,
 };
-use holdfast_core::names::{GroupId, InstanceId, VpcId};
-use holdfast_core::plan::{DENY_POLICY, Goal};
+use holdfast_core::names::{GroupId, InstanceId, InstanceType, VolumeId, VpcId};
+use holdfast_core::plan::{self, DENY_POLICY, Goal};
 use tokio::{join, try_join};
 
 use super::clients::Aws;
 use super::error::{call_error, ec2, garbled, iam, seen};
 use super::image::{self, Candidate};
+use super::leeway;
 use super::parse::{self, Garbled};
 use crate::problem::{CallError, CallErrorKind};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Looks at everything that matters for `goal`.
 pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<Observed, CallError> {
@@ -46,8 +51,9 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
         },
         observed.role,
         observed.profile,
-        (observed.offer, observed.image),
+        (observed.offer, observed.alternates, observed.image),
         observed.snapshots,
+        observed.reservations,
     ) = try_join!(
         when(true, aws.caller()),
         look.machine(all),
@@ -56,7 +62,11 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
         when(all, look.profile()),
         look.market(makes),
         when(snapshots, look.snapshots()),
+        besides(all && goal != Goal::Reachable, look.reservations()),
     )?;
+    if goal == Goal::Settings && plan::resize_is_due(desired, &observed) {
+        observed.leeway = Fact::Present(Box::pin(leeway::leeway(aws, desired, &observed)).await?);
+    }
 
     let there = observed.winners(desired).instance.is_some();
     aws.met_instance.store(there, Ordering::Relaxed);
@@ -78,6 +88,13 @@ pub(super) async fn glance(aws: &Aws, desired: &Desired) -> Result<Observed, Cal
     Ok(Observed { agent, ..glanced })
 }
 
+/// Whether the instances with our tag are on, in one call.
+pub(super) async fn power(aws: &Aws, desired: &Desired) -> Result<Observed, CallError> {
+    let look = Look { aws, desired, goal: Goal::Settings };
+    let instances = Fact::Present(look.list_instances(look.ours()).await?);
+    Ok(Observed { instances, ..Observed::unknown(&aws.maker) })
+}
+
 /// What decides whether an instance may be made now: the VPCs and instances with our tag, and the profile's claim.
 pub(super) async fn rivals(aws: &Aws, desired: &Desired) -> Result<Observed, CallError> {
     let look = Look { aws, desired, goal: Goal::Settings };
@@ -88,6 +105,85 @@ pub(super) async fn rivals(aws: &Aws, desired: &Desired) -> Result<Observed, Cal
     )?;
     let (vpcs, instances) = (Fact::Present(vpcs), Fact::Present(instances));
     Ok(Observed { vpcs, instances, profile, ..Observed::unknown(&aws.maker) })
+}
+
+/// The last change of a volume, and what it is to lead to.
+pub(super) struct LastModification {
+    pub(super) modification: Modification,
+    /// The size in GiB that it leads to.
+    pub(super) target: u32,
+    began: Option<SystemTime>,
+}
+
+impl LastModification {
+    /// When another change may be possible, in words.
+    pub(super) fn possible_again(&self, now: SystemTime, too_often: bool) -> Option<String> {
+        let began = self.began?;
+        let since = now.duration_since(began).unwrap_or_default();
+        let minutes = |span: Duration| span.as_secs().div_ceil(60);
+        let words = |minutes: u64| match minutes {
+            0..=89 => format!("{minutes} min"),
+            _ => format!("{} h", minutes.div_ceil(60)),
+        };
+        if too_often {
+            let left = DAY.saturating_sub(since);
+            return Some(format!(
+                "AWS counts 24 hours back; at the latest it is possible again in {}",
+                words(minutes(left))
+            ));
+        }
+        let percent = self.modification.progress;
+        let ago = words(since.as_secs() / 60);
+        Some(match u64::from(percent) {
+            done @ 1..=99 => {
+                let left = minutes(since).saturating_mul(100 - done) / done;
+                format!(
+                    "the last change began {ago} ago and is done to {done} %; at this pace it is over in {}",
+                    words(left)
+                )
+            }
+            _ => format!("the last change began {ago} ago; such a change can take up to 24 hours"),
+        })
+    }
+}
+
+/// The last change of this volume, if there was one.
+pub(super) async fn last_modification(
+    aws: &Aws,
+    volume: &VolumeId,
+) -> Result<Option<LastModification>, CallError> {
+    let call = aws.ec2.describe_volumes_modifications().filters(filter("volume-id", [volume.to_string()]));
+    let answer = call.send().await.map_err(ec2("DescribeVolumesModifications"))?;
+    let Some(last) = answer.volumes_modifications().first() else { return Ok(None) };
+    let modification = parse::modification(last);
+    let modification = modification.map_err(|error| garbled("ec2", "DescribeVolumesModifications", error))?;
+    let target = last.target_size().and_then(|size| u32::try_from(size).ok()).unwrap_or_default();
+    let began = last.start_time().and_then(|time| SystemTime::try_from(*time).ok());
+    Ok(Some(LastModification { modification, target, began }))
+}
+
+/// The types of this architecture that the zone offers, or the region.
+pub(super) async fn kinds(aws: &Aws, architecture: &str, zone: Option<&str>) -> Result<Vec<Kind>, CallError> {
+    let described = async {
+        let architecture = [architecture.to_owned()];
+        let call = aws.ec2.describe_instance_types();
+        let call = call.filters(filter("processor-info.supported-architecture", architecture));
+        let pages = call.into_paginator().items().send();
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(ec2("DescribeInstanceTypes"))
+    };
+    let offered = async {
+        let kind = zone.map_or(LocationType::Region, |_| LocationType::AvailabilityZone);
+        let location = zone.map_or_else(|| aws.region().to_string(), ToOwned::to_owned);
+        let call = aws.ec2.describe_instance_type_offerings().location_type(kind);
+        let pages = call.filters(filter("location", [location])).into_paginator().items().send();
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(ec2("DescribeInstanceTypeOfferings"))
+    };
+    let (described, offered) = try_join!(described, offered)?;
+    let offered: BTreeSet<&str> =
+        offered.iter().filter_map(|offering| Some(offering.instance_type()?.as_str())).collect();
+    let there =
+        |info: &&InstanceTypeInfo| info.instance_type().is_some_and(|name| offered.contains(name.as_str()));
+    understand("DescribeInstanceTypes", described.iter().filter(there).map(parse::kind))
 }
 
 /// The VPCs with our tag.
@@ -120,6 +216,22 @@ fn when<'a, T: Send + 'a>(
         return Box::pin(async { Ok(Fact::NOT_LOOKED) });
     }
     Box::pin(async move { seen(look.await) })
+}
+
+/// The same for what is good to know and decides nothing that is made: what cannot be told is unknown, for whatever reason.
+fn besides<'a, T: Send + 'a>(
+    matters: bool,
+    look: impl Future<Output = Result<T, CallError>> + Send + 'a,
+) -> Chain<'a, Fact<T>> {
+    Box::pin(async move {
+        match when(matters, look).await {
+            Err(error) if !matches!(error.kind, CallErrorKind::Credentials(_)) => {
+                tracing::debug!(?error, "it cannot be told");
+                Ok(Fact::Unknown(Why::Failed(error.code().to_owned())))
+            }
+            seen => seen,
+        }
+    })
 }
 
 /// The parts of a network.
@@ -170,13 +282,24 @@ impl<'a> Look<'a> {
                 Some(_) | None => None,
             };
             let lost = self.lost_roots(&seen, &volumes);
-            let (agent, (), lost) = try_join!(
+            let roots = if self.goal == Goal::Settings { self.roots(&seen) } else { Vec::new() };
+            let (agent, (), lost, modifications) = try_join!(
                 self.agent(agent),
                 self.instance_attributes(&mut seen.instances),
                 when(!lost.is_empty(), self.list_volumes(filter("volume-id", lost.clone()))),
+                besides(!roots.is_empty(), self.list_modifications(filter("volume-id", roots.clone()))),
             )?;
             if let (Fact::Present(volumes), Fact::Present(lost)) = (&mut volumes, lost) {
                 volumes.extend(lost);
+            }
+            if let Fact::Present(volumes) = &mut volumes {
+                for volume in volumes.iter_mut().filter(|volume| roots.contains(&volume.id.to_string())) {
+                    volume.modification = match &modifications {
+                        Fact::Present(all) => all.get(volume.id.as_str()).cloned().into(),
+                        Fact::Absent => Fact::Absent,
+                        Fact::Unknown(why) => Fact::Unknown(why.clone()),
+                    };
+                }
             }
             Ok((seen.instances, volumes, agent))
         })
@@ -195,14 +318,44 @@ impl<'a> Look<'a> {
         understand("DescribeVolumes", found.iter().filter_map(|volume| parse::volume(volume).transpose()))
     }
 
-    /// The root volumes of our instances that a list of what has our tag does not hold: they have lost their tags.
-    fn lost_roots(self, seen: &Observed, volumes: &Fact<Vec<Volume>>) -> Vec<String> {
+    /// The last change of each volume that had one.
+    async fn list_modifications(self, filter: Filter) -> Result<BTreeMap<String, Modification>, CallError> {
+        let call = self.aws.ec2.describe_volumes_modifications().filters(filter);
+        let pages = call.into_paginator().items().send();
+        let found =
+            pages.collect::<Result<Vec<_>, _>>().await.map_err(ec2("DescribeVolumesModifications"))?;
+        let mut all = BTreeMap::new();
+        for modification in &found {
+            let parsed = parse::modification(modification);
+            let parsed = parsed.map_err(|error| garbled("ec2", "DescribeVolumesModifications", error))?;
+            all.extend(modification.volume_id().map(|id| (id.to_owned(), parsed)));
+        }
+        Ok(all)
+    }
+
+    /// Capacity that is held for us.
+    async fn reservations(self) -> Result<Vec<Reservation>, CallError> {
+        let states = ["active".to_owned(), "pending".to_owned()];
+        let call = self.aws.ec2.describe_capacity_reservations().filters(self.ours());
+        let call = call.filters(filter("state", states));
+        let pages = call.into_paginator().items().send();
+        let found =
+            pages.collect::<Result<Vec<_>, _>>().await.map_err(ec2("DescribeCapacityReservations"))?;
+        let held = found.iter().filter_map(|held| parse::reservation(held).transpose());
+        understand("DescribeCapacityReservations", held)
+    }
+
+    /// The root volumes of our instances.
+    fn roots(self, seen: &Observed) -> Vec<String> {
         let ours =
             seen.instances.all().iter().filter(|instance| self.is_ours(&instance.tags) && is_alive(instance));
-        let roots = ours.filter_map(|instance| instance.root.as_ref()).map(|root| &root.id);
-        let lost =
-            roots.filter(|id| volumes.is_known() && !volumes.all().iter().any(|volume| &volume.id == *id));
-        lost.map(ToString::to_string).collect()
+        ours.filter_map(|instance| instance.root.as_ref()).map(|root| root.id.to_string()).collect()
+    }
+
+    /// The root volumes of our instances that a list of what has our tag does not hold: they have lost their tags.
+    fn lost_roots(self, seen: &Observed, volumes: &Fact<Vec<Volume>>) -> Vec<String> {
+        let is_there = |id: &String| volumes.all().iter().any(|volume| volume.id.as_str() == id);
+        self.roots(seen).into_iter().filter(|id| volumes.is_known() && !is_there(id)).collect()
     }
 
     async fn instance_attributes(self, instances: &mut Fact<Vec<Instance>>) -> Result<(), CallError> {
@@ -500,10 +653,16 @@ impl<'a> Look<'a> {
         understand("DescribeSnapshots", found.iter().map(parse::snapshot))
     }
 
-    /// The instance type and the image for it.
-    fn market(self, matters: bool) -> Chain<'a, (Fact<Offer>, Fact<Image>)> {
+    /// The instance type, its alternates, and the image for it.
+    #[expect(clippy::type_complexity, reason = "three facts that one chain finds")]
+    fn market(self, matters: bool) -> Chain<'a, (Fact<Offer>, Fact<Vec<Offer>>, Fact<Image>)> {
         Box::pin(async move {
-            let (offer, images) = try_join!(when(matters, self.offer()), when(matters, self.images()))?;
+            let alternates = matters && !self.desired.alternates.is_empty();
+            let (offer, alternates, images) = try_join!(
+                when(matters, self.offer(&self.desired.instance_type)),
+                when(alternates, self.alternates()),
+                when(matters, self.images()),
+            )?;
             let offer = flat(offer);
             let image = match (&offer, images) {
                 (Fact::Present(offer), Fact::Present(images)) => Arch::from_ec2(&offer.architecture)
@@ -513,22 +672,31 @@ impl<'a> Look<'a> {
                 (Fact::Absent, Fact::Present(_)) | (_, Fact::Absent) => Fact::Absent,
                 (_, Fact::Unknown(why)) => Fact::Unknown(why),
             };
-            Ok((offer, image))
+            Ok((offer, alternates, image))
         })
     }
 
+    /// Those of the alternates that the region has, in their order.
+    async fn alternates(self) -> Result<Vec<Offer>, CallError> {
+        let all = self.desired.alternates.iter().map(|alternate| self.offer(alternate));
+        Ok(try_join_all(all).await?.into_iter().flatten().collect())
+    }
+
     /// The instance type and the zones that offer it; `None` when the region does not have it.
-    async fn offer(self) -> Result<Option<Offer>, CallError> {
-        let (info, mut zones) = try_join!(self.instance_type(), self.zones())?;
+    async fn offer(self, instance_type: &InstanceType) -> Result<Option<Offer>, CallError> {
+        let (info, mut zones) = try_join!(self.instance_type(instance_type), self.zones(instance_type))?;
         if self.desired.subnet.is_none() {
             zones.retain(|zone| parse::is_plain_zone(&self.desired.region, zone));
         }
-        let offer = info.map(|info| parse::offer(&self.desired.instance_type, &info, zones)).transpose();
+        let offer = info.map(|info| parse::offer(instance_type, &info, zones)).transpose();
         offer.map_err(|e| garbled("ec2", "DescribeInstanceTypes", e))
     }
 
-    async fn instance_type(self) -> Result<Option<aws_sdk_ec2::types::InstanceTypeInfo>, CallError> {
-        let instance_type = self.desired.instance_type.as_str().into();
+    async fn instance_type(
+        self,
+        instance_type: &InstanceType,
+    ) -> Result<Option<InstanceTypeInfo>, CallError> {
+        let instance_type = instance_type.as_str().into();
         let pages = self
             .aws
             .ec2
@@ -544,10 +712,10 @@ impl<'a> Look<'a> {
         }
     }
 
-    async fn zones(self) -> Result<BTreeSet<String>, CallError> {
+    async fn zones(self, instance_type: &InstanceType) -> Result<BTreeSet<String>, CallError> {
         let call =
             self.aws.ec2.describe_instance_type_offerings().location_type(LocationType::AvailabilityZone);
-        let call = call.filters(filter("instance-type", [self.desired.instance_type.to_string()]));
+        let call = call.filters(filter("instance-type", [instance_type.to_string()]));
         let pages = call.into_paginator().items().send();
         let found =
             pages.collect::<Result<Vec<_>, _>>().await.map_err(ec2("DescribeInstanceTypeOfferings"))?;
@@ -612,7 +780,7 @@ impl Strange {
 
 /// A filter matches any of its values.
 /// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>
-fn filter(name: &str, values: impl IntoIterator<Item = String>) -> Filter {
+pub(super) fn filter(name: &str, values: impl IntoIterator<Item = String>) -> Filter {
     Filter::builder().name(name).set_values(Some(values.into_iter().collect())).build()
 }
 

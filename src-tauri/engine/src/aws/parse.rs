@@ -7,9 +7,10 @@ use std::str::FromStr;
 
 use aws_sdk_ec2::types as ec2;
 use aws_smithy_types::date_time::Format;
+use holdfast_core::kinds::Kind;
 use holdfast_core::machine::{
-    Arch, Fact, Gateway, Group, Image, Instance, Offer, Power, RootVolume, RouteTable, Rule, Snapshot,
-    SnapshotProgress, Subnet, Tags, Volume, Vpc, WayOut,
+    Arch, Fact, Gateway, Group, Image, Instance, Modification, ModificationState, Offer, Power, Reservation,
+    RootVolume, RouteTable, Rule, Snapshot, SnapshotProgress, Subnet, Tags, Volume, Vpc, WayOut,
 };
 use holdfast_core::names::{GatewayId, GroupId, InstanceType, NotAllowed, Region, RuleId};
 
@@ -152,11 +153,19 @@ pub(super) fn instance(instance: &ec2::Instance) -> Result<Instance, Garbled> {
         id: required(instance.instance_id(), "instanceId")?,
         power: power(state.unwrap_or_default())?,
         instance_type: required(instance.instance_type().map(ec2::InstanceType::as_str), "instanceType")?,
+        architecture: instance
+            .architecture()
+            .map(ec2::ArchitectureValues::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+        vcpus: vcpus(instance),
         zone: instance.placement().and_then(|place| place.availability_zone()).unwrap_or_default().to_owned(),
         vpc: optional(instance.vpc_id(), "vpcId")?,
         image: optional(instance.image_id(), "imageId")?,
         launched: instance.launch_time().and_then(|time| time.fmt(Format::DateTime).ok()),
         transition: transition(instance),
+        fell_short: instance.state_reason().and_then(ec2::StateReason::code)
+            == Some("Server.InsufficientInstanceCapacity"),
         root: root_volume(instance)?,
         public_address: instance.public_ip_address().is_some_and(|address| !address.is_empty()),
         profile: profile.and_then(|arn| arn.rsplit('/').next()).map(ToOwned::to_owned),
@@ -166,6 +175,13 @@ pub(super) fn instance(instance: &ec2::Instance) -> Result<Instance, Garbled> {
         stops_on_shutdown: Fact::NOT_LOOKED,
         tags: tags(instance.tags()),
     })
+}
+
+/// Zero where EC2 does not say, as of an instance that is gone.
+pub(super) fn vcpus(instance: &ec2::Instance) -> u32 {
+    let options = instance.cpu_options();
+    let both = options.and_then(|options| Some((options.core_count()?, options.threads_per_core()?)));
+    both.and_then(|(cores, threads)| u32::try_from(cores.checked_mul(threads)?).ok()).unwrap_or_default()
 }
 
 pub(super) fn power(state: &str) -> Result<Power, Garbled> {
@@ -212,12 +228,48 @@ pub(super) fn volume(volume: &ec2::Volume) -> Result<Option<Volume>, Garbled> {
         attachment.state().map(ec2::VolumeAttachmentState::as_str) == Some("detached")
     };
     let attachment = volume.attachments().iter().find(|attachment| !detached(attachment));
+    // Of the other kinds the speed follows from the size, or has other limits.
+    let gp3 = volume.volume_type() == Some(&ec2::VolumeType::Gp3);
     Ok(Some(Volume {
         id: required(volume.volume_id(), "volumeId")?,
         size: number(volume.size(), "size")?,
+        iops: volume.iops().filter(|_| gp3).and_then(|iops| u32::try_from(iops).ok()),
+        throughput: volume.throughput().filter(|_| gp3).and_then(|mib| u32::try_from(mib).ok()),
+        modification: Fact::NOT_LOOKED,
         attached: optional(attachment.and_then(ec2::VolumeAttachment::instance_id), "instanceId")?,
         encrypted: volume.encrypted().unwrap_or_default(),
         tags: tags(volume.tags()),
+    }))
+}
+
+pub(super) fn modification(modification: &ec2::VolumeModification) -> Result<Modification, Garbled> {
+    let state = match modification.modification_state().map(ec2::VolumeModificationState::as_str) {
+        Some("modifying") => ModificationState::Modifying,
+        Some("optimizing") => ModificationState::Optimizing,
+        Some("completed") => ModificationState::Completed,
+        Some("failed") => ModificationState::Failed,
+        other => return Err(format!("{other:?} is not a state of a modification")),
+    };
+    let progress = modification.progress().and_then(|percent| u32::try_from(percent).ok());
+    Ok(Modification {
+        state,
+        began: modification.start_time().and_then(|time| time.fmt(Format::DateTime).ok()),
+        progress: progress.unwrap_or_default().min(100),
+    })
+}
+
+/// `None` for one that is over.
+pub(super) fn reservation(held: &ec2::CapacityReservation) -> Result<Option<Reservation>, Garbled> {
+    let active = match held.state().map(ec2::CapacityReservationState::as_str) {
+        Some("active") => true,
+        Some("pending") => false,
+        _ => return Ok(None),
+    };
+    Ok(Some(Reservation {
+        id: required(held.capacity_reservation_id(), "capacityReservationId")?,
+        instance_type: required(held.instance_type(), "instanceType")?,
+        zone: held.availability_zone().unwrap_or_default().to_owned(),
+        active,
     }))
 }
 
@@ -274,6 +326,16 @@ pub(super) fn offer(
         vcpus: number(info.v_cpu_info().and_then(ec2::VCpuInfo::default_v_cpus), "defaultVCpus")?,
         memory_mib: u64::try_from(memory).map_err(|_| format!("sizeInMiB: {memory}"))?,
         zones,
+    })
+}
+
+pub(super) fn kind(info: &ec2::InstanceTypeInfo) -> Result<Kind, Garbled> {
+    let memory = info.memory_info().and_then(|memory| memory.size_in_mib()).unwrap_or_default();
+    Ok(Kind {
+        instance_type: required(info.instance_type().map(ec2::InstanceType::as_str), "instanceType")?,
+        vcpus: number(info.v_cpu_info().and_then(ec2::VCpuInfo::default_v_cpus), "defaultVCpus")?,
+        memory_mib: u64::try_from(memory).map_err(|_| format!("sizeInMiB: {memory}"))?,
+        network: info.network_info().and_then(|network| network.network_performance()).map(ToOwned::to_owned),
     })
 }
 

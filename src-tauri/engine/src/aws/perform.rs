@@ -5,19 +5,21 @@
 //! group's name, the table that a subnet uses) conflicts the second time.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, AttributeValue, BlockDeviceMapping, EbsBlockDevice,
-    EbsInstanceBlockDeviceSpecification, HttpTokensState, IamInstanceProfileSpecification,
-    InstanceBlockDeviceMappingSpecification, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest,
-    InstanceNetworkInterfaceSpecification, IpPermission, IpRange, ResourceType, ShutdownBehavior,
-    TagSpecification, VolumeType,
+    AttributeBooleanValue, AttributeValue, BlockDeviceMapping, CapacityReservationInstancePlatform,
+    EbsBlockDevice, EbsInstanceBlockDeviceSpecification, EndDateType, HttpTokensState,
+    IamInstanceProfileSpecification, InstanceBlockDeviceMappingSpecification, InstanceMatchCriteria,
+    InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
+    IpPermission, IpRange, ResourceType, ShutdownBehavior, TagSpecification, VolumeType,
 };
 use aws_smithy_types::retry::RetryConfig;
 use holdfast_core::machine::{
-    Desired, Fact, Instance, Observed, Power, TAG_FINAL, TAG_GENERATION, TAG_NETWORK, Tags,
+    Desired, Fact, Instance, Leeway, ModificationState, Observed, Power, TAG_FINAL, TAG_GENERATION,
+    TAG_NETWORK, TAG_RESIZE, Tags,
 };
-use holdfast_core::names::{InstanceId, NotAllowed};
+use holdfast_core::names::{InstanceId, InstanceType, NotAllowed, VolumeId};
 use holdfast_core::plan::{self, Made, Run, SUBNET_CIDR, Step, VPC_CIDR};
 
 use super::clients::Aws;
@@ -27,15 +29,20 @@ use super::{observe, parse};
 use crate::problem::{CallError, Problem};
 use crate::world::{Done, Failure};
 
+/// How long capacity is held where nobody gives it up.
+const HELD_AT_MOST: Duration = Duration::from_secs(3600);
+
 /// Performs one step.
 pub(super) async fn perform(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Failure> {
     match Box::pin(call(aws, desired, step)).await {
         Ok(done) => Ok(done),
         Err(Trouble::Changed(problem)) => Err(Failure::Changed(problem)),
+        Err(Trouble::Refused(problem)) => Err(Failure::Refused(problem)),
         Err(Trouble::Call(error)) => match verdict(&error) {
             Verdict::Done => Ok(Done::default()),
             Verdict::NotYet => Err(Failure::NotYet(error.into())),
             Verdict::Changed => Err(Failure::Changed(error.into())),
+            Verdict::Short => Err(Failure::Short(error.into())),
             Verdict::Refused => Err(Failure::Refused(error.into())),
         },
     }
@@ -44,6 +51,7 @@ pub(super) async fn perform(aws: &Aws, desired: &Desired, step: &Step) -> Result
 enum Trouble {
     Call(CallError),
     Changed(Problem),
+    Refused(Problem),
 }
 
 impl From<CallError> for Trouble {
@@ -269,6 +277,47 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
             call.send().await.map_err(ec2("RebootInstances"))?;
             Ok(Done::default())
         }
+        Step::Reserve { instance_type, zone } => Box::pin(reserve(aws, desired, instance_type, zone)).await,
+        Step::Release { reservation } => {
+            let call = cloud.cancel_capacity_reservation().capacity_reservation_id(reservation.as_str());
+            call.send().await.map_err(ec2("CancelCapacityReservation"))?;
+            Ok(Done::default())
+        }
+        Step::BeginResize { instance, from } => {
+            let tags = Tags::from([(TAG_RESIZE.to_owned(), from.to_string())]);
+            let call = cloud.create_tags().resources(instance.as_str()).set_tags(Some(ec2_tags(&tags)));
+            call.send().await.map_err(ec2("CreateTags"))?;
+            Ok(Done::default())
+        }
+        Step::SetType { instance, to } => {
+            let value = AttributeValue::builder().value(to.as_str()).build();
+            let call = cloud.modify_instance_attribute().instance_id(instance.as_str()).instance_type(value);
+            call.send().await.map_err(ec2("ModifyInstanceAttribute"))?;
+            Ok(Done::default())
+        }
+        Step::EndResize { instance } => {
+            // Without a value the tag goes whatever it says.
+            let tag = aws_sdk_ec2::types::Tag::builder().key(TAG_RESIZE).build();
+            cloud
+                .delete_tags()
+                .resources(instance.as_str())
+                .tags(tag)
+                .send()
+                .await
+                .map_err(ec2("DeleteTags"))?;
+            Ok(Done::default())
+        }
+        Step::GrowVolume { volume, size, iops, throughput } => {
+            let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+            let call = cloud.modify_volume().volume_id(volume.as_str()).size(number(*size));
+            let call = call.set_iops(iops.map(number)).set_throughput(throughput.map(number));
+            // Not sent again by itself: a second one counts among the few that a day allows.
+            let once = aws_sdk_ec2::config::Config::builder().retry_config(RetryConfig::disabled());
+            match call.customize().config_override(once).send().await.map_err(ec2("ModifyVolume")) {
+                Ok(_) => Ok(Done::default()),
+                Err(error) => Err(Box::pin(why_not_modified(aws, volume, *size, error)).await),
+            }
+        }
         Step::Snapshot { instance, volume } => {
             let mut tags = owned_tags(aws, desired, "snapshot").await?;
             tags.insert(TAG_FINAL.to_owned(), instance.to_string());
@@ -360,6 +409,63 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
     }
 }
 
+/// Holds capacity for an hour at most, which is AWS's shortest: should nobody be left to give it up, it ends by itself.
+/// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateCapacityReservation.html> (`EndDate`)
+async fn reserve(aws: &Aws, desired: &Desired, to: &InstanceType, zone: &str) -> Result<Done, Trouble> {
+    let end = aws.now() + HELD_AT_MOST;
+    let tags = owned_tags(aws, desired, "capacity").await?;
+    let call = aws
+        .ec2
+        .create_capacity_reservation()
+        .instance_type(to.as_str())
+        .instance_platform(CapacityReservationInstancePlatform::LinuxUnix)
+        .availability_zone(zone)
+        .instance_count(1)
+        .end_date_type(EndDateType::Limited)
+        .end_date(end.into())
+        // An instance of this type that starts in this zone finds it by itself.
+        .instance_match_criteria(InstanceMatchCriteria::Open)
+        .tag_specifications(tagged(ResourceType::CapacityReservation, &tags));
+    let answer = match call.send().await.map_err(ec2("CreateCapacityReservation")) {
+        Ok(answer) => answer,
+        // There is no room for both types at once; for the new one alone there may be.
+        // Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+        Err(error) if error.code().ends_with("LimitExceeded") && !error.code().starts_with("Request") => {
+            let leeway = Fact::Present(Leeway { may_reserve: false, ..Leeway::default() });
+            return Ok(Done { made: None, saw: Some(Observed { leeway, ..nothing(aws) }) });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let held = answer.capacity_reservation();
+    let held = understand("CreateCapacityReservation", held, |held| {
+        parse::reservation(held)?.ok_or_else(|| "it is over already".to_owned())
+    })?;
+    let id = held.id.clone();
+    let saw = Observed { reservations: Fact::Present(vec![held]), ..nothing(aws) };
+    Ok(Done { made: Some(Made::Reservation(id)), saw: Some(saw) })
+}
+
+/// A change of a volume that AWS refuses: another laptop may be at it with the same, or it is too early for another one. Then AWS's
+/// own words are what is told, and when it may be possible again.
+/// Source: <https://docs.aws.amazon.com/ebs/latest/userguide/modify-volume-requirements.html>
+async fn why_not_modified(aws: &Aws, volume: &VolumeId, size: u32, error: CallError) -> Trouble {
+    let too_often = error.code() == "VolumeModificationRateExceeded";
+    if !too_often && error.code() != "IncorrectModificationState" {
+        return error.into();
+    }
+    let last = observe::last_modification(aws, volume).await.ok().flatten();
+    let Some(last) = last else { return Trouble::Refused(error.into()) };
+    let on_its_way = last.modification.state == ModificationState::Modifying && last.target >= size;
+    if !too_often && on_its_way {
+        return changed("The volume is being changed already".to_owned());
+    }
+    let problem = Problem::from(error);
+    Trouble::Refused(match last.possible_again(aws.now(), too_often) {
+        Some(again) => problem.hint(again),
+        None => problem,
+    })
+}
+
 /// Makes the instance, unless another laptop's VPC or instance has come to count by now.
 async fn run_instance(aws: &Aws, desired: &Desired, run: &Run) -> Result<Done, Trouble> {
     let rivals = observe::rivals(aws, desired).await?;
@@ -383,6 +489,8 @@ async fn run_instance(aws: &Aws, desired: &Desired, run: &Run) -> Result<Done, T
     let disk = EbsBlockDevice::builder()
         .volume_type(VolumeType::Gp3)
         .volume_size(i32::try_from(run.volume_size).unwrap_or(i32::MAX))
+        .iops(i32::try_from(run.volume_iops).unwrap_or(i32::MAX))
+        .throughput(i32::try_from(run.volume_throughput).unwrap_or(i32::MAX))
         .encrypted(true)
         .set_kms_key_id(desired.kms_key.as_ref().map(ToString::to_string))
         .delete_on_termination(true)
@@ -448,11 +556,14 @@ fn spent(run: &Run) -> Instance {
         id: InstanceId::planned(),
         power: Power::Terminated,
         instance_type: run.instance_type.clone(),
+        architecture: String::new(),
+        vcpus: 0,
         zone: run.zone.clone(),
         vpc: None,
         image: None,
         launched: None,
         transition: None,
+        fell_short: false,
         root: None,
         public_address: false,
         profile: None,

@@ -15,6 +15,8 @@ pub(super) enum Verdict {
     NotYet,
     /// The world is other than the plan thought, or nobody knows whether the step had its effect.
     Changed,
+    /// AWS has nothing free of what the step asks for.
+    Short,
     /// It will not do, however often.
     Refused,
 }
@@ -31,8 +33,8 @@ pub(super) fn verdict(error: &CallError) -> Verdict {
 }
 
 fn of_code(operation: &str, code: &str) -> Verdict {
-    use Verdict::{Changed, Done, NotYet, Refused};
-    let takes_away = ["Delete", "Detach", "Disassociate", "Remove", "Terminate"]
+    use Verdict::{Changed, Done, NotYet, Refused, Short};
+    let takes_away = ["Delete", "Detach", "Disassociate", "Remove", "Terminate", "Cancel"]
         .iter()
         .any(|verb| operation.starts_with(verb));
     match (operation, code) {
@@ -47,6 +49,21 @@ fn of_code(operation: &str, code: &str) -> Verdict {
         ("CreateRoute", "InvalidParameterValue" | "Gateway.NotAttached") => NotYet,
         // "Network vpc-… already has an internet gateway attached".
         ("AttachInternetGateway", "InvalidParameterValue") => Changed,
+
+        // What cannot be started as this type may be started as another; nor is anything stopped that could not come up again.
+        (
+            "StartInstances",
+            "InsufficientInstanceCapacity"
+            | "InsufficientHostCapacity"
+            | "Unsupported"
+            | "VcpuLimitExceeded"
+            | "InstanceLimitExceeded",
+        )
+        | ("CreateCapacityReservation", "InsufficientInstanceCapacity" | "Unsupported") => Short,
+        // Held capacity that has ended meanwhile, or is not whole yet; a look tells which.
+        ("CancelCapacityReservation", "IncorrectState") => Changed,
+        // AWS may have begun it although it answered with a fault of its own, and only four are allowed in a day.
+        ("ModifyVolume", "IncorrectModificationState" | "VolumeModificationRateExceeded") => Refused,
 
         // The image is chosen by a look; the rule's ids too.
         ("RunInstances", "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable") => Changed,
@@ -111,7 +128,7 @@ const THROTTLED: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::Verdict::{Changed, Done, NotYet, Refused};
+    use super::Verdict::{Changed, Done, NotYet, Refused, Short};
     use super::*;
 
     #[test]
@@ -176,7 +193,15 @@ mod tests {
             ("RunInstances", "VcpuLimitExceeded", Refused),
             ("RunInstances", "InsufficientInstanceCapacity", Refused),
             ("RunInstances", "Unsupported", Refused),
-            ("StartInstances", "InsufficientInstanceCapacity", Refused),
+            ("StartInstances", "InsufficientInstanceCapacity", Short),
+            ("StartInstances", "VcpuLimitExceeded", Short),
+            ("StartInstances", "Unsupported", Short),
+            ("CreateCapacityReservation", "InsufficientInstanceCapacity", Short),
+            ("CancelCapacityReservation", "IncorrectState", Changed),
+            ("CancelCapacityReservation", "InvalidCapacityReservationId.NotFound", Done),
+            ("ModifyVolume", "IncorrectModificationState", Refused),
+            ("ModifyVolume", "VolumeModificationRateExceeded", Refused),
+            ("ModifyInstanceAttribute", "IncorrectInstanceState", NotYet),
             ("CreateSubnet", "InvalidParameterValue", Refused),
             ("DeleteRole", "AccessDenied", Refused),
             ("CreateVpc", "ExpiredToken", Refused),

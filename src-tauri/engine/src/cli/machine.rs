@@ -1,5 +1,6 @@
 //! Commands that change the machine: plan, apply, up, destroy and power.
 
+use holdfast_core::machine::Power;
 use holdfast_core::plan::{self, Goal, Impact, Leave, Plan};
 use holdfast_core::status::{State, Status};
 use serde::Serialize;
@@ -11,7 +12,9 @@ use super::out::{self, Style};
 use super::plan::render;
 use super::progress::{Asking, Watcher, agrees_by_name};
 use crate::converge::{self, Report};
-use crate::problem::Problem;
+use crate::problem::{Exit, Problem};
+use crate::remote::{Machine, NO_SYSTEM};
+use crate::space;
 use crate::world::World;
 
 /// `holdfast plan --json`, version 1. A field may be added; one that goes or changes its meaning raises the version.
@@ -62,24 +65,61 @@ pub(super) async fn plan(context: &Context, json: bool) -> Result<u8, Problem> {
 
 pub(super) async fn apply(context: &Context, yes: bool) -> Result<u8, Problem> {
     let report = reach(context, "apply", Goal::Settings, asking(yes)).await?;
+    let code = end(context, &report).await?;
     if report.performed == 0 {
         out::talk("AWS matches the settings; nothing was changed.");
         notes(context, &report);
     }
     hint(context, &report);
-    Ok(0)
+    Ok(code)
+}
+
+/// What there is to do and to say when AWS is as near to the settings as it can come: how the command ends.
+pub(super) async fn end(context: &Context, report: &Report) -> Result<u8, Problem> {
+    if report.grown {
+        take_space(context, report).await?;
+    }
+    let Some(shortage) = &report.shortage else { return Ok(0) };
+    out::problem(shortage);
+    Ok(Exit::Problem as u8)
+}
+
+/// The machine's file system takes the space that the volume has.
+async fn take_space(context: &Context, report: &Report) -> Result<(), Problem> {
+    let winners = report.observed.winners(&context.desired);
+    let (Some(instance), Some(volume)) = (winners.instance, winners.volume) else { return Ok(()) };
+    if instance.power != Power::Running {
+        out::talk(&format!("Its file system takes the {} GiB when it starts.", volume.size));
+        return Ok(());
+    }
+    // It is on, so this only waits for its agent.
+    reach(context, "apply", Goal::Reachable, Asking::Given).await?;
+    let machine = Machine { aws: &context.aws, desired: &context.desired, instance: &instance.id };
+    match space::grow(machine, volume.size).await {
+        Ok(space) => {
+            let gib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 30));
+            let (before, size, used) = (gib(space.size_before), gib(space.size), gib(space.used));
+            out::talk(&format!(
+                "Its file system has {size} GiB, {used} of them used; before it had {before}."
+            ));
+            Ok(())
+        }
+        Err(problem) if problem.code == NO_SYSTEM => Ok(()),
+        Err(problem) => Err(problem),
+    }
 }
 
 pub(super) async fn up(context: &Context, yes: bool) -> Result<u8, Problem> {
-    reach(context, "up", Goal::Settings, asking(yes)).await?;
+    let settled = reach(context, "up", Goal::Settings, asking(yes)).await?;
     let report = reach(context, "up", Goal::Reachable, asking(yes)).await?;
     out::talk(&format!("{} is on and can be reached.", context.desired.machine));
     notes(context, &report);
     if let Some(instance) = report.observed.winners(&context.desired).instance {
         bring_up(context, &instance.id, yes).await?;
     }
+    let code = end(context, &settled).await?;
     hint(context, &report);
-    Ok(0)
+    Ok(code)
 }
 
 pub(super) async fn destroy(
@@ -138,7 +178,7 @@ pub(super) async fn stop(context: &Context, yes: bool) -> Result<u8, Problem> {
 
 pub(super) async fn restart(context: &Context, yes: bool) -> Result<u8, Problem> {
     must_exist(context, Goal::Stopped).await?;
-    let watcher = Watcher::new(&context.desired, asking(yes));
+    let watcher = Watcher::new(&context.desired, asking(yes)).of(context);
     let report = converge::restart(&context.aws, &context.store, &context.desired, &watcher).await?;
     out::talk(&format!("{} is on again and can be reached.", context.desired.machine));
     hint(context, &report);
@@ -175,11 +215,11 @@ pub(super) async fn reach(
     goal: Goal,
     asking: Asking<'_>,
 ) -> Result<Report, Problem> {
-    let watcher = Watcher::new(&context.desired, asking);
+    let watcher = Watcher::new(&context.desired, asking).of(context);
     converge::converge(&context.aws, &context.store, operation, &context.desired, goal, &watcher).await
 }
 
-fn asking<'a>(yes: bool) -> Asking<'a> {
+pub(super) fn asking<'a>(yes: bool) -> Asking<'a> {
     if yes { Asking::Given } else { Asking::YesOrNo }
 }
 
@@ -197,7 +237,7 @@ fn notes(context: &Context, report: &Report) {
     }
 }
 
-fn hint(context: &Context, report: &Report) {
+pub(super) fn hint(context: &Context, report: &Report) {
     if let Some((command, does)) = Status::of(&context.desired, &report.observed).hint() {
         out::talk(&format!("{} {command}  {}", Style::stderr().soft("→"), Style::stderr().soft(does)));
     }

@@ -24,6 +24,7 @@ mod machine;
 mod out;
 mod plan;
 mod progress;
+mod resize;
 mod sandbox;
 mod session;
 mod sessions;
@@ -41,7 +42,7 @@ Examples:
   holdfast exec -- uname -a              one command on it
   holdfast rebuild                       have it run what you changed: holdfast config edit
   holdfast stop                          switch it off; the volume stays
-  holdfast settings set volume_size 200
+  holdfast resize --type m8g.2xlarge     another instance type
   holdfast --sandbox up                  all of it on this computer, with no AWS account
 
 Exit codes: 0 done, 1 problem, 2 wrong use, 3 consent missing or blocked. connect and exec end with the command's own.";
@@ -98,6 +99,19 @@ enum Command {
     Stop(Yes),
     /// Restart the machine where it is.
     Restart(Yes),
+    /// Make the machine another type, or its volume larger or faster.
+    ///
+    /// The settings keep it. AWS is asked first for all that could go wrong: nothing is stopped that could not come up again.
+    #[command(
+        after_help = "Examples:\n  holdfast types                       what it can become, and what that costs\n  holdfast resize --type m8g.2xlarge\n  holdfast resize --volume 200"
+    )]
+    Resize(resize::Resize),
+    /// List the instance types that the machine can become where it is.
+    Types {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Take over a machine that carries this machine's tag and belongs to another AWS identity.
     Adopt(Yes),
     /// Show the machine's state and cost.
@@ -325,8 +339,10 @@ impl Parting {
             | Command::Start(_)
             | Command::Stop(_)
             | Command::Adopt(_)
+            | Command::Resize(_)
             | Command::Restart(_) => Self::GoOn,
             Command::Plan { .. }
+            | Command::Types { .. }
             | Command::Status { watch: false, .. }
             | Command::Connect { .. }
             | Command::Open { .. }
@@ -390,6 +406,8 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         }
         Command::Start(yes) => machine::start(&Context::open(global).await?, yes.yes).await,
         Command::Stop(yes) => machine::stop(&Context::open(global).await?, yes.yes).await,
+        Command::Resize(args) => resize::resize(global, args).await,
+        Command::Types { json } => resize::types(&Context::open(global).await?, json).await,
         Command::Adopt(yes) => machine::adopt(&Context::open(global).await?, yes.yes).await,
         Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,
         Command::Status { json, watch } => status::run(&Context::open(global).await?, json, watch).await,

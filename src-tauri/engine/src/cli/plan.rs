@@ -119,6 +119,7 @@ fn money(planned: &Planned) -> String {
     match planned.monthly {
         Some(CostChange::More(money)) => format!("+{money} a month"),
         Some(CostChange::Less(money)) => format!("-{money} a month"),
+        Some(CostChange::Hourly(money)) => format!("{money} an hour"),
         None => String::new(),
     }
 }
@@ -133,11 +134,18 @@ fn impact(planned: &Planned, style: Style) -> String {
 
 /// What the machine costs when the plan is done, where it costs something new.
 fn cost(desired: &Desired, observed: &Observed, plan: &Plan) -> Option<String> {
-    let starts = |planned: &Planned| matches!(planned.step, Step::RunInstance(_) | Step::Start { .. });
-    if !plan.steps.iter().any(starts) {
+    let tells = |planned: &Planned| {
+        matches!(
+            planned.step,
+            Step::RunInstance(_) | Step::Start { .. } | Step::SetType { .. } | Step::GrowVolume { .. }
+        )
+    };
+    if !plan.steps.iter().any(tells) {
         return None;
     }
-    let monthly = Status::of(desired, observed).monthly;
+    let outcome = plan.outcome(desired, observed);
+    let monthly = Status::of(desired, &outcome).monthly;
+    let instance = outcome.winners(desired).instance;
     let part =
         |money: Option<Money>| money.map_or_else(|| "price not known".to_owned(), |money| money.to_string());
     let total = monthly.total().map_or_else(
@@ -146,7 +154,7 @@ fn cost(desired: &Desired, observed: &Observed, plan: &Plan) -> Option<String> {
     );
     Some(format!(
         "{total}: {} {}, volume {}, public address {}. Prices of {}, without tax and traffic.",
-        desired.instance_type,
+        instance.map_or(&desired.instance_type, |instance| &instance.instance_type),
         part(monthly.instance),
         part(monthly.volume),
         part(monthly.address),

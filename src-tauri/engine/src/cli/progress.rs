@@ -4,19 +4,26 @@ use std::cell::RefCell;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use holdfast_core::machine::{Desired, Observed};
+use holdfast_core::machine::{Desired, Observed, Power};
 use holdfast_core::plan::{Change, Consent, Impact, Plan, Step, Waiting};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::Context;
 use super::ask::{ask, confirm};
 use super::out::{self, Style};
 use super::plan::render;
 use crate::converge::{Event, Witness};
+use crate::remote::Machine;
+
+/// How long a look at what runs on the machine may take.
+const LOOK: Duration = Duration::from_secs(12);
 
 /// Shows an operation to the person at the terminal, and asks for consent. Its live line goes when it is dropped.
 pub(super) struct Watcher<'a> {
     desired: &'a Desired,
     yes: Asking<'a>,
+    /// Who can be asked what goes on there.
+    context: Option<&'a Context>,
     live: bool,
     /// Not there while the person is asked.
     spinner: RefCell<Option<ProgressBar>>,
@@ -45,7 +52,35 @@ struct State {
 impl<'a> Watcher<'a> {
     pub(super) fn new(desired: &'a Desired, yes: Asking<'a>) -> Self {
         let live = std::io::stderr().is_terminal();
-        Self { desired, yes, live, spinner: RefCell::default(), state: RefCell::default() }
+        Self { desired, yes, context: None, live, spinner: RefCell::default(), state: RefCell::default() }
+    }
+
+    /// Names who is at work on the machine before anybody agrees to end that.
+    pub(super) fn of(mut self, context: &'a Context) -> Self {
+        self.context = Some(context);
+        self
+    }
+
+    /// What runs on the machine, where somebody is to decide about it.
+    async fn warn(&self, observed: &Observed) {
+        let Some(instance) = observed.winners(self.desired).instance else { return };
+        let (Some(context), Power::Running) = (self.context, instance.power) else { return };
+        if matches!(self.yes, Asking::Given) {
+            return;
+        }
+        let machine = Machine { aws: &context.aws, desired: self.desired, instance: &instance.id };
+        let look = crate::jobs::at_work(machine);
+        let found = match tokio::time::timeout(LOOK, look).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(problem)) => return self.say(&format!("What runs on it cannot be seen: {problem}")),
+            Err(_) => return self.say("What runs on it cannot be seen: no answer in time"),
+        };
+        let style = Style::stderr();
+        if found.is_empty() {
+            self.say("No session and no job runs on it.");
+        } else {
+            self.say(&format!("{} {}", style.yellow("On it:"), found.join("; ")));
+        }
     }
 
     fn say(&self, line: &str) {
@@ -114,6 +149,9 @@ impl Witness for Watcher<'_> {
         let impact = plan.impact();
         if impact != Impact::NONE || !matches!(self.yes, Asking::Seen(_)) {
             self.say(&render(self.desired, observed, plan, Style::stderr()));
+        }
+        if impact.interrupts {
+            self.warn(observed).await;
         }
         if impact == Impact::NONE || self.agrees(impact).await { Consent::to(impact) } else { Consent::NONE }
     }

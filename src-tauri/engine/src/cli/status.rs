@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdfast_core::app::harmless::harmless;
 use holdfast_core::machine::{Fact, Observed, Why};
 use holdfast_core::plan::Goal;
 use holdfast_core::price::Money;
@@ -50,9 +51,11 @@ pub(super) async fn run(context: &Context, json: bool, watch: bool) -> Result<u8
         }
         if let Some(intent) = shown.interrupted {
             let ago = when::span(when::now().saturating_sub(intent.started));
-            let command = &intent.operation;
+            let operation = &intent.operation;
+            // What a resize is to lead to stands in the settings by then.
+            let command = if operation == "resize" { "apply" } else { operation };
             out::talk(&format!(
-                "{command}, begun {ago} ago, did not come to its end. To go on: holdfast {command}"
+                "{operation}, begun {ago} ago, did not come to its end. To go on: holdfast {command}"
             ));
         }
         if !watch {
@@ -145,6 +148,9 @@ fn render(status: &Status, observed: &Observed, now: u64, style: Style) -> Strin
     }
     if let Some(instance) = &status.instance {
         row("instance", format!("{}, {} in {}", instance.id, instance.instance_type, instance.zone));
+        if let Some(from) = &instance.changing_from {
+            row("changing", format!("its type was {}", harmless(from, 40)));
+        }
         if let Some(size) = instance.volume_size {
             row("volume", format!("{size} GiB"));
         }
