@@ -75,8 +75,8 @@ impl Preview {
         }
     }
 
-    /// The button that carries it out.
-    pub(super) fn offer(&self) -> Option<Offer> {
+    /// The button that carries it out. `ends` says what ends when the machine goes off.
+    pub(super) fn offer(&self, ends: impl FnOnce() -> String) -> Option<Offer> {
         let foreseen = self.foreseen().filter(|_| self.can_be_applied())?;
         let Foreseen { desired, plan, .. } = foreseen;
         let name = &desired.machine;
@@ -89,7 +89,7 @@ impl Preview {
         let note = cost(foreseen).and_then(|cost| cost.always).filter(|_| makes).map(super::show::while_on);
         let asks = match plan.impact() {
             Impact { loses_data: true, .. } => Some("Data is lost for ever.".to_owned()),
-            Impact { interrupts: true, .. } => Some(format!("Everything that runs on {name} ends.")),
+            Impact { interrupts: true, .. } => Some(ends()),
             Impact { loses_data: false, interrupts: false, costs: _ } => None,
         };
         Some(Offer { label, note, asks })

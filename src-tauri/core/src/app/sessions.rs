@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::harmless::harmless;
 use super::show::{name, seconds, sentence};
 use super::view::{self, Offer};
 use super::{App, Command, Operation, Problem, Refusal};
@@ -83,6 +84,11 @@ impl Sessions {
         true
     }
 
+    /// Those that are live, as far as anybody has looked.
+    fn live(&self) -> impl Iterator<Item = &ZellijSession> {
+        self.list.iter().flat_map(|(list, _)| list).filter(|session| session.live)
+    }
+
     fn has(&self, name: &SessionName) -> bool {
         self.list.iter().flat_map(|(list, _)| list).any(|session| session.name.as_ref() == Some(name))
     }
@@ -99,6 +105,25 @@ impl App {
         let pause = sessions.due?.since(now);
         // One that is farther away was wanted before the clock was set back.
         Some(if pause > SETTLING { Duration::ZERO } else { pause })
+    }
+
+    /// What ends when the machine goes off: its live sessions and its job, as far as anybody has looked.
+    pub(super) fn ends(&self) -> String {
+        let name = name(self);
+        let mut all: Vec<String> = self
+            .sessions
+            .live()
+            .take(8)
+            .map(|session| format!("session {}", harmless(&session.shown, 40)))
+            .collect();
+        all.extend(self.system.job_words().map(ToOwned::to_owned));
+        match all.split_last() {
+            None => format!("Everything that runs on {name} ends."),
+            Some((last, [])) => format!("Everything that runs on {name} ends: {last}."),
+            Some((last, rest)) => {
+                format!("Everything that runs on {name} ends: {} and {last}.", rest.join(", "))
+            }
+        }
     }
 
     /// Whether the answer of a look at the sessions is still wanted.

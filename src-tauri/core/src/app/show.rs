@@ -201,8 +201,9 @@ fn commands(app: &App) -> Commands {
         note: Some("What AWS has already done stays; the same again goes on from there.".to_owned()),
         asks: None,
     });
-    let Some(setup) = app.setup() else { return Commands { cancel, ..Commands::default() } };
-    let name = &setup.desired.machine;
+    if app.setup().is_none() {
+        return Commands { cancel, ..Commands::default() };
+    }
     let offer = |command: Command, label: String, note: Option<String>, asks: Option<String>| {
         app.may(&command).ok().map(|()| Offer { label, note, asks })
     };
@@ -212,10 +213,8 @@ fn commands(app: &App) -> Commands {
     let is_off = matches!(app.state(), State::Off | State::Stopping);
     let starts = is_off.then(|| "starts it first".to_owned());
     let ends = match off {
-        Some(money) => {
-            format!("Everything that runs on {name} ends. Its volume stays and costs {money} a month.")
-        }
-        None => format!("Everything that runs on {name} ends. Its volume stays."),
+        Some(money) => format!("{} Its volume stays and costs {money} a month.", app.ends()),
+        None => format!("{} Its volume stays.", app.ends()),
     };
     let number = app.preview.as_ref().map_or(0, |preview| preview.number);
     Commands {
@@ -230,7 +229,7 @@ fn commands(app: &App) -> Commands {
         apply: app
             .preview
             .as_ref()
-            .and_then(super::preview::Preview::offer)
+            .and_then(|preview| preview.offer(|| app.ends()))
             .filter(|_| app.may(&Command::Apply { number }).is_ok()),
     }
 }

@@ -73,6 +73,14 @@ struct Last {
 }
 
 impl System {
+    /// The job that runs, in words.
+    pub(super) fn job_words(&self) -> Option<&'static str> {
+        self.job.as_ref().map(|job| match job.work {
+            Work::Rebuild => "a rebuild",
+            Work::GoTo(_) => "the way to another generation",
+        })
+    }
+
     /// Somebody looks at the window.
     pub(super) fn watched(&mut self, now: Moment) {
         let seen = self.seen.as_ref().map(|(_, at)| *at).max(self.problem.as_ref().map(|(_, at)| *at));

@@ -286,3 +286,15 @@ fn a_look_is_never_a_notification() {
     app.on(Event::ListedSessions(Ok(some())), at(5));
     assert_eq!((app.notices().count(), app.view().failed), (0, None));
 }
+
+#[test]
+fn whoever_stops_the_machine_is_told_what_ends() {
+    let asks = |app: &App| app.view().commands.stop.and_then(|stop| stop.asks).unwrap();
+    let of = |sessions| asks(&listing(sessions));
+    insta::assert_snapshot!(of(vec![]), @"Everything that runs on remote-dev ends. Its volume stays and costs $8.00 a month.");
+    insta::assert_snapshot!(of(vec![session("main", true, Some(1)), session("old", false, None)]), @"Everything that runs on remote-dev ends: session main. Its volume stays and costs $8.00 a month.");
+    insta::assert_snapshot!(of(some()), @"Everything that runs on remote-dev ends: session main, session my name and session work. Its volume stays and costs $8.00 a month.");
+    let mut app = listing(some());
+    app.on(Event::JobAsked { to: None }, at(30));
+    insta::assert_snapshot!(app.ends(), @"Everything that runs on remote-dev ends: session main, session my name, session work and a rebuild.");
+}
