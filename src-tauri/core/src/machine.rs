@@ -9,6 +9,7 @@ use crate::names::{
     MachineName, PolicyArn, ProfileName, Region, ReservationId, RouteTableId, RuleId, SnapshotId, SubnetId,
     TagKey, TagValue, UserName, VolumeId, VpcId,
 };
+use crate::plan::Applied;
 
 /// The tag that says to which machine a resource belongs: `<user>/<name>/<region>`.
 pub const TAG_MACHINE: &str = "holdfast:machine";
@@ -235,8 +236,14 @@ pub struct Observed {
     pub offer: Fact<Offer>,
     /// Those of the alternates that the region has, in their order.
     pub alternates: Fact<Vec<Offer>>,
+    /// What this computer last made of the machine, where it has a record of that.
+    pub applied: Option<Applied>,
     /// The types of which AWS has none free just now, as it told this operation.
     pub short: BTreeSet<InstanceType>,
+    /// Capacity cannot be held, as AWS told this operation.
+    pub cannot_hold: bool,
+    /// This operation has stopped the instance to make it another type, so it is to come up again.
+    pub stopped_here: bool,
     /// What a change of the type needs beyond what is seen, where such a change is due.
     pub leeway: Fact<Leeway>,
     /// Capacity that is held for the machine.
@@ -279,7 +286,10 @@ impl Observed {
             maker: maker.into(),
             offer: Fact::NOT_LOOKED,
             alternates: Fact::NOT_LOOKED,
+            applied: None,
             short: BTreeSet::new(),
+            cannot_hold: false,
+            stopped_here: false,
             leeway: Fact::NOT_LOOKED,
             reservations: Fact::NOT_LOOKED,
             image: Fact::NOT_LOOKED,
@@ -295,6 +305,14 @@ impl Observed {
             snapshots: Fact::NOT_LOOKED,
             agent: Fact::NOT_LOOKED,
         }
+    }
+
+    /// A fresh look, with what only this operation and this computer know.
+    #[must_use]
+    pub fn remembering(self, before: &Self) -> Self {
+        let Self { applied, short, cannot_hold, stopped_here, .. } = before;
+        let (applied, short) = (applied.clone(), short.clone());
+        Self { applied, short, cannot_hold: *cannot_hold, stopped_here: *stopped_here, ..self }
     }
 
     /// Takes over from a newer look whatever that look saw. What a quick look leaves out of a VPC, a subnet or an
@@ -465,6 +483,8 @@ pub struct Reservation {
     pub zone: String,
     /// Whether it can be started into by now.
     pub active: bool,
+    /// Whether no instance has taken it.
+    pub free: bool,
 }
 
 /// A machine image.

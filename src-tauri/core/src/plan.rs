@@ -20,10 +20,11 @@ use sha2::{Digest, Sha256};
 
 use crate::machine::{
     Arch, Desired, Fact, Instance, Observed, Owner, Power, SnapshotProgress, TAG_GENERATION, TAG_MACHINE,
-    TAG_MAKER, TAG_NETWORK, TAG_OWNER, Tags, WayOut, Why,
+    TAG_MAKER, TAG_NETWORK, TAG_OWNER, TAG_RESIZE, Tags, WayOut, Why,
 };
 use crate::names::{InstanceId, SubnetId, VpcId};
 
+mod drift;
 mod guard;
 mod remove;
 mod resize;
@@ -32,6 +33,7 @@ mod step;
 pub(crate) mod tests;
 mod winners;
 
+pub use drift::{Applied, Drift, Right};
 pub use guard::{Blocked, Note};
 pub use resize::{is_due as resize_is_due, type_of};
 pub(crate) use step::gets_public_address;
@@ -144,6 +146,8 @@ pub struct Plan {
     pub blocked: Vec<Blocked>,
     /// What the user should know.
     pub notes: Vec<Note>,
+    /// What somebody changed outside, the most dangerous first; said for [`Goal::Settings`].
+    pub drift: Vec<Drift>,
 }
 
 /// A step in a plan.
@@ -195,7 +199,7 @@ pub fn reboot(desired: &Desired, observed: &Observed) -> Plan {
         observed.winners(desired).instance.filter(|i| i.power == Power::Running && blocked.is_empty());
     let step = running.map(|instance| Step::Reboot { instance: instance.id.clone() });
     let steps = step.map(|step| Planned::new(desired, observed, step, 0)).into_iter().collect();
-    Plan { goal: Goal::Reachable, steps, waiting: Vec::new(), blocked, notes }
+    Plan { goal: Goal::Reachable, steps, waiting: Vec::new(), blocked, notes, drift: Vec::new() }
 }
 
 /// The plan to make the caller the owner of everything that carries the machine's tag: tags, and nothing else. What
@@ -203,7 +207,14 @@ pub fn reboot(desired: &Desired, observed: &Observed) -> Plan {
 pub fn adoption(desired: &Desired, observed: &Observed) -> Plan {
     let steps = guard::adoption(desired, observed).into_iter();
     let steps = steps.map(|step| Planned::new(desired, observed, step, 0)).collect();
-    Plan { goal: Goal::Settings, steps, waiting: Vec::new(), blocked: Vec::new(), notes: Vec::new() }
+    Plan {
+        goal: Goal::Settings,
+        steps,
+        waiting: Vec::new(),
+        blocked: Vec::new(),
+        notes: Vec::new(),
+        drift: Vec::new(),
+    }
 }
 
 /// A plan longer than this repeats itself, which the property tests rule out.
@@ -213,8 +224,13 @@ const MAX_ROUNDS: usize = 64;
 pub fn plan(desired: &Desired, observed: &Observed, goal: Goal) -> Plan {
     let Next { mut ready, waiting, blocked, notes } = decide(desired, observed, goal);
     let mut steps = Vec::new();
+    let drift = match goal {
+        Goal::Settings if blocked.is_empty() => drift::drift(desired, observed, &observed.winners(desired)),
+        // What is blocked is not mended either.
+        Goal::Settings | Goal::Reachable | Goal::Stopped | Goal::Gone(_) => Vec::new(),
+    };
     if !blocked.is_empty() {
-        return Plan { goal, steps, waiting, blocked, notes };
+        return Plan { goal, steps, waiting, blocked, notes, drift };
     }
     let mut world = observed.clone();
     let mut awaited = waiting.clone();
@@ -232,7 +248,14 @@ pub fn plan(desired: &Desired, observed: &Observed, goal: Goal) -> Plan {
         }
         Next { ready, waiting: awaited, .. } = decide(desired, &world, goal);
     }
-    Plan { goal, steps, waiting, blocked, notes }
+    Plan { goal, steps, waiting, blocked, notes, drift }
+}
+
+/// What makes the machine less safe than Holdfast leaves it, as far as it was looked at.
+pub fn dangers(desired: &Desired, observed: &Observed) -> Vec<Drift> {
+    let mut found = drift::drift(desired, observed, &observed.winners(desired));
+    found.retain(|drift| drift.security);
+    found
 }
 
 /// What can be done right now to come nearer to `goal`.
@@ -254,6 +277,10 @@ pub fn decide(desired: &Desired, observed: &Observed, goal: Goal) -> Next {
 }
 
 fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
+    if let Some(instance) = winners.instance.filter(|_| resize::is_under_way(desired, observed, winners)) {
+        resize::instance_type(desired, observed, instance, next);
+        return;
+    }
     // A network for a machine that lives in another one would serve nobody.
     if winners.elsewhere().is_none() {
         if desired.subnet.is_none() {
@@ -268,6 +295,9 @@ fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: 
     resize::release(desired, observed, winners, next);
     tags(desired, observed, winners, next);
     remove::duplicates(desired, observed, winners, next);
+    if let Some(instance) = winners.instance.filter(|instance| instance.power != Power::ShuttingDown) {
+        resize::instance_type(desired, observed, instance, next);
+    }
 }
 
 fn network(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
@@ -350,6 +380,11 @@ fn identity(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next:
             if role.inline.get(DENY_POLICY) != Some(&deny_parameters()) {
                 next.ready.push(Step::DenyParameters);
             }
+            // What is not ours is blocked elsewhere.
+            let managed = role.managed.iter().filter(|policy| **policy != desired.managed_policy());
+            next.ready.extend(managed.map(|policy| Step::DetachManagedPolicy { policy: policy.clone() }));
+            let inline = role.inline.keys().filter(|policy| *policy != DENY_POLICY);
+            next.ready.extend(inline.map(|policy| Step::DeleteInlinePolicy { policy: policy.clone() }));
         }
     }
     match &observed.profile {
@@ -414,7 +449,6 @@ fn instance(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next:
     if let Some(volume) = winners.volume {
         resize::volume(desired, volume, next);
     }
-    resize::instance_type(desired, observed, instance, next);
 }
 
 fn run(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Option<Step> {
@@ -461,6 +495,10 @@ fn power_on(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
 
 fn power_off(winners: &Winners<'_>, next: &mut Next) {
     let Some(instance) = winners.instance else { return };
+    if instance.tags.contains_key(TAG_RESIZE) {
+        // Whoever wants it off does not want it to come up again.
+        next.ready.push(Step::EndResize { instance: instance.id.clone() });
+    }
     match instance.power {
         Power::Running => next.ready.push(Step::Stop { instance: instance.id.clone() }),
         Power::Stopped | Power::Terminated => {}

@@ -342,6 +342,8 @@ struct Running {
     done: Vec<Step>,
     doing: Vec<Step>,
     waiting: Vec<Waiting>,
+    /// It was told that the machine is off for want of capacity.
+    told_off: bool,
 }
 
 impl App {
@@ -408,9 +410,9 @@ impl App {
             | Event::Postponed(_)
             | Event::Waiting(_) => {
                 let Some(running) = &mut self.running else { return };
-                let waited = running.waiting.contains(&Waiting::Capacity);
                 running.on(event);
-                if running.waiting.contains(&Waiting::Capacity) && !waited {
+                if running.waiting.contains(&Waiting::Capacity) && !running.told_off {
+                    running.told_off = true;
                     self.tell_off_for_want_of_capacity();
                 }
             }
@@ -713,6 +715,7 @@ impl Running {
             done: Vec::new(),
             doing: Vec::new(),
             waiting: Vec::new(),
+            told_off: false,
         }
     }
 

@@ -90,7 +90,10 @@ impl Preview {
         let asks = match plan.impact() {
             Impact { loses_data: true, .. } => Some("Data is lost for ever.".to_owned()),
             Impact { interrupts: true, .. } => Some(ends()),
-            Impact { loses_data: false, interrupts: false, costs: _ } => None,
+            Impact { revokes: true, .. } => {
+                Some("The machine loses rights that somebody gave it.".to_owned())
+            }
+            Impact { loses_data: false, interrupts: false, revokes: false, costs: _ } => None,
         };
         Some(Offer { label, note, asks })
     }
@@ -124,8 +127,13 @@ fn step(planned: &Planned) -> StepView {
 }
 
 fn notes(foreseen: &Foreseen) -> Vec<String> {
-    let notes = foreseen.plan.notes.iter();
-    notes.map(|note| harmless(&super::show::sentence(&note.words(&foreseen.desired)), 400)).collect()
+    let Foreseen { plan, desired, .. } = foreseen;
+    let drift = plan.drift.iter().map(|drift| {
+        let mark = if drift.security { "Security: " } else { "Changed outside: " };
+        format!("{mark}{}. {}", drift.what, super::show::sentence(drift.mend))
+    });
+    let notes = plan.notes.iter().map(|note| super::show::sentence(&note.words(desired)));
+    drift.chain(notes).map(|text| harmless(&text, 400)).collect()
 }
 
 /// What the machine costs when something new begins to cost.

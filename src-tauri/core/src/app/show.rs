@@ -74,6 +74,9 @@ fn machine(desired: &Desired, observed: &Observed, at: Moment) -> Machine {
     let instance = status.instance.as_ref();
     let since = instance.and_then(|instance| instance.started.as_deref().or(instance.stopped.as_deref()));
     let notes = plan::decide(desired, observed, Goal::Settings).notes;
+    let notes = notes.iter().map(|note| sentence(&note.words(desired)));
+    let dangers =
+        plan::dangers(desired, observed).into_iter().map(|drift| format!("Security: {}.", drift.what));
     Machine {
         state: status.state,
         headline: headline(&status),
@@ -88,7 +91,7 @@ fn machine(desired: &Desired, observed: &Observed, at: Moment) -> Machine {
             volume_size: instance.volume_size,
         }),
         cost: Cost::of(status.monthly, (status.state != State::Unknown).then_some(status.monthly_now)),
-        notes: notes.iter().map(|note| harmless(&sentence(&note.words(desired)), LONGEST)).collect(),
+        notes: dangers.chain(notes).map(|text| harmless(&text, LONGEST)).collect(),
         ..blank(desired)
     }
 }

@@ -171,18 +171,26 @@ impl Observed {
                     ReservationId::planned()
                 };
                 let (instance_type, zone) = (instance_type.clone(), zone.clone());
-                self.reservations.push(Reservation { id, instance_type, zone, active: false });
+                self.reservations.push(Reservation { id, instance_type, zone, active: false, free: true });
             }
-            Step::Release { reservation } => self.reservations.remove(|held| &held.id == reservation),
+            Step::Release { reservation } => {
+                // Another one would be taken, too.
+                let taken = |held: &Reservation| &held.id == reservation && held.active && !held.free;
+                self.cannot_hold |= self.reservations.all().iter().any(taken);
+                self.reservations.remove(|held| &held.id == reservation);
+            }
             Step::BeginResize { instance, from } => self.instance_mut(instance, |i| {
                 i.tags.insert(TAG_RESIZE.to_owned(), from.to_string());
             }),
             Step::SetType { instance, to } => {
                 self.instance_mut(instance, |i| i.instance_type.clone_from(to));
             }
-            Step::EndResize { instance } => self.instance_mut(instance, |i| {
-                i.tags.remove(TAG_RESIZE);
-            }),
+            Step::EndResize { instance } => {
+                self.stopped_here = false;
+                self.instance_mut(instance, |i| {
+                    i.tags.remove(TAG_RESIZE);
+                });
+            }
             Step::GrowVolume { volume, size, iops, throughput } => self.volumes.each(|v| {
                 if &v.id == volume {
                     (v.size, v.iops, v.throughput) = (*size, *iops, *throughput);

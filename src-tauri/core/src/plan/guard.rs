@@ -55,12 +55,8 @@ pub enum Blocked {
 #[serde(tag = "note", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are the things that the variant names")]
 pub enum Note {
-    /// The role carries policies that Holdfast did not give it.
-    ExtraPolicies { policies: Vec<String> },
     /// The instance has another type than the settings say, and AWS has none of that one free.
     NoCapacity { is: String },
-    /// The volume is larger than the settings say, in GiB.
-    VolumeLarger { is: u32 },
     /// Something that another installation of Holdfast made twice; that one will take it away.
     Duplicate { resource: String },
     /// The company's instance profile lacks the managed policy.
@@ -79,17 +75,9 @@ impl Note {
     /// The note as a text that goes on after a colon.
     pub fn words(&self, desired: &Desired) -> String {
         match self {
-            Self::ExtraPolicies { policies } => format!(
-                "the role carries policies that Holdfast did not give it: {}. The machine may do more than it should.",
-                policies.join(", ")
-            ),
             Self::NoCapacity { is } => {
                 format!("AWS has no {} free just now; the machine is {is}.", desired.instance_type)
             }
-            Self::VolumeLarger { is } => format!(
-                "the volume has {is} GiB, the settings say {}. A volume grows and never shrinks, so it stays as it is.",
-                desired.volume_size
-            ),
             Self::Duplicate { resource } => {
                 format!("{resource} was made twice, by another computer; Holdfast there will remove it.")
             }
@@ -400,24 +388,11 @@ fn offer(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Vec<B
 pub(super) fn notes(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Vec<Note> {
     let key = desired.key();
     let mut notes = Vec::new();
-    if let Some(role) = observed.role.present().filter(|role| is_ours(&key, &role.tags)) {
-        let managed = role.managed.iter().filter(|policy| **policy != desired.managed_policy());
-        let inline = role.inline.keys().filter(|policy| *policy != super::DENY_POLICY);
-        let policies: Vec<String> = managed.chain(inline).cloned().collect();
-        if !policies.is_empty() {
-            notes.push(Note::ExtraPolicies { policies });
-        }
-    }
     if let Some(instance) = winners.instance
         && instance.instance_type != desired.instance_type
         && observed.short.contains(&desired.instance_type)
     {
         notes.push(Note::NoCapacity { is: instance.instance_type.to_string() });
-    }
-    if let Some(volume) = winners.volume
-        && volume.size > desired.volume_size
-    {
-        notes.push(Note::VolumeLarger { is: volume.size });
     }
     if desired.instance_profile.is_some()
         && let Some(managed) = observed.profile.present().and_then(|profile| profile.managed.present())

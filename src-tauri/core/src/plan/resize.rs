@@ -18,40 +18,50 @@ enum Change {
     OfRunning,
     /// The instance is off and stays off.
     OfStopped,
-    /// It was begun, and the instance is to come up again.
+    /// It was begun, and the instance is off and to come up again.
     Begun,
+    /// It was begun, and the instance is on as what it is to be, or as near to that as it can come.
+    Over,
 }
 
-fn change(desired: &Desired, instance: &Instance) -> Change {
-    let begun = instance.tags.contains_key(TAG_RESIZE);
+fn change(desired: &Desired, observed: &Observed, instance: &Instance) -> Change {
+    let marked = instance.tags.contains_key(TAG_RESIZE);
     let differs = instance.instance_type != desired.instance_type;
     match instance.power {
         Power::ShuttingDown | Power::Terminated => Change::None,
-        _ if begun => Change::Begun,
-        _ if !differs => Change::None,
-        Power::Stopped => Change::OfStopped,
-        // A stop that nobody marked is somebody else's: what comes of it will be seen.
-        Power::Stopping => Change::OfStopped,
-        Power::Pending | Power::Running => Change::OfRunning,
+        Power::Running if marked && is_settled(desired, observed, instance) => Change::Over,
+        // Whoever finds a machine on that was marked looks at everything again before it is stopped.
+        Power::Running if differs => Change::OfRunning,
+        Power::Pending if marked => Change::Begun,
+        Power::Pending if differs => Change::OfRunning,
+        Power::Pending | Power::Running => Change::None,
+        // Somebody may have taken the mark away meanwhile.
+        Power::Stopping | Power::Stopped if marked || observed.stopped_here => Change::Begun,
+        Power::Stopping | Power::Stopped if differs => Change::OfStopped,
+        Power::Stopping | Power::Stopped => Change::None,
     }
+}
+
+/// Whether the instance is off between two types, so that nothing else may come in between.
+pub(super) fn is_under_way(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> bool {
+    winners.instance.is_some_and(|instance| change(desired, observed, instance) == Change::Begun)
 }
 
 /// Whether a change of the type is due, so that what it needs is worth a look.
 pub fn is_due(desired: &Desired, observed: &Observed) -> bool {
     let instance = observed.winners(desired).instance;
     instance.is_some_and(|instance| {
-        change(desired, instance) == Change::OfRunning && !observed.short.contains(&desired.instance_type)
+        change(desired, observed, instance) == Change::OfRunning
+            && !observed.short.contains(&desired.instance_type)
     })
 }
 
-/// The type that a step needs AWS to have free.
+/// The type that a step is about, which something else may stand in for.
 pub fn type_of(observed: &Observed, step: &Step) -> Option<InstanceType> {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "no other step needs a free machine of a type that can be chosen"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other step is about a type that can be chosen")]
     match step {
         Step::Reserve { instance_type, .. } => Some(instance_type.clone()),
+        Step::SetType { to, .. } => Some(to.clone()),
         Step::Start { instance } => {
             let known = observed.instances.all().iter().find(|known| &known.id == instance)?;
             Some(known.instance_type.clone())
@@ -64,7 +74,7 @@ pub fn type_of(observed: &Observed, step: &Step) -> Option<InstanceType> {
 pub(super) fn blocked(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Option<Blocked> {
     let instance = winners.instance?;
     // What was begun must end, whatever the settings say by now.
-    if !matches!(change(desired, instance), Change::OfRunning | Change::OfStopped)
+    if !matches!(change(desired, observed, instance), Change::OfRunning | Change::OfStopped)
         || observed.short.contains(&desired.instance_type)
     {
         return None;
@@ -101,8 +111,9 @@ fn vcpus_in_use(instance: &Instance) -> u32 {
 
 pub(super) fn instance_type(desired: &Desired, observed: &Observed, instance: &Instance, next: &mut Next) {
     let id = || instance.id.clone();
-    match change(desired, instance) {
+    match change(desired, observed, instance) {
         Change::None => {}
+        Change::Over => next.ready.push(Step::EndResize { instance: id() }),
         Change::OfStopped if instance.power == Power::Stopping => {
             next.waiting.push(Waiting::Power { now: instance.power });
         }
@@ -110,6 +121,8 @@ pub(super) fn instance_type(desired: &Desired, observed: &Observed, instance: &I
             next.ready.push(Step::SetType { instance: id(), to: desired.instance_type.clone() });
         }
         Change::OfRunning if observed.short.contains(&desired.instance_type) => {}
+        // Whatever else may be refused is refused before anything is stopped.
+        Change::OfRunning if !next.ready.is_empty() || !next.waiting.is_empty() => {}
         Change::OfRunning if instance.power == Power::Pending => {
             next.waiting.push(Waiting::Power { now: instance.power });
         }
@@ -121,6 +134,9 @@ pub(super) fn instance_type(desired: &Desired, observed: &Observed, instance: &I
                     let (instance_type, zone) = (desired.instance_type.clone(), instance.zone.clone());
                     next.ready.push(Step::Reserve { instance_type, zone });
                 }
+                None | Some(_) if instance.tags.contains_key(TAG_RESIZE) => {
+                    next.ready.push(Step::Stop { instance: id() });
+                }
                 None | Some(_) => next
                     .ready
                     .push(Step::BeginResize { instance: id(), from: instance.instance_type.clone() }),
@@ -130,19 +146,16 @@ pub(super) fn instance_type(desired: &Desired, observed: &Observed, instance: &I
     }
 }
 
+/// What the instance needs that is off between two types.
 fn go_on(desired: &Desired, observed: &Observed, instance: &Instance, next: &mut Next) {
     let id = || instance.id.clone();
     match instance.power {
-        Power::Running if is_settled(desired, observed, instance) => {
-            next.ready.push(Step::EndResize { instance: id() });
-        }
-        Power::Running => next.ready.push(Step::Stop { instance: id() }),
         Power::Stopped => match target(desired, observed, instance) {
             Some(to) if to == instance.instance_type => next.ready.push(Step::Start { instance: id() }),
             Some(to) => next.ready.push(Step::SetType { instance: id(), to }),
             None => next.waiting.push(Waiting::Capacity),
         },
-        Power::Pending | Power::Stopping | Power::ShuttingDown | Power::Terminated => {
+        Power::Pending | Power::Running | Power::Stopping | Power::ShuttingDown | Power::Terminated => {
             next.waiting.push(Waiting::Power { now: instance.power });
         }
     }
@@ -186,9 +199,9 @@ fn fits(offer: &Offer, instance: &Instance) -> bool {
     offer.architecture == instance.architecture && offer.zones.contains(&instance.zone)
 }
 
-/// Whether what is held is what the instance is to become.
+/// Whether what is held is what the instance is to become. What another instance of the account has taken holds nothing.
 fn serves(held: &Reservation, desired: &Desired, instance: &Instance) -> bool {
-    held.instance_type == desired.instance_type && held.zone == instance.zone
+    (held.free || !held.active) && held.instance_type == desired.instance_type && held.zone == instance.zone
 }
 
 /// Whether the new type may be held while the old one still runs: the quota must have room for both.
@@ -197,6 +210,7 @@ fn may_reserve(observed: &Observed) -> bool {
         return false;
     };
     leeway.may_reserve
+        && !observed.cannot_hold
         && observed.reservations.is_known()
         && leeway.quota.is_none_or(|quota| quota.has_room_for(offer.vcpus))
 }
@@ -205,10 +219,10 @@ fn may_reserve(observed: &Observed) -> bool {
 pub(super) fn release(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     let needed = |held: &Reservation| {
         winners.instance.is_some_and(|instance| {
-            let waits = match change(desired, instance) {
-                Change::None | Change::OfStopped => false,
+            let waits = match change(desired, observed, instance) {
+                Change::None | Change::OfStopped | Change::Over => false,
                 Change::OfRunning => !observed.short.contains(&desired.instance_type),
-                Change::Begun => instance.power != Power::Running || !is_settled(desired, observed, instance),
+                Change::Begun => true,
             };
             waits && serves(held, desired, instance)
         })

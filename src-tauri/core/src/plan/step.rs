@@ -78,7 +78,7 @@ pub enum Step {
     Stop { instance: InstanceId },
     /// Restart the instance where it is. No goal asks for it: a person does.
     Reboot { instance: InstanceId },
-    /// Hold capacity for a type in a zone, until it is given up or an hour is over.
+    /// Hold capacity for a type in a zone, until it is given up; it ends by itself, too.
     Reserve { instance_type: InstanceType, zone: String },
     /// Give up capacity that is held.
     Release { reservation: ReservationId },
@@ -187,11 +187,13 @@ pub struct Impact {
     pub interrupts: bool,
     /// Data is gone for ever.
     pub loses_data: bool,
+    /// It takes a right away that somebody gave the machine.
+    pub revokes: bool,
 }
 
 impl Impact {
     /// Nothing of the kind.
-    pub const NONE: Self = Self { costs: false, interrupts: false, loses_data: false };
+    pub const NONE: Self = Self { costs: false, interrupts: false, loses_data: false, revokes: false };
 
     /// Both together.
     pub fn and(self, other: Self) -> Self {
@@ -199,6 +201,7 @@ impl Impact {
             costs: self.costs || other.costs,
             interrupts: self.interrupts || other.interrupts,
             loses_data: self.loses_data || other.loses_data,
+            revokes: self.revokes || other.revokes,
         }
     }
 }
@@ -258,7 +261,10 @@ impl Step {
             | Self::GrowVolume { .. } => Impact { costs: true, ..Impact::NONE },
             Self::Stop { .. } | Self::Reboot { .. } => Impact { interrupts: true, ..Impact::NONE },
             Self::Terminate { volume_goes, .. } => {
-                Impact { costs: false, interrupts: true, loses_data: *volume_goes }
+                Impact { interrupts: true, loses_data: *volume_goes, ..Impact::NONE }
+            }
+            Self::DetachManagedPolicy { policy } | Self::DeleteInlinePolicy { policy } => {
+                Impact { revokes: !is_own_policy(policy), ..Impact::NONE }
             }
             Self::DeleteVolume { .. } => Impact { loses_data: true, ..Impact::NONE },
             Self::CreateVpc
@@ -301,8 +307,6 @@ impl Step {
             | Self::DeleteVpc { .. }
             | Self::RemoveRoleFromProfile { .. }
             | Self::DeleteProfile
-            | Self::DetachManagedPolicy { .. }
-            | Self::DeleteInlinePolicy { .. }
             | Self::DeleteRole => Impact::NONE,
         }
     }
@@ -516,10 +520,10 @@ impl Step {
             Self::DeleteProfile => say(Identity, Remove, "Instance profile".into(), "not needed any more"),
             Self::DetachManagedPolicy { policy } => {
                 let name = policy.rsplit('/').next().unwrap_or(policy);
-                say(Identity, Remove, format!("Policy {name}"), "not needed any more")
+                say(Identity, Remove, format!("Policy {name}"), "the machine does not need it")
             }
             Self::DeleteInlinePolicy { policy } => {
-                say(Identity, Remove, format!("Policy {policy}"), "not needed any more")
+                say(Identity, Remove, format!("Policy {policy}"), "the machine does not need it")
             }
             Self::DeleteRole => say(Identity, Remove, "Role".into(), "not needed any more"),
         }
@@ -536,7 +540,8 @@ impl Step {
         let volume = |id: &VolumeId| observed.volumes.all().iter().find(|v| &v.id == id);
         if let Self::RunInstance(run) = self {
             let machine = running(&run.instance_type, run.public_address)?;
-            return Some(CostChange::More(machine + disk(run.volume_size)?));
+            let disk = price::gp3_month(region, run.volume_size, run.volume_iops, run.volume_throughput)?;
+            return Some(CostChange::More(machine + disk));
         }
         if let Self::Start { instance } = self {
             return Some(CostChange::More(running(
@@ -581,6 +586,11 @@ impl Step {
 /// Whether an instance gets a public address here: not where traffic leaves through something of the company's.
 pub(crate) fn gets_public_address(observed: &Observed) -> bool {
     !observed.subnets.all().iter().any(|subnet| subnet.way_out == Fact::Present(WayOut::Other))
+}
+
+/// Whether it is one of the two that Holdfast gives the role, by its ARN or name.
+fn is_own_policy(policy: &str) -> bool {
+    policy == super::DENY_POLICY || policy.ends_with(":iam::aws:policy/AmazonSSMManagedInstanceCore")
 }
 
 /// A change of what a month costs.

@@ -27,7 +27,7 @@ default = "remote-dev"
 # arm64 and x86_64 types both work; the price is shown before anything is made.
 # instance_type = "m8g.xlarge"
 
-# What the machine may be for a time when AWS has none of that type free after a stop, the best first.
+# What it becomes for now when AWS has none of a new type free after the stop, the best first.
 # alternates = ["m7g.xlarge", "m8g.2xlarge"]
 
 # The root volume in GiB. AWS lets it grow, never shrink.

@@ -27,7 +27,7 @@ fn nothing_is_left() {
     4 - Private network vpc-00000001
     ");
     let impact = plan(&wanted(), &whole(), GONE).impact();
-    assert_eq!(impact, Impact { costs: false, interrupts: true, loses_data: true });
+    assert_eq!(impact, Impact { interrupts: true, loses_data: true, ..Impact::NONE });
     assert!(plan(&wanted(), &empty(), GONE).is_done());
 }
 

@@ -1,7 +1,7 @@
 //! `apply` when somebody has changed something by hand.
 
 use super::fixture::*;
-use crate::machine::{Fact, Observed, RootVolume, Rule, TAG_GENERATION, Volume};
+use crate::machine::{Desired, Fact, Observed, Power, RootVolume, Rule, TAG_GENERATION, Volume};
 use crate::plan::{DENY_POLICY, Goal, Step, decide, plan};
 
 fn cases() -> Vec<(&'static str, Observed)> {
@@ -65,6 +65,58 @@ fn cases() -> Vec<(&'static str, Observed)> {
 }
 
 #[test]
+fn what_the_user_has_changed_is_no_drift() {
+    let other = Desired { instance_type: id("m8g.2xlarge"), volume_size: 200, volume_iops: 6000, ..wanted() };
+    let drift = |desired: &Desired, world: &Observed| {
+        plan(desired, world, Goal::Settings).drift.into_iter().map(|drift| drift.what).collect::<Vec<_>>()
+    };
+    assert_eq!(drift(&other, &whole()), Vec::<String>::new());
+    let tagged = Desired { tags: [(id("team"), id("eevee"))].into(), ..wanted() };
+    assert_eq!(drift(&tagged, &whole()), Vec::<String>::new());
+    // Without a record nobody can tell.
+    let unknown = but(|w| {
+        w.applied = None;
+        instance(w).instance_type = id("m8g.large");
+        instance(w).power = Power::Stopped;
+        volume(w).size = 50;
+    });
+    assert_eq!(drift(&wanted(), &unknown), Vec::<String>::new());
+    // What is not as Holdfast leaves it, whatever the settings say, is known all the same.
+    let open = but(|w| {
+        w.applied = None;
+        instance(w).protected = Fact::Present(false);
+    });
+    assert_eq!(drift(&wanted(), &open), ["i-00000001 is not protected from termination"]);
+    assert_eq!(drift(&wanted(), &empty()), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_dangerous_comes_first() {
+    let world = but(|w| {
+        volume(w).tags.remove("do-not-nuke");
+        instance(w).protected = Fact::Present(false);
+        instance(w).metadata_guarded = false;
+        group(w).inbound = vec![Rule { id: id("sgr-00000001"), text: "tcp 22 from 0.0.0.0/0".to_owned() }];
+        role(w).managed.insert("arn:aws:iam::aws:policy/AdministratorAccess".to_owned());
+        instance(w).power = Power::Stopped;
+        instance(w).transition = Some("User initiated (2026-11-23 07:00:00 GMT)".to_owned());
+    });
+    insta::assert_snapshot!(show(&wanted(), &world, Goal::Settings), @"
+    unsafe: sg-00000001 lets in tcp 22 from 0.0.0.0/0 (Settings right: apply takes the rule away)
+    unsafe: the machine's role has the policy AdministratorAccess, which Holdfast did not give it (Settings right: apply takes the policy away)
+    unsafe: the metadata service of i-00000001 answers without a token, or to containers (Settings right: apply guards it again)
+    drift: i-00000001 is not protected from termination (Settings right: apply mends it)
+    drift: i-00000001 is off, and this computer did not stop it: User initiated (2026-11-23 07:00:00 GMT) (You right: start switches it on)
+    drift: the tag do-not-nuke of vol-00000001 is missing (Settings right: apply mends it)
+    0 - 1 inbound rule of sg-00000001
+    0 - Policy AdministratorAccess revokes
+    0 ~ Protect i-00000001 from termination
+    0 ~ Guard the metadata service of i-00000001 (IMDSv2, one hop)
+    0 ~ Set tags of vol-00000001
+    ");
+}
+
+#[test]
 fn each_attribute_is_set_right() {
     insta::assert_snapshot!(show_cases(&wanted(), Goal::Settings, cases()), @r#"
     # DNS resolution off
@@ -96,28 +148,37 @@ fn each_attribute_is_set_right() {
     1 ~ Use rtb-00000001 in subnet-00000001
 
     # inbound rule
+    unsafe: sg-00000001 lets in tcp 22 from 0.0.0.0/0 (Settings right: apply takes the rule away)
     0 - 1 inbound rule of sg-00000001
 
     # inbound rules
+    unsafe: sg-00000001 lets in tcp 22 from 0.0.0.0/0 (Settings right: apply takes the rule away)
+    unsafe: sg-00000001 lets in all from ::/0 (Settings right: apply takes the rule away)
     0 - 2 inbound rules of sg-00000001
 
     # nothing outbound
+    drift: sg-00000001 does not let everything out (Settings right: apply mends it)
     0 + All outbound traffic of sg-00000001
 
     # managed policy missing
+    drift: the machine's role lacks AmazonSSMManagedInstanceCore, so nobody can reach it (Settings right: apply mends it)
     0 + Policy AmazonSSMManagedInstanceCore
 
     # managed policy too much
-    note: ExtraPolicies { policies: ["arn:aws:iam::aws:policy/AdministratorAccess"] }
+    unsafe: the machine's role has the policy AdministratorAccess, which Holdfast did not give it (Settings right: apply takes the policy away)
+    0 - Policy AdministratorAccess revokes
 
     # deny policy missing
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
     0 + Policy that denies ssm:GetParameter*
 
     # deny policy changed
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
     0 + Policy that denies ssm:GetParameter*
 
     # inline policy too much
-    note: ExtraPolicies { policies: ["mine"] }
+    unsafe: the machine's role has the policy mine, which Holdfast did not give it (Settings right: apply takes the policy away)
+    0 - Policy mine revokes
 
     # profile without role
     0 ~ Put the role into the instance profile
@@ -133,15 +194,19 @@ fn each_attribute_is_set_right() {
     note: ProfileDiffers { is: None }
 
     # unprotected
+    drift: i-00000001 is not protected from termination (Settings right: apply mends it)
     0 ~ Protect i-00000001 from termination
 
     # powering off ends it
+    drift: powering off inside would end i-00000001 for ever (Settings right: apply mends it)
     0 ~ Powering off inside stops i-00000001
 
     # metadata open
+    unsafe: the metadata service of i-00000001 answers without a token, or to containers (Settings right: apply guards it again)
     0 ~ Guard the metadata service of i-00000001 (IMDSv2, one hop)
 
     # other type
+    drift: i-00000001 is m8g.2xlarge, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
     0 ~ Mark i-00000001 as changing
     1 ~ Stop i-00000001 [-$265.75] interrupts
     3 ~ Make i-00000001 an m8g.xlarge costs
@@ -149,7 +214,7 @@ fn each_attribute_is_set_right() {
     6 ~ Take the mark off i-00000001
 
     # other size
-    note: VolumeLarger { is: 200 }
+    drift: vol-00000001 has 200 GiB, not 100 (Aws right: a volume never shrinks: set volume_size to what it has)
 
     # other image
     nothing to do
@@ -215,11 +280,29 @@ fn tags_are_set_right() {
     ];
     insta::assert_snapshot!(show_cases(&wanted(), Goal::Settings, cases), @"
     # a tag of the user's missing everywhere
+    drift: the tag do-not-nuke of vpc-00000001 is missing (Settings right: apply mends it)
+    drift: the tag do-not-nuke of subnet-00000001 is missing (Settings right: apply mends it)
+    drift: the tag do-not-nuke of igw-00000001 is missing (Settings right: apply mends it)
+    drift: the tag do-not-nuke of rtb-00000001 is missing (Settings right: apply mends it)
+    drift: the tag do-not-nuke of sg-00000001 is missing (Settings right: apply mends it)
+    drift: the tag do-not-nuke of i-00000001 is missing (Settings right: apply mends it)
+    drift: the tag do-not-nuke of vol-00000001 is missing (Settings right: apply mends it)
+    drift: the tag do-not-nuke of the role is missing (Settings right: apply mends it)
+    drift: the tag do-not-nuke of the instance profile is missing (Settings right: apply mends it)
     0 ~ Set tags of vpc-00000001, subnet-00000001, igw-00000001, rtb-00000001, sg-00000001, i-00000001, vol-00000001
     0 ~ Set tags of the role
     0 ~ Set tags of the instance profile
 
     # the name missing everywhere
+    drift: the tag Name of vpc-00000001 is missing (Settings right: apply mends it)
+    drift: the tag Name of subnet-00000001 is missing (Settings right: apply mends it)
+    drift: the tag Name of igw-00000001 is missing (Settings right: apply mends it)
+    drift: the tag Name of rtb-00000001 is missing (Settings right: apply mends it)
+    drift: the tag Name of sg-00000001 is missing (Settings right: apply mends it)
+    drift: the tag Name of i-00000001 is missing (Settings right: apply mends it)
+    drift: the tag Name of vol-00000001 is missing (Settings right: apply mends it)
+    drift: the tag Name of the role is missing (Settings right: apply mends it)
+    drift: the tag Name of the instance profile is missing (Settings right: apply mends it)
     0 ~ Set tags of igw-00000001
     0 ~ Set tags of sg-00000001
     0 ~ Set tags of i-00000001
@@ -231,12 +314,18 @@ fn tags_are_set_right() {
     0 ~ Set tags of the instance profile
 
     # a changed tag on one
+    drift: the tag do-not-nuke of vpc-00000001 is false (Settings right: apply mends it)
     0 ~ Set tags of vpc-00000001
 
     # the volume without our tag
+    drift: the tag holdfast:machine of vol-00000001 is missing (Settings right: apply mends it)
     0 ~ Set tags of vol-00000001
 
     # the volume without any tag
+    drift: the tag Name of vol-00000001 is missing (Settings right: apply mends it)
+    drift: the tag do-not-nuke of vol-00000001 is missing (Settings right: apply mends it)
+    drift: the tag holdfast:machine of vol-00000001 is missing (Settings right: apply mends it)
+    drift: the tag holdfast:owner of vol-00000001 is missing (Settings right: apply mends it)
     0 ~ Set tags of vol-00000001
 
     # the root volume of another machine
@@ -286,7 +375,7 @@ fn a_broken_generation_tag_counts_from_zero() {
         vpc(w).tags.insert(TAG_GENERATION.to_owned(), u32::MAX.to_string());
         let (network, generation) = w.winners(&wanted()).generation(&wanted()).unwrap();
         instance(w).token = Some(crate::plan::client_token(&wanted(), &network, generation));
-        instance(w).power = crate::machine::Power::Terminated;
+        instance(w).power = Power::Terminated;
         instance(w).root = None::<RootVolume>;
     });
     insta::assert_snapshot!(show(&wanted(), &world, Goal::Settings), @"

@@ -7,7 +7,7 @@ use crate::machine::{
     ConfigSource, Desired, Fact, Gateway, Group, Image, Instance, Observed, Offer, Owner, Power, Profile,
     Role, RouteTable, Subnet, TAG_MACHINE, TAG_MAKER, TAG_NETWORK, TAG_OWNER, Tags, Volume, Vpc,
 };
-use crate::plan::{Change, CostChange, Goal, Leave, Made, Next, Plan, Step, decide, plan};
+use crate::plan::{Applied, Change, CostChange, Goal, Leave, Made, Next, Plan, Step, decide, plan};
 
 pub(crate) const ME: &str = "laptop-a";
 pub(crate) const OTHER: &str = "laptop-b";
@@ -70,7 +70,10 @@ pub(crate) fn empty() -> Observed {
             zones: ["us-west-2a".to_owned(), "us-west-2b".to_owned()].into(),
         }),
         alternates: Fact::Present(vec![]),
+        applied: Some(Applied::of(&wanted(), true)),
         short: [].into(),
+        cannot_hold: false,
+        stopped_here: false,
         leeway: Fact::NOT_LOOKED,
         reservations: Fact::Present(vec![]),
         image: Fact::Present(Image {
@@ -215,6 +218,10 @@ pub(crate) fn show(desired: &Desired, observed: &Observed, goal: Goal) -> String
 
 pub(crate) fn show_plan(plan: &Plan) -> String {
     let mut text = String::new();
+    for drift in &plan.drift {
+        let mark = if drift.security { "unsafe" } else { "drift" };
+        let _ = writeln!(text, "{mark}: {} ({:?} right: {})", drift.what, drift.right, drift.mend);
+    }
     for blocked in &plan.blocked {
         let _ = writeln!(text, "blocked: {blocked:?}");
     }
@@ -241,6 +248,7 @@ pub(crate) fn show_plan(plan: &Plan) -> String {
         text += if impact.costs { " costs" } else { "" };
         text += if impact.interrupts { " interrupts" } else { "" };
         text += if impact.loses_data { " loses data" } else { "" };
+        text += if impact.revokes { " revokes" } else { "" };
         text.push('\n');
     }
     if text.is_empty() { "nothing to do\n".to_owned() } else { text }

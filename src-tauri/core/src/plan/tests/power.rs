@@ -27,10 +27,10 @@ fn apply_leaves_the_power_alone() {
     nothing to do
 
     # stopping
-    nothing to do
+    drift: i-00000001 is off, and this computer did not stop it (You right: start switches it on)
 
     # stopped
-    nothing to do
+    drift: i-00000001 is off, and this computer did not stop it (You right: start switches it on)
 
     # shutting down
     waits for the instance to end

@@ -32,7 +32,7 @@ fn begun(change: impl FnOnce(&mut Observed)) -> Observed {
 
 fn held(instance_type: &str) -> Fact<Vec<Reservation>> {
     let (instance_type, zone) = (id(instance_type), "us-west-2a".to_owned());
-    Fact::Present(vec![Reservation { id: id("cr-00000009"), instance_type, zone, active: true }])
+    Fact::Present(vec![Reservation { id: id("cr-00000009"), instance_type, zone, active: true, free: true }])
 }
 
 fn alternate(name: &str, zone: &str) -> Offer {
@@ -69,15 +69,17 @@ fn another_type() {
     ];
     insta::assert_snapshot!(show_cases(&wanted(), Goal::Settings, cases), @r#"
     # running
+    drift: i-00000001 is m8g.large, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
     0 + Hold one m8g.xlarge in us-west-2a [$0.17952 an hour] costs
     2 ~ Mark i-00000001 as changing
     3 ~ Stop i-00000001 [-$69.17] interrupts
     5 ~ Make i-00000001 an m8g.xlarge costs
     6 ~ Start i-00000001 [+$134.70] costs
-    8 ~ Take the mark off i-00000001
     8 - Held capacity (new)
+    8 ~ Take the mark off i-00000001
 
     # nothing may be held
+    drift: i-00000001 is m8g.large, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
     0 ~ Mark i-00000001 as changing
     1 ~ Stop i-00000001 [-$69.17] interrupts
     3 ~ Make i-00000001 an m8g.xlarge costs
@@ -85,6 +87,7 @@ fn another_type() {
     6 ~ Take the mark off i-00000001
 
     # what is held cannot be seen
+    drift: i-00000001 is m8g.large, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
     0 ~ Mark i-00000001 as changing
     1 ~ Stop i-00000001 [-$69.17] interrupts
     3 ~ Make i-00000001 an m8g.xlarge costs
@@ -92,24 +95,27 @@ fn another_type() {
     6 ~ Take the mark off i-00000001
 
     # held already
+    drift: i-00000001 is m8g.large, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
     0 ~ Mark i-00000001 as changing
     1 ~ Stop i-00000001 [-$69.17] interrupts
     3 ~ Make i-00000001 an m8g.xlarge costs
     4 ~ Start i-00000001 [+$134.70] costs
-    6 ~ Take the mark off i-00000001
     6 - Held capacity cr-00000009
+    6 ~ Take the mark off i-00000001
 
     # something else is held
-    0 + Hold one m8g.xlarge in us-west-2a [$0.17952 an hour] costs
+    drift: i-00000001 is m8g.large, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
     0 - Held capacity cr-00000009
-    2 ~ Mark i-00000001 as changing
-    3 ~ Stop i-00000001 [-$69.17] interrupts
-    5 ~ Make i-00000001 an m8g.xlarge costs
-    6 ~ Start i-00000001 [+$134.70] costs
-    8 ~ Take the mark off i-00000001
-    8 - Held capacity (new)
+    1 + Hold one m8g.xlarge in us-west-2a [$0.17952 an hour] costs
+    3 ~ Mark i-00000001 as changing
+    4 ~ Stop i-00000001 [-$69.17] interrupts
+    6 ~ Make i-00000001 an m8g.xlarge costs
+    7 ~ Start i-00000001 [+$134.70] costs
+    9 - Held capacity (new)
+    9 ~ Take the mark off i-00000001
 
     # the quota has no room for both at once
+    drift: i-00000001 is m8g.large, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
     0 ~ Mark i-00000001 as changing
     1 ~ Stop i-00000001 [-$69.17] interrupts
     3 ~ Make i-00000001 an m8g.xlarge costs
@@ -117,23 +123,29 @@ fn another_type() {
     6 ~ Take the mark off i-00000001
 
     # just starting
+    drift: i-00000001 is m8g.large, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
     waits for the machine to start
     1 + Hold one m8g.xlarge in us-west-2a [$0.17952 an hour] costs
     3 ~ Mark i-00000001 as changing
     4 ~ Stop i-00000001 [-$69.17] interrupts
     6 ~ Make i-00000001 an m8g.xlarge costs
     7 ~ Start i-00000001 [+$134.70] costs
-    9 ~ Take the mark off i-00000001
     9 - Held capacity (new)
+    9 ~ Take the mark off i-00000001
 
     # off
+    drift: i-00000001 is m8g.large, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
+    drift: i-00000001 is off, and this computer did not stop it (You right: start switches it on)
     0 ~ Make i-00000001 an m8g.xlarge costs
 
     # on its way off
+    drift: i-00000001 is m8g.large, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
+    drift: i-00000001 is off, and this computer did not stop it (You right: start switches it on)
     waits for the machine to stop
     1 ~ Make i-00000001 an m8g.xlarge costs
 
     # AWS has none free
+    drift: i-00000001 is m8g.large, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
     note: NoCapacity { is: "m8g.large" }
     "#);
 }
@@ -176,6 +188,7 @@ fn another_type_that_cannot_be() {
     blocked: Quota { limit: 3, used: 2, more: 2 }
 
     # of another architecture, and begun
+    drift: i-00000001 is off, and this computer did not stop it (You right: start switches it on)
     0 ~ Start i-00000001 [+$69.17] costs
     2 ~ Take the mark off i-00000001
     "#);
@@ -208,29 +221,33 @@ fn an_interrupted_change_goes_on() {
     5 ~ Take the mark off i-00000001
 
     # on its way off
+    drift: i-00000001 is off, and this computer did not stop it (You right: start switches it on)
     waits for the machine to stop
     1 ~ Make i-00000001 an m8g.xlarge costs
     2 ~ Start i-00000001 [+$134.70] costs
     4 ~ Take the mark off i-00000001
 
     # off
+    drift: i-00000001 is off, and this computer did not stop it (You right: start switches it on)
     0 ~ Make i-00000001 an m8g.xlarge costs
     1 ~ Start i-00000001 [+$134.70] costs
     3 ~ Take the mark off i-00000001
 
     # off, and held
+    drift: i-00000001 is off, and this computer did not stop it (You right: start switches it on)
     0 ~ Make i-00000001 an m8g.xlarge costs
     1 ~ Start i-00000001 [+$134.70] costs
-    3 ~ Take the mark off i-00000001
     3 - Held capacity cr-00000009
+    3 ~ Take the mark off i-00000001
 
     # off, and changed
+    drift: i-00000001 is off, and this computer did not stop it (You right: start switches it on)
     0 ~ Start i-00000001 [+$134.70] costs
     2 ~ Take the mark off i-00000001
 
     # on again
-    0 ~ Take the mark off i-00000001
     0 - Held capacity cr-00000009
+    0 ~ Take the mark off i-00000001
 
     # on again, and no longer marked
     0 - Held capacity cr-00000009
@@ -273,7 +290,10 @@ fn without_capacity_something_else_starts() {
             world = world.settled_after(&next.waiting);
         }
     }
-    insta::assert_snapshot!(show(&desired, &world, Goal::Settings), @r#"note: NoCapacity { is: "m8g.large" }"#);
+    insta::assert_snapshot!(show(&desired, &world, Goal::Settings), @r#"
+    drift: i-00000001 is m8g.large, not m8g.xlarge (Settings right: apply changes it back; to keep it, set instance_type)
+    note: NoCapacity { is: "m8g.large" }
+    "#);
     assert_eq!(instance(&mut world).power, Power::Running);
     assert!(!instance(&mut world).tags.contains_key(TAG_RESIZE));
 }
@@ -337,13 +357,14 @@ fn volumes() {
     nothing to do
 
     # larger than wanted
-    note: VolumeLarger { is: 300 }
+    drift: vol-00000001 has 300 GiB, not 200 (Aws right: a volume never shrinks: set volume_size to what it has)
     0 ~ Make vol-00000001 300 GiB, 6000 IOPS, 250 MiB/s [+$20.00] costs
 
     # of a kind without speeds
     0 ~ Make vol-00000001 200 GiB costs
 
     # of an instance that is off
+    drift: i-00000001 is off, and this computer did not stop it (You right: start switches it on)
     0 ~ Make vol-00000001 200 GiB, 6000 IOPS, 250 MiB/s [+$28.00] costs
     ");
 }

@@ -106,8 +106,8 @@ fn steps_read_well() {
     Network - Private network vpc-1234abcd: not needed any more
     Identity ~ Take admin out of the instance profile: not needed any more
     Identity - Instance profile: not needed any more
-    Identity - Policy AdministratorAccess: not needed any more
-    Identity - Policy mine: not needed any more
+    Identity - Policy AdministratorAccess: the machine does not need it
+    Identity - Policy mine: the machine does not need it
     Identity - Role: not needed any more
     ");
 }

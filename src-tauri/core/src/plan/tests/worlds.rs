@@ -260,7 +260,7 @@ fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
         31 => with(&mut w.volumes, dice, |v, _| v.tags.clear()),
         32 => strangers(w, dice),
         33 | 34 => with(&mut w.instances, dice, |i, dice| {
-            i.instance_type = id(*dice.one_of(&["m8g.large", "m7g.xlarge", "m8g.xlarge"]));
+            i.instance_type = id(name(dice, &["m8g.large", "m7g.xlarge", "m8g.xlarge"]));
             if dice.once_in(3) {
                 i.tags.insert(TAG_RESIZE.to_owned(), (*dice.one_of(&["m8g.large", "no type"])).to_owned());
             }
@@ -272,11 +272,17 @@ fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
         }),
         36 => {
             let (instance_type, zone) =
-                (id(*dice.one_of(&["m8g.xlarge", "m8g.large"])), "us-west-2a".to_owned());
+                (id(name(dice, &["m8g.xlarge", "m8g.large"])), "us-west-2a".to_owned());
             let id = id(&format!("cr-{}", dice.hex()));
-            there(&mut w.reservations).push(Reservation { id, instance_type, zone, active: dice.once_in(2) });
+            there(&mut w.reservations).push(Reservation {
+                id,
+                instance_type,
+                zone,
+                active: dice.once_in(2),
+                free: dice.once_in(2),
+            });
         }
-        37 => _ = w.short.insert(id(*dice.one_of(&["m8g.xlarge", "m8g.large", "m7g.xlarge"]))),
+        37 => _ = w.short.insert(id(name(dice, &["m8g.xlarge", "m8g.large", "m7g.xlarge"]))),
         38 | 39 => {
             let quota =
                 *dice.one_of(&[None, Some(Quota { limit: 8, used: 4 }), Some(Quota { limit: 6, used: 4 })]);
@@ -286,6 +292,10 @@ fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
             w.maker = OTHER.to_owned();
         }
     }
+}
+
+fn name(dice: &mut Dice, all: &[&'static str]) -> &'static str {
+    all[dice.below(all.len())]
 }
 
 fn modification(dice: &mut Dice) -> Fact<Modification> {
