@@ -135,7 +135,7 @@ async fn every_step_of_a_resize_meets_every_fault() {
     let steps = changes(&clean.calls());
     // Hold, mark, stop, change, start, take the mark away, give up; and the volume.
     assert_eq!(steps.len(), 8, "{steps:?}");
-    let mut cases = 0;
+    let (mut cases, mut left_off) = (0, 0);
     for (service, operation, nth) in &steps {
         for (name, when, fault) in faults() {
             let case = format!("resize, {operation} #{nth}, {name}");
@@ -143,14 +143,110 @@ async fn every_step_of_a_resize_meets_every_fault() {
             for when in from_nth(when, *nth) {
                 sandbox.fault(Rule::on(*service, operation, when, fault.clone()));
             }
-            let _ = laptop.reach(Goal::Settings).await;
+            let first = laptop.reach(Goal::Settings).await;
+            if is_off(&sandbox) {
+                let problem = first.err().unwrap_or_else(|| panic!("{case}: it is off, and nobody says so"));
+                assert!(problem.hints[0].contains("the machine is off"), "{case}: {problem:?}");
+                left_off += 1;
+            }
             settle(&sandbox, &laptop, Goal::Settings, &case).await;
             let wrong = not_as_wanted(&sandbox, &laptop, "m8g.2xlarge");
             assert_eq!(wrong, None, "{case}");
             cases += 1;
         }
     }
-    println!("{cases} cases: {} steps of a resize, {} faults each", steps.len(), faults().len());
+    // A call that AWS refuses for good may end it, and it is told then.
+    println!(
+        "{cases} cases: {} steps of a resize, {} faults each; {left_off} left it off, and said so",
+        steps.len(),
+        faults().len()
+    );
+}
+
+/// Whether the machine is off, or on its way there.
+fn is_off(sandbox: &Sandbox) -> bool {
+    let world = sandbox.world();
+    let regions = world.accounts.values().flat_map(|account| account.regions.values());
+    let mut instances = regions.flat_map(|region| region.instances.values());
+    instances.any(|instance| matches!(instance.state, State::Stopping | State::Stopped))
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_machine_is_off_a_look_that_fails_is_taken_again() {
+    let (sandbox, laptop) = to_be_larger().await;
+    let goes_dark = async {
+        while !is_off(&sandbox) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        sandbox.fault(Rule::on(Service::Ec2, "DescribeInstances", When::Every, Fault::DropBefore));
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        sandbox.clear_faults();
+    };
+    let (report, ()) = tokio::join!(laptop.reach(Goal::Settings), goes_dark);
+    report.expect("it goes on when there is something to be seen again");
+    assert_eq!(not_as_wanted(&sandbox, &laptop, "m8g.2xlarge"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_holding_capacity_needs_can_be_done_without() {
+    // Both types at once are too much for the quota, which nobody may see; nor may anybody give up what is held.
+    for denied in [
+        &["servicequotas:GetServiceQuota"][..],
+        &["ec2:CancelCapacityReservation"],
+        &["ec2:DescribeCapacityReservations"],
+    ] {
+        let (sandbox, laptop) = to_be_larger().await;
+        let caller = Principal::user("123456789012", "sandbox", ACCESS_KEY);
+        let caller = denied.iter().fold(caller, |caller, action| caller.denying(action));
+        sandbox.set(|conditions| {
+            conditions.principals = vec![caller];
+            if denied[0].starts_with("servicequotas") {
+                conditions.quotas.vcpus = 8;
+            }
+        });
+        let report =
+            laptop.reach(Goal::Settings).await.unwrap_or_else(|problem| panic!("{denied:?}: {problem:?}"));
+        assert!(report.shortage.is_none(), "{denied:?}");
+        assert!(!is_off(&sandbox), "{denied:?}");
+        // Nothing is over that could not be given up.
+        sandbox.meddle(|world| {
+            for region in world.accounts.values_mut().flat_map(|account| account.regions.values_mut()) {
+                region.capacity_reservations.clear();
+            }
+        });
+        assert_eq!(not_as_wanted(&sandbox, &laptop, "m8g.2xlarge"), None, "{denied:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_is_still_changing_stops_nothing() {
+    let (sandbox, mut laptop) = to_be_larger().await;
+    sandbox.set(|conditions| conditions.pace.optimize = Duration::from_secs(6 * 3600));
+    laptop.desired.instance_type = "m8g.xlarge".parse().expect("a type");
+    laptop.desired.volume_size = 150;
+    laptop.reach(Goal::Settings).await.expect("the volume grows");
+    laptop.desired.instance_type = "m8g.2xlarge".parse().expect("a type");
+    laptop.desired.volume_size = 200;
+    let problem = laptop.reach(Goal::Settings).await.expect_err("AWS is still at work on the volume");
+    assert_eq!(problem.code, "volume_busy");
+    assert!(problem.hints.iter().any(|hint| hint.contains("the last change began")), "{problem:?}");
+    let stops = |call: &Call| call.operation == "StopInstances" && call.took_effect;
+    assert!(!sandbox.calls().iter().any(stops), "it was stopped");
+    let world = sandbox.world();
+    let mut regions = world.accounts.values().flat_map(|account| account.regions.values());
+    assert!(regions.all(|region| region.capacity_reservations.is_empty()), "capacity was held in vain");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_type_that_will_not_start_makes_way_for_the_old_one() {
+    for operation in ["ModifyInstanceAttribute", "StartInstances"] {
+        let (sandbox, laptop) = to_be_larger().await;
+        let code = "UnsupportedOperation".to_owned();
+        sandbox.fault(Rule::on(Service::Ec2, operation, When::Nth(1), Fault::Error { code, status: 400 }));
+        let report = laptop.reach(Goal::Settings).await.expect("it ends");
+        assert!(report.shortage.is_some(), "{operation}");
+        assert_eq!(not_as_wanted(&sandbox, &laptop, "m8g.xlarge"), None, "{operation}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,7 @@ pub struct Agreeing {
 
 impl Witness for Agreeing {
     async fn consent(&self, _: &Observed, _: &Plan) -> Consent {
-        Consent::to(Impact { costs: true, interrupts: true, loses_data: true })
+        Consent::to(Impact { costs: true, interrupts: true, loses_data: true, revokes: true })
     }
 
     fn event(&self, event: Event<'_>) {

@@ -25,6 +25,8 @@ fn help_shows_the_commands_and_how_to_begin() {
       start        Switch the machine on
       stop         Switch the machine off. Everything on it ends, the volume stays
       restart      Restart the machine where it is
+      resize       Make the machine another type, or its volume larger or faster
+      types        List the instance types that the machine can become where it is
       adopt        Take over a machine that carries this machine's tag and belongs to another AWS
                    identity
       status       Show the machine's state and cost
@@ -59,7 +61,7 @@ fn help_shows_the_commands_and_how_to_begin() {
       holdfast exec -- uname -a              one command on it
       holdfast rebuild                       have it run what you changed: holdfast config edit
       holdfast stop                          switch it off; the volume stays
-      holdfast settings set volume_size 200
+      holdfast resize --type m8g.2xlarge     another instance type
       holdfast --sandbox up                  all of it on this computer, with no AWS account
 
     Exit codes: 0 done, 1 problem, 2 wrong use, 3 consent missing or blocked. connect and exec end with
@@ -138,8 +140,8 @@ fn a_plan_on_an_empty_account_says_it_all_and_changes_nothing() {
     let json = json.json();
     assert_eq!(json["version"], 1);
     assert_eq!(json["steps"].as_array().map(Vec::len), Some(16));
-    assert_snapshot!(shape(&json), @r#"{"blocked":[],"goal":"text","machine":"text","notes":[],"region":"text","steps":[{"impact":{"costs":"bool","interrupts":"bool","loses_data":"bool"},"monthly":null,"round":"number","step":"text","words":{"area":"text","change":"text","what":"text","why":"text"}}],"version":"number","waiting":[]}"#);
-    assert_snapshot!(home.masked(&json["steps"][15].to_string()), @r#"{"group":"(new)","image":"ami-ID","impact":{"costs":true,"interrupts":false,"loses_data":false},"instance_type":"m8g.xlarge","monthly":{"more":142699600},"public_address":true,"root_device":"/dev/xvda","round":3,"step":"run_instance","subnet":"(new)","token":"holdfast-5397f1c23d25479ed4183243b4738b7958095286cf703f26","volume_size":100,"vpc":"(new)","words":{"area":"machine","change":"add","what":"Instance m8g.xlarge with 100 GiB gp3, encrypted","why":"the machine itself"},"zone":"us-west-2b"}"#);
+    assert_snapshot!(shape(&json), @r#"{"blocked":[],"drift":[],"goal":"text","machine":"text","notes":[],"region":"text","steps":[{"impact":{"costs":"bool","interrupts":"bool","loses_data":"bool","revokes":"bool"},"monthly":null,"round":"number","step":"text","words":{"area":"text","change":"text","what":"text","why":"text"}}],"version":"number","waiting":[]}"#);
+    assert_snapshot!(home.masked(&json["steps"][15].to_string()), @r#"{"group":"(new)","image":"ami-ID","impact":{"costs":true,"interrupts":false,"loses_data":false,"revokes":false},"instance_type":"m8g.xlarge","monthly":{"more":142699600},"public_address":true,"root_device":"/dev/xvda","round":3,"step":"run_instance","subnet":"(new)","token":"holdfast-5397f1c23d25479ed4183243b4738b7958095286cf703f26","volume_iops":3000,"volume_size":100,"volume_throughput":125,"vpc":"(new)","words":{"area":"machine","change":"add","what":"Instance m8g.xlarge with 100 GiB gp3, encrypted","why":"the machine itself"},"zone":"us-west-2b"}"#);
 
     let status = home.run("--sandbox status").well();
     assert_snapshot!(status.all(), @"
@@ -166,7 +168,10 @@ fn settings_are_shown_set_and_taken_back() {
     profile               (none)      default
     region                us-west-2   default
     instance_type         m8g.xlarge  default
+    alternates            (none)      default
     volume_size           50
+    volume_iops           3000        default
+    volume_throughput     125         default
     user                  ada         default
     config                embedded    default
     tags.do-not-nuke      true        default

@@ -27,6 +27,51 @@ fn from_nothing_to_a_shell_and_back() {
     is_destroyed_by_its_name(&home);
 }
 
+#[test]
+fn a_machine_becomes_another_type() {
+    let home = Home::new();
+    home.run("--sandbox up --yes").well();
+
+    let types = home.run("--sandbox types --json").well().json();
+    assert_eq!((&types["version"], &types["architecture"]), (&1.into(), &"arm64".into()));
+    let named =
+        |name: &str| types["types"].as_array().unwrap().iter().find(|kind| kind["instance_type"] == name);
+    assert_eq!(named("m8g.xlarge").map(|kind| &kind["current"]), Some(&true.into()));
+    assert_eq!(named("m8g.large").map(|kind| &kind["difference"]), Some(&(-65_524_800).into()));
+    assert_eq!(named("m7i.large"), None);
+    assert!(home.run("--sandbox types").well().out.contains("16 GiB"), "a table");
+
+    for (line, code, told) in [
+        ("--type m7i.large --yes", 3, "m7i.large is for x86_64, and remote-dev is an arm64 machine"),
+        ("--type m9z.large --yes", 3, "does not offer m9z.large"),
+        ("--volume 50 --yes", 3, "lets a volume grow, never shrink"),
+        ("--volume 99999 --yes", 1, "not a whole number of GiB from 8 to 65536"),
+        ("--iops 60000 --yes", 1, "not a whole number of operations a second from 3000 to 50000"),
+        ("--type large --yes", 2, "is not an EC2 instance type"),
+        ("--volume ten --yes", 2, "invalid value 'ten'"),
+        ("--yes", 2, "required arguments were not provided"),
+        ("--type m8g.large", 3, "Nothing was changed"),
+    ] {
+        let ran = home.run(&format!("--sandbox resize {line}"));
+        assert_eq!((ran.code, ran.out.as_str()), (Some(code), ""), "{line}: {}", ran.err);
+        assert!(ran.err.contains(told), "{line}: {}", ran.err);
+    }
+    let status = || home.run("--sandbox status --json").well().json();
+    assert_eq!(status()["instance"]["instance_type"], "m8g.xlarge");
+    assert!(!home.run("--sandbox settings show").well().out.contains("m8g.large"), "nothing was kept");
+
+    home.run("--sandbox resize --type m8g.large --volume 120 --yes").well();
+    let after = status();
+    assert_eq!((&after["state"], &after["reachable"]), (&"on".into(), &true.into()));
+    let instance = &after["instance"];
+    assert_eq!((&instance["instance_type"], &instance["volume_size"]), (&"m8g.large".into(), &120.into()));
+    assert_eq!((&instance["changing_from"], &after["interrupted"]), (&().into(), &().into()));
+    let plan = home.run("--sandbox plan --json").well().json();
+    assert_eq!((&plan["steps"], &plan["drift"]), (&serde_json::json!([]), &serde_json::json!([])));
+    let again = home.run("--sandbox resize --type m8g.large --volume 120 --yes").well();
+    assert!(again.err.contains("It is so already"), "{}", again.err);
+}
+
 fn refuses_without_a_word(home: &Home) {
     for line in ["--sandbox apply", "--sandbox up"] {
         let ran = home.run(line);
@@ -79,7 +124,7 @@ fn tells_what_there_is(home: &Home) {
         (&json["version"], &json["state"], &json["reachable"]),
         (&1.into(), &"on".into(), &true.into())
     );
-    assert_snapshot!(shape(&json), @r#"{"instance":{"id":"text","instance_type":"text","started":"text","stopped":null,"volume_size":"number","zone":"text"},"interrupted":null,"machine":"text","monthly":{"address":"number","instance":"number","volume":"number"},"monthly_now":{"address":"number","instance":"number","volume":"number"},"prices_of":"text","reachable":"bool","region":"text","state":"text","user":"text","version":"number","working":null}"#);
+    assert_snapshot!(shape(&json), @r#"{"instance":{"changing_from":null,"id":"text","instance_type":"text","started":"text","stopped":null,"volume_size":"number","zone":"text"},"interrupted":null,"machine":"text","monthly":{"address":"number","instance":"number","volume":"number"},"monthly_now":{"address":"number","instance":"number","volume":"number"},"prices_of":"text","reachable":"bool","region":"text","state":"text","user":"text","version":"number","working":null}"#);
 
     let apply = home.run("--sandbox apply").well();
     assert!(apply.err.contains("AWS matches the settings; nothing was changed."), "{}", apply.err);
@@ -191,6 +236,7 @@ fn refuses_what_was_not_agreed_to(home: &Home) {
     Machine
       ~ Stop i-ID  -$134.70 a month  ends what runs on it
 
+    No session and no job runs on it.
     Problem: Nothing was changed: stopping ends everything that runs on the machine.
     → say yes at the prompt, or add --yes
     exit 3
@@ -211,15 +257,16 @@ fn refuses_what_was_not_agreed_to(home: &Home) {
 
     Identity
       ~ Take ada-remote-dev-us-west-2-role out of the instance profile  not needed any more
-      - Policy AmazonSSMManagedInstanceCore
+      - Policy AmazonSSMManagedInstanceCore                             the machine does not need it
       - Policy holdfast-deny-parameters
-      - Instance profile
+      - Instance profile                                                not needed any more
       - Role
 
     Machine
       ~ Lift termination protection of i-ID              it is to go
       - Instance i-ID and its volume with all data                    -$142.70 a month  data is lost
 
+    No session and no job runs on it.
     Problem: Nothing was changed: destroying needs your word.
     → say yes at the prompt, or add --yes
     exit 3

@@ -49,10 +49,28 @@ fn first_run(mode: &str, environment: &[(&str, &str)]) {
 
     window.click("[data-page=settings]");
     window.wait_for("[name=profile]");
-    assert!(!window.has("[name=instance_type]"), "a machine keeps its type, so there is no field for it");
+    assert!(!window.has("[name=region]"), "a machine stays in its region, so there is no field for it");
     window.picture(&desktop, &format!("settings-{mode}"));
     let options = window.script("return [...document.querySelectorAll('datalist option')].map(o => o.value)");
     assert_eq!(options, serde_json::json!(["team/Admin", "work"]));
+
+    window.fill("[name=volume_size]", "60");
+    window.click("[data-act=plan]");
+    window.wait_for("[data-preview=errors]");
+    window.reads(".fields", "A volume grows and never shrinks");
+    window.fill("[name=volume_size]", "120");
+    window.fill("[name=instance_type]", "m8g.large");
+    window.click("[data-act=plan]");
+    window.wait_for("[data-preview=ready]");
+    window.reads("[data-preview]", "m8g.large");
+    window.click("[data-act=apply]");
+    window.wait_for("[data-act=apply-yes]");
+    window.picture(&desktop, &format!("resize-{mode}"));
+    window.click("[data-act=apply-yes]");
+    window.wait_for("[data-operation]");
+    eventually("another type", || (!window.has("[data-operation]")).then_some(()));
+    assert_eq!(desktop.machine(), "running");
+    assert!(desktop.holdfast("status").contains("m8g.large"));
 
     window.click("[data-page=machine]");
     window.click("[data-act=stop]");

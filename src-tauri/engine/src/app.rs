@@ -619,7 +619,9 @@ async fn look(place: &Place, desired: Desired, aws: Option<Aws>) -> Looked {
 async fn foresee(place: &Place, setup: Setup, number: u32, draft: Draft) -> Option<Event> {
     let desired = drafted(&setup, &draft).ok()?.desired;
     let look = async {
+        let applied = place.store.applied(&desired.key())?;
         let observed = place.aws(&desired).await?.observe(&desired, Goal::Settings).await?;
+        let observed = Observed { applied, ..observed };
         let plan = plan::plan(&desired, &observed, Goal::Settings);
         Ok::<_, Problem>((observed, plan))
     };
@@ -654,7 +656,10 @@ async fn operate(
         let reporter = Reporter { tell, agreed };
         let reach = |goal| converge(&aws, &place.store, operation.word(), &desired, goal, &reporter);
         let report = match operation {
-            Operation::Start | Operation::Connect => reach(Goal::Reachable).await?,
+            // On as something else is on, too.
+            Operation::Start | Operation::Connect => {
+                Report { shortage: None, ..reach(Goal::Reachable).await? }
+            }
             Operation::Stop => reach(Goal::Stopped).await?,
             Operation::Apply => {
                 let report = reach(Goal::Settings).await?;
@@ -666,12 +671,13 @@ async fn operate(
                 report
             }
             Operation::Make => {
-                reach(Goal::Settings).await?;
-                reach(Goal::Reachable).await?
+                let settled = reach(Goal::Settings).await?;
+                Report { grown: settled.grown, shortage: settled.shortage, ..reach(Goal::Reachable).await? }
             }
         };
         if report.grown {
             take_space(&aws, &desired, &report).await?;
+            place.store.intent(&desired.key()).clear()?;
         }
         report.shortage.map_or(Ok(()), Err)
     };

@@ -2,14 +2,15 @@
 //!
 //! There is no undo and no saved state: an interrupted run is healed by the next look.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use holdfast_core::machine::{Desired, Instance, Observed, Power, TAG_RESIZE};
-use holdfast_core::names::InstanceId;
-use holdfast_core::plan::{self, Consent, Goal, Made, Next, Note, Plan, Planned, Step, Waiting};
+use holdfast_core::machine::{Desired, Fact, Instance, Observed, Power, TAG_RESIZE};
+use holdfast_core::names::{InstanceId, InstanceType, ReservationId};
+use holdfast_core::plan::{self, Applied, Consent, Goal, Made, Next, Note, Plan, Planned, Step, Waiting};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::problem::Problem;
@@ -90,9 +91,11 @@ pub async fn converge<W: World>(
 ) -> Result<Report, Problem> {
     let _lock = store.lock(&desired.key(), operation)?;
     let intent = store.intent(&desired.key());
+    let earlier = intent.read()?;
     // What an earlier run did not come to.
-    let mut grown = intent.read()?.is_some_and(|intent| intent.grows) && goal == Goal::Settings;
-    let mut observed = world.observe(desired, goal).await?;
+    let mut grown = goal == Goal::Settings && earlier.as_ref().is_some_and(|intent| intent.grows);
+    let applied = store.applied(&desired.key())?;
+    let mut observed = Observed { applied, ..world.observe(desired, goal).await? };
     witness.event(Event::Saw(&observed));
     let first = plan::plan(desired, &observed, goal);
     if let Some(blocked) = first.blocked.first() {
@@ -101,9 +104,6 @@ pub async fn converge<W: World>(
     let mut consent = Consent::NONE;
     let mut journal = Journal::default();
     let mut patience = Patience::default();
-    let mut in_flight = FuturesUnordered::new();
-    let mut flying: Vec<Step> = Vec::new();
-    let mut fresh = true;
     let there = observed.winners(desired).instance;
     let had_machine = there.is_some_and(|instance| instance.power != Power::ShuttingDown);
 
@@ -113,124 +113,232 @@ pub async fn converge<W: World>(
             return Err(Problem::no_consent(goal));
         }
         grown |= first.steps.iter().any(|planned| matches!(planned.step, Step::GrowVolume { .. }));
-        intent.write(&Intent::now(operation, goal.word()).growing(grown))?;
+        let grows = grown || earlier.as_ref().is_some_and(|intent| intent.grows);
+        intent.write(&Intent::now(operation, goal.word()).growing(grows))?;
     }
-    loop {
-        let machine = observed.winners(desired).instance;
-        if had_machine && machine.is_none() && !matches!(goal, Goal::Gone(_)) {
-            // To make another one in its place is not what anybody has agreed to.
-            journal.refuse(Problem::machine_gone(desired));
-        }
-        if let Some(instance) = machine.filter(|instance| journal.has_fallen(instance)) {
-            let short = instance.instance_type.clone();
-            journal.shortage.get_or_insert_with(|| Problem::no_capacity(desired, short.as_str()));
-            observed.short.insert(short);
-        }
-        let next = plan::decide(desired, &observed, goal);
-        if let Some(blocked) = next.blocked.first() {
-            let problem = journal.shortage.clone().unwrap_or_else(|| Problem::blocked(desired, blocked));
-            journal.refuse(problem);
-        }
-        if journal.may_go_on() {
-            let idle: Vec<Step> = next.ready.iter().filter(|step| !flying.contains(step)).cloned().collect();
-            for step in idle {
-                if !journal.may_perform(&step) {
-                    continue;
-                }
-                if !consent.covers(step.impact()) {
-                    consent = witness.consent(&observed, &plan::plan(desired, &observed, goal)).await;
-                    if !consent.covers(step.impact()) {
-                        journal.refuse(Problem::no_consent(goal));
-                        break;
-                    }
-                }
-                witness.event(Event::Started(&step));
-                flying.push(step.clone());
-                in_flight.push(async move {
-                    let result = world.perform(desired, &step).await;
-                    (step, result)
-                });
+    let drive = async {
+        let mut in_flight = FuturesUnordered::new();
+        let mut flying: Vec<Step> = Vec::new();
+        let mut fresh = true;
+        loop {
+            let machine = observed.winners(desired).instance;
+            if had_machine && machine.is_none() && !matches!(goal, Goal::Gone(_)) {
+                // To make another one in its place is not what anybody has agreed to.
+                journal.refuse(Problem::machine_gone(desired));
             }
-        }
-
-        if let Some((step, result)) = in_flight.next().await {
-            flying.retain(|other| other != &step);
-            fresh = false;
-            match result {
-                Ok(Done { made, saw }) => {
-                    witness.event(Event::Finished(&step));
-                    observed = observed.after(desired, &step, made.as_ref());
-                    if let Some(saw) = saw {
-                        observed.learn(saw);
+            if let Some(instance) = machine.filter(|instance| journal.has_fallen(instance)) {
+                let short = instance.instance_type.clone();
+                journal.shortage.get_or_insert_with(|| Problem::no_capacity(desired, short.as_str()));
+                observed.short.insert(short);
+            }
+            let next = plan::decide(desired, &observed, goal);
+            if let Some(blocked) = next.blocked.first() {
+                let problem = journal.shortage.clone().unwrap_or_else(|| Problem::blocked(desired, blocked));
+                journal.refuse(problem);
+            }
+            if journal.may_go_on() {
+                let idle: Vec<Step> =
+                    next.ready.iter().filter(|step| !flying.contains(step)).cloned().collect();
+                for step in idle {
+                    if !journal.may_perform(&step) {
+                        continue;
                     }
-                    if let Some(Made::Instance(instance)) = made {
-                        journal.machines.push(instance);
-                    }
-                    journal.performed(step);
-                }
-                Err(Failure::NotYet(problem)) => {
-                    witness.event(Event::Postponed(&step, &problem));
-                    journal.postpone(step, problem);
-                }
-                Err(Failure::Changed(problem)) => {
-                    witness.event(Event::Surprised(&step, &problem));
-                    journal.surprise(problem);
-                }
-                Err(Failure::Short(problem)) => match plan::type_of(&observed, &step) {
-                    Some(short) => {
-                        witness.event(Event::Surprised(&step, &problem));
-                        journal.postponed.retain(|postponed| postponed.step != step);
-                        observed.short.insert(short.clone());
-                        if journal.shortage.is_none() || short == desired.instance_type {
-                            journal.shortage = Some(problem);
+                    if !consent.covers(step.impact()) {
+                        consent = witness.consent(&observed, &plan::plan(desired, &observed, goal)).await;
+                        if !consent.covers(step.impact()) {
+                            journal.refuse(Problem::no_consent(goal));
+                            break;
                         }
                     }
-                    None => journal.refuse(problem),
-                },
-                Err(Failure::Refused(problem)) => journal.refuse(problem),
+                    witness.event(Event::Started(&step));
+                    flying.push(step.clone());
+                    in_flight.push(async move {
+                        let result = world.perform(desired, &step).await;
+                        (step, result)
+                    });
+                }
             }
-            continue;
-        }
-        if let Some(problem) = journal.refused.take() {
-            return Err(problem);
-        }
-        if let Some(pause) = journal.pause() {
-            sleep_until(pause.until).await;
-            if !pause.look {
+
+            if let Some((step, result)) = in_flight.next().await {
+                flying.retain(|other| other != &step);
+                fresh = false;
+                match result {
+                    Ok(Done { made, saw }) => {
+                        witness.event(Event::Finished(&step));
+                        observed = observed.clone().after(desired, &step, made.as_ref());
+                        if let Some(saw) = saw {
+                            observed.learn(saw);
+                        }
+                        match (made, &step) {
+                            (Some(Made::Instance(instance)), _) => journal.machines.push(instance),
+                            (Some(Made::Reservation(held)), _) => journal.held.push(held),
+                            (_, Step::Release { reservation }) => {
+                                journal.held.retain(|held| held != reservation)
+                            }
+                            (_, Step::Stop { .. }) => observed.stopped_here = goal == Goal::Settings,
+                            (Some(_) | None, _) => {}
+                        }
+                        journal.performed(step);
+                    }
+                    Err(Failure::NotYet(problem)) => {
+                        witness.event(Event::Postponed(&step, &problem));
+                        journal.postpone(step, problem);
+                    }
+                    Err(Failure::Changed(problem)) => {
+                        witness.event(Event::Surprised(&step, &problem));
+                        journal.surprise(problem, is_off(desired, &observed));
+                    }
+                    Err(Failure::Short(problem)) => match plan::type_of(&observed, &step) {
+                        Some(short) => {
+                            witness.event(Event::Surprised(&step, &problem));
+                            journal.postponed.retain(|postponed| postponed.step != step);
+                            observed.short.insert(short.clone());
+                            if journal.shortage.is_none() || short == desired.instance_type {
+                                journal.shortage = Some(problem);
+                            }
+                        }
+                        None => journal.refuse(problem),
+                    },
+                    Err(Failure::Refused(problem)) if problem.is_about_credentials() => {
+                        journal.refuse(problem)
+                    }
+                    Err(Failure::Refused(problem)) => {
+                        let off = is_off(desired, &observed);
+                        if matches!(step, Step::Reserve { .. }) {
+                            // It can be done without.
+                            witness.event(Event::Surprised(&step, &problem));
+                            observed.cannot_hold = true;
+                        } else if matches!(step, Step::Release { .. }) {
+                            // It ends by itself.
+                            witness.event(Event::Surprised(&step, &problem));
+                            journal.keeps_held = true;
+                            observed.reservations = Fact::Absent;
+                        } else if off && matches!(step, Step::SetType { .. } | Step::Start { .. }) {
+                            // Another type may do, and a machine that was on is not left off for this one.
+                            witness.event(Event::Surprised(&step, &problem));
+                            let short = plan::type_of(&observed, &step);
+                            journal.hopeless.extend(short.clone());
+                            observed.short.extend(short);
+                            journal.shortage.get_or_insert(problem);
+                        } else {
+                            journal.refuse(problem);
+                        }
+                    }
+                }
                 continue;
             }
-        } else if is_changing(desired, &observed, &next) {
-            witness.event(Event::Waiting(&next.waiting));
-            patience.watch(&next.waiting).await?;
-            observed.learn(world.glance(desired).await?);
+            if let Some(problem) = journal.refused.take() {
+                return Err(problem);
+            }
+            if let Some(pause) = journal.pause() {
+                sleep_until(pause.until).await;
+                if !pause.look {
+                    continue;
+                }
+            } else if is_changing(desired, &observed, &next) {
+                witness.event(Event::Waiting(&next.waiting));
+                patience.watch(&next.waiting).await?;
+                match world.glance(desired).await {
+                    Ok(seen) => observed.learn(seen),
+                    Err(problem) => journal.blind(problem, true).await?,
+                }
+                witness.event(Event::Saw(&observed));
+                fresh = false;
+                continue;
+            } else if fresh {
+                if next.ready.is_empty() && next.waiting.is_empty() {
+                    return Ok(());
+                }
+                witness.event(Event::Waiting(&next.waiting));
+                patience.wait(&next.waiting).await?;
+                if next.waiting.contains(&Waiting::Capacity) {
+                    observed.short.clone_from(&journal.hopeless);
+                    let in_vain = plan::decide(desired, &observed, goal).waiting.contains(&Waiting::Capacity);
+                    if let Some(problem) = journal.shortage.take_if(|_| in_vain) {
+                        return Err(problem);
+                    }
+                    // What was tried in vain is not what "AWS confirms and nothing changes" means.
+                    journal.performed.clear();
+                }
+            }
+            match world.observe(desired, goal).await {
+                Ok(seen) => observed = seen.remembering(&observed),
+                Err(problem) => {
+                    journal.blind(problem, is_off(desired, &observed)).await?;
+                    fresh = false;
+                    continue;
+                }
+            }
+            if journal.keeps_held {
+                observed.reservations = Fact::Absent;
+            }
             witness.event(Event::Saw(&observed));
-            fresh = false;
-            continue;
-        } else if fresh {
-            if next.ready.is_empty() && next.waiting.is_empty() {
-                intent.clear()?;
-                let differs = next.notes.iter().any(|note| matches!(note, Note::NoCapacity { .. }));
-                let shortage = journal.shortage.filter(|_| differs);
-                return Ok(Report { observed, performed: journal.count, grown, shortage });
+            if let Some(instance) = journal.ended(&observed) {
+                // The next one would end alike, and so would all after it.
+                return Err(Problem::launch_failed(instance));
             }
-            witness.event(Event::Waiting(&next.waiting));
-            patience.wait(&next.waiting).await?;
-            if next.waiting.contains(&Waiting::Capacity) {
-                observed.short.clear();
-                // What was tried in vain is not what "AWS confirms and nothing changes" means.
-                journal.performed.clear();
-            }
+            journal.stale = false;
+            fresh = true;
         }
-        let short = std::mem::take(&mut observed.short);
-        observed = Observed { short, ..world.observe(desired, goal).await? };
-        witness.event(Event::Saw(&observed));
-        if let Some(instance) = journal.ended(&observed) {
-            // The next one would end alike, and so would all after it.
-            return Err(Problem::launch_failed(instance));
-        }
-        journal.stale = false;
-        fresh = true;
+    };
+    // It is a large future, and lives where its size does not matter.
+    let driven: Result<(), Problem> = Box::pin(drive).await;
+    let marked = |observed: &Observed| {
+        observed.winners(desired).instance.is_some_and(|instance| instance.tags.contains_key(TAG_RESIZE))
+    };
+    if driven.is_err()
+        && marked(&observed)
+        // A stop that AWS has refused in one breath may have had its effect in another.
+        && let Ok(seen) = world.glance(desired).await
+    {
+        observed.learn(seen);
     }
+    let off = is_off(desired, &observed);
+    if let Err(problem) = driven {
+        // What was held in vain is not left to its end.
+        for reservation in journal.held.drain(..).filter(|_| !off) {
+            let release = Step::Release { reservation };
+            if let Err(failure) = world.perform(desired, &release).await {
+                tracing::debug!(?failure, "what is held ends by itself");
+            }
+        }
+        let go_on =
+            "the machine is off in the middle of this; go on, or put the settings back first: holdfast apply";
+        return Err(problem.hint_first(off.then(|| go_on.to_owned())));
+    }
+    store.keep_applied(&desired.key(), left(desired, &observed, goal).as_ref())?;
+    match earlier.filter(|intent| intent.goal == Goal::Settings.word()) {
+        // Only switching it did not bring that to its end.
+        Some(earlier) if matches!(goal, Goal::Reachable | Goal::Stopped) => intent.write(&earlier)?,
+        // The machine has yet to take the space; whoever sees to that clears it.
+        Some(_) | None if grown => {}
+        Some(_) | None => intent.clear()?,
+    }
+    let notes = plan::decide(desired, &observed, goal).notes;
+    let differs = notes.iter().any(|note| matches!(note, Note::NoCapacity { .. }));
+    let shortage = journal.shortage.filter(|_| differs);
+    Ok(Report { observed, performed: journal.count, grown, shortage })
+}
+
+/// What is on record from now on of what this computer made of the machine. Whoever only switched it has made nothing else of it.
+fn left(desired: &Desired, observed: &Observed, goal: Goal) -> Option<Applied> {
+    let instance = observed.winners(desired).instance?;
+    let on = matches!(instance.power, Power::Pending | Power::Running);
+    match goal {
+        Goal::Settings => {
+            Some(Applied { instance_type: instance.instance_type.clone(), ..Applied::of(desired, on) })
+        }
+        Goal::Reachable | Goal::Stopped => Some(Applied { on, ..observed.applied.clone()? }),
+        Goal::Gone(_) => None,
+    }
+}
+
+/// Whether the machine is off in the middle of a change of its type.
+fn is_off(desired: &Desired, observed: &Observed) -> bool {
+    observed.winners(desired).instance.is_some_and(|instance| {
+        let begun = instance.tags.contains_key(TAG_RESIZE) || observed.stopped_here;
+        begun && matches!(instance.power, Power::Stopping | Power::Stopped)
+    })
 }
 
 /// Whether nothing is waited for but that the instance is off, or on again, between two types.
@@ -331,6 +439,14 @@ struct Journal {
     refused: Option<Problem>,
     /// What AWS had none of.
     shortage: Option<Problem>,
+    /// Types that were refused for another reason than capacity.
+    hopeless: BTreeSet<InstanceType>,
+    /// The capacity that is held for this.
+    held: Vec<ReservationId>,
+    /// What is held cannot be given up.
+    keeps_held: bool,
+    /// How many looks in a row showed nothing.
+    blind: u32,
     /// The instances that were made.
     machines: Vec<InstanceId>,
 }
@@ -375,6 +491,7 @@ impl Journal {
         self.postponed.retain(|postponed| postponed.step != step);
         self.performed.push((step, Instant::now()));
         self.count += 1;
+        self.surprises = 0;
     }
 
     fn postpone(&mut self, step: Step, problem: Problem) {
@@ -392,11 +509,23 @@ impl Journal {
         }
     }
 
-    fn surprise(&mut self, problem: Problem) {
+    /// A look that failed. While the machine is off for us (`must_go_on`) it is not left so for want of a network.
+    async fn blind(&mut self, problem: Problem, must_go_on: bool) -> Result<(), Problem> {
+        if !must_go_on || problem.is_about_credentials() || problem.is_denied() {
+            return Err(problem);
+        }
+        tracing::debug!(%problem, "nothing is to be seen");
+        self.blind += 1;
+        sleep(pause(self.blind)).await;
+        Ok(())
+    }
+
+    /// `must_go_on`: the machine is off for us.
+    fn surprise(&mut self, problem: Problem, must_go_on: bool) {
         self.surprises += 1;
         self.stale = true;
         self.look_again = Some(Instant::now() + pause(self.surprises.min(4)));
-        if self.surprises > MAX_SURPRISES {
+        if self.surprises > MAX_SURPRISES && !must_go_on {
             self.refuse(problem);
         }
     }
@@ -481,7 +610,7 @@ impl Patience {
         self.waited(waiting)?;
         self.looks += 1;
         if waiting.contains(&Waiting::Capacity) {
-            let grown = CROWDED.0.saturating_mul(1 << self.looks.min(8)).min(CROWDED.1);
+            let grown = CROWDED.0.saturating_mul(1 << (self.looks - 1).min(8)).min(CROWDED.1);
             sleep(grown).await;
         } else {
             sleep(pause(self.looks / 2)).await;
@@ -505,7 +634,9 @@ fn deadline(waiting: &Waiting) -> Duration {
         Waiting::Power { .. } | Waiting::Agent => Duration::from_secs(15 * 60),
         // AWS begins within seconds, or minutes on a large volume.
         Waiting::Volume => Duration::from_secs(30 * 60),
-        Waiting::Reservation => Duration::from_secs(5 * 60),
+        // It may take five minutes until AWS says that it is there.
+        // Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-reservations-using.html
+        Waiting::Reservation => Duration::from_secs(15 * 60),
         // A machine that is off is not given up.
         Waiting::Capacity => Duration::MAX,
         // A first snapshot of a full volume can take hours.

@@ -72,8 +72,12 @@ pub async fn at_work(machine: Machine<'_>) -> Result<Vec<String>, Problem> {
         state => Some(state?),
     };
     let mut found = Vec::new();
-    // A machine that never had its configuration has no zellij.
-    for session in sessions.unwrap_or_default().iter().filter(|session| session.live) {
+    // A machine that never had its configuration has neither zellij nor user, so nobody is at work there.
+    let sessions = match sessions {
+        Err(problem) if ["no_zellij", "no_user"].contains(&problem.code) => Vec::new(),
+        sessions => sessions?,
+    };
+    for session in sessions.iter().filter(|session| session.live) {
         let panes = session
             .panes
             .map(|panes| if panes == 1 { ", 1 pane".to_owned() } else { format!(", {panes} panes") });

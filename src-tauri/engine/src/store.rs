@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use etcetera::BaseStrategy;
 use holdfast_core::names::UserName;
+use holdfast_core::plan::Applied;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -272,6 +273,35 @@ impl Store {
     /// may write or clear it.
     pub fn intent(&self, key: &str) -> IntentFile {
         IntentFile(self.state.join("intents").join(file_name(key, "json")))
+    }
+}
+
+impl Store {
+    /// What this computer last made of the machine `key`. A record that makes no sense is none.
+    ///
+    /// # Errors
+    ///
+    /// When a file is there and cannot be read.
+    pub fn applied(&self, key: &str) -> Result<Option<Applied>, StoreError> {
+        read_json(&self.applied_path(key))
+    }
+
+    /// Keeps what this computer made of the machine `key`; `None` when that is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn keep_applied(&self, key: &str, applied: Option<&Applied>) -> Result<(), StoreError> {
+        let path = self.applied_path(key);
+        let Some(applied) = applied else { return IntentFile(path).clear() };
+        if let Some(folder) = path.parent() {
+            make_folder(folder, Privacy::Own)?;
+        }
+        write_json(&path, applied)
+    }
+
+    fn applied_path(&self, key: &str) -> PathBuf {
+        self.state.join("applied").join(file_name(key, "json"))
     }
 }
 

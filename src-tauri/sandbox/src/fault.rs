@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::At;
+use crate::sandbox::is_dry_run;
 use crate::wire::{Fail, Incoming, Service};
 
 /// Makes chosen calls go wrong. The first rule that applies to a call decides; every rule counts every call that it
@@ -34,7 +35,7 @@ impl Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
-    /// Only this one.
+    /// Only this one. Like the next it leaves out dry runs.
     Nth(u32),
     /// This many from the first on.
     First(u32),
@@ -171,7 +172,9 @@ impl Faults {
             let matches = rule.service.is_none_or(|service| service == call.service)
                 && rule.operation.as_deref().is_none_or(|operation| operation == call.operation)
                 && rule.fault.applies(call);
-            if !matches {
+            // A dry run only asks about a call.
+            let asks = is_dry_run(call) && rule.when != When::Every;
+            if !matches || asks {
                 continue;
             }
             armed.met += 1;

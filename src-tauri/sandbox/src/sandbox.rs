@@ -433,7 +433,7 @@ async fn pause(time: Duration) {
     }
 }
 
-fn is_dry_run(incoming: &Incoming) -> bool {
+pub(crate) fn is_dry_run(incoming: &Incoming) -> bool {
     incoming.fields.get("DryRun").is_some_and(|value| value == "true")
 }
 

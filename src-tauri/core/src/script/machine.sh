@@ -806,12 +806,6 @@ follow() {
   fi
   journalctl "$@" --no-tail --follow &
   reader=$!
-  # Who follows hears of what was written four times a second (POST_CHANGE_TIMER_INTERVAL_USEC in journald-server.c of systemd), and
-  # of each change to the file itself at once.
-  while sleep .03; do
-    touch -ac /var/log/journal/*/system.journal /run/log/journal/*/system.journal
-  done 2>/dev/null &
-  nudger=$!
   # What runs in the background has no input of its own.
   exec 9<&0
   while read -r word <&9; do
@@ -824,7 +818,7 @@ follow() {
     esac
   done 2>/dev/null &
   listener=$!
-  trap 'kill $reader $listener $nudger 2>/dev/null' EXIT
+  trap 'kill $reader $listener 2>/dev/null' EXIT
   trap 'exit 1' HUP TERM INT PIPE
   waited=0
   while kill -0 $reader 2>/dev/null; do

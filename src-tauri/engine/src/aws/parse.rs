@@ -270,6 +270,7 @@ pub(super) fn reservation(held: &ec2::CapacityReservation) -> Result<Option<Rese
         instance_type: required(held.instance_type(), "instanceType")?,
         zone: held.availability_zone().unwrap_or_default().to_owned(),
         active,
+        free: held.available_instance_count().is_none_or(|count| count > 0),
     }))
 }
 

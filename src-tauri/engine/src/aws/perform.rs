@@ -16,8 +16,8 @@ use aws_sdk_ec2::types::{
 };
 use aws_smithy_types::retry::RetryConfig;
 use holdfast_core::machine::{
-    Desired, Fact, Instance, Leeway, ModificationState, Observed, Power, TAG_FINAL, TAG_GENERATION,
-    TAG_NETWORK, TAG_RESIZE, Tags,
+    Desired, Fact, Instance, ModificationState, Observed, Power, TAG_FINAL, TAG_GENERATION, TAG_NETWORK,
+    TAG_RESIZE, Tags,
 };
 use holdfast_core::names::{InstanceId, InstanceType, NotAllowed, VolumeId};
 use holdfast_core::plan::{self, Made, Run, SUBNET_CIDR, Step, VPC_CIDR};
@@ -29,8 +29,8 @@ use super::{observe, parse};
 use crate::problem::{CallError, Problem};
 use crate::world::{Done, Failure};
 
-/// How long capacity is held where nobody gives it up.
-const HELD_AT_MOST: Duration = Duration::from_secs(3600);
+/// How long capacity is held where nobody gives it up. AWS ends it within an hour after that.
+const HELD_AT_MOST: Duration = Duration::from_secs(15 * 60);
 
 /// Performs one step.
 pub(super) async fn perform(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Failure> {
@@ -409,7 +409,7 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
     }
 }
 
-/// Holds capacity for an hour at most, which is AWS's shortest: should nobody be left to give it up, it ends by itself.
+/// Holds capacity, with an end: should nobody be left to give it up, it ends by itself.
 /// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateCapacityReservation.html> (`EndDate`)
 async fn reserve(aws: &Aws, desired: &Desired, to: &InstanceType, zone: &str) -> Result<Done, Trouble> {
     let end = aws.now() + HELD_AT_MOST;
@@ -426,16 +426,7 @@ async fn reserve(aws: &Aws, desired: &Desired, to: &InstanceType, zone: &str) ->
         // An instance of this type that starts in this zone finds it by itself.
         .instance_match_criteria(InstanceMatchCriteria::Open)
         .tag_specifications(tagged(ResourceType::CapacityReservation, &tags));
-    let answer = match call.send().await.map_err(ec2("CreateCapacityReservation")) {
-        Ok(answer) => answer,
-        // There is no room for both types at once; for the new one alone there may be.
-        // Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
-        Err(error) if error.code().ends_with("LimitExceeded") && !error.code().starts_with("Request") => {
-            let leeway = Fact::Present(Leeway { may_reserve: false, ..Leeway::default() });
-            return Ok(Done { made: None, saw: Some(Observed { leeway, ..nothing(aws) }) });
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let answer = call.send().await.map_err(ec2("CreateCapacityReservation"))?;
     let held = answer.capacity_reservation();
     let held = understand("CreateCapacityReservation", held, |held| {
         parse::reservation(held)?.ok_or_else(|| "it is over already".to_owned())
@@ -455,7 +446,9 @@ async fn why_not_modified(aws: &Aws, volume: &VolumeId, size: u32, error: CallEr
     }
     let last = observe::last_modification(aws, volume).await.ok().flatten();
     let Some(last) = last else { return Trouble::Refused(error.into()) };
-    let on_its_way = last.modification.state == ModificationState::Modifying && last.target >= size;
+    let goes_on =
+        matches!(last.modification.state, ModificationState::Modifying | ModificationState::Optimizing);
+    let on_its_way = goes_on && last.target == size;
     if !too_often && on_its_way {
         return changed("The volume is being changed already".to_owned());
     }

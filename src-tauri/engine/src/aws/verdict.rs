@@ -59,7 +59,7 @@ fn of_code(operation: &str, code: &str) -> Verdict {
             | "VcpuLimitExceeded"
             | "InstanceLimitExceeded",
         )
-        | ("CreateCapacityReservation", "InsufficientInstanceCapacity" | "Unsupported") => Short,
+        | ("CreateCapacityReservation", "InsufficientInstanceCapacity") => Short,
         // Held capacity that has ended meanwhile, or is not whole yet; a look tells which.
         ("CancelCapacityReservation", "IncorrectState") => Changed,
         // AWS may have begun it although it answered with a fault of its own, and only four are allowed in a day.

@@ -1,6 +1,6 @@
 //! Commands that change the machine: plan, apply, up, destroy and power.
 
-use holdfast_core::machine::Power;
+use holdfast_core::machine::{Observed, Power};
 use holdfast_core::plan::{self, Goal, Impact, Leave, Plan};
 use holdfast_core::status::{State, Status};
 use serde::Serialize;
@@ -27,6 +27,7 @@ use crate::world::World;
 /// - `waiting`: what has to end by itself before anything can be done
 /// - `blocked`: what forbids all of it; the command ends with 3 then
 /// - `notes`: what there is to know besides
+/// - `drift`: what somebody changed outside: `what`, `right` (`settings`, `aws`, `you`), `mend`, `security`; the latter come first
 #[derive(Serialize)]
 struct PlanJson<'a> {
     version: u32,
@@ -38,7 +39,8 @@ struct PlanJson<'a> {
 
 pub(super) async fn plan(context: &Context, json: bool) -> Result<u8, Problem> {
     let desired = &context.desired;
-    let observed = context.aws.observe(desired, Goal::Settings).await?;
+    let applied = context.store.applied(&desired.key())?;
+    let observed = Observed { applied, ..context.aws.observe(desired, Goal::Settings).await? };
     let plan = plan::plan(desired, &observed, Goal::Settings);
     if json {
         let (machine, region) = (desired.machine.as_str(), desired.region.as_str());
@@ -78,9 +80,11 @@ pub(super) async fn apply(context: &Context, yes: bool) -> Result<u8, Problem> {
 pub(super) async fn end(context: &Context, report: &Report) -> Result<u8, Problem> {
     if report.grown {
         take_space(context, report).await?;
+        context.store.intent(&context.desired.key()).clear()?;
     }
     let Some(shortage) = &report.shortage else { return Ok(0) };
-    out::problem(shortage);
+    let keeps = "the settings keep the type; it is tried again by: holdfast apply";
+    out::problem(&shortage.clone().hint(keeps));
     Ok(Exit::Problem as u8)
 }
 

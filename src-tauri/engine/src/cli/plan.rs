@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use holdfast_core::app::harmless::harmless;
 use holdfast_core::machine::{Desired, Observed};
-use holdfast_core::plan::{Area, Change, CostChange, Goal, Impact, Plan, Planned, Step, Waiting};
+use holdfast_core::plan::{
+    Area, Change, CostChange, Drift, Goal, Impact, Plan, Planned, Right, Step, Waiting,
+};
 use holdfast_core::price::{self, Money};
 use holdfast_core::status::Status;
 
@@ -16,6 +19,21 @@ const WIDEST: (usize, usize) = (64, 48);
 pub(super) fn render(desired: &Desired, observed: &Observed, plan: &Plan, style: Style) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}", style.bold(&headline(desired, plan)));
+    for (security, title) in [(true, "Security"), (false, "Changed outside Holdfast")] {
+        let found: Vec<&Drift> = plan.drift.iter().filter(|drift| drift.security == security).collect();
+        if !found.is_empty() {
+            let _ = writeln!(text, "\n{}", if security { style.red(title) } else { title.to_owned() });
+        }
+        for Drift { what, right, mend, .. } in found {
+            let who = match right {
+                Right::Settings => "the settings are right",
+                Right::Aws => "AWS is right",
+                Right::You => "yours to decide",
+            };
+            let what = harmless(what, 300);
+            let _ = writeln!(text, "  ! {what}  {}", style.soft(&format!("{who}: {mend}")));
+        }
+    }
     let columns = Columns::of(plan);
     for (area, name) in [(Area::Network, "Network"), (Area::Identity, "Identity"), (Area::Machine, "Machine")]
     {
@@ -128,7 +146,8 @@ fn impact(planned: &Planned, style: Style) -> String {
     match planned.impact {
         Impact { loses_data: true, .. } => style.red("data is lost"),
         Impact { interrupts: true, .. } => style.yellow("ends what runs on it"),
-        Impact { loses_data: false, interrupts: false, costs: _ } => String::new(),
+        Impact { revokes: true, .. } => style.yellow("takes a right away"),
+        Impact { loses_data: false, interrupts: false, revokes: false, costs: _ } => String::new(),
     }
 }
 

@@ -118,6 +118,9 @@ impl<'a> Watcher<'a> {
             Asking::YesOrNo if impact.interrupts => {
                 confirm("This ends what runs on the machine. Go on? [y/N] ").await
             }
+            Asking::YesOrNo if impact.revokes => {
+                confirm("This takes rights away that somebody gave the machine. Go on? [y/N] ").await
+            }
             Asking::YesOrNo => confirm("Go on? [y/N] ").await,
         }
     }

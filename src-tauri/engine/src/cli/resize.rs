@@ -53,31 +53,39 @@ pub(super) async fn resize(global: &Global, args: Resize) -> Result<u8, Problem>
     let mut context = Context::open(global).await?;
     let text = context.store.read_settings_text()?.unwrap_or_default();
     let login = login(global);
-    let mut changed = text.clone();
     let given = [
         ("instance_type", args.instance_type.as_ref().map(ToString::to_string)),
         ("volume_size", args.volume.map(|gib| gib.to_string())),
         ("volume_iops", args.iops.map(|iops| iops.to_string())),
         ("volume_throughput", args.throughput.map(|mib| mib.to_string())),
     ];
-    for (key, value) in given {
-        let Some(value) = value else { continue };
-        changed = settings::set(&changed, login.as_ref(), &context.desired.machine, key, &value).map_err(
-            |errors| Problem {
+    let (machine, path) = (context.desired.machine.clone(), context.store.settings_path());
+    let with_given = |text: &str| {
+        let values = given.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        values.into_iter().try_fold(text.to_owned(), |text, (key, value)| {
+            settings::set(&text, login.as_ref(), &machine, key, value).map_err(|errors| Problem {
                 what: "Nothing was changed, since that does not hold".to_owned(),
-                ..Problem::settings(&context.store.settings_path(), &errors)
-            },
-        )?;
-    }
-    let wanted = settings::Settings::parse(&changed, login.as_ref())
-        .map_err(|errors| Problem::settings(&context.store.settings_path(), &errors))?;
-    let wanted = wanted.machine(Some(&context.desired.machine)).cloned();
+                ..Problem::settings(&path, &errors)
+            })
+        })
+    };
+    let wanted = settings::Settings::parse(&with_given(&text)?, login.as_ref())
+        .map_err(|errors| Problem::settings(&path, &errors))?;
+    let wanted = wanted.machine(Some(&machine)).cloned();
     context.desired = wanted.ok_or_else(|| Problem::no_machine(&context.desired))?;
     let desired = &context.desired;
 
     let observed = context.aws.observe(desired, Goal::Settings).await?;
     must_be_possible(desired, &observed, &args)?;
-    let save = || if changed == text { Ok(()) } else { context.store.write_settings(&changed) };
+    // Into the file as it is by then: somebody may have edited it while this was looked at and asked about.
+    let save = || {
+        let text = context.store.read_settings_text()?.unwrap_or_default();
+        let changed = with_given(&text)?;
+        if changed != text {
+            context.store.write_settings(&changed)?;
+        }
+        Ok(())
+    };
     let watcher = Watcher::new(desired, asking(args.yes.yes)).of(&context);
     let saving = Saving { watcher, save: &save };
     let report = converge(&context.aws, &context.store, "resize", desired, Goal::Settings, &saving).await?;
@@ -119,7 +127,7 @@ struct Saving<'a, S> {
     save: &'a S,
 }
 
-impl<S: Fn() -> Result<(), crate::store::StoreError>> Witness for Saving<'_, S> {
+impl<S: Fn() -> Result<(), Problem>> Witness for Saving<'_, S> {
     async fn consent(&self, observed: &Observed, plan: &Plan) -> Consent {
         let consent = self.watcher.consent(observed, plan).await;
         if !consent.covers(plan.impact()) {
@@ -128,7 +136,7 @@ impl<S: Fn() -> Result<(), crate::store::StoreError>> Witness for Saving<'_, S> 
         match (self.save)() {
             Ok(()) => consent,
             Err(error) => {
-                out::problem(&error.into());
+                out::problem(&error);
                 Consent::NONE
             }
         }
