@@ -100,15 +100,6 @@ fn find_machine() -> String {
     )
 }
 
-/// Has the file system that is mounted at `mount` take all of its disk: [`Space`](crate::jobs::Space) reads the answer.
-/// It takes seconds, may be asked for again at any time, and needs nothing to be stopped.
-///
-/// # Errors
-/// A NUL in the path.
-pub fn grow(mount: &str) -> Result<String, NotQuotable> {
-    machine(["grow", mount])
-}
-
 /// Puts [`MACHINE`] from [`MACHINE_UPLOAD`] to where it belongs, if it is what it should be.
 pub fn install_machine(user: &UserName) -> String {
     let sum = checksum(MACHINE.as_bytes());
@@ -365,7 +356,7 @@ mod tests {
             kill_session(&user, &SessionName::default()),
             upload(&user, hostile, 0o600, "n0nce").unwrap(),
             machine(["start", hostile, "-x", ""]).unwrap(),
-            grow(hostile).unwrap(),
+            machine(["grow", hostile]).unwrap(),
             install_machine(&user),
             follow(&id, Some(hostile), "n0nce").unwrap(),
             enters(&user),

@@ -62,8 +62,6 @@ fn of_code(operation: &str, code: &str) -> Verdict {
         | ("CreateCapacityReservation", "InsufficientInstanceCapacity") => Short,
         // Held capacity that has ended meanwhile, or is not whole yet; a look tells which.
         ("CancelCapacityReservation", "IncorrectState") => Changed,
-        // AWS may have begun it although it answered with a fault of its own, and only four are allowed in a day.
-        ("ModifyVolume", "IncorrectModificationState" | "VolumeModificationRateExceeded") => Refused,
 
         // The image is chosen by a look; the rule's ids too.
         ("RunInstances", "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable") => Changed,
