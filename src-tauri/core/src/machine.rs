@@ -30,6 +30,20 @@ pub const TAG_RESIZE: &str = "holdfast:resize";
 /// The tag on a snapshot that says of which instance it is the last one.
 pub const TAG_FINAL: &str = "holdfast:final-snapshot-of";
 
+/// The tag on an instance that is to take the place of another: that one's id. While the other is in its place this one is only on
+/// its way.
+pub const TAG_REPLACES: &str = "holdfast:replaces";
+/// The tag on an instance that is to be given a home: the snapshot that it is in, or [`LAST_HOME`].
+pub const TAG_HOME: &str = "holdfast:home";
+/// The value of [`TAG_HOME`] for the last state of the instance that is replaced.
+pub const LAST_HOME: &str = "last";
+/// The tag on an instance that has its home: the snapshot that it is from.
+pub const TAG_CARRIED: &str = "holdfast:carried";
+/// The tag on an instance whose place another has taken: that one's id. When that one is gone, this one is the machine again.
+pub const TAG_RETIRED: &str = "holdfast:retired";
+/// The tag on a volume that a home is taken from: the instance that it is for.
+pub const TAG_COPY: &str = "holdfast:copy-for";
+
 /// What the user wants of one machine: complete, with no choices left. Settings are parsed into this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Desired {
@@ -63,6 +77,8 @@ pub struct Desired {
     pub permissions_boundary: Option<PolicyArn>,
     /// The key that encrypts the volume; `None` is the account's default key.
     pub kms_key: Option<KmsKey>,
+    /// The snapshot whose home a new instance gets, where the user asks for one. No setting says this, but a command.
+    pub home_from: Option<SnapshotId>,
 }
 
 /// Where the machine's NixOS configuration comes from.
@@ -272,10 +288,12 @@ pub struct Observed {
     pub instances: Fact<Vec<Instance>>,
     /// Volumes.
     pub volumes: Fact<Vec<Volume>>,
-    /// Final snapshots.
+    /// The machine's snapshots.
     pub snapshots: Fact<Vec<Snapshot>>,
     /// Whether SSM has a line to the machine's agent.
     pub agent: Fact<()>,
+    /// Whether it has one to the agent of an instance that waits for its home.
+    pub newcomer: Fact<()>,
 }
 
 impl Observed {
@@ -304,6 +322,7 @@ impl Observed {
             volumes: Fact::NOT_LOOKED,
             snapshots: Fact::NOT_LOOKED,
             agent: Fact::NOT_LOOKED,
+            newcomer: Fact::NOT_LOOKED,
         }
     }
 
@@ -362,6 +381,7 @@ impl Observed {
         take(&mut self.volumes, newer.volumes);
         take(&mut self.snapshots, newer.snapshots);
         take(&mut self.agent, newer.agent);
+        take(&mut self.newcomer, newer.newcomer);
     }
 }
 
@@ -705,6 +725,8 @@ pub struct Volume {
     pub iops: Option<u32>,
     /// Throughput in MiB a second; `None` for a kind of volume that has no such setting.
     pub throughput: Option<u32>,
+    /// The snapshot that it was made from.
+    pub of: Option<SnapshotId>,
     /// Its last change of size or speed, known for the machine's own volume.
     pub modification: Fact<Modification>,
     /// The instance that it is attached to.
@@ -748,6 +770,8 @@ pub struct Snapshot {
     pub id: SnapshotId,
     /// The volume that it was taken of.
     pub volume: Option<VolumeId>,
+    /// The size of that volume in GiB. What the snapshot itself takes depends on what has changed since the one before.
+    pub size: u32,
     /// When it was begun, RFC 3339 as [`Instance::launched`]: what is older than the last start is not the last state.
     pub taken: Option<String>,
     /// How far it is.

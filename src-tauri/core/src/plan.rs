@@ -27,6 +27,7 @@ use crate::names::{InstanceId, SubnetId, VpcId};
 mod drift;
 mod guard;
 mod remove;
+mod replace;
 mod resize;
 mod step;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod winners;
 
 pub use drift::{Applied, Drift, Right};
 pub use guard::{Blocked, Note};
+pub use replace::{awaits_home, kept as kept_instances};
 pub use resize::{is_due as resize_is_due, type_of};
 pub(crate) use step::gets_public_address;
 pub use step::{Area, Change, Consent, CostChange, Impact, Made, NetworkId, Run, Step, Words};
@@ -57,6 +59,10 @@ pub enum Goal {
     Reachable,
     /// The machine is off.
     Stopped,
+    /// Another instance has taken the place of the one that is there, with its home; then as [`Self::Settings`].
+    Replaced,
+    /// Of the instances that carry the machine's tag only this one is left.
+    Only(Keep),
     /// Nothing of the machine is left but what is asked for.
     Gone(Leave),
 }
@@ -68,9 +74,21 @@ impl Goal {
             Self::Settings => "settings",
             Self::Reachable => "reachable",
             Self::Stopped => "stopped",
+            Self::Replaced => "replaced",
+            Self::Only(_) => "only",
             Self::Gone(_) => "gone",
         }
     }
+}
+
+/// Which of two instances is to be left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// The machine: a replacement that has not come to its end is taken back, an instance that was replaced is let go.
+    Machine,
+    /// The one that was replaced: it is the machine again, as it was.
+    Former,
 }
 
 /// What `destroy` leaves behind.
@@ -227,7 +245,9 @@ pub fn plan(desired: &Desired, observed: &Observed, goal: Goal) -> Plan {
     let drift = match goal {
         Goal::Settings if blocked.is_empty() => drift::drift(desired, observed, &observed.winners(desired)),
         // What is blocked is not mended either.
-        Goal::Settings | Goal::Reachable | Goal::Stopped | Goal::Gone(_) => Vec::new(),
+        Goal::Settings | Goal::Reachable | Goal::Stopped | Goal::Replaced | Goal::Only(_) | Goal::Gone(_) => {
+            Vec::new()
+        }
     };
     if !blocked.is_empty() {
         return Plan { goal, steps, waiting, blocked, notes, drift };
@@ -266,23 +286,27 @@ pub fn decide(desired: &Desired, observed: &Observed, goal: Goal) -> Next {
     let mut next = Next { blocked, notes, ..Next::default() };
     if next.blocked.is_empty() {
         match goal {
-            Goal::Settings => provide(desired, observed, &winners, &mut next),
-            Goal::Reachable if winners.instance.is_none() => provide(desired, observed, &winners, &mut next),
+            Goal::Settings | Goal::Replaced => provide(desired, observed, &winners, goal, &mut next),
+            Goal::Reachable if winners.instance.is_none() => {
+                provide(desired, observed, &winners, goal, &mut next);
+            }
             Goal::Reachable => power_on(observed, &winners, &mut next),
             Goal::Stopped => power_off(&winners, &mut next),
+            Goal::Only(keep) => replace::leave_only(desired, observed, keep, &mut next),
             Goal::Gone(leave) => remove::everything(desired, observed, leave, &mut next),
         }
     }
     next
 }
 
-fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
+fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: Goal, next: &mut Next) {
     if let Some(instance) = winners.instance.filter(|_| resize::is_under_way(desired, observed, winners)) {
         resize::instance_type(desired, observed, instance, next);
         return;
     }
     // A network for a machine that lives in another one would serve nobody.
-    if winners.elsewhere().is_none() {
+    let replaces = replace::is_due(observed, winners, goal);
+    if winners.elsewhere().is_none() || replaces {
         if desired.subnet.is_none() {
             network(observed, winners, next);
         }
@@ -291,10 +315,18 @@ fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: 
     if desired.instance_profile.is_none() {
         identity(desired, observed, winners, next);
     }
-    instance(desired, observed, winners, next);
+    if replaces {
+        replace::instance(desired, observed, winners, next);
+    } else {
+        instance(desired, observed, winners, next);
+    }
+    replace::tidy(desired, observed, winners, next);
     resize::release(desired, observed, winners, next);
     tags(desired, observed, winners, next);
     remove::duplicates(desired, observed, winners, next);
+    if replaces {
+        return;
+    }
     if let Some(instance) = winners.instance.filter(|instance| instance.power != Power::ShuttingDown) {
         resize::instance_type(desired, observed, instance, next);
     }
@@ -428,7 +460,8 @@ fn instance(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next:
     let Some(instance) = winners.instance else {
         // It comes last: whoever finds an instance may take it that what holds it up is whole.
         if next.ready.is_empty() && identity_is_whole(desired, observed, winners) {
-            next.ready.extend(run(desired, observed, winners));
+            let home = desired.home_from.as_ref().map(ToString::to_string);
+            next.ready.extend(run(desired, observed, winners, None, home));
         }
         return;
     };
@@ -451,7 +484,14 @@ fn instance(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next:
     }
 }
 
-fn run(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Option<Step> {
+/// `home` is for [`TAG_HOME`], `replaces` the instance whose place it is to take.
+fn run(
+    desired: &Desired,
+    observed: &Observed,
+    winners: &Winners<'_>,
+    replaces: Option<InstanceId>,
+    home: Option<String>,
+) -> Option<Step> {
     let (subnet, group) = (winners.subnet?, winners.group?);
     let (image, offer) = (observed.image.present()?, observed.offer.present()?);
     let (network, generation) = winners.generation(desired)?;
@@ -478,6 +518,8 @@ fn run(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Option<
         zone: subnet.zone.clone(),
         group: group.id.clone(),
         public_address: !matches!(subnet.way_out, Fact::Present(WayOut::Other)),
+        replaces,
+        home,
     }))
 }
 

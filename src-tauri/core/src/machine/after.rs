@@ -4,7 +4,7 @@ use super::{
     Fact, Gateway, Group, Instance, Modification, ModificationState, Observed, Power, Profile, Reservation,
     Role, RootVolume, RouteTable, Snapshot, SnapshotProgress, Subnet, Tags, Volume, Vpc,
 };
-use crate::machine::{Desired, TAG_FINAL, TAG_RESIZE};
+use crate::machine::{Desired, TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_RESIZE, TAG_RETIRED};
 use crate::names::{
     AssociationId, GatewayId, GroupId, InstanceId, ReservationId, RouteTableId, SnapshotId, SubnetId,
     VolumeId, VpcId,
@@ -49,6 +49,7 @@ impl Observed {
         });
         if running {
             self.agent = Fact::Present(());
+            self.newcomer = Fact::Present(());
         }
         self
     }
@@ -198,14 +199,15 @@ impl Observed {
                     v.modification = Fact::Present(Modification { state, began: None, progress: 0 });
                 }
             }),
-            Step::Snapshot { instance, volume } => {
+            Step::Snapshot { instance, volume, last } => {
                 let id = if let Some(Made::Snapshot(id)) = made { id.clone() } else { SnapshotId::planned() };
                 let mut tags = plan::tags_for(desired, self.caller.present(), None, "snapshot");
-                tags.insert(TAG_FINAL.to_owned(), instance.to_string());
+                tags.extend(last.then(|| (TAG_FINAL.to_owned(), instance.to_string())));
+                let size = self.volumes.all().iter().find(|v| &v.id == volume).map_or(0, |v| v.size);
                 let (volume, progress) = (Some(volume.clone()), SnapshotProgress::Complete);
                 let known = self.instances.all().iter().find(|i| &i.id == instance);
                 let taken = known.and_then(|i| i.launched.clone());
-                self.snapshots.push(Snapshot { id, volume, taken, progress, tags });
+                self.snapshots.push(Snapshot { id, volume, size, taken, progress, tags });
             }
             Step::KeepVolume { instance, .. } => {
                 self.root_mut(instance, |root| root.goes_with_instance = false)
@@ -217,7 +219,43 @@ impl Observed {
                 self.end(instance);
                 self.agent = Fact::Absent;
             }
-            Step::DeleteVolume { volume } => self.volumes.remove(|v| &v.id == volume),
+            Step::DeleteSnapshot { snapshot } => self.snapshots.remove(|s| &s.id == snapshot),
+            Step::CreateCopy { snapshot, instance, .. } => {
+                let id = if let Some(Made::Volume(id)) = made { id.clone() } else { VolumeId::planned() };
+                let mut tags = plan::tags_for(desired, self.caller.present(), None, "copy");
+                tags.insert(TAG_COPY.to_owned(), instance.to_string());
+                let size = self.snapshots.all().iter().find(|s| &s.id == snapshot).map_or(0, |s| s.size);
+                self.volumes.push(Volume {
+                    id,
+                    size,
+                    iops: None,
+                    throughput: None,
+                    of: Some(snapshot.clone()),
+                    modification: Fact::NOT_LOOKED,
+                    attached: None,
+                    encrypted: true,
+                    tags,
+                });
+            }
+            Step::AttachCopy { volume, instance } => self.volumes.each(|v| {
+                if &v.id == volume {
+                    v.attached = Some(instance.clone());
+                }
+            }),
+            Step::Carry { instance, snapshot, .. } => self.instance_mut(instance, |i| {
+                i.tags.insert(TAG_CARRIED.to_owned(), snapshot.to_string());
+            }),
+            Step::DetachCopy { volume } => self.volumes.each(|v| {
+                if &v.id == volume {
+                    v.attached = None;
+                }
+            }),
+            Step::Retire { instance, by } => self.instance_mut(instance, |i| {
+                i.tags.insert(TAG_RETIRED.to_owned(), by.to_string());
+            }),
+            Step::DeleteVolume { volume } | Step::DeleteCopy { volume } => {
+                self.volumes.remove(|v| &v.id == volume)
+            }
             Step::DeleteGroup { group } => self.groups.remove(|g| &g.id == group),
             Step::DisassociateRouteTable { association } => {
                 self.route_tables.each(|t| t.associations.retain(|(id, _)| id != association));
@@ -243,12 +281,14 @@ impl Observed {
         let id = if let Some(Made::Instance(id)) = made { id.clone() } else { InstanceId::planned() };
         let volume = VolumeId::planned();
         let caller = self.caller.present();
-        let tags = plan::tags_for(desired, caller, None, "machine");
+        let mut tags = plan::tags_for(desired, caller, None, "machine");
+        tags.extend(run.tags());
         self.volumes.push(Volume {
             id: volume.clone(),
             size: run.volume_size,
             iops: Some(run.volume_iops),
             throughput: Some(run.volume_throughput),
+            of: None,
             modification: Fact::NOT_LOOKED,
             attached: Some(id.clone()),
             encrypted: true,
@@ -275,7 +315,10 @@ impl Observed {
             stops_on_shutdown: Fact::Present(true),
             tags,
         });
-        self.agent = Fact::Absent;
+        match run.replaces {
+            Some(_) => self.newcomer = Fact::Absent,
+            None => (self.agent, self.newcomer) = (Fact::Absent, Fact::Absent),
+        }
     }
 
     /// The instance is gone, and its root volume with it unless that was to stay.

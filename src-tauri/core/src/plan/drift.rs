@@ -79,7 +79,10 @@ pub(super) fn drift(desired: &Desired, observed: &Observed, winners: &Winners<'_
     let applied = observed.applied.as_ref();
     if let Some(applied) = applied {
         kind(desired, applied, instance, &mut found);
-        power(applied, instance, &mut found);
+        // A machine that is being replaced is off for that.
+        if winners.successor.is_none() {
+            power(applied, instance, &mut found);
+        }
     }
     if let Some(volume) = winners.volume {
         disk(desired, applied, volume, &mut found);

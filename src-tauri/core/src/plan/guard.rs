@@ -3,11 +3,13 @@
 use serde::Serialize;
 
 use super::remove::serves_stranger;
-use super::resize;
 use super::winners::is_ours;
 use super::{
-    Arch, Desired, Fact, Goal, Observed, Owner, Power, Step, TAG_MAKER, TAG_OWNER, Tags, VpcId, Why, Winners,
+    Arch, Desired, Fact, Goal, Instance, Observed, Owner, Power, Step, TAG_MAKER, TAG_OWNER, Tags, VpcId,
+    Why, Winners,
 };
+use super::{replace, resize};
+use crate::machine::TAG_COPY;
 
 /// Something that forbids every step. Nothing has been changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,6 +44,8 @@ pub enum Blocked {
     MayNotResize { actions: Vec<String> },
     /// The account's quota has no room for so many more vCPUs.
     Quota { limit: u32, used: u32, more: u32 },
+    /// The machine has no such snapshot, or none that is whole.
+    NoSnapshot { snapshot: String },
     /// AWS has no machine of the type free.
     NoCapacity { instance_type: String },
     /// The settings name an instance profile that is not there.
@@ -61,6 +65,12 @@ pub enum Note {
     Duplicate { resource: String },
     /// The company's instance profile lacks the managed policy.
     ManagedPolicyMissing { profile: String },
+    /// An instance that was replaced and is kept.
+    KeptInstance { instance: String },
+    /// A replacement was begun, and is not over.
+    Replacing { instance: String, by: String },
+    /// An instance was to be given the home of another, of which nothing is left.
+    HomeLost { instance: String },
     /// A volume that was kept when its instance was destroyed.
     KeptVolume { volume: String, size: u32 },
     /// The instance lives in another network than the settings ask for, and stays there.
@@ -85,6 +95,15 @@ impl Note {
                 "the instance profile {profile} lacks AmazonSSMManagedInstanceCore; unless another policy of it lets the \
                  agent talk to SSM, the machine cannot be reached."
             ),
+            Self::KeptInstance { instance } => format!(
+                "{instance} was replaced and is kept, off, with its volume, which costs on. Let it go: holdfast replace --let-go"
+            ),
+            Self::Replacing { instance, by } => format!(
+                "{by} is to take the place of {instance}. Go on: holdfast replace; or take it back: holdfast replace --cancel"
+            ),
+            Self::HomeLost { instance } => {
+                format!("{instance} was to be given the home of another instance, of which nothing is left.")
+            }
             Self::KeptVolume { volume, size } => {
                 format!("{volume} ({size} GiB) was kept when its instance went, and costs on.")
             }
@@ -122,9 +141,9 @@ pub(super) fn blocked(
     }
     blocked.extend(other_owner(desired, observed));
     let creates = match goal {
-        Goal::Settings => true,
+        Goal::Settings | Goal::Replaced => true,
         Goal::Reachable => winners.instance.is_none(),
-        Goal::Stopped | Goal::Gone(_) => false,
+        Goal::Stopped | Goal::Only(_) | Goal::Gone(_) => false,
     };
     if !matches!(goal, Goal::Gone(_)) {
         blocked.extend(several_instances(desired, observed));
@@ -132,10 +151,13 @@ pub(super) fn blocked(
     if creates {
         blocked.extend(foreign(desired, observed, winners));
         blocked.extend(company(desired, observed));
-        if winners.instance.is_none() {
+        if winners.instance.is_none() || replace::is_to_begin(observed, winners, goal) {
             blocked.extend(offer(desired, observed, winners));
         }
-        blocked.extend(resize::blocked(desired, observed, winners));
+        if !replace::is_due(observed, winners, goal) {
+            blocked.extend(resize::blocked(desired, observed, winners));
+        }
+        blocked.extend(replace::blocked(desired, observed, winners, goal));
     }
     blocked
 }
@@ -151,7 +173,7 @@ fn unseen(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: G
     let power_only = match goal {
         Goal::Stopped => true,
         Goal::Reachable => winners.instance.is_some(),
-        Goal::Settings | Goal::Gone(_) => false,
+        Goal::Settings | Goal::Replaced | Goal::Only(_) | Goal::Gone(_) => false,
     };
     let on = winners.instance.is_some_and(|instance| instance.power == Power::Running);
     if let (Goal::Reachable, true, Fact::Unknown(why @ Why::Denied(_))) = (goal, on, &observed.agent) {
@@ -267,8 +289,12 @@ fn several_instances(desired: &Desired, observed: &Observed) -> Option<Blocked> 
     let key = desired.key();
     let going = |power| matches!(power, Power::ShuttingDown | Power::Terminated);
     let alive = observed.instances.all().iter().filter(|i| is_ours(&key, &i.tags) && !going(i.power));
-    let instances: Vec<String> = alive.map(|instance| instance.id.to_string()).collect();
-    (instances.len() > 1).then_some(Blocked::SeveralInstances { instances })
+    let alive = alive.filter(|i| !replace::is_retired(observed, i));
+    // One may be on its way into the place of another.
+    let (coming, here): (Vec<_>, Vec<_>) = alive.partition(|i| replace::is_successor(observed, i));
+    let ids = |all: Vec<&Instance>| all.into_iter().map(|i| i.id.to_string()).collect::<Vec<_>>();
+    let several = [ids(here), ids(coming)].into_iter().find(|instances| instances.len() > 1);
+    several.map(|instances| Blocked::SeveralInstances { instances })
 }
 
 /// Things with our names that are not ours, where we would have to make our own beside them.
@@ -401,7 +427,14 @@ pub(super) fn notes(desired: &Desired, observed: &Observed, winners: &Winners<'_
         notes.push(Note::ManagedPolicyMissing { profile: desired.profile_name() });
     }
     notes.extend(twins(&key, observed, winners).map(|resource| Note::Duplicate { resource }));
-    let kept = observed.volumes.all().iter().filter(|v| is_ours(&key, &v.tags) && v.attached.is_none());
+    notes.extend(replace::kept(desired, observed).map(|i| Note::KeptInstance { instance: i.id.to_string() }));
+    if let (Some(instance), Some(by)) = (winners.instance, winners.successor) {
+        notes.push(Note::Replacing { instance: instance.id.to_string(), by: by.id.to_string() });
+    }
+    notes.extend(replace::homeless(observed, winners).map(|i| Note::HomeLost { instance: i.id.to_string() }));
+    let kept = observed.volumes.all().iter();
+    let kept = kept.filter(|v| is_ours(&key, &v.tags) && v.attached.is_none());
+    let kept = kept.filter(|v| !v.tags.contains_key(TAG_COPY));
     notes.extend(kept.map(|v| Note::KeptVolume { volume: v.id.to_string(), size: v.size }));
     if observed.vpcs.is_known() && observed.subnets.is_known() {
         notes.extend(winners.elsewhere().map(|vpc| Note::NetworkDiffers { is: vpc.to_string() }));

@@ -5,7 +5,7 @@ use super::{
     Desired, Leave, Next, Observed, Power, SnapshotProgress, Step, TAG_MAKER, Tags, VpcId, Waiting, Winners,
     step,
 };
-use crate::machine::{Gateway, Group, Instance, RouteTable, Subnet};
+use crate::machine::{Gateway, Group, Instance, RouteTable, Subnet, TAG_COPY, Volume};
 
 /// Takes away all that carries our tag.
 pub(super) fn everything(desired: &Desired, observed: &Observed, leave: Leave, next: &mut Next) {
@@ -21,9 +21,12 @@ pub(super) fn everything(desired: &Desired, observed: &Observed, leave: Leave, n
     if !alive.is_empty() {
         return;
     }
+    next.ready.extend(copies(observed, &key).map(|volume| Step::DeleteCopy { volume: volume.id.clone() }));
     // A volume that an earlier destroy has kept has no snapshot, so whoever asks for one does not mean to lose it either.
     if leave == Leave::default() {
-        let kept = observed.volumes.all().iter().filter(|v| ours(&v.tags) && v.attached.is_none());
+        let copy = |volume: &Volume| volume.tags.contains_key(TAG_COPY);
+        let kept = observed.volumes.all().iter();
+        let kept = kept.filter(|v| ours(&v.tags) && v.attached.is_none() && !copy(v));
         next.ready.extend(kept.map(|volume| Step::DeleteVolume { volume: volume.id.clone() }));
     }
     let doomed = Doomed {
@@ -46,7 +49,7 @@ pub(super) fn serves_stranger<'a>(key: &str, observed: &Observed, gateway: &'a G
 }
 
 /// Brings one instance to its end, a final snapshot first when it is asked for.
-fn end(observed: &Observed, instance: &Instance, leave: Leave, next: &mut Next) {
+pub(super) fn end(observed: &Observed, instance: &Instance, leave: Leave, next: &mut Next) {
     let id = || instance.id.clone();
     let wait = Waiting::Power { now: instance.power };
     if matches!(instance.power, Power::ShuttingDown | Power::Terminated) {
@@ -64,7 +67,8 @@ fn end(observed: &Observed, instance: &Instance, leave: Leave, next: &mut Next) 
             Some(SnapshotProgress::Complete) => {}
             Some(SnapshotProgress::Pending) => return next.waiting.push(Waiting::Snapshot),
             Some(SnapshotProgress::Failed) | None => {
-                return next.ready.push(Step::Snapshot { instance: id(), volume: root.id.clone() });
+                let volume = root.id.clone();
+                return next.ready.push(Step::Snapshot { instance: id(), volume, last: true });
             }
         }
     }
@@ -82,6 +86,12 @@ fn end(observed: &Observed, instance: &Instance, leave: Leave, next: &mut Next) 
     }
     let volume_goes = instance.root.as_ref().is_some_and(|root| root.goes_with_instance);
     next.ready.push(Step::Terminate { instance: id(), volume_goes });
+}
+
+/// The volumes that homes are taken from, and that nothing holds any more.
+fn copies<'a>(observed: &'a Observed, key: &'a str) -> impl Iterator<Item = &'a Volume> {
+    let copies = observed.volumes.all().iter().filter(|volume| volume.tags.contains_key(TAG_COPY));
+    copies.filter(move |volume| is_ours(key, &volume.tags) && volume.attached.is_none())
 }
 
 fn identity(observed: &Observed, ours: impl Fn(&Tags) -> bool, next: &mut Next) {

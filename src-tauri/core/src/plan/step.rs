@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::machine::{Fact, Instance, Observed, Power, Snapshot, SnapshotProgress, TAG_FINAL, Tags, WayOut};
+use crate::machine::{
+    Fact, Instance, Observed, Power, Snapshot, SnapshotProgress, TAG_FINAL, TAG_HOME, TAG_REPLACES, Tags,
+    WayOut,
+};
 use crate::names::{
     AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceType, ReservationId, RouteTableId,
     RuleId, SnapshotId, SubnetId, VolumeId, VpcId,
@@ -90,8 +93,23 @@ pub enum Step {
     EndResize { instance: InstanceId },
     /// Make a volume larger, faster or slower.
     GrowVolume { volume: VolumeId, size: u32, iops: Option<u32>, throughput: Option<u32> },
-    /// Take the final snapshot.
-    Snapshot { instance: InstanceId, volume: VolumeId },
+    /// Take a snapshot; `last` says that it is the instance's last state, which its end or its successor waits for.
+    Snapshot { instance: InstanceId, volume: VolumeId, last: bool },
+    /// Delete a snapshot.
+    DeleteSnapshot { snapshot: SnapshotId },
+    /// Make the volume that the instance takes its home from.
+    CreateCopy { snapshot: SnapshotId, zone: String, instance: InstanceId },
+    /// Attach it.
+    AttachCopy { volume: VolumeId, instance: InstanceId },
+    /// Have the machine take the home from the volume and check it file by file. It takes as long as it takes, and goes on
+    /// where it was interrupted.
+    Carry { instance: InstanceId, volume: VolumeId, snapshot: SnapshotId },
+    /// Detach it.
+    DetachCopy { volume: VolumeId },
+    /// Delete it.
+    DeleteCopy { volume: VolumeId },
+    /// Let one instance take the place of another, by one tag.
+    Retire { instance: InstanceId, by: InstanceId },
     /// Lift termination protection.
     Unprotect { instance: InstanceId },
     /// Keep the root volume when the instance goes.
@@ -176,6 +194,19 @@ pub struct Run {
     pub group: GroupId,
     /// Whether it gets a public address.
     pub public_address: bool,
+    /// The instance whose place it is to take, once it has its home.
+    pub replaces: Option<InstanceId>,
+    /// Where its home is to come from, as [`TAG_HOME`](crate::machine::TAG_HOME) says it.
+    pub home: Option<String>,
+}
+
+impl Run {
+    /// The tags that it has beyond those of every instance of ours.
+    pub fn tags(&self) -> Tags {
+        let replaces = self.replaces.as_ref().map(|old| (TAG_REPLACES.to_owned(), old.to_string()));
+        let home = self.home.as_ref().map(|home| (TAG_HOME.to_owned(), home.clone()));
+        replaces.into_iter().chain(home).collect()
+    }
 }
 
 /// What a step costs, interrupts and destroys.
@@ -256,6 +287,7 @@ impl Step {
             Self::RunInstance(_)
             | Self::Start { .. }
             | Self::Snapshot { .. }
+            | Self::CreateCopy { .. }
             | Self::Reserve { .. }
             | Self::SetType { .. }
             | Self::GrowVolume { .. } => Impact { costs: true, ..Impact::NONE },
@@ -266,7 +298,9 @@ impl Step {
             Self::DetachManagedPolicy { policy } | Self::DeleteInlinePolicy { policy } => {
                 Impact { revokes: !is_own_policy(policy), ..Impact::NONE }
             }
-            Self::DeleteVolume { .. } => Impact { loses_data: true, ..Impact::NONE },
+            Self::DeleteVolume { .. } | Self::DeleteSnapshot { .. } => {
+                Impact { loses_data: true, ..Impact::NONE }
+            }
             Self::CreateVpc
             | Self::EnableDnsSupport { .. }
             | Self::EnableDnsHostnames { .. }
@@ -292,6 +326,11 @@ impl Step {
             | Self::Release { .. }
             | Self::BeginResize { .. }
             | Self::EndResize { .. }
+            | Self::AttachCopy { .. }
+            | Self::Carry { .. }
+            | Self::DetachCopy { .. }
+            | Self::DeleteCopy { .. }
+            | Self::Retire { .. }
             | Self::Tag { .. }
             | Self::TagRole { .. }
             | Self::TagProfile { .. }
@@ -466,9 +505,45 @@ impl Step {
                 let fast = fast.map(|(iops, mib)| format!(", {iops} IOPS, {mib} MiB/s")).unwrap_or_default();
                 say(Machine, Alter, format!("Make {volume} {size} GiB{fast}"), "as the settings say")
             }
-            Self::Snapshot { volume, .. } => {
+            Self::Snapshot { volume, last: true, .. } => {
                 say(Machine, Add, format!("Final snapshot of {volume}"), "the data outlives the machine")
             }
+            Self::Snapshot { volume, last: false, .. } => {
+                say(Machine, Add, format!("Snapshot of {volume}"), "you asked for it")
+            }
+            Self::DeleteSnapshot { snapshot } => {
+                say(Machine, Remove, format!("Snapshot {snapshot}"), "it is to go")
+            }
+            Self::CreateCopy { snapshot, zone, .. } => say(
+                Machine,
+                Add,
+                format!("Volume of {} in {zone}", snapshot.shown()),
+                "for as long as the home goes over",
+            ),
+            Self::AttachCopy { instance, .. } => say(
+                Machine,
+                Alter,
+                format!("Attach it to {}", instance.shown()),
+                "for as long as the home goes over",
+            ),
+            Self::Carry { instance, snapshot, .. } => say(
+                Machine,
+                Alter,
+                format!("Put the home of {} on {}", snapshot.shown(), instance.shown()),
+                "and check every file",
+            ),
+            Self::DetachCopy { volume } => {
+                say(Machine, Alter, format!("Detach volume {}", volume.shown()), "nothing reads it any more")
+            }
+            Self::DeleteCopy { volume } => {
+                say(Machine, Remove, format!("Volume {}", volume.shown()), "nothing reads it any more")
+            }
+            Self::Retire { instance, by } => say(
+                Machine,
+                Alter,
+                format!("{} takes the place of {instance}", by.shown()),
+                "the old one is kept, off, until you let it go",
+            ),
             Self::Unprotect { instance } => {
                 say(Machine, Alter, format!("Lift termination protection of {instance}"), "it is to go")
             }
@@ -543,6 +618,10 @@ impl Step {
             let disk = price::gp3_month(region, run.volume_size, run.volume_iops, run.volume_throughput)?;
             return Some(CostChange::More(machine + disk));
         }
+        if let Self::CreateCopy { snapshot, .. } = self {
+            let of = |known: &&Snapshot| &known.id == snapshot;
+            return Some(CostChange::More(disk(observed.snapshots.all().iter().find(of)?.size)?));
+        }
         if let Self::Start { instance } = self {
             return Some(CostChange::More(running(
                 &known(instance)?.instance_type,
@@ -561,7 +640,7 @@ impl Step {
             }
             return (less != Money::ZERO).then_some(CostChange::Less(less));
         }
-        if let Self::DeleteVolume { volume: id } = self {
+        if let Self::DeleteVolume { volume: id } | Self::DeleteCopy { volume: id } = self {
             return disk(volume(id)?.size).map(CostChange::Less);
         }
         if let Self::Reserve { instance_type, .. } = self {
@@ -625,6 +704,9 @@ shown! {
     SubnetId: "the new subnet",
     GatewayId: "the new gateway",
     RouteTableId: "the new route table",
+    InstanceId: "the new instance",
+    SnapshotId: "the new snapshot",
+    VolumeId: "of the home",
 }
 
 /// How a step is shown.
@@ -667,6 +749,13 @@ pub(super) fn final_snapshot<'a>(observed: &'a Observed, instance: &Instance) ->
     })
 }
 
+/// The last whole snapshot that an instance left which is gone.
+pub(super) fn last_snapshot_of<'a>(observed: &'a Observed, instance: &str) -> Option<&'a Snapshot> {
+    let of_it = |snapshot: &&Snapshot| snapshot.tags.get(TAG_FINAL).is_some_and(|id| id == instance);
+    let whole = |snapshot: &&Snapshot| snapshot.progress == SnapshotProgress::Complete;
+    observed.snapshots.all().iter().filter(of_it).filter(whole).max_by_key(|snapshot| &snapshot.taken)
+}
+
 /// The id of a thing that the step made, as AWS told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variants name their ids")]
@@ -680,6 +769,7 @@ pub enum Made {
     Instance(InstanceId),
     Snapshot(SnapshotId),
     Reservation(ReservationId),
+    Volume(VolumeId),
 }
 
 /// Whether a boolean fact is known to be so.

@@ -8,6 +8,7 @@ mod guarded;
 mod power;
 mod properties;
 mod race;
+mod replace;
 mod resize;
 mod settings;
 mod table;

@@ -2,7 +2,7 @@
 
 use super::{
     Desired, Instance, InstanceId, NetworkId, Observed, Power, SubnetId, TAG_GENERATION, TAG_MACHINE,
-    TAG_NETWORK, Tags, VpcId,
+    TAG_NETWORK, Tags, VpcId, replace,
 };
 use crate::machine::{Gateway, Group, Profile, RouteTable, Subnet, Volume, Vpc};
 
@@ -24,6 +24,8 @@ pub struct Winners<'a> {
     pub group: Option<&'a Group>,
     /// Our instance, unless it has terminated.
     pub instance: Option<&'a Instance>,
+    /// The one that is to take its place.
+    pub successor: Option<&'a Instance>,
     /// Its root volume.
     pub volume: Option<&'a Volume>,
     /// Whether an instance may be made in the VPC that counts: the instance profile claims it, or nothing can claim it
@@ -37,7 +39,10 @@ impl Observed {
         let key = desired.key();
         let ours = |tags: &Tags| is_ours(&key, tags);
         let alive = || self.instances.all().iter().filter(|i| ours(&i.tags) && i.power != Power::Terminated);
-        let instance = alive().min_by_key(|i| (i.power == Power::ShuttingDown, &i.id));
+        let in_place = alive().filter(|i| !replace::is_retired(self, i) && !replace::is_successor(self, i));
+        let instance = in_place.min_by_key(|i| (i.power == Power::ShuttingDown, &i.id));
+        let successors = alive().filter(|i| instance.is_some_and(|old| replace::succeeds(i, old)));
+        let successor = successors.filter(|i| replace::is_here(i)).min_by_key(|i| &i.id);
         let vacant = |vpc: &VpcId| !alive().any(|i| i.vpc.as_ref() == Some(vpc));
         let own_profile =
             self.profile.present().filter(|p| desired.instance_profile.is_none() && ours(&p.tags));
@@ -69,7 +74,7 @@ impl Observed {
         let volume = self.volumes.all().iter().find(|v| root.is_some_and(|root| root.id == v.id));
         let needs_claim = desired.subnet.is_none() && desired.instance_profile.is_none();
         let claimed = !needs_claim || vpc.is_some_and(|vpc| !unclaimed(&vpc.id));
-        Winners { vpc, subnet, gateway, route_table, group, instance, volume, claimed }
+        Winners { vpc, subnet, gateway, route_table, group, instance, successor, volume, claimed }
     }
 }
 

@@ -176,6 +176,7 @@ impl<'a> Reader<'a> {
             instance_profile,
             permissions_boundary,
             kms_key,
+            home_from: None,
         };
         if self.errors.len() == errors_before && desired.instance_profile.is_none() {
             self.refuse_long_names(section, &desired);

@@ -7,12 +7,12 @@ use crate::machine::{
     ConfigSource, Desired, Fact, Gateway, Group, Image, Instance, Observed, Offer, Owner, Power, Profile,
     Role, RouteTable, Subnet, TAG_MACHINE, TAG_MAKER, TAG_NETWORK, TAG_OWNER, Tags, Volume, Vpc,
 };
-use crate::plan::{Applied, Change, CostChange, Goal, Leave, Made, Next, Plan, Step, decide, plan};
+use crate::plan::{Applied, Change, CostChange, Goal, Keep, Leave, Made, Next, Plan, Step, decide, plan};
 
 pub(crate) const ME: &str = "laptop-a";
 pub(crate) const OTHER: &str = "laptop-b";
 pub(crate) const GONE: Goal = Goal::Gone(Leave { volume: false, snapshot: false });
-pub(crate) const GOALS: [Goal; 7] = [
+pub(crate) const GOALS: [Goal; 10] = [
     Goal::Settings,
     Goal::Reachable,
     Goal::Stopped,
@@ -20,6 +20,9 @@ pub(crate) const GOALS: [Goal; 7] = [
     Goal::Gone(Leave { volume: true, snapshot: false }),
     Goal::Gone(Leave { volume: false, snapshot: true }),
     Goal::Gone(Leave { volume: true, snapshot: true }),
+    Goal::Replaced,
+    Goal::Only(Keep::Machine),
+    Goal::Only(Keep::Former),
 ];
 
 pub(crate) fn id<T: TryFrom<String>>(text: &str) -> T {
@@ -44,6 +47,7 @@ pub(crate) fn wanted() -> Desired {
         instance_profile: None,
         permissions_boundary: None,
         kms_key: None,
+        home_from: None,
     }
 }
 
@@ -93,6 +97,7 @@ pub(crate) fn empty() -> Observed {
         volumes: Fact::Present(vec![]),
         snapshots: Fact::Present(vec![]),
         agent: Fact::Absent,
+        newcomer: Fact::Absent,
     }
 }
 
@@ -176,6 +181,7 @@ pub(crate) fn made(step: &Step, ids: &mut impl Ids) -> Option<Made> {
         Step::CreateGroup { .. } => Made::Group(id(&named("sg"))),
         Step::RunInstance(_) => Made::Instance(id(&named("i"))),
         Step::Snapshot { .. } => Made::Snapshot(id(&named("snap"))),
+        Step::CreateCopy { .. } => Made::Volume(id(&named("vol"))),
         Step::Reserve { .. } => Made::Reservation(id(&named("cr"))),
         _ => return None,
     })

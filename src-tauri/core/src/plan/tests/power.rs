@@ -287,6 +287,7 @@ fn what_settles_and_what_does_not() {
         instance(w).power = Power::ShuttingDown;
         let of = |progress| Snapshot {
             id: id("snap-99999999"),
+            size: 100,
             volume: None,
             taken: None,
             progress,

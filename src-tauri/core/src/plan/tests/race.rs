@@ -76,7 +76,11 @@ impl Account {
             (Some(Made::RouteTable(id)), _) => Some(id.to_string()),
             (Some(Made::Group(id)), _) => Some(id.to_string()),
             (Some(Made::Instance(id)), _) => Some(id.to_string()),
-            (Some(Made::Association(_) | Made::Snapshot(_) | Made::Reservation(_)) | None, _) => None,
+            (
+                Some(Made::Association(_) | Made::Snapshot(_) | Made::Reservation(_) | Made::Volume(_))
+                | None,
+                _,
+            ) => None,
         };
         self.hidden.extend(name.map(|name| (name, maker.to_owned())));
         Ok(made)

@@ -1,6 +1,6 @@
 //! The resource table of the design, written a second time: what must be true of the world when `apply` is done.
 
-use crate::machine::{Desired, Fact, Observed, Power, Tags};
+use crate::machine::{Desired, Fact, Instance, Observed, Power, TAG_REPLACES, TAG_RETIRED, Tags};
 
 /// Whether the world has all that the settings ask for.
 pub(super) fn check(desired: &Desired, world: &Observed) -> Result<(), String> {
@@ -21,7 +21,19 @@ pub(super) fn check(desired: &Desired, world: &Observed) -> Result<(), String> {
     };
 
     let alive = world.instances.all().iter().filter(|i| ours(&i.tags) && i.power != Power::Terminated);
-    let alive: Vec<_> = alive.collect();
+    let stands_aside = |i: &&Instance| {
+        let named = |tag: &str| {
+            let id = i.tags.get(tag)?;
+            world
+                .instances
+                .all()
+                .iter()
+                .find(|other| other.id.as_str() == id && other.power != Power::Terminated)
+        };
+        named(TAG_RETIRED).is_some()
+            || named(TAG_REPLACES).is_some_and(|old| !old.tags.contains_key(TAG_RETIRED))
+    };
+    let alive: Vec<_> = alive.filter(|i| !stands_aside(i)).collect();
     let [machine] = alive[..] else { return Err(format!("{} machines", alive.len())) };
     tagged("machine", &machine.tags)?;
     let checks = [

@@ -29,7 +29,7 @@ fn steps_read_well() {
         Step::Start { instance: instance() },
         Step::Stop { instance: instance() },
         Step::Reboot { instance: instance() },
-        Step::Snapshot { instance: instance(), volume: id("vol-1234abcd") },
+        Step::Snapshot { instance: instance(), volume: id("vol-1234abcd"), last: true },
         Step::Unprotect { instance: instance() },
         Step::KeepVolume { instance: instance(), device: device() },
         Step::ReleaseVolume { instance: instance(), device: device() },

@@ -3,8 +3,9 @@
 use super::fixture::*;
 use crate::machine::{
     Desired, Fact, Instance, Leeway, Modification, ModificationState, Observed, Power, Quota, Reservation,
-    RootVolume, Rule, Snapshot, SnapshotProgress, TAG_FINAL, TAG_GENERATION, TAG_MACHINE, TAG_MAKER,
-    TAG_NETWORK, TAG_OWNER, TAG_RESIZE, Tags, Volume, WayOut, Why,
+    RootVolume, Rule, Snapshot, SnapshotProgress, TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_GENERATION, TAG_HOME,
+    TAG_MACHINE, TAG_MAKER, TAG_NETWORK, TAG_OWNER, TAG_REPLACES, TAG_RESIZE, TAG_RETIRED, Tags, Volume,
+    WayOut, Why,
 };
 use crate::plan::{Step, decide};
 
@@ -137,7 +138,7 @@ const POWERS: [Power; 6] =
 /// One thing that somebody did by hand, or that another laptop left behind.
 fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
     let company = desired.subnet.clone();
-    match dice.below(42) {
+    match dice.below(46) {
         0 => {
             lose(&mut w.vpcs, |_| false, dice);
             nothing_without_its_vpc(w);
@@ -225,6 +226,7 @@ fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
             let tags = tags("volume", None);
             let disk = Volume {
                 id: id(&format!("vol-{}", dice.hex())),
+                of: None,
                 size: 8,
                 iops: Some(3000),
                 throughput: Some(125),
@@ -250,6 +252,7 @@ fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
                 let id = id(&format!("snap-{}", dice.hex()));
                 there(&mut w.snapshots).push(Snapshot {
                     id,
+                    size: 100,
                     volume,
                     taken: Some((*taken).to_owned()),
                     progress,
@@ -288,9 +291,62 @@ fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
                 *dice.one_of(&[None, Some(Quota { limit: 8, used: 4 }), Some(Quota { limit: 6, used: 4 })]);
             w.leeway = Fact::Present(Leeway { denied: vec![], may_reserve: dice.once_in(2), quota });
         }
+        40..=43 => replacement(w, dice),
         _ => {
             w.maker = OTHER.to_owned();
         }
+    }
+}
+
+/// Another instance on its way into the place of one that is there, or already in it.
+fn replacement(w: &mut Observed, dice: &mut Dice) {
+    let replaced = |i: &Instance| i.tags.contains_key(TAG_REPLACES) || i.tags.contains_key(TAG_RETIRED);
+    if there(&mut w.instances).iter().any(replaced) {
+        return;
+    }
+    let alive = some(&mut w.instances, dice).filter(|i| i.vpc.is_some() && i.power != Power::ShuttingDown);
+    let Some(old) = alive.map(|old| old.clone()) else { return };
+    let from = some(&mut w.snapshots, dice).map(|snapshot| snapshot.id.to_string());
+    let from = from.unwrap_or_else(|| "snap-0000000a".to_owned());
+    let (name, disk) = (format!("i-{}", dice.hex()), format!("vol-{}", dice.hex()));
+    let mut new = old.clone();
+    new.id = id(&name);
+    new.token = Some(name.clone());
+    new.power = *dice.one_of(&[Power::Pending, Power::Running, Power::Running, Power::Stopped]);
+    new.tags.insert(TAG_REPLACES.to_owned(), old.id.to_string());
+    let home = if dice.once_in(3) { from.clone() } else { "last".to_owned() };
+    new.tags.insert(TAG_HOME.to_owned(), home);
+    if dice.once_in(3) {
+        new.tags.insert(TAG_CARRIED.to_owned(), from.clone());
+    }
+    if let Some(root) = &mut new.root {
+        root.id = id(&disk);
+    }
+    let attached = dice.once_in(2).then(|| id(&name));
+    let mut copy = some_disk(&format!("vol-{}", dice.hex()), attached);
+    copy.of = Some(id(&from));
+    copy.tags.insert(TAG_COPY.to_owned(), name.clone());
+    there(&mut w.volumes)
+        .extend([some_disk(&disk, Some(id(&name)))].into_iter().chain(dice.once_in(2).then_some(copy)));
+    there(&mut w.instances).push(new);
+    if dice.once_in(4) {
+        let mut others = there(&mut w.instances).iter_mut().filter(|i| i.id == old.id);
+        others.next().unwrap().tags.insert(TAG_RETIRED.to_owned(), name);
+    }
+    w.newcomer = if dice.once_in(2) { Fact::Absent } else { Fact::Present(()) };
+}
+
+fn some_disk(name: &str, attached: Option<crate::names::InstanceId>) -> Volume {
+    Volume {
+        id: id(name),
+        of: None,
+        size: 100,
+        iops: Some(3000),
+        throughput: Some(125),
+        modification: Fact::NOT_LOOKED,
+        attached,
+        encrypted: true,
+        tags: tags("volume", None),
     }
 }
 
@@ -408,6 +464,7 @@ fn strangers(w: &mut Observed, dice: &mut Dice) {
         _ => {
             let disk = Volume {
                 id: id(&format!("vol-{hex}")),
+                of: None,
                 size: 8,
                 iops: Some(3000),
                 throughput: Some(125),
@@ -473,6 +530,7 @@ pub(super) fn arbitrary(desired: &Desired, dice: &mut Dice) -> Observed {
                 let id = id(&format!("vol-0000000{b}"));
                 there(&mut w.volumes).push(Volume {
                     id,
+                    of: None,
                     size: 0,
                     iops: None,
                     throughput: None,
@@ -484,11 +542,23 @@ pub(super) fn arbitrary(desired: &Desired, dice: &mut Dice) -> Observed {
             }
             8 => {
                 if let Some(tags) = some_tags(&mut w, dice) {
-                    let key = *dice.one_of(&[TAG_MACHINE, TAG_OWNER, TAG_MAKER, TAG_GENERATION, "Name"]);
+                    let key = *dice.one_of(&[
+                        TAG_MACHINE,
+                        TAG_OWNER,
+                        TAG_MAKER,
+                        TAG_GENERATION,
+                        TAG_REPLACES,
+                        TAG_RETIRED,
+                        TAG_HOME,
+                        TAG_CARRIED,
+                        TAG_COPY,
+                        "Name",
+                    ]);
                     if dice.once_in(2) {
                         tags.remove(key);
                     } else {
-                        tags.insert(key.to_owned(), "4294967295".to_owned());
+                        let value = *dice.one_of(&["4294967295", "i-00000001", "i-00000002", "last"]);
+                        tags.insert(key.to_owned(), value.to_owned());
                     }
                 }
             }

@@ -1,0 +1,267 @@
+//! Another instance in the place of the one that is there, with its home: another image, another architecture, an older state.
+//!
+//! The new instance stands beside the old one. Only when it runs and its agent answers is the old one stopped, and only when all
+//! of the home is on it, checked, one tag on the old one ([`TAG_RETIRED`]) makes it the machine. Up to there the old one is the machine, and from there on
+//! it is kept, off, until the user lets it go. All of it is on AWS, so whoever looks next goes on where this was interrupted.
+//!
+//! A home comes from a snapshot: a volume is made of it, in the new instance's zone, and attached.
+
+use super::winners::is_ours;
+use super::{
+    Blocked, Desired, Fact, Goal, Keep, Next, Observed, Power, Step, Waiting, Winners, remove, step,
+};
+use crate::machine::{
+    Instance, LAST_HOME, Snapshot, SnapshotProgress, TAG_CARRIED, TAG_COPY, TAG_HOME, TAG_MACHINE,
+    TAG_REPLACES, TAG_RESIZE, TAG_RETIRED, Tags, Volume,
+};
+use crate::names::InstanceId;
+use crate::plan::Leave;
+
+/// Whether AWS has it, and it is not about to go.
+pub(super) fn is_here(instance: &Instance) -> bool {
+    !matches!(instance.power, Power::ShuttingDown | Power::Terminated)
+}
+
+fn named<'a>(observed: &'a Observed, instance: &Instance, tag: &str) -> Option<&'a Instance> {
+    let id = instance.tags.get(tag)?;
+    observed.instances.all().iter().find(|other| other.id.as_str() == id && is_here(other))
+}
+
+/// Whether another instance has its place.
+pub(super) fn is_retired(observed: &Observed, instance: &Instance) -> bool {
+    named(observed, instance, TAG_RETIRED).is_some()
+}
+
+/// Whether it is only on its way into the place of another.
+pub(super) fn is_successor(observed: &Observed, instance: &Instance) -> bool {
+    named(observed, instance, TAG_REPLACES).is_some_and(|old| !is_retired(observed, old))
+}
+
+pub(super) fn succeeds(instance: &Instance, old: &Instance) -> bool {
+    instance.tags.get(TAG_REPLACES).is_some_and(|id| id == old.id.as_str())
+}
+
+/// Whether an instance was to be given a home, and nobody has said yet that it is there.
+pub fn awaits_home(instance: &Instance) -> bool {
+    instance.tags.contains_key(TAG_HOME) && !instance.tags.contains_key(TAG_CARRIED)
+}
+
+/// The instances of the machine whose place another has taken, and that are kept.
+pub fn kept<'a>(desired: &Desired, observed: &'a Observed) -> impl Iterator<Item = &'a Instance> {
+    let key = desired.key();
+    let all = observed.instances.all().iter();
+    all.filter(move |i| is_ours(&key, &i.tags) && is_here(i) && is_retired(observed, i))
+}
+
+/// The instance that waits for its home, unless there is none left for it.
+fn newcomer<'a>(observed: &'a Observed, winners: &Winners<'a>) -> Option<&'a Instance> {
+    let lost = |new: &Instance| observed.snapshots.is_known() && source(observed, None, new).is_none();
+    let waits = |instance: &&Instance| is_here(instance) && awaits_home(instance) && !lost(instance);
+    winners.successor.or_else(|| winners.instance.filter(waits))
+}
+
+/// The machine, where it was to have a home of which nothing is left.
+pub(super) fn homeless<'a>(observed: &'a Observed, winners: &Winners<'a>) -> Option<&'a Instance> {
+    winners.instance.filter(|i| is_here(i) && awaits_home(i) && newcomer(observed, winners).is_none())
+}
+
+/// Whether a replacement is to be begun, or was begun and is not over.
+pub(super) fn is_due(observed: &Observed, winners: &Winners<'_>, goal: Goal) -> bool {
+    let over = winners.instance.is_some_and(|instance| {
+        named(observed, instance, TAG_REPLACES).is_some_and(|old| is_retired(observed, old))
+    });
+    newcomer(observed, winners).is_some() || (goal == Goal::Replaced && winners.instance.is_some() && !over)
+}
+
+/// Whether an instance is to be made beside the one that is there.
+pub(super) fn is_to_begin(observed: &Observed, winners: &Winners<'_>, goal: Goal) -> bool {
+    is_due(observed, winners, goal) && newcomer(observed, winners).is_none()
+}
+
+pub(super) fn instance(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
+    if let Some(old) = winners.instance.filter(|old| old.tags.contains_key(TAG_RESIZE)) {
+        // Or it would be started again whenever it is off.
+        return next.ready.push(Step::EndResize { instance: old.id.clone() });
+    }
+    let Some(new) = newcomer(observed, winners) else {
+        let Some(old) = winners.instance else { return };
+        if old.power == Power::ShuttingDown {
+            next.waiting.push(Waiting::Power { now: old.power });
+        } else if next.ready.is_empty() && super::identity_is_whole(desired, observed, winners) {
+            let home = desired.home_from.as_ref().map_or_else(|| LAST_HOME.to_owned(), ToString::to_string);
+            next.ready.extend(super::run(desired, observed, winners, Some(old.id.clone()), Some(home)));
+        }
+        return;
+    };
+    match new.power {
+        Power::Running => go_on(observed, winners, new, next),
+        Power::Stopped => next.ready.push(Step::Start { instance: new.id.clone() }),
+        Power::Pending | Power::Stopping | Power::ShuttingDown | Power::Terminated => {
+            next.waiting.push(Waiting::Power { now: new.power });
+        }
+    }
+}
+
+/// The next thing for an instance that is on.
+fn go_on(observed: &Observed, winners: &Winners<'_>, new: &Instance, next: &mut Next) {
+    let old = winners.instance.filter(|old| old.id != new.id);
+    // Before the old one is stopped the new one has shown that it can be reached.
+    if observed.newcomer.present().is_none() && !has_home(observed, old, new) {
+        next.waiting.push(Waiting::Agent);
+        return;
+    }
+    if let Some(old) = old.filter(|_| new.tags.get(TAG_HOME).is_some_and(|home| home == LAST_HOME)) {
+        match old.power {
+            Power::Running => return next.ready.push(Step::Stop { instance: old.id.clone() }),
+            Power::Pending | Power::Stopping | Power::ShuttingDown | Power::Terminated => {
+                return next.waiting.push(Waiting::Power { now: old.power });
+            }
+            Power::Stopped => {}
+        }
+    }
+    if has_home(observed, old, new) {
+        if let Some(old) = old {
+            swap(old, new, next);
+        }
+        return;
+    }
+    let from = source(observed, old, new);
+    match from.map_or(SnapshotProgress::Failed, |from| from.progress) {
+        SnapshotProgress::Complete => from.into_iter().for_each(|from| carry(observed, new, from, next)),
+        SnapshotProgress::Pending => next.waiting.push(Waiting::Snapshot),
+        // One that was asked for and is not there is said before anything is done: [`blocked`].
+        SnapshotProgress::Failed => {
+            let last = old.and_then(|old| Some((old.id.clone(), old.root.as_ref()?.id.clone())));
+            let step = |(instance, volume)| Step::Snapshot { instance, volume, last: true };
+            next.ready.extend(last.map(step));
+        }
+    }
+}
+
+/// The old one is off before the new one takes its place: two machines would cost, and work, twice.
+fn swap(old: &Instance, new: &Instance, next: &mut Next) {
+    match old.power {
+        Power::Running => next.ready.push(Step::Stop { instance: old.id.clone() }),
+        Power::Stopped => {
+            next.ready.push(Step::Retire { instance: old.id.clone(), by: new.id.clone() });
+        }
+        Power::Pending | Power::Stopping | Power::ShuttingDown | Power::Terminated => {
+            next.waiting.push(Waiting::Power { now: old.power });
+        }
+    }
+}
+
+/// The snapshot that the home is in. The last state of the old one is none that was taken before it ran again.
+fn source<'a>(observed: &'a Observed, old: Option<&Instance>, new: &Instance) -> Option<&'a Snapshot> {
+    let home = new.tags.get(TAG_HOME)?;
+    let all = observed.snapshots.all();
+    if home != LAST_HOME {
+        let ours = |other: &Tags| other.get(TAG_MACHINE) == new.tags.get(TAG_MACHINE);
+        return all.iter().find(|snapshot| snapshot.id.as_str() == home && ours(&snapshot.tags));
+    }
+    match old {
+        Some(old) => step::final_snapshot(observed, old).filter(|_| old.power == Power::Stopped),
+        // It was ended meanwhile: what it has left is its last state.
+        None => {
+            let gone = new.tags.get(TAG_REPLACES)?;
+            step::last_snapshot_of(observed, gone)
+        }
+    }
+}
+
+fn has_home(observed: &Observed, old: Option<&Instance>, new: &Instance) -> bool {
+    let carried = new.tags.get(TAG_CARRIED);
+    source(observed, old, new).is_some_and(|from| carried.is_some_and(|id| id == from.id.as_str()))
+}
+
+fn carry(observed: &Observed, new: &Instance, from: &Snapshot, next: &mut Next) {
+    let Some(copy) = copies_for(observed, &new.id).find(|copy| copy.of.as_ref() == Some(&from.id)) else {
+        let (snapshot, zone) = (from.id.clone(), new.zone.clone());
+        next.ready.push(Step::CreateCopy { snapshot, zone, instance: new.id.clone() });
+        return;
+    };
+    let (volume, instance) = (copy.id.clone(), new.id.clone());
+    next.ready.push(match &copy.attached {
+        None => Step::AttachCopy { volume, instance },
+        Some(_) => Step::Carry { instance, volume, snapshot: from.id.clone() },
+    });
+}
+
+fn copies_for<'a>(observed: &'a Observed, id: &'a InstanceId) -> impl Iterator<Item = &'a Volume> {
+    let all = observed.volumes.all().iter();
+    all.filter(move |volume| volume.tags.get(TAG_COPY).is_some_and(|of| of == id.as_str()))
+}
+
+/// Takes away the copies that no home is taken from any more.
+pub(super) fn tidy(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
+    let key = desired.key();
+    let needed = newcomer(observed, winners).and_then(|new| {
+        let old = winners.instance.filter(|old| old.id != new.id);
+        let from = source(observed, old, new).filter(|_| !has_home(observed, old, new))?;
+        copies_for(observed, &new.id).find(|copy| copy.of.as_ref() == Some(&from.id))
+    });
+    // While the old one is on its way off nobody knows yet which of its states is the last.
+    let unsettled = newcomer(observed, winners).is_some_and(|new| {
+        winners.instance.is_some_and(|old| old.id != new.id && old.power != Power::Stopped)
+    });
+    let copies = observed.volumes.all().iter().filter(|volume| volume.tags.contains_key(TAG_COPY));
+    let idle = copies.filter(|volume| {
+        is_ours(&key, &volume.tags) && needed.is_none_or(|needed| needed.id != volume.id) && !unsettled
+    });
+    next.ready.extend(idle.map(put_away));
+}
+
+fn put_away(volume: &Volume) -> Step {
+    let id = volume.id.clone();
+    if volume.attached.is_some() { Step::DetachCopy { volume: id } } else { Step::DeleteCopy { volume: id } }
+}
+
+/// Ends every instance of ours but one, and what was made for it.
+pub(super) fn leave_only(desired: &Desired, observed: &Observed, keep: Keep, next: &mut Next) {
+    let key = desired.key();
+    let winners = observed.winners(desired);
+    let kept = match keep {
+        Keep::Machine => winners.instance,
+        Keep::Former => kept(desired, observed).next().or(winners.instance),
+    };
+    let ours = observed.instances.all().iter();
+    let ours = ours.filter(|i| is_ours(&key, &i.tags) && i.power != Power::Terminated);
+    for instance in ours.filter(|i| kept.is_none_or(|kept| kept.id != i.id)) {
+        remove::end(observed, instance, Leave::default(), next);
+    }
+    let copies = observed.volumes.all().iter().filter(|volume| volume.tags.contains_key(TAG_COPY));
+    next.ready.extend(copies.filter(|volume| is_ours(&key, &volume.tags)).map(put_away));
+}
+
+/// Why an instance cannot have the home that it is to have.
+pub(super) fn blocked(
+    desired: &Desired,
+    observed: &Observed,
+    winners: &Winners<'_>,
+    goal: Goal,
+) -> Option<Blocked> {
+    if let (true, Fact::Unknown(why)) = (is_due(observed, winners, goal), &observed.snapshots) {
+        return Some(Blocked::CannotSee { what: "snapshots", why: why.clone() });
+    }
+    let key = desired.key();
+    let wanted = match newcomer(observed, winners) {
+        Some(new) => new.tags.get(TAG_HOME).filter(|home| *home != LAST_HOME).cloned(),
+        None if is_to_begin(observed, winners, goal) || winners.instance.is_none() => {
+            desired.home_from.as_ref().map(ToString::to_string)
+        }
+        None => None,
+    };
+    let snapshot = wanted?;
+    match &observed.snapshots {
+        Fact::Unknown(why) => Some(Blocked::CannotSee { what: "snapshots", why: why.clone() }),
+        Fact::Absent | Fact::Present(_) => {
+            let found = observed.snapshots.all().iter();
+            let mut found = found.filter(|known| is_ours(&key, &known.tags));
+            let found = found.find(|known| known.id.as_str() == snapshot);
+            match found.map(|found| found.progress) {
+                None | Some(SnapshotProgress::Failed) => Some(Blocked::NoSnapshot { snapshot }),
+                Some(SnapshotProgress::Pending | SnapshotProgress::Complete) => None,
+            }
+        }
+    }
+}
