@@ -62,6 +62,9 @@ pub struct Region {
     /// Capacity reservations by client token: the request and the id.
     #[serde(default)]
     pub capacity_reservation_tokens: BTreeMap<String, (String, String)>,
+    /// Volumes by client token: the request and what it made.
+    #[serde(default)]
+    pub volume_tokens: BTreeMap<String, (String, Volume)>,
     /// It has been set up.
     pub(crate) settled: bool,
 }

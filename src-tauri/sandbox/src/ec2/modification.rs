@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use super::select::{Row, Select};
-use super::volume::{check_gp3, check_size, find, gp2_iops};
+use super::volume::{check_gp3, check_made, check_size, find, gp2_iops};
 use crate::clock::At;
 use crate::wire::{Fail, Form, Xml};
 use crate::world::{Ctx, Region, Tags};
@@ -142,6 +142,7 @@ pub(crate) fn modify(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     let (now, pace, fails) = (ctx.now, ctx.conditions.pace, ctx.conditions.modifications_fail);
     let region = ctx.here();
     let volume = find(region, form)?;
+    check_made(volume, now)?;
     let id = volume.id.clone();
     let from = Shape {
         gib: volume.gib,

@@ -1,7 +1,7 @@
 //! Instances over time: start, stop, reboot, terminate, and what happens by itself.
 
 use super::instance::{Instance, State};
-use super::{Kind, capacity, ok, run, types};
+use super::{Attached, Kind, capacity, ok, run, types};
 use crate::backend::Power;
 use crate::clock::At;
 use crate::conditions::Pace;
@@ -65,7 +65,8 @@ pub(crate) fn start(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
             }
             State::Stopped => {}
         }
-        let (kind, zone) = (instance.kind.clone(), instance.zone.clone());
+        let (kind, zone, root) = (instance.kind.clone(), instance.zone.clone(), instance.root_device.clone());
+        check_root(ctx.here(), id, &root)?;
         if !types::offered(ctx.conditions, &zone, &kind) {
             return Err(run::not_offered(ctx, &kind, &zone));
         }
@@ -82,6 +83,21 @@ pub(crate) fn start(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
         changes.push((id.to_owned(), before, State::Pending));
     }
     Ok(answer(changes))
+}
+
+/// The message is EC2's own (docs.aws.amazon.com/ebs/latest/userguide/ebs-detaching-volume.html says that the root volume
+/// has to be put back before a start).
+fn check_root(region: &Region, id: &str, root: &str) -> Result<(), Fail> {
+    let here = |attached: &Attached| attached.instance == id && attached.device == root;
+    if region.volumes.values().filter_map(|volume| volume.attached.as_ref()).any(here) {
+        return Ok(());
+    }
+    Err(Fail::new(
+        "InvalidParameterValue",
+        format!(
+            "Invalid value '{id}' for instanceId. Instance does not have a volume attached at root ({root})"
+        ),
+    ))
 }
 
 pub(crate) fn stop(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {

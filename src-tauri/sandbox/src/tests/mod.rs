@@ -7,6 +7,7 @@ mod protocol;
 mod resize;
 mod served;
 mod sessions;
+mod storage;
 mod store;
 
 use std::collections::BTreeMap;
