@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::instance::State;
 use super::volume::{self, Volume};
 use super::{Instance, Kind};
+use crate::backend::Storage;
 use crate::clock::At;
 use crate::wire::{Fail, Form, Xml};
-use crate::world::{Ctx, Region};
+use crate::world::{Ctx, News, Region};
 
 /// A volume in an instance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Attached {
     /// It is `detaching` until then.
     #[serde(default)]
     pub gone: Option<At>,
+    /// The instance does not have it yet.
+    #[serde(default)]
+    pub pending: bool,
 }
 
 impl Attached {
@@ -119,6 +123,7 @@ pub(crate) fn attach(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
         delete_on_termination: false,
         done,
         gone: None,
+        pending: true,
     };
     let mut xml = Xml::new();
     attached.xml(&mut xml, &volume.id, now);
@@ -187,11 +192,31 @@ pub(crate) fn detach(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     Ok(xml)
 }
 
-/// Frees the volumes that have left their instances.
-pub(crate) fn settle(region: &mut Region, now: At) {
-    for volume in region.volumes.values_mut() {
-        volume.attached.take_if(|attached| attached.gone.is_some_and(|gone| gone <= now));
+/// Gives the volumes that are due to their instances, or takes them out.
+pub(crate) fn settle(region: &mut Region, now: At, news: &mut Vec<News>) {
+    let Region { volumes, instances, .. } = region;
+    for Volume { id, attached, .. } in volumes.values_mut() {
+        let Some(now_in) = attached else { continue };
+        let root = instances.get(&now_in.instance).is_some_and(|i| i.root_device == now_in.device);
+        let (volume, instance) = (id.clone(), now_in.instance.clone());
+        if now_in.pending && now_in.done <= now {
+            now_in.pending = false;
+            let (volume, instance) = (volume.clone(), instance.clone());
+            news.push(News::Storage(Storage::Attached { volume, instance, root }));
+        }
+        if now_in.gone.is_some_and(|gone| gone <= now) {
+            *attached = None;
+            news.push(News::Storage(Storage::Detached { volume, instance, root }));
+        }
     }
+}
+
+/// The volumes that instances have besides what they boot from.
+pub(crate) fn attached(region: &Region) -> impl Iterator<Item = Storage> {
+    let all = region.volumes.values().filter_map(|volume| Some((volume, volume.attached.as_ref()?)));
+    all.filter(|(_, attached)| !attached.pending && !attached.is_root(region)).map(|(volume, attached)| {
+        Storage::Attached { volume: volume.id.clone(), instance: attached.instance.clone(), root: false }
+    })
 }
 
 #[cfg(test)]

@@ -37,11 +37,14 @@ pub use modification::{Modification, Shape};
 pub use permission::{GroupRule, Peer};
 pub use route::{Association, Route, RouteTable, Target};
 pub use run::Launch;
+pub(crate) use select::matches;
 pub use snapshot::Snapshot;
+pub(crate) use snapshot::Taker;
 pub use subnet::Subnet;
 pub use volume::Volume;
 pub use vpc::Vpc;
 
+pub(crate) use attachment::attached;
 pub(crate) use kind::Kind;
 pub(crate) use power::{power_off_inside, settle};
 pub(crate) use route::leads_out;

@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::select::Select;
 use super::{Kind, Volume, ok, row, tags, volume};
+use crate::backend::{Source, Storage};
 use crate::clock::At;
+use crate::conditions::Conditions;
+use crate::ids::Ids;
 use crate::wire::{Fail, Form, Xml};
-use crate::world::{Ctx, Region, Tags};
+use crate::world::{Ctx, News, Region, Tags};
 
 /// "Wait at least 15 seconds between concurrent volume snapshots" (errors-overview.html,
 /// `SnapshotCreationPerVolumeRateExceeded`).
@@ -90,32 +93,53 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     let tags = tags::given(ctx, form, Kind::Snapshot)?;
     let (owner, now) = (ctx.owner(), ctx.now);
     let volume = volume::find(ctx.here(), form)?.clone();
-    let snapshot = take(ctx, &volume, form.text("Description").unwrap_or_default(), tags)?;
+    let mut taker = Taker {
+        region: ctx.account.regions.entry(ctx.region.to_owned()).or_default(),
+        ids: &mut *ctx.ids,
+        conditions: ctx.conditions,
+        now,
+        news: &mut ctx.news,
+    };
+    let snapshot = taker.take(&volume, form.text("Description").unwrap_or_default(), tags)?;
     let mut xml = Xml::new();
     snapshot.xml(&mut xml, owner, now);
     Ok(xml)
 }
 
-/// Takes a snapshot, whoever wants it.
-fn take(ctx: &mut Ctx<'_>, volume: &Volume, description: &str, tags: Tags) -> Result<Snapshot, Fail> {
-    let (now, conditions) = (ctx.now, ctx.conditions);
-    volume::check_made(volume, now)?;
-    check_rate(ctx.here(), volume, now)?;
-    let snapshot = Snapshot {
-        id: ctx.ids.resource(Kind::Snapshot.prefix()),
-        volume: volume.id.clone(),
-        gib: volume.gib,
-        encrypted: volume.encrypted,
-        kms_key: volume.kms_key.clone(),
-        description: description.to_owned(),
-        started: now,
-        completed: now.plus(conditions.pace.snapshot),
-        fails: conditions.snapshots_fail,
-        owner: None,
-        tags,
-    };
-    ctx.here().snapshots.insert(snapshot.id.clone(), snapshot.clone());
-    Ok(snapshot)
+/// Takes snapshots, for whoever wants them.
+pub(crate) struct Taker<'a> {
+    pub(crate) region: &'a mut Region,
+    pub(crate) ids: &'a mut Ids,
+    pub(crate) conditions: &'a Conditions,
+    pub(crate) now: At,
+    pub(crate) news: &'a mut Vec<News>,
+}
+
+impl Taker<'_> {
+    pub(crate) fn take(&mut self, volume: &Volume, description: &str, tags: Tags) -> Result<Snapshot, Fail> {
+        volume::check_made(volume, self.now)?;
+        check_rate(self.region, volume, self.now)?;
+        let snapshot = Snapshot {
+            id: self.ids.resource(Kind::Snapshot.prefix()),
+            volume: volume.id.clone(),
+            gib: volume.gib,
+            encrypted: volume.encrypted,
+            kms_key: volume.kms_key.clone(),
+            description: description.to_owned(),
+            started: self.now,
+            completed: self.now.plus(self.conditions.pace.snapshot),
+            fails: self.conditions.snapshots_fail,
+            owner: None,
+            tags,
+        };
+        self.region.snapshots.insert(snapshot.id.clone(), snapshot.clone());
+        let of = match &volume.attached {
+            Some(attached) if attached.is_root(self.region) => Source::Root(attached.instance.clone()),
+            attached => Source::Volume(volume.id.clone(), attached.as_ref().map(|a| a.instance.clone())),
+        };
+        self.news.push(News::Storage(Storage::Taken { snapshot: snapshot.id.clone(), of }));
+        Ok(snapshot)
+    }
 }
 
 /// A volume has five snapshots under way at most (st1 and sc1 one), begun 15 seconds apart
@@ -197,5 +221,6 @@ pub(crate) fn delete(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
         return Err(Fail::new("AuthFailure", format!("Not authorized for snapshot: {id}")));
     }
     ctx.here().snapshots.remove(id);
+    ctx.news.push(News::Storage(Storage::Forgotten { snapshot: id.to_owned() }));
     Ok(ok())
 }

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::select::Select;
 use super::{Attached, Kind, attachment, modification, ok, row, tags, volume_create};
+use crate::backend::Storage;
 use crate::clock::At;
 use crate::wire::{Fail, Form, Xml};
-use crate::world::{Ctx, Region, Tags};
+use crate::world::{Ctx, News, Region, Tags};
 
 /// An EBS volume.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -134,6 +135,7 @@ pub(crate) fn delete(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     let id = volume.id.clone();
     region.volumes.remove(&id);
     region.modifications.remove(&id);
+    ctx.news.push(News::Storage(Storage::Deleted { volume: id }));
     Ok(ok())
 }
 
@@ -145,11 +147,11 @@ pub(crate) fn check_made(volume: &Volume, now: At) -> Result<(), Fail> {
     Err(Fail::new("IncorrectState", format!("Volume '{}' is in the 'creating' state.", volume.id)))
 }
 
-/// Moves on what is due, and says which root volumes have grown: instance and GiB.
-pub(crate) fn settle(region: &mut Region, now: At) -> Vec<(String, u32)> {
-    attachment::settle(region, now);
+/// Moves on what is due.
+pub(crate) fn settle(region: &mut Region, now: At, news: &mut Vec<News>) {
+    attachment::settle(region, now, news);
     volume_create::settle(region, now);
-    modification::settle(region, now)
+    modification::settle(region, now, news);
 }
 
 /// The sizes of each type (docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVolume.html).

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::volume::{Volume, check_gp3, check_size, gp2_iops};
 use super::{Kind, run, snapshot, tags, zones};
+use crate::backend::Storage;
 use crate::clock::At;
 use crate::wire::{Fail, Form, Xml};
-use crate::world::{Ctx, Region};
+use crate::world::{Ctx, News, Region};
 
 /// How long a client token is remembered at least
 /// (docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html).
@@ -105,6 +106,11 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
         tags,
     };
     volume.xml(&mut xml, region_name, owner, now);
+    ctx.news.push(News::Storage(Storage::Created {
+        volume: volume.id.clone(),
+        gib,
+        snapshot: volume.snapshot.clone(),
+    }));
     let region = ctx.here();
     if let Some(token) = token {
         region.volume_tokens.insert(token, (request, volume.clone()));
@@ -144,7 +150,8 @@ fn source(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Option<super::Snapshot>,
 }
 
 /// IOPS and throughput, each only where the type takes it and required where it has no default
-/// (API_CreateVolume.html).
+/// (API_CreateVolume.html; the messages are EC2's own: github.com/kubernetes-retired/kube-aws/issues/1208,
+/// github.com/kubernetes-sigs/aws-ebs-csi-driver/issues/766).
 fn performance(form: &Form<'_>, kind: &str, gib: u32) -> Result<(Option<u32>, Option<u32>), Fail> {
     let (iops, throughput) = (form.number("Iops")?, form.number("Throughput")?);
     check_size(kind, gib)?;
@@ -166,7 +173,13 @@ fn performance(form: &Form<'_>, kind: &str, gib: u32) -> Result<(Option<u32>, Op
             (Some(iops), Some(throughput))
         }
         "gp2" => (Some(gp2_iops(gib)), None),
-        "io1" | "io2" => (Some(iops.ok_or_else(|| form.missing("Iops"))?), None),
+        "io1" | "io2" => {
+            let missing = || {
+                let message = format!("The parameter iops must be specified for {kind} volumes.");
+                Fail::new("InvalidParameterCombination", message)
+            };
+            (Some(iops.ok_or_else(missing)?), None)
+        }
         _ => (None, None),
     })
 }

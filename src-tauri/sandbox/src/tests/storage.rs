@@ -87,7 +87,7 @@ async fn a_volume_that_cannot_be_is_refused_with_its_own_code() {
         (vec![("Throughput", "2001")], "InvalidParameterValue"),
         (vec![("VolumeType", "gp2"), ("Iops", "3000")], "InvalidParameterCombination"),
         (vec![("VolumeType", "io2"), ("Throughput", "125")], "InvalidParameterCombination"),
-        (vec![("VolumeType", "io2")], "MissingParameter"),
+        (vec![("VolumeType", "io2")], "InvalidParameterCombination"),
         (vec![("KmsKeyId", "alias/aws/ebs")], "InvalidParameterDependency"),
         (vec![("MultiAttachEnabled", "true")], "UnknownParameter"),
         (vec![("TagSpecification.1.ResourceType", "snapshot")], "InvalidParameterValue"),

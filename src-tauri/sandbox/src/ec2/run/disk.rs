@@ -119,6 +119,7 @@ impl Disk {
                 delete_on_termination: self.delete_on_termination,
                 done: ctx.now,
                 gone: None,
+                pending: false,
             }),
             tags: tags.clone(),
         }
