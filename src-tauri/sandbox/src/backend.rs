@@ -46,11 +46,93 @@ pub enum Power {
     Destroyed,
 }
 
+/// What happened to volumes and snapshots, each named by its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// A volume was made, with the content of a snapshot or empty.
+    Created {
+        /// The volume.
+        volume: String,
+        /// Its size.
+        gib: u32,
+        /// What is on it.
+        snapshot: Option<String>,
+    },
+    /// A volume that no instance boots from has become larger.
+    Grown {
+        /// The volume.
+        volume: String,
+        /// Its new size.
+        gib: u32,
+    },
+    /// An instance has the volume from now on.
+    Attached {
+        /// The volume.
+        volume: String,
+        /// The instance.
+        instance: String,
+        /// It is what the instance boots from.
+        root: bool,
+    },
+    /// An instance has the volume no longer.
+    Detached {
+        /// The volume.
+        volume: String,
+        /// The instance.
+        instance: String,
+        /// It was what the instance booted from.
+        root: bool,
+    },
+    /// A volume is gone.
+    Deleted {
+        /// The volume.
+        volume: String,
+    },
+    /// A snapshot of a volume was taken: what is on it now.
+    Taken {
+        /// The snapshot.
+        snapshot: String,
+        /// Of what.
+        of: Source,
+    },
+    /// A snapshot is gone.
+    Forgotten {
+        /// The snapshot.
+        snapshot: String,
+    },
+}
+
+impl Storage {
+    /// The instance that has to do with it.
+    pub(crate) fn instance(&self) -> Option<&str> {
+        match self {
+            Self::Attached { instance, .. }
+            | Self::Detached { instance, .. }
+            | Self::Taken { of: Source::Root(instance) | Source::Volume(_, Some(instance)), .. } => {
+                Some(instance)
+            }
+            Self::Taken { of: Source::Volume(_, None), .. }
+            | Self::Created { .. }
+            | Self::Grown { .. }
+            | Self::Deleted { .. }
+            | Self::Forgotten { .. } => None,
+        }
+    }
+}
+
+/// What a snapshot is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The volume that this instance boots from.
+    Root(String),
+    /// Another volume, and the instance that has it.
+    Volume(String, Option<String>),
+}
+
 /// The answer to an upgrade request.
 pub type UpgradeResponse = http::Response<Full<Bytes>>;
 
-/// The data plane: sessions into the machines, the machines' power, and the size of their disks. All methods return at once; whatever takes
-/// time happens in tasks of the implementation's own.
+/// The data plane: sessions into the machines, the machines' power, and their disks. All methods return at once; whatever takes time happens in tasks of the implementation's own.
 ///
 /// To read the data key of an encrypted session as the agent does (`kms:Decrypt`), use [`crate::kms::decrypt`].
 pub trait SessionBackend: Debug + Send + Sync {
@@ -71,6 +153,8 @@ pub trait SessionBackend: Debug + Send + Sync {
     /// A machine's root volume has become larger: from now on the machine can see that it has as many GiB. Its file
     /// systems do not grow by themselves.
     fn resize_disk(&self, _instance_id: &str, _gib: u32) {}
+    /// Something happened to volumes or snapshots.
+    fn storage(&self, _event: Storage) {}
 }
 
 /// A data plane with nothing behind it: sessions get a token and go nowhere.

@@ -23,6 +23,8 @@ pub struct Conditions {
     pub no_capacity: Vec<(String, String)>,
     /// Volume modifications end as `failed`, as a transient fault of AWS makes them.
     pub modifications_fail: bool,
+    /// Snapshots end as `error`.
+    pub snapshots_fail: bool,
     /// Whether the official NixOS images are there; a new set appears every week.
     pub official_images: bool,
     /// Further images, in every region.
@@ -50,6 +52,7 @@ impl Conditions {
             not_offered: vec![("us-west-2a".to_owned(), "m8g.*".to_owned())],
             no_capacity: Vec::new(),
             modifications_fail: false,
+            snapshots_fail: false,
             official_images: true,
             images: Vec::new(),
             token_of_terminated: TokenOfTerminated::default(),
@@ -82,6 +85,10 @@ pub struct Pace {
     pub reserve: Duration,
     /// A snapshot from pending to completed.
     pub snapshot: Duration,
+    /// A volume from creating to available.
+    pub volume: Duration,
+    /// A volume from attaching to attached, and from detaching to detached.
+    pub attach: Duration,
     /// A volume from modifying to optimizing.
     pub modify: Duration,
     /// A volume from optimizing to completed.
@@ -101,6 +108,8 @@ impl Default for Pace {
             iam: Duration::from_secs(3),
             reserve: Duration::from_secs(1),
             snapshot: Duration::from_secs(3),
+            volume: Duration::from_secs(1),
+            attach: Duration::from_secs(1),
             modify: Duration::from_secs(1),
             optimize: Duration::from_secs(5),
         }
@@ -120,6 +129,8 @@ impl Pace {
             iam: Duration::ZERO,
             reserve: Duration::ZERO,
             snapshot: Duration::ZERO,
+            volume: Duration::ZERO,
+            attach: Duration::ZERO,
             modify: Duration::ZERO,
             optimize: Duration::ZERO,
         }

@@ -185,12 +185,31 @@ impl Sandbox {
                 })
             })
             .collect();
+        let regions = || world.accounts.values().flat_map(|account| account.regions.values());
+        let volumes: Vec<_> = regions()
+            .flat_map(|region| region.volumes.values())
+            .map(|volume| {
+                let instance = volume.attached.as_ref().map(|attached| &attached.instance);
+                json!({ "id": volume.id, "gib": volume.gib, "instance": instance, "tags": volume.tags })
+            })
+            .collect();
+        let snapshots: Vec<_> = regions()
+            .flat_map(|region| region.snapshots.values())
+            .map(|snapshot| json!({ "id": snapshot.id, "volume": snapshot.volume, "tags": snapshot.tags }))
+            .collect();
+        let policies: Vec<_> = regions()
+            .flat_map(|region| region.policies.values())
+            .map(|policy| json!({ "id": policy.id, "state": policy.state.name(), "tags": policy.tags }))
+            .collect();
         json!({
             "sandbox": env!("CARGO_PKG_VERSION"),
             "pid": std::process::id(),
             "now": self.now().iso(),
             "calls": self.calls().len(),
             "instances": instances,
+            "volumes": volumes,
+            "snapshots": snapshots,
+            "policies": policies,
         })
     }
 }

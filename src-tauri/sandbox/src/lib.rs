@@ -1,6 +1,6 @@
 //! A local AWS in a process, for Holdfast's demo and its tests.
 //!
-//! [`Sandbox`] answers EC2, IAM, STS, SSM, KMS and Service Quotas requests in the real wire protocols, in process
+//! [`Sandbox`] answers EC2, IAM, STS, SSM, KMS, Service Quotas and Data Lifecycle Manager requests in the real wire protocols, in process
 //! ([`Sandbox::http_client`]) or on 127.0.0.1 ([`Sandbox::serve`]). Every request arrives in one place
 //! ([`Sandbox::handle`]); the world behind it is plain data ([`World`]), driven by a clock and disturbed by fault
 //! rules. What it refuses, and with which words, follows AWS's documentation; each rule names its source.
@@ -11,6 +11,7 @@ mod backend;
 mod clock;
 mod conditions;
 mod connector;
+pub mod dlm;
 pub mod ec2;
 mod fault;
 pub mod gateway;
@@ -30,7 +31,9 @@ mod tests;
 mod wire;
 mod world;
 
-pub use backend::{NoMachines, Power, SessionBackend, StartError, StartRequest, UpgradeResponse};
+pub use backend::{
+    NoMachines, Power, SessionBackend, Source, StartError, StartRequest, Storage, UpgradeResponse,
+};
 pub use clock::{At, Clock};
 pub use conditions::{Conditions, Key, Pace, Quotas, SessionPreferences, TokenOfTerminated};
 pub use connector::InProcess;

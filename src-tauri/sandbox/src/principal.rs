@@ -99,6 +99,7 @@ impl Principal {
             Service::Ssm | Service::Kms | Service::ServiceQuotas => {
                 Fail::new("AccessDeniedException", explained)
             }
+            Service::Dlm => Fail::new("AccessDeniedException", explained).with_status(403),
         }
     }
 }
@@ -116,7 +117,7 @@ pub(crate) fn authenticate<'a>(principals: &'a [Principal], call: &Incoming) -> 
             Service::Ec2 | Service::Iam | Service::Sts => {
                 Fail::new("MissingAuthenticationToken", "Request is missing Authentication Token")
             }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas => {
+            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm => {
                 Fail::new("MissingAuthenticationTokenException", "Missing Authentication Token")
             }
         });
@@ -133,7 +134,7 @@ pub(crate) fn authenticate<'a>(principals: &'a [Principal], call: &Incoming) -> 
             Service::Iam | Service::Sts => {
                 Fail::new("InvalidClientTokenId", "The security token included in the request is invalid.")
             }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas => Fail::new(
+            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm => Fail::new(
                 "UnrecognizedClientException",
                 "The security token included in the request is invalid.",
             ),
@@ -145,7 +146,7 @@ pub(crate) fn authenticate<'a>(principals: &'a [Principal], call: &Incoming) -> 
             Service::Iam | Service::Sts => {
                 Fail::new("ExpiredToken", "The security token included in the request is expired")
             }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas => {
+            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm => {
                 Fail::new("ExpiredTokenException", "The security token included in the request is expired")
             }
         });

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Bytes;
 
-use crate::backend::{NoMachines, Power, SessionBackend};
+use crate::backend::{NoMachines, SessionBackend};
 use crate::clock::{At, Clock, Time};
 use crate::conditions::Conditions;
 use crate::ec2;
@@ -18,7 +18,7 @@ use crate::principal::authenticate;
 use crate::store::Store;
 use crate::wire::{Fail, Form, Incoming, Json, Refused, Reply, Service, Xml, parse, reply};
 use crate::world::{Ctx, News, World};
-use crate::{iam, kms, quotas, ssm, sts};
+use crate::{dlm, iam, kms, quotas, ssm, sts};
 
 /// What is told of each call once its effect is there and before its answer goes out.
 pub type OnCall = Arc<dyn Fn(&Call) + Send + Sync>;
@@ -110,12 +110,8 @@ impl Sandbox {
         let store = Store::new(state_dir.into())?;
         let (world, at) = store.load()?.unwrap_or_else(|| (World::new(options.seed), At::default()));
         let sandbox = Self::build(options, world, at, Some(store));
-        let state = sandbox.state();
-        let running: Vec<String> = state.world.running().map(str::to_owned).collect();
-        drop(state);
-        for id in running {
-            sandbox.shared.backend.power(&id, Power::On);
-        }
+        let present = sandbox.state().world.present();
+        sandbox.tell(present);
         Ok(sandbox)
     }
 
@@ -159,22 +155,23 @@ impl Sandbox {
         self.tell(news);
     }
 
-    fn settle(&self, state: &mut State) -> News {
-        let due = state.world.settle(self.now(), &state.conditions.pace);
+    fn settle(&self, state: &mut State) -> Vec<News> {
+        let due = state.world.settle(self.now(), &state.conditions);
         if !due.is_empty() {
             self.save(&state.world);
         }
         due
     }
 
-    fn tell(&self, news: News) {
-        for (id, power) in news.powers {
-            tracing::debug!(id, ?power, "power");
-            self.shared.backend.power(&id, power);
-        }
-        for (id, gib) in news.disks {
-            tracing::debug!(id, gib, "disk");
-            self.shared.backend.resize_disk(&id, gib);
+    fn tell(&self, news: Vec<News>) {
+        let backend = &*self.shared.backend;
+        for news in news {
+            tracing::debug!(?news, "machines");
+            match news {
+                News::Power(id, power) => backend.power(&id, power),
+                News::Resize(id, gib) => backend.resize_disk(&id, gib),
+                News::Storage(event) => backend.storage(event),
+            }
         }
     }
 
@@ -209,15 +206,13 @@ impl Sandbox {
     pub fn power_off_inside(&self, instance: &str) {
         let (now, mut state) = (self.now(), self.state());
         let pace = state.conditions.pace;
-        let regions = state.world.accounts.values_mut().flat_map(|account| account.regions.values_mut());
-        let power = regions
-            .filter_map(|region| region.instances.get_mut(instance))
-            .filter_map(|instance| ec2::power_off_inside(instance, now, &pace))
-            .next();
+        let mut news = Vec::new();
+        for region in state.world.accounts.values_mut().flat_map(|account| account.regions.values_mut()) {
+            ec2::power_off_inside(region, instance, now, &pace, &mut news);
+        }
         self.save(&state.world);
         drop(state);
-        let powers = power.map(|power| (instance.to_owned(), power)).into_iter().collect();
-        self.tell(News { powers, ..News::default() });
+        self.tell(news);
     }
 
     /// Why an instance's agent is not connected, if it is not.
@@ -259,21 +254,14 @@ impl Sandbox {
     /// An empty world again (ids go on, so that none repeats); rules and calls are forgotten too.
     pub fn reset(&self) {
         let mut state = self.state();
-        let machines: Vec<String> = state
-            .world
-            .accounts
-            .values()
-            .flat_map(|account| account.regions.values())
-            .flat_map(|region| region.instances.keys().cloned())
-            .collect();
+        let absent = state.world.absent();
         state.world.accounts.clear();
         state.faults.clear();
         state.calls.clear();
         state.depth = 0;
         self.save(&state.world);
         drop(state);
-        let powers = machines.into_iter().map(|id| (id, Power::Destroyed)).collect();
-        self.tell(News { powers, ..News::default() });
+        self.tell(absent);
     }
 
     pub(crate) fn backend(&self) -> &dyn SessionBackend {
@@ -360,15 +348,15 @@ impl Sandbox {
                 let mut ctx =
                     Ctx::new(&mut next, conditions, caller, &incoming.region, now, &*self.shared.backend);
                 let outcome = dispatch(&mut ctx, incoming);
-                let powers = std::mem::take(&mut ctx.powers);
+                let told = std::mem::take(&mut ctx.news);
                 took_effect = outcome.is_ok();
                 // What was due before happened, whatever becomes of this call.
                 if took_effect {
-                    news.powers.extend(powers);
+                    news.extend(told);
                 }
                 if took_effect && is_change(incoming) {
                     *world = next;
-                    news.append(world.settle(now, &conditions.pace));
+                    news.append(&mut world.settle(now, conditions));
                     self.save(world);
                 } else {
                     // Ids are never given twice, whatever became of the call.
@@ -468,9 +456,12 @@ fn dispatch(ctx: &mut Ctx<'_>, incoming: &Incoming) -> Result<Reply, Fail> {
             iam::call(ctx, operation, &form).map(Reply::Xml)
         }
         Service::Sts => sts::call(ctx, operation).map(Reply::Xml),
-        Service::Ssm | Service::Kms | Service::ServiceQuotas if !permitted => Err(deny(&anything)),
+        Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm if !permitted => {
+            Err(deny(&anything))
+        }
         Service::Ssm => ssm::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
         Service::Kms => kms::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
         Service::ServiceQuotas => quotas::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
+        Service::Dlm => dlm::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
     }
 }

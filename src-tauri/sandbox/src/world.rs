@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Power, SessionBackend};
+use crate::backend::{Power, SessionBackend, Storage};
 use crate::clock::At;
-use crate::conditions::{Conditions, Pace};
+use crate::conditions::Conditions;
+use crate::dlm;
 use crate::ec2::{
     self, CapacityReservation, Gateway, Group, Instance, Interface, Launch, Modification, RouteTable,
     Snapshot, Subnet, Volume, Vpc,
@@ -62,6 +63,12 @@ pub struct Region {
     /// Capacity reservations by client token: the request and the id.
     #[serde(default)]
     pub capacity_reservation_tokens: BTreeMap<String, (String, String)>,
+    /// Volumes by client token: the request and what it made.
+    #[serde(default)]
+    pub volume_tokens: BTreeMap<String, (String, Volume)>,
+    /// Of the Data Lifecycle Manager.
+    #[serde(default)]
+    pub policies: BTreeMap<String, dlm::Policy>,
     /// It has been set up.
     pub(crate) settled: bool,
 }
@@ -94,39 +101,57 @@ impl World {
     }
 
     /// Moves everything on that is due, and says what the machines are to know of it.
-    pub(crate) fn settle(&mut self, now: At, pace: &Pace) -> News {
-        let mut news = News::default();
-        for region in self.accounts.values_mut().flat_map(|account| account.regions.values_mut()) {
-            news.powers.append(&mut ec2::settle(region, now, pace));
-            news.disks.append(&mut ec2::settle_volumes(region, now));
+    pub(crate) fn settle(&mut self, now: At, conditions: &Conditions) -> Vec<News> {
+        let mut news = Vec::new();
+        let Self { accounts, ids } = self;
+        for (owner, Account { iam, regions }) in accounts {
+            for (name, region) in regions {
+                ec2::settle(region, now, &conditions.pace, &mut news);
+                ec2::settle_volumes(region, now, &mut news);
+                let mut place = dlm::Place { iam: &*iam, owner, name, region, ids: &mut *ids, conditions };
+                dlm::settle(&mut place, now, &mut news);
+            }
         }
         news
     }
 
-    /// The machines that run.
-    pub(crate) fn running(&self) -> impl Iterator<Item = &str> {
-        let regions = self.accounts.values().flat_map(|account| account.regions.values());
-        regions.flat_map(|region| region.instances.values()).filter(|i| i.is_running()).map(|i| i.id.as_str())
+    fn all_regions(&self) -> impl Iterator<Item = &Region> {
+        self.accounts.values().flat_map(|account| account.regions.values())
+    }
+
+    /// What machines are to know that were not there before: who runs, and with which volumes.
+    pub(crate) fn present(&self) -> Vec<News> {
+        let mut news = Vec::new();
+        for region in self.all_regions() {
+            let running = region.instances.values().filter(|instance| instance.is_running());
+            news.extend(running.map(|instance| News::Power(instance.id.clone(), Power::On)));
+            news.extend(ec2::attached(region).map(News::Storage));
+        }
+        news
+    }
+
+    /// What machines are to know when the world ends.
+    pub(crate) fn absent(&self) -> Vec<News> {
+        let mut news = Vec::new();
+        for region in self.all_regions() {
+            let machines = region.instances.keys().cloned();
+            news.extend(machines.map(|id| News::Power(id, Power::Destroyed)));
+            let volumes = region.volumes.keys().cloned().map(|volume| Storage::Deleted { volume });
+            let snapshots = region.snapshots.keys().cloned().map(|snapshot| Storage::Forgotten { snapshot });
+            news.extend(volumes.chain(snapshots).map(News::Storage));
+        }
+        news
     }
 }
 
-/// What the machines are to know, each by the id of its instance.
-#[derive(Debug, Default)]
-pub(crate) struct News {
-    pub(crate) powers: Vec<(String, Power)>,
-    /// The new sizes of root volumes, in GiB.
-    pub(crate) disks: Vec<(String, u32)>,
-}
-
-impl News {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.powers.is_empty() && self.disks.is_empty()
-    }
-
-    pub(crate) fn append(&mut self, mut other: Self) {
-        self.powers.append(&mut other.powers);
-        self.disks.append(&mut other.disks);
-    }
+/// What the machines are to know, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Of an instance.
+    Power(String, Power),
+    /// The new size of an instance's root volume, in GiB.
+    Resize(String, u32),
+    Storage(Storage),
 }
 
 /// What an operation works with.
@@ -138,8 +163,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) region: &'a str,
     pub(crate) now: At,
     pub(crate) backend: &'a dyn SessionBackend,
-    /// What the operation does to machines, told to them once it is committed.
-    pub(crate) powers: Vec<(String, Power)>,
+    /// What the machines are to know of the operation, told to them once it is committed.
+    pub(crate) news: Vec<News>,
 }
 
 impl<'a> Ctx<'a> {
@@ -154,7 +179,7 @@ impl<'a> Ctx<'a> {
         world.ensure(&caller.account, region, conditions, now);
         let World { accounts, ids } = world;
         let account = accounts.entry(caller.account.clone()).or_default();
-        Self { account, ids, conditions, caller, region, now, backend, powers: Vec::new() }
+        Self { account, ids, conditions, caller, region, now, backend, news: Vec::new() }
     }
 
     /// The region of the request.

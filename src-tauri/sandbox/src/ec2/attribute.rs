@@ -154,6 +154,7 @@ fn attribute(form: &Form<'_>) -> Result<Attribute, Fail> {
 
 pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     let name = form.need("Attribute")?;
+    let now = ctx.now;
     let region = ctx.here();
     let instance = find(region, form)?.clone();
     let mut xml = Xml::new();
@@ -172,7 +173,7 @@ pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> 
             return Ok(xml);
         }
         "blockDeviceMapping" => {
-            instance.disks_xml(&mut xml, region);
+            instance.disks_xml(&mut xml, region, now);
             return Ok(xml);
         }
         "groupSet" => {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::image::Arch;
 use super::interface::private_name;
 use super::select::{Select, Selection};
-use super::{Interface, Kind, row, tags, types, zones};
+use super::{Interface, Kind, attachment, row, tags, types, zones};
 use crate::clock::At;
 use crate::wire::{Fail, Form, Xml};
 use crate::world::{Ctx, Region, Tags};
@@ -120,7 +120,7 @@ impl Instance {
     }
 
     /// What a terminated instance no longer has is left out: its network, its disks.
-    pub(crate) fn xml(&self, xml: &mut Xml, region: &Region, region_name: &str, owner: &str) {
+    pub(crate) fn xml(&self, xml: &mut Xml, region: &Region, region_name: &str, owner: &str, now: At) {
         let terminated = self.state == State::Terminated;
         let interface = self.interface(region);
         let public = interface.and_then(|interface| interface.public_address);
@@ -173,7 +173,7 @@ impl Instance {
             .node("capacityReservationSpecification", |xml| {
                 xml.text("capacityReservationPreference", "open");
             });
-        self.disks_xml(xml, region);
+        self.disks_xml(xml, region, now);
         xml.list("networkInterfaceSet", interface, |xml, interface| {
             interface.common_xml(xml, region, region_name, owner);
         });
@@ -192,13 +192,11 @@ impl Instance {
         tags::xml(xml, &self.tags);
     }
 
-    pub(crate) fn disks_xml(&self, xml: &mut Xml, region: &Region) {
-        let disks = region.volumes.values().filter_map(|volume| Some((volume, volume.attached.as_ref()?)));
-        let mine = disks.filter(|(_, attached)| attached.instance == self.id);
-        xml.list("blockDeviceMapping", mine, |xml, (volume, attached)| {
+    pub(crate) fn disks_xml(&self, xml: &mut Xml, region: &Region, now: At) {
+        xml.list("blockDeviceMapping", attachment::disks(region, self), |xml, (volume, attached)| {
             xml.text("deviceName", &attached.device).node("ebs", |xml| {
                 xml.text("volumeId", &volume.id)
-                    .text("status", "attached")
+                    .text("status", attached.state(now))
                     .text("attachTime", attached.at.iso())
                     .text("deleteOnTermination", attached.delete_on_termination);
             });
@@ -220,10 +218,7 @@ impl Instance {
                 zones::zone(region_name, &self.zone).map(|zone| zone.id).into_iter().collect()
             }
             "block-device-mapping.volume-id" => {
-                let attached = region.volumes.values().filter(|volume| {
-                    volume.attached.as_ref().is_some_and(|attached| attached.instance == self.id)
-                });
-                attached.map(|volume| volume.id.clone()).collect()
+                attachment::disks(region, self).map(|(volume, _)| volume.id.clone()).collect()
             }
             "capacity-reservation-id" => self.capacity_reservation.iter().cloned().collect(),
             "client-token" => self.token.iter().cloned().collect(),
@@ -331,7 +326,7 @@ fn select<'r>(
 }
 
 pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
-    let (region_name, owner) = (ctx.region, ctx.owner());
+    let (region_name, owner, now) = (ctx.region, ctx.owner(), ctx.now);
     let region = &*ctx.here();
     let selection = select(form, region, region.instances.values(), region_name, owner)?;
     let next = selection.next().map(str::to_owned);
@@ -344,7 +339,7 @@ pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> 
     }
     let mut xml = Xml::new();
     xml.list("reservationSet", &reservations, |xml, (id, instances)| {
-        reservation_xml(xml, id, instances, region, region_name, owner);
+        reservation_xml(xml, id, instances, region, region_name, owner, now);
     });
     xml.maybe("nextToken", next);
     Ok(xml)
@@ -357,11 +352,12 @@ pub(crate) fn reservation_xml(
     region: &Region,
     region_name: &str,
     owner: &str,
+    now: At,
 ) {
     xml.text("reservationId", id).text("ownerId", owner).list("groupSet", [(); 0], |_, ()| {}).list(
         "instancesSet",
         instances,
-        |xml, instance| instance.xml(xml, region, region_name, owner),
+        |xml, instance| instance.xml(xml, region, region_name, owner, now),
     );
 }
 

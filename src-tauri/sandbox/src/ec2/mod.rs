@@ -1,5 +1,6 @@
 //! EC2.
 
+mod attachment;
 mod attribute;
 mod capacity;
 mod cidr;
@@ -20,9 +21,11 @@ mod subnet;
 mod tags;
 mod types;
 mod volume;
+mod volume_create;
 mod vpc;
 mod zones;
 
+pub use attachment::Attached;
 pub use capacity::CapacityReservation;
 pub use cidr::{Cidr, NotACidr};
 pub use gateway::Gateway;
@@ -34,15 +37,18 @@ pub use modification::{Modification, Shape};
 pub use permission::{GroupRule, Peer};
 pub use route::{Association, Route, RouteTable, Target};
 pub use run::Launch;
+pub(crate) use select::matches;
 pub use snapshot::Snapshot;
+pub(crate) use snapshot::Taker;
 pub use subnet::Subnet;
-pub use volume::{Attached, Volume};
+pub use volume::Volume;
 pub use vpc::Vpc;
 
+pub(crate) use attachment::attached;
 pub(crate) use kind::Kind;
-pub(crate) use modification::settle as settle_volumes;
 pub(crate) use power::{power_off_inside, settle};
 pub(crate) use route::leads_out;
+pub(crate) use volume::settle as settle_volumes;
 pub(crate) use vpc::default_vpc;
 pub(crate) use zones::has_region;
 
@@ -72,6 +78,7 @@ type Run = fn(&mut Ctx<'_>, &Form<'_>) -> Result<Xml, Fail>;
 const OPERATIONS: &[(&str, &[&str], Run)] = &[
     ("AssociateRouteTable", &["RouteTableId", "SubnetId"], route::associate),
     ("AttachInternetGateway", &["InternetGatewayId", "VpcId"], gateway::attach),
+    ("AttachVolume", &["Device", "InstanceId", "VolumeId"], attachment::attach),
     ("AuthorizeSecurityGroupEgress", GRANT_OUT, permission::authorize_egress),
     ("AuthorizeSecurityGroupIngress", GRANT, permission::authorize_ingress),
     ("CancelCapacityReservation", &["CapacityReservationId"], capacity::cancel),
@@ -105,6 +112,23 @@ const OPERATIONS: &[(&str, &[&str], Run)] = &[
         subnet::create,
     ),
     ("CreateTags", &["ResourceId", "Tag"], tags::create),
+    (
+        "CreateVolume",
+        &[
+            "AvailabilityZone",
+            "AvailabilityZoneId",
+            "ClientToken",
+            "Encrypted",
+            "Iops",
+            "KmsKeyId",
+            "Size",
+            "SnapshotId",
+            "TagSpecification",
+            "Throughput",
+            "VolumeType",
+        ],
+        volume_create::create,
+    ),
     ("CreateVpc", &["CidrBlock", "TagSpecification"], vpc::create),
     ("DeleteInternetGateway", &["InternetGatewayId"], gateway::delete),
     ("DeleteRoute", &["DestinationCidrBlock", "RouteTableId"], route::delete_route),
@@ -177,6 +201,7 @@ const OPERATIONS: &[(&str, &[&str], Run)] = &[
     ("DescribeVpcAttribute", &["Attribute", "VpcId"], vpc::describe_attribute),
     ("DescribeVpcs", &["Filter", "MaxResults", "NextToken", "VpcId"], vpc::describe),
     ("DetachInternetGateway", &["InternetGatewayId", "VpcId"], gateway::detach),
+    ("DetachVolume", &["Device", "Force", "InstanceId", "VolumeId"], attachment::detach),
     ("DisassociateRouteTable", &["AssociationId"], route::disassociate),
     (
         "ModifyInstanceAttribute",

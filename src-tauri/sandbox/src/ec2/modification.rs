@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use super::select::{Row, Select};
-use super::volume::{check_gp3, check_size, find, gp2_iops};
+use super::volume::{check_gp3, check_made, check_size, find, gp2_iops};
+use crate::backend::Storage;
 use crate::clock::At;
 use crate::wire::{Fail, Form, Xml};
-use crate::world::{Ctx, Region, Tags};
+use crate::world::{Ctx, News, Region, Tags};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -142,6 +143,7 @@ pub(crate) fn modify(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     let (now, pace, fails) = (ctx.now, ctx.conditions.pace, ctx.conditions.modifications_fail);
     let region = ctx.here();
     let volume = find(region, form)?;
+    check_made(volume, now)?;
     let id = volume.id.clone();
     let from = Shape {
         gib: volume.gib,
@@ -199,20 +201,24 @@ pub(crate) fn modify(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
 /// A new size counts as soon as the modification is `optimizing`
 /// (docs.aws.amazon.com/ebs/latest/userguide/monitoring-volume-modifications.html); DescribeVolumes shows the new
 /// performance from then on, too, though the volume reaches it only with `completed`.
-pub(crate) fn settle(region: &mut Region, now: At) -> Vec<(String, u32)> {
+pub(crate) fn settle(region: &mut Region, now: At, news: &mut Vec<News>) {
     let Region { modifications, volumes, instances, .. } = region;
-    let mut disks = Vec::new();
     for due in modifications.values_mut().filter(|last| last.pending && last.optimizing <= now) {
         due.pending = false;
         let Some(volume) = volumes.get_mut(&due.volume).filter(|_| !due.fails) else { continue };
         (volume.gib, volume.iops, volume.throughput) = (due.to.gib, due.to.iops, due.to.throughput);
         volume.kind.clone_from(&due.to.kind);
-        let Some(attached) = volume.attached.as_ref().filter(|_| due.to.gib > due.from.gib) else { continue };
-        if instances.get(&attached.instance).is_some_and(|instance| instance.root_device == attached.device) {
-            disks.push((attached.instance.clone(), due.to.gib));
+        if due.to.gib == due.from.gib {
+            continue;
         }
+        let booted = volume.attached.as_ref().filter(|attached| {
+            instances.get(&attached.instance).is_some_and(|instance| instance.root_device == attached.device)
+        });
+        news.push(match booted {
+            Some(attached) => News::Resize(attached.instance.clone(), due.to.gib),
+            None => News::Storage(Storage::Grown { volume: due.volume.clone(), gib: due.to.gib }),
+        });
     }
-    disks
 }
 
 /// The last modification of each volume. One that was never modified has none

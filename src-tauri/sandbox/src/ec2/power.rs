@@ -1,12 +1,12 @@
 //! Instances over time: start, stop, reboot, terminate, and what happens by itself.
 
 use super::instance::{Instance, State};
-use super::{Kind, capacity, ok, run, types};
-use crate::backend::Power;
+use super::{Attached, Kind, Volume, capacity, ok, run, types};
+use crate::backend::{Power, Storage};
 use crate::clock::At;
 use crate::conditions::Pace;
 use crate::wire::{Fail, Form, Xml};
-use crate::world::{Ctx, Region};
+use crate::world::{Ctx, News, Region};
 
 /// Instance id, state before, state after.
 type Change = (String, State, State);
@@ -65,7 +65,8 @@ pub(crate) fn start(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
             }
             State::Stopped => {}
         }
-        let (kind, zone) = (instance.kind.clone(), instance.zone.clone());
+        let (kind, zone, root) = (instance.kind.clone(), instance.zone.clone(), instance.root_device.clone());
+        check_root(ctx.here(), id, &root)?;
         if !types::offered(ctx.conditions, &zone, &kind) {
             return Err(run::not_offered(ctx, &kind, &zone));
         }
@@ -84,6 +85,21 @@ pub(crate) fn start(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     Ok(answer(changes))
 }
 
+/// The message is EC2's own (docs.aws.amazon.com/ebs/latest/userguide/ebs-detaching-volume.html says that the root volume
+/// has to be put back before a start).
+fn check_root(region: &Region, id: &str, root: &str) -> Result<(), Fail> {
+    let here = |attached: &Attached| attached.instance == id && attached.device == root;
+    if region.volumes.values().filter_map(|volume| volume.attached.as_ref()).any(here) {
+        return Ok(());
+    }
+    Err(Fail::new(
+        "InvalidParameterValue",
+        format!(
+            "Invalid value '{id}' for instanceId. Instance does not have a volume attached at root ({root})"
+        ),
+    ))
+}
+
 pub(crate) fn stop(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     let mut changes = Vec::new();
     for id in named(ctx, form)? {
@@ -97,7 +113,7 @@ pub(crate) fn stop(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
             }
             State::Running => {
                 begin_stop(instance, now, &pace, user("Client.UserInitiatedShutdown", now));
-                ctx.powers.push((id.to_owned(), Power::Off));
+                ctx.news.push(News::Power(id.to_owned(), Power::Off));
             }
         }
         let after = get(ctx, id)?.state;
@@ -130,7 +146,7 @@ pub(crate) fn reboot(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
             return Err(wrong_state(id, "rebooted"));
         }
         instance.online = online;
-        ctx.powers.push((id.to_owned(), Power::Reboot));
+        ctx.news.push(News::Power(id.to_owned(), Power::Reboot));
     }
     Ok(ok())
 }
@@ -154,7 +170,9 @@ pub(crate) fn terminate(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail>
                 ));
             }
             begin_terminate(instance, now, &pace, user("Client.UserInitiatedShutdown", now));
-            ctx.powers.push((id.to_owned(), Power::Destroyed));
+            let mut news = std::mem::take(&mut ctx.news);
+            destroy(ctx.here(), id, &mut news);
+            ctx.news = news;
         }
         let after = get(ctx, id)?.state;
         changes.push((id.to_owned(), before, after));
@@ -164,22 +182,35 @@ pub(crate) fn terminate(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail>
 
 /// The machine powers itself off: it stops, or terminates, as its shutdown behavior says; termination protection does
 /// not cover this (docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_ChangingDisableAPITermination.html).
-pub(crate) fn power_off_inside(instance: &mut Instance, now: At, pace: &Pace) -> Option<Power> {
-    if !instance.is_running() {
-        return None;
-    }
+pub(crate) fn power_off_inside(region: &mut Region, id: &str, now: At, pace: &Pace, news: &mut Vec<News>) {
+    let Some(instance) = region.instances.get_mut(id).filter(|instance| instance.is_running()) else {
+        return;
+    };
     let reason = ("Client.InstanceInitiatedShutdown".to_owned(), "Instance initiated shutdown".to_owned());
     if instance.shutdown_terminates {
         begin_terminate(instance, now, pace, reason);
-        return Some(Power::Destroyed);
+        return destroy(region, id, news);
     }
     begin_stop(instance, now, pace, reason);
-    Some(Power::Off)
+    news.push(News::Power(id.to_owned(), Power::Off));
 }
 
-/// Moves on whatever is due, and says whose power changed.
-pub(crate) fn settle(region: &mut Region, now: At, pace: &Pace) -> Vec<(String, Power)> {
-    let mut powers = Vec::new();
+/// The machine goes; a root volume that outlives it is taken out before.
+fn destroy(region: &Region, id: &str, news: &mut Vec<News>) {
+    let of_this = |volume: &Volume| {
+        volume.attached.as_ref().is_some_and(|attached| {
+            attached.instance == id && attached.is_root(region) && !attached.delete_on_termination
+        })
+    };
+    for volume in region.volumes.values().filter(|volume| of_this(volume)) {
+        let (volume, instance) = (volume.id.clone(), id.to_owned());
+        news.push(News::Storage(Storage::Detached { volume, instance, root: true }));
+    }
+    news.push(News::Power(id.to_owned(), Power::Destroyed));
+}
+
+/// Moves on whatever is due.
+pub(crate) fn settle(region: &mut Region, now: At, pace: &Pace, news: &mut Vec<News>) {
     let due: Vec<String> = region
         .instances
         .values()
@@ -192,12 +223,12 @@ pub(crate) fn settle(region: &mut Region, now: At, pace: &Pace) -> Vec<(String, 
         match (instance.state, instance.doomed.clone()) {
             (State::Pending, Some((code, message))) => {
                 instance.reason = Some((code, message));
-                finish(region, &id, at);
+                finish(region, &id, at, news);
             }
             (State::Pending, None) => {
                 instance.state = State::Running;
                 instance.online = at.plus(pace.agent);
-                powers.push((id, Power::On));
+                news.push(News::Power(id, Power::On));
             }
             (State::Stopping, _) => {
                 instance.state = State::Stopped;
@@ -205,7 +236,7 @@ pub(crate) fn settle(region: &mut Region, now: At, pace: &Pace) -> Vec<(String, 
                     interface.public_address = None;
                 }
             }
-            (State::ShuttingDown, _) => finish(region, &id, at),
+            (State::ShuttingDown, _) => finish(region, &id, at, news),
             (State::Running | State::Stopped | State::Terminated, _) => {}
         }
     }
@@ -214,20 +245,21 @@ pub(crate) fn settle(region: &mut Region, now: At, pace: &Pace) -> Vec<(String, 
     });
     capacity::settle(region, now, pace);
     run::forget_tokens(region, now);
-    powers
 }
 
 /// The end of an instance: its interface goes, its volumes go or stay as `DeleteOnTermination` says.
-fn finish(region: &mut Region, id: &str, now: At) {
+fn finish(region: &mut Region, id: &str, now: At, news: &mut Vec<News>) {
     if let Some(instance) = region.instances.get_mut(id) {
         instance.state = State::Terminated;
         instance.terminated = Some(now);
     }
     region.interfaces.retain(|_, interface| interface.instance != id);
-    region.volumes.retain(|_, volume| {
-        let attached = volume.attached.as_ref().filter(|attached| attached.instance == id);
-        !attached.is_some_and(|attached| attached.delete_on_termination)
-    });
+    let with = |volume: &Volume| {
+        volume.attached.as_ref().filter(|attached| attached.instance == id).map(|a| a.delete_on_termination)
+    };
+    for volume in region.volumes.extract_if(.., |_, volume| with(volume) == Some(true)) {
+        news.push(News::Storage(Storage::Deleted { volume: volume.0 }));
+    }
     for volume in region.volumes.values_mut() {
         volume.attached.take_if(|attached| attached.instance == id);
     }

@@ -43,6 +43,16 @@ pub(crate) fn given_as(
     Ok(all)
 }
 
+/// AWS's own tags: nobody else sets or removes them, and they do not count
+/// (docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions).
+fn is_reserved(key: &str) -> bool {
+    key.to_ascii_lowercase().starts_with("aws:")
+}
+
+fn reserved() -> Fail {
+    Fail::new("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+}
+
 /// Limits: docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions.
 fn read(form: &Form<'_>, tags: &mut Tags) -> Result<(), Fail> {
     let invalid = |message: String| Fail::new("InvalidParameterValue", message);
@@ -52,8 +62,8 @@ fn read(form: &Form<'_>, tags: &mut Tags) -> Result<(), Fail> {
         if key.is_empty() {
             return Err(invalid("Tag keys cannot be empty or null".to_owned()));
         }
-        if key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(invalid("Tag keys starting with 'aws:' are reserved for internal use".to_owned()));
+        if is_reserved(key) {
+            return Err(reserved());
         }
         if key.chars().count() > 128 {
             return Err(invalid(format!("Tag key '{key}' exceeds the maximum length of 128 characters")));
@@ -89,7 +99,7 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     for id in resources(form)? {
         let tags = tags_of(ctx.here(), id)?;
         tags.extend(new.clone());
-        if tags.len() > 50 {
+        if tags.keys().filter(|key| !is_reserved(key)).count() > 50 {
             return Err(Fail::new(
                 "TagLimitExceeded",
                 "The maximum number of tags for a resource has been reached.",
@@ -99,17 +109,20 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     Ok(ok())
 }
 
-/// A tag with a value goes only when it has that value; without `Tag` all tags go
+/// A tag with a value goes only when it has that value; without `Tag` all tags go but AWS's own
 /// (docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteTags.html).
 pub(crate) fn delete(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
     for id in resources(form)? {
         let tags = tags_of(ctx.here(), id)?;
         let named = form.items("Tag");
         if named.is_empty() {
-            tags.clear();
+            tags.retain(|key, _| is_reserved(key));
         }
         for tag in named {
             let key = tag.need("Key")?;
+            if is_reserved(key) {
+                return Err(reserved());
+            }
             if tag.raw("Value").is_none_or(|value| tags.get(key).is_some_and(|have| have == value)) {
                 tags.remove(key);
             }

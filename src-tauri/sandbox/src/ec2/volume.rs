@@ -1,12 +1,13 @@
-//! Volumes and their modifications.
+//! Volumes.
 
 use serde::{Deserialize, Serialize};
 
 use super::select::Select;
-use super::{Kind, ok, row, tags};
+use super::{Attached, Kind, attachment, modification, ok, row, tags, volume_create};
+use crate::backend::Storage;
 use crate::clock::At;
 use crate::wire::{Fail, Form, Xml};
-use crate::world::{Ctx, Region, Tags};
+use crate::world::{Ctx, News, Region, Tags};
 
 /// An EBS volume.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,43 +24,41 @@ pub struct Volume {
     pub snapshot: Option<String>,
     pub zone: String,
     pub created: At,
+    /// From `creating` to `available`.
+    #[serde(default)]
+    pub ready: At,
+    /// It ends as `error` instead of `available`.
+    #[serde(default)]
+    pub fails: bool,
     pub attached: Option<Attached>,
     pub tags: Tags,
-}
-
-/// A volume in an instance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Attached {
-    pub instance: String,
-    pub device: String,
-    pub at: At,
-    pub delete_on_termination: bool,
 }
 
 row!(Volume);
 
 impl Volume {
-    fn status(&self) -> &'static str {
-        if self.attached.is_some() { "in-use" } else { "available" }
+    /// docs.aws.amazon.com/ebs/latest/userguide/ebs-describing-volumes.html#volume-state
+    pub(crate) fn status(&self, now: At) -> &'static str {
+        if self.attached.is_some() {
+            "in-use"
+        } else if now < self.ready {
+            "creating"
+        } else if self.fails {
+            "error"
+        } else {
+            "available"
+        }
     }
 
-    fn xml(&self, xml: &mut Xml, region: &str, owner: &str) {
+    pub(crate) fn xml(&self, xml: &mut Xml, region: &str, owner: &str, now: At) {
         xml.text("volumeId", &self.id)
             .text("volumeArn", format!("arn:aws:ec2:{region}:{owner}:volume/{}", self.id))
             .text("size", self.gib)
             .text("snapshotId", self.snapshot.as_deref().unwrap_or_default())
             .text("availabilityZone", &self.zone)
-            .text("status", self.status())
+            .text("status", self.status(now))
             .text("createTime", self.created.iso())
-            .list("attachmentSet", &self.attached, |xml, attached| {
-                xml.text("volumeId", &self.id)
-                    .text("instanceId", &attached.instance)
-                    .text("device", &attached.device)
-                    .text("status", "attached")
-                    .text("attachTime", attached.at.iso())
-                    .text("deleteOnTermination", attached.delete_on_termination);
-            })
+            .list("attachmentSet", &self.attached, |xml, attached| attached.xml(xml, &self.id, now))
             .text("volumeType", &self.kind)
             .maybe("iops", self.iops)
             .maybe("throughput", self.throughput)
@@ -71,10 +70,11 @@ impl Volume {
 }
 
 pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
-    let (region_name, owner) = (ctx.region, ctx.owner());
+    let (region_name, owner, now) = (ctx.region, ctx.owner(), ctx.now);
     let select = Select {
         ids: Some((Kind::Volume, "VolumeId")),
         filters: &[
+            "attachment.attach-time",
             "attachment.delete-on-termination",
             "attachment.device",
             "attachment.instance-id",
@@ -93,23 +93,24 @@ pub(crate) fn describe(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> 
     let selection = select.from(form, ctx.here().volumes.values(), |volume, name| {
         let attached = volume.attached.iter();
         match name {
+            "attachment.attach-time" => attached.map(|attached| attached.at.iso()).collect(),
             "attachment.delete-on-termination" => {
                 attached.map(|attached| attached.delete_on_termination.to_string()).collect()
             }
             "attachment.device" => attached.map(|attached| attached.device.clone()).collect(),
             "attachment.instance-id" => attached.map(|attached| attached.instance.clone()).collect(),
-            "attachment.status" => attached.map(|_| "attached".to_owned()).collect(),
+            "attachment.status" => attached.map(|attached| attached.state(now).to_owned()).collect(),
             "availability-zone" => vec![volume.zone.clone()],
             "create-time" => vec![volume.created.iso()],
             "encrypted" => vec![volume.encrypted.to_string()],
             "size" => vec![volume.gib.to_string()],
             "snapshot-id" => volume.snapshot.iter().cloned().collect(),
-            "status" => vec![volume.status().to_owned()],
+            "status" => vec![volume.status(now).to_owned()],
             "volume-type" => vec![volume.kind.clone()],
             _ => vec![volume.id.clone()],
         }
     })?;
-    Ok(selection.xml("volumeSet", |xml, volume| volume.xml(xml, region_name, owner)))
+    Ok(selection.xml("volumeSet", |xml, volume| volume.xml(xml, region_name, owner, now)))
 }
 
 pub(crate) fn find<'a>(region: &'a mut Region, form: &Form<'_>) -> Result<&'a mut Volume, Fail> {
@@ -118,7 +119,10 @@ pub(crate) fn find<'a>(region: &'a mut Region, form: &Form<'_>) -> Result<&'a mu
     region.volumes.get_mut(id).ok_or_else(|| Kind::Volume.not_found(id))
 }
 
+/// Only what is attached to nothing, and made to the end
+/// (docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVolume.html). Snapshots of it stay.
 pub(crate) fn delete(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
+    let now = ctx.now;
     let region = ctx.here();
     let volume = find(region, form)?;
     if let Some(attached) = &volume.attached {
@@ -127,10 +131,27 @@ pub(crate) fn delete(ctx: &mut Ctx<'_>, form: &Form<'_>) -> Result<Xml, Fail> {
             format!("Volume {} is currently attached to {}", volume.id, attached.instance),
         ));
     }
+    check_made(volume, now)?;
     let id = volume.id.clone();
     region.volumes.remove(&id);
     region.modifications.remove(&id);
+    ctx.news.push(News::Storage(Storage::Deleted { volume: id }));
     Ok(ok())
+}
+
+/// A volume that is still `creating` takes no further operation (errors-overview.html, `IncorrectState`).
+pub(crate) fn check_made(volume: &Volume, now: At) -> Result<(), Fail> {
+    if volume.status(now) != "creating" {
+        return Ok(());
+    }
+    Err(Fail::new("IncorrectState", format!("Volume '{}' is in the 'creating' state.", volume.id)))
+}
+
+/// Moves on what is due.
+pub(crate) fn settle(region: &mut Region, now: At, news: &mut Vec<News>) {
+    attachment::settle(region, now, news);
+    volume_create::settle(region, now);
+    modification::settle(region, now, news);
 }
 
 /// The sizes of each type (docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVolume.html).

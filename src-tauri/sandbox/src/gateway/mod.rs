@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::guest::Guests;
-use crate::{Power, SessionBackend, StartError, StartRequest, UpgradeResponse};
+use crate::{Power, SessionBackend, StartError, StartRequest, Storage, UpgradeResponse};
 pub use fault::WireFault;
 use session::{Order, Session};
 use upgrade::{Dial, PATH};
@@ -223,6 +223,12 @@ impl SessionBackend for Gateway {
     fn resize_disk(&self, instance_id: &str, gib: u32) {
         if let Err(error) = self.guests.resize_disk(instance_id, gib) {
             tracing::warn!(instance_id, gib, %error, "disk");
+        }
+    }
+
+    fn storage(&self, event: Storage) {
+        if let Err(error) = self.guests.storage(&event) {
+            tracing::warn!(?event, %error, "storage");
         }
     }
 }

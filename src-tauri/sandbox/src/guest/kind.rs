@@ -10,7 +10,7 @@ use holdfast_core::names::UserName;
 
 use super::life::{Life, State};
 #[cfg(target_os = "linux")]
-use super::nspawn::{Nspawn, System};
+use super::nspawn::{Nspawn, Store, System};
 use super::{Machine, ProcessGuest, kill_machine};
 use crate::Power;
 
@@ -19,7 +19,8 @@ use crate::Power;
 pub(super) enum Kind {
     Process,
     #[cfg(target_os = "linux")]
-    Nspawn(System),
+    /// With the images of volumes where machines have disks of their own.
+    Nspawn(System, Option<Store>),
 }
 
 /// One machine.

@@ -41,7 +41,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use holdfast_core::names::UserName;
 use tokio::sync::watch;
 
-use crate::Power;
+use crate::{Power, Storage};
 use kind::{Guest, Kind};
 use life::Life;
 pub(crate) use life::Lost;
@@ -93,7 +93,7 @@ impl Guests {
         match &self.kind {
             Kind::Process => kind::switch(&mut machines, root, instance_id, power),
             #[cfg(target_os = "linux")]
-            Kind::Nspawn(system) => nspawn::switch(&mut machines, root, system, instance_id, power),
+            Kind::Nspawn(system, _) => nspawn::switch(&mut machines, root, system, instance_id, power),
         }
     }
 
@@ -111,7 +111,36 @@ impl Guests {
                 Ok(())
             }
             #[cfg(target_os = "linux")]
-            Kind::Nspawn(system) => nspawn::resize_disk(&mut self.machines(), root, system, instance_id, gib),
+            Kind::Nspawn(system, _) => {
+                nspawn::resize_disk(&mut self.machines(), root, system, instance_id, gib)
+            }
+        }
+    }
+
+    /// Follows what happened to volumes and snapshots, which matters to machines with disks of their own. It happens in
+    /// the background.
+    ///
+    /// # Errors
+    /// What names no instance.
+    pub fn storage(&self, event: &Storage) -> io::Result<()> {
+        let root = match event.instance() {
+            Some(instance) => Some((instance, self.root(instance)?)),
+            None => None,
+        };
+        match &self.kind {
+            #[cfg(target_os = "linux")]
+            Kind::Nspawn(system, Some(store)) => {
+                let known = |(id, root)| nspawn::known(&mut self.machines(), root, system, id);
+                store.follow(event, root.map(known).transpose()?);
+                Ok(())
+            }
+            #[cfg(target_os = "linux")]
+            Kind::Nspawn(_, None) => Ok(()),
+            // Folders have no volumes.
+            Kind::Process => {
+                drop(root);
+                Ok(())
+            }
         }
     }
 

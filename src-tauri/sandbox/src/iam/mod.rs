@@ -1,5 +1,6 @@
 //! IAM: roles and instance profiles.
 
+mod policy;
 mod profile;
 mod role;
 
@@ -8,6 +9,8 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+pub use policy::LIFECYCLE_POLICY;
+pub(crate) use policy::{Wish, allows, role, trusts};
 pub use profile::Profile;
 pub(crate) use profile::no_profile;
 pub use role::Role;
@@ -29,8 +32,9 @@ pub struct Iam {
 }
 
 /// AWS's own policies that may be attached.
-const MANAGED: [&str; 6] = [
+const MANAGED: [&str; 7] = [
     CORE_POLICY,
+    LIFECYCLE_POLICY,
     "arn:aws:iam::aws:policy/AdministratorAccess",
     "arn:aws:iam::aws:policy/AmazonSSMPatchAssociation",
     "arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy",

@@ -7,6 +7,7 @@ mod protocol;
 mod resize;
 mod served;
 mod sessions;
+mod storage;
 mod store;
 
 use std::collections::BTreeMap;
@@ -18,12 +19,12 @@ use serde_json::Value;
 
 use crate::{ACCESS_KEY, Clock, Dropped, Options, Sandbox, Service};
 
-const ACCOUNT: &str = "123456789012";
-const REGION: &str = "us-west-2";
+pub(crate) const ACCOUNT: &str = "123456789012";
+pub(crate) const REGION: &str = "us-west-2";
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
 
 /// A sandbox with virtual time, and nothing in it but what a test makes.
-fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     sandbox_with(|_| {})
 }
 
@@ -36,20 +37,20 @@ fn sandbox_with(change: impl FnOnce(&mut Options)) -> Sandbox {
 
 /// A caller with an access key.
 #[derive(Clone)]
-struct Client {
-    sandbox: Sandbox,
+pub(crate) struct Client {
+    pub(crate) sandbox: Sandbox,
     key: &'static str,
     token: bool,
 }
 
-struct Answer {
-    status: u16,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
 }
 
 impl Answer {
     /// The content of the first element with this name, or of this JSON member.
-    fn get(&self, name: &str) -> String {
+    pub(crate) fn get(&self, name: &str) -> String {
         self.all(name).into_iter().next().unwrap_or_default()
     }
 
@@ -59,12 +60,12 @@ impl Answer {
         parts.map(|part| part.split(&close).next().unwrap_or_default().to_owned()).collect()
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
     /// The error code, in whichever shape; empty when there is none.
-    fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         match self.body.starts_with('{') {
             true => self.json().get("__type").and_then(Value::as_str).unwrap_or_default().to_owned(),
             false => self.get("Code"),
@@ -73,7 +74,7 @@ impl Answer {
 }
 
 impl Client {
-    fn new(sandbox: &Sandbox) -> Self {
+    pub(crate) fn new(sandbox: &Sandbox) -> Self {
         Self { sandbox: sandbox.clone(), key: ACCESS_KEY, token: false }
     }
 
@@ -107,7 +108,7 @@ impl Client {
         self.try_form(Service::Ec2, operation, fields).await.unwrap()
     }
 
-    async fn iam(&self, operation: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn iam(&self, operation: &str, fields: &[(&str, &str)]) -> Answer {
         self.try_form(Service::Iam, operation, fields).await.unwrap()
     }
 
@@ -116,15 +117,23 @@ impl Client {
         read(self.sandbox.handle(request).await).unwrap()
     }
 
+    /// A call of a service that has paths for operations.
+    pub(crate) async fn rest(&self, service: Service, method: &str, path: &str, body: &Value) -> Answer {
+        let mut request = self.request(service, "", body.to_string());
+        *request.method_mut() = method.parse().unwrap();
+        *request.uri_mut() = format!("https://example.amazonaws.com{path}").parse().unwrap();
+        read(self.sandbox.handle(request).await).unwrap()
+    }
+
     /// A call that must succeed.
-    async fn make(&self, operation: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn make(&self, operation: &str, fields: &[(&str, &str)]) -> Answer {
         let answer = self.ec2(operation, fields).await;
         assert_eq!(answer.status, 200, "{operation}: {}", answer.body);
         answer
     }
 
     /// A role with the agent's policy in a profile, old enough for EC2 to know it.
-    async fn profile(&self) {
+    pub(crate) async fn profile(&self) {
         for (operation, fields) in [
             ("CreateRole", vec![("RoleName", "role"), ("AssumeRolePolicyDocument", TRUST)]),
             ("AttachRolePolicy", vec![("RoleName", "role"), ("PolicyArn", crate::iam::CORE_POLICY)]),
@@ -138,7 +147,7 @@ impl Client {
     }
 
     /// A VPC with a way out.
-    async fn network(&self) -> Net {
+    pub(crate) async fn network(&self) -> Net {
         let vpc = self.make("CreateVpc", &[("CidrBlock", "10.0.0.0/16")]).await.get("vpcId");
         let subnet = [("VpcId", &*vpc), ("CidrBlock", "10.0.0.0/24"), ("AvailabilityZone", "us-west-2b")];
         let subnet = self.make("CreateSubnet", &subnet).await.get("subnetId");
@@ -173,7 +182,7 @@ impl Client {
     }
 
     /// The fields of a launch that works.
-    async fn launch(&self, net: &Net) -> Launch {
+    pub(crate) async fn launch(&self, net: &Net) -> Launch {
         let image = self.image().await;
         let fields = [
             ("ImageId", &*image),
@@ -188,7 +197,7 @@ impl Client {
         Launch(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
-    async fn run(&self, launch: &Launch) -> Answer {
+    pub(crate) async fn run(&self, launch: &Launch) -> Answer {
         let fields: Vec<(&str, &str)> =
             launch.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.ec2("RunInstances", &fields).await
@@ -205,7 +214,7 @@ fn read(response: Result<Response<Bytes>, Dropped>) -> Result<Answer, Dropped> {
     Ok(Answer { status, body: String::from_utf8(response.into_body().to_vec()).unwrap() })
 }
 
-struct Net {
+pub(crate) struct Net {
     vpc: String,
     subnet: String,
     gateway: String,
@@ -215,10 +224,10 @@ struct Net {
 }
 
 #[derive(Clone)]
-struct Launch(BTreeMap<String, String>);
+pub(crate) struct Launch(BTreeMap<String, String>);
 
 impl Launch {
-    fn with(&self, fields: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(&self, fields: &[(&str, &str)]) -> Self {
         let mut launch = self.clone();
         for (name, value) in fields {
             launch.0.insert((*name).to_owned(), (*value).to_owned());

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Key, NoMachines, Pace, Power, SessionBackend, StartError, StartRequest, Unreachable, UpgradeResponse,
+    Key, NoMachines, Pace, Power, SessionBackend, Source, StartError, StartRequest, Storage, Unreachable,
+    UpgradeResponse,
 };
 
 async fn machine(client: &Client) -> (Net, String) {
@@ -26,6 +27,7 @@ struct Heard {
     powers: Mutex<Vec<(String, Power)>>,
     disks: Mutex<Vec<(String, u32)>>,
     started: Mutex<Vec<StartRequest>>,
+    storage: Mutex<Vec<Storage>>,
 }
 
 impl SessionBackend for Heard {
@@ -49,6 +51,9 @@ impl SessionBackend for Heard {
     }
     fn resize_disk(&self, instance_id: &str, gib: u32) {
         self.disks.lock().unwrap().push((instance_id.to_owned(), gib));
+    }
+    fn storage(&self, event: Storage) {
+        self.storage.lock().unwrap().push(event);
     }
 }
 
@@ -227,4 +232,57 @@ async fn what_is_due_is_told_whatever_call_comes_next() {
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(start(&client, json!({ "Target": "i-00000000000000000" })).await.code(), "TargetNotConnected");
     assert_eq!(heard.disks.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_machines_hear_of_volumes_and_snapshots_in_their_order() {
+    let heard = Arc::new(Heard::default());
+    let client = Client::new(&sandbox_with(|options| options.backend = heard.clone()));
+    let (_, id) = machine(&client).await;
+    let told = || std::mem::take(&mut *heard.storage.lock().unwrap());
+    let root = client.make("DescribeVolumes", &[]).await.get("volumeId");
+    let snapshot = client.make("CreateSnapshot", &[("VolumeId", &root)]).await.get("snapshotId");
+    let of = Source::Root(id.clone());
+    assert_eq!(told(), [Storage::Taken { snapshot: snapshot.clone(), of }]);
+    client.sandbox.advance(Duration::from_secs(60));
+
+    let fields = [("AvailabilityZone", "us-west-2b"), ("SnapshotId", &*snapshot), ("Size", "9")];
+    client.ec2("CreateVolume", &[&fields[..], &[("DryRun", "true")]].concat()).await;
+    client.ec2("CreateVolume", &[&fields[..], &[("VolumeType", "gp9")]].concat()).await;
+    assert_eq!(told(), [], "nothing of what is only asked or refused");
+    let volume = client.make("CreateVolume", &fields).await.get("volumeId");
+    let from = Some(snapshot.clone());
+    assert_eq!(told(), [Storage::Created { volume: volume.clone(), gib: 9, snapshot: from }]);
+    client.sandbox.advance(Duration::from_secs(1));
+    client.make("AttachVolume", &[("VolumeId", &volume), ("InstanceId", &id), ("Device", "/dev/sdf")]).await;
+    assert_eq!(told(), [], "it is attaching");
+    client.sandbox.advance(Pace::default().attach);
+    let (instance, root_device) = (id.clone(), false);
+    let attached =
+        Storage::Attached { volume: volume.clone(), instance: instance.clone(), root: root_device };
+    assert_eq!(told(), [attached]);
+    client.make("ModifyVolume", &[("VolumeId", &volume), ("Size", "10")]).await;
+    client.sandbox.advance(Duration::from_secs(60));
+    let other = client.make("CreateSnapshot", &[("VolumeId", &volume)]).await.get("snapshotId");
+    let of = Source::Volume(volume.clone(), Some(id.clone()));
+    assert_eq!(
+        told(),
+        [Storage::Grown { volume: volume.clone(), gib: 10 }, Storage::Taken { snapshot: other, of }]
+    );
+    client.make("DetachVolume", &[("VolumeId", &volume)]).await;
+    client.sandbox.advance(Pace::default().attach);
+    client.make("DeleteVolume", &[("VolumeId", &volume)]).await;
+    client.make("DeleteSnapshot", &[("SnapshotId", &snapshot)]).await;
+    let gone = Storage::Detached { volume: volume.clone(), instance, root: false };
+    assert_eq!(told(), [gone, Storage::Deleted { volume }, Storage::Forgotten { snapshot }]);
+
+    let keep = [
+        ("InstanceId", &*id),
+        ("BlockDeviceMapping.1.DeviceName", "/dev/xvda"),
+        ("BlockDeviceMapping.1.Ebs.DeleteOnTermination", "false"),
+    ];
+    client.make("ModifyInstanceAttribute", &keep).await;
+    client.make("TerminateInstances", &[("InstanceId.1", &id)]).await;
+    client.sandbox.advance(Duration::from_secs(60));
+    assert_eq!(told(), [Storage::Detached { volume: root, instance: id, root: true }]);
 }

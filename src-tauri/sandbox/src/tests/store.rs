@@ -29,7 +29,7 @@ async fn a_stored_world_is_there_again() {
 }
 
 #[tokio::test]
-async fn a_world_from_before_capacity_was_reserved_is_read() {
+async fn a_world_from_before_capacity_was_reserved_and_volumes_were_made_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let id = {
         let client = Client::new(&open(dir.path()));
@@ -50,7 +50,11 @@ async fn a_world_from_before_capacity_was_reserved_is_read() {
             value.as_object_mut().unwrap().remove(*name).unwrap();
         }
     };
-    forget(region, &["capacity_reservations", "capacity_reservation_tokens"]);
+    forget(region, &["capacity_reservations", "capacity_reservation_tokens", "policies", "volume_tokens"]);
+    for volume in region["volumes"].as_object_mut().unwrap().values_mut() {
+        forget(volume, &["ready", "fails"]);
+        forget(&mut volume["attached"], &["done", "gone", "pending"]);
+    }
     forget(&mut region["instances"][&id], &["capacity_reservation"]);
     for modification in region["modifications"].as_object_mut().unwrap().values_mut() {
         forget(modification, &["pending", "fails"]);

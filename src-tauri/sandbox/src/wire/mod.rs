@@ -1,5 +1,5 @@
-//! The wire protocols: form in and XML out (EC2, IAM, STS), JSON 1.1 (SSM, KMS, Service Quotas), and each one's
-//! errors.
+//! The wire protocols: form in and XML out (EC2, IAM, STS), JSON 1.1 (SSM, KMS, Service Quotas), REST with
+//! JSON (DLM), and each one's errors.
 
 mod form;
 mod json;
@@ -31,6 +31,8 @@ pub enum Service {
     Kms,
     /// Service Quotas.
     ServiceQuotas,
+    /// Data Lifecycle Manager.
+    Dlm,
 }
 
 impl Service {
@@ -43,11 +45,12 @@ impl Service {
             Self::Ssm => "ssm",
             Self::Kms => "kms",
             Self::ServiceQuotas => "servicequotas",
+            Self::Dlm => "dlm",
         }
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Ec2, Self::Iam, Self::Sts, Self::Ssm, Self::Kms, Self::ServiceQuotas]
+        [Self::Ec2, Self::Iam, Self::Sts, Self::Ssm, Self::Kms, Self::ServiceQuotas, Self::Dlm]
             .into_iter()
             .find(|service| service.name() == name)
     }

@@ -85,8 +85,14 @@ pub(crate) fn reply(
         Service::Ec2 => "text/xml;charset=UTF-8",
         Service::Iam | Service::Sts => "text/xml",
         Service::Ssm | Service::Kms | Service::ServiceQuotas => "application/x-amz-json-1.1",
+        Service::Dlm => "application/json",
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let (Service::Dlm, Err(fail)) = (service, outcome)
+        && let Ok(code) = HeaderValue::from_str(&fail.code)
+    {
+        headers.insert("x-amzn-errortype", code);
+    }
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-amzn-requestid", id);
     }
@@ -126,14 +132,16 @@ fn error(service: Service, request_id: &str, fail: &Fail) -> String {
             if fail.status < 500 { "Sender" } else { "Receiver" },
         ),
         Service::Ssm | Service::Kms => json!({ "__type": fail.code, "message": fail.message }).to_string(),
-        Service::ServiceQuotas => json!({ "__type": fail.code, "Message": fail.message }).to_string(),
+        Service::ServiceQuotas | Service::Dlm => {
+            json!({ "__type": fail.code, "Message": fail.message }).to_string()
+        }
     }
 }
 
 fn namespace(service: Service) -> &'static str {
     match service {
         Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
-        Service::Sts | Service::Ec2 | Service::Ssm | Service::Kms | Service::ServiceQuotas => {
+        Service::Sts | Service::Ec2 | Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm => {
             "https://sts.amazonaws.com/doc/2011-06-15/"
         }
     }

@@ -65,6 +65,16 @@ pub(crate) fn parse(request: &Request<Bytes>) -> Result<Incoming, Refused> {
                 .ok_or_else(|| refuse("MissingAction", "The request must contain the parameter Action"))?;
             incoming.fields.remove("Version");
         }
+        Service::Dlm => {
+            let body: &[u8] = if request.body().is_empty() { b"{}" } else { request.body() };
+            incoming.json = serde_json::from_slice(body)
+                .map_err(|_| refuse("SerializationException", "The request is not well-formed JSON."))?;
+            let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+            incoming.operation =
+                crate::dlm::operation(request.method().as_str(), path, query, &mut incoming.json)
+                    .ok_or_else(|| refuse("UnknownOperationException", "There is no such operation."))?
+                    .to_owned();
+        }
         Service::Ssm | Service::Kms | Service::ServiceQuotas => {
             let target =
                 headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();

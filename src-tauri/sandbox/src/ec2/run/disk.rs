@@ -1,9 +1,10 @@
 //! The disks that a launch makes.
 
 use super::invalid;
-use crate::ec2::Volume;
 use crate::ec2::image::Image;
-use crate::ec2::volume::{Attached, check_gp3, gp2_iops};
+use crate::ec2::volume::{check_gp3, gp2_iops};
+use crate::ec2::volume_create::{Encryption, encryption};
+use crate::ec2::{Attached, Volume};
 use crate::wire::{Fail, Form};
 use crate::world::{Ctx, Tags};
 
@@ -14,9 +15,7 @@ pub(super) struct Disk {
     kind: String,
     iops: Option<u32>,
     throughput: Option<u32>,
-    encrypted: bool,
-    kms_key: Option<String>,
-    unusable_key: bool,
+    encryption: Encryption,
     snapshot: Option<String>,
     delete_on_termination: bool,
 }
@@ -76,26 +75,14 @@ fn disk(ctx: &Ctx<'_>, ebs: Option<&Form<'_>>, device: &str, image: Option<&Imag
             return Err(invalid(format!("Invalid value '{other}' for VolumeType.")));
         }
     };
-    let encrypted = flag("Encrypted")?.unwrap_or(false);
-    let key = text("KmsKeyId");
-    if key.is_some() && !encrypted {
-        return Err(Fail::new(
-            "InvalidParameterDependency",
-            "The parameter KmsKeyId requires the parameter Encrypted to be set.",
-        ));
-    }
-    let name = key.unwrap_or("alias/aws/ebs");
-    let found = ctx.conditions.keys.iter().find(|known| encrypted && known.is_called(name));
-    let arn = found.map(|key| key.arn(ctx.owner(), ctx.region));
+    let encryption = encryption(ctx, flag("Encrypted")?, text("KmsKeyId"), None)?;
     Ok(Disk {
         device: device.to_owned(),
         gib,
         kind: kind.to_owned(),
         iops,
         throughput,
-        encrypted,
-        unusable_key: encrypted && !found.is_some_and(|key| key.enabled),
-        kms_key: arn.or_else(|| key.map(str::to_owned)),
+        encryption,
         snapshot,
         delete_on_termination: flag("DeleteOnTermination")?.unwrap_or(true),
     })
@@ -105,7 +92,7 @@ impl Disk {
     /// Why an instance with this disk will never run: EC2 looks at the key only after it answered
     /// (docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html).
     pub(super) fn doom(&self) -> Option<(String, String)> {
-        self.unusable_key.then(|| {
+        self.encryption.unusable.then(|| {
             let message = "The KMS key provided is in an incorrect state";
             ("Client.InvalidKMSKey.InvalidState".to_owned(), message.to_owned())
         })
@@ -118,16 +105,21 @@ impl Disk {
             kind: self.kind.clone(),
             iops: self.iops,
             throughput: self.throughput,
-            encrypted: self.encrypted,
-            kms_key: self.kms_key.clone(),
+            encrypted: self.encryption.encrypted,
+            kms_key: self.encryption.key.clone(),
             snapshot: self.snapshot.clone(),
             zone: zone.to_owned(),
             created: ctx.now,
+            ready: ctx.now,
+            fails: false,
             attached: Some(Attached {
                 instance: instance.to_owned(),
                 device: self.device.clone(),
                 at: ctx.now,
                 delete_on_termination: self.delete_on_termination,
+                done: ctx.now,
+                gone: None,
+                pending: false,
             }),
             tags: tags.clone(),
         }

@@ -113,12 +113,12 @@ fn invalid(message: impl Into<String>) -> Fail {
 }
 
 fn answer(ctx: &mut Ctx<'_>, launch: &Launch) -> Xml {
-    let (region_name, owner) = (ctx.region, ctx.owner());
+    let (region_name, owner, now) = (ctx.region, ctx.owner(), ctx.now);
     let region = &*ctx.here();
     let instances: Vec<&Instance> =
         launch.instances.iter().filter_map(|id| region.instances.get(id)).collect();
     let mut xml = Xml::new();
-    reservation_xml(&mut xml, &launch.reservation, &instances, region, region_name, owner);
+    reservation_xml(&mut xml, &launch.reservation, &instances, region, region_name, owner, now);
     xml
 }
 

@@ -58,6 +58,12 @@ impl ControlGroup {
         list.lines().filter_map(|line| line.parse().ok().and_then(Pid::from_raw)).collect()
     }
 
+    /// The group's folders where the kernel has such a file in them.
+    pub(super) fn with(&self, file: &str) -> Option<PathBuf> {
+        let folders = HIERARCHIES.iter().map(|root| Path::new(root).join(&self.name));
+        folders.map(|folder| folder.join(file)).find(|file| file.exists())
+    }
+
     /// Waits until the last process is gone, and removes the group.
     pub(super) fn remove(&self) {
         let until = Instant::now() + END;

@@ -12,6 +12,9 @@ use super::succeeded;
 /// How long the kernel may take to let go of the image of a machine that has ended: what was written has to go there first.
 const DETACH: Duration = Duration::from_secs(30);
 
+/// The end of the name of an image that is not whole yet.
+pub(super) const NEW: &str = "new";
+
 /// The disk of a machine, as it is when that is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Disk {
@@ -69,14 +72,13 @@ impl Disk {
 }
 
 /// Where a machine's folder has it.
-fn image(folder: &Path) -> PathBuf {
+pub(super) fn image(folder: &Path) -> PathBuf {
     folder.join("disk.img")
 }
 
 /// Makes a disk larger, under a machine that runs too; it never shrinks. `false`: it does not exist yet.
-pub(super) fn enlarge(folder: &Path, gib: u32) -> io::Result<bool> {
-    let image = image(folder);
-    let file = match fs::OpenOptions::new().write(true).open(&image) {
+pub(super) fn enlarge(image: &Path, gib: u32) -> io::Result<bool> {
+    let file = match fs::OpenOptions::new().write(true).open(image) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         file => file?,
     };
@@ -85,10 +87,21 @@ pub(super) fn enlarge(folder: &Path, gib: u32) -> io::Result<bool> {
         file.set_len(size)?;
     }
     // What is attached after this has the new size from the start.
-    for device in attached(&image) {
+    for device in devices(image) {
         succeeded(&Command::new("losetup").arg("--set-capacity").arg(device).output()?)?;
     }
     Ok(true)
+}
+
+/// Copies an image, of which what is empty takes no space. It is there whole or not at all.
+pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let new = to.with_extension(NEW);
+    let copy = ["--pdeathsig", "KILL", "cp", "--sparse=always", "--reflink=auto"];
+    succeeded(&Command::new("setpriv").args(copy).arg(from).arg(&new).output()?)?;
+    fs::rename(new, to)
 }
 
 /// Waits until the kernel has let go of a disk: another device on the same image would not see what this one holds back.
@@ -96,7 +109,7 @@ pub(super) fn wait_until_detached(folder: &Path) {
     let until = Instant::now() + DETACH;
     // The other one was still being made.
     let images = [image(folder), image(&folder.with_extension("new"))];
-    while images.iter().any(|image| !attached(image).is_empty()) {
+    while images.iter().any(|image| !devices(image).is_empty()) {
         if until < Instant::now() {
             tracing::warn!(disk = %folder.display(), "the disk of a machine that is off is still in use");
             return;
@@ -106,7 +119,7 @@ pub(super) fn wait_until_detached(folder: &Path) {
 }
 
 /// The loop devices of an image.
-fn attached(image: &Path) -> Vec<PathBuf> {
+pub(super) fn devices(image: &Path) -> Vec<PathBuf> {
     let Some(image) = image.to_str() else { return Vec::new() };
     let entries = fs::read_dir("/sys/block").into_iter().flatten().flatten();
     let ours = entries.filter(|entry| {

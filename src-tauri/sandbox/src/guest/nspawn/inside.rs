@@ -61,6 +61,11 @@ impl Nspawn {
     }
 }
 
+/// Runs a program as root on the machine with this first process.
+pub(super) fn run(first: Pid, argv: &[&str]) -> io::Result<process::Output> {
+    inside(first, || root(argv).output())?
+}
+
 /// Asks for what the power button of a machine asks for.
 pub(super) fn power_off(first: Pid) -> io::Result<()> {
     let status = inside(first, || root(&["kill", "-s", "RTMIN+4", "1"]).status())??;

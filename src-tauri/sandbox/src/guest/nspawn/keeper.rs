@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::control_group::ControlGroup;
+use super::plug::Plug;
+use super::still::Still;
 use super::{Disk, System, disk, inside};
 use crate::Power;
 use crate::guest::life::Life;
@@ -33,6 +35,8 @@ const STAND_IN: [(&str, &str); 8] = [
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a machine may take to halt before its power is cut. AWS waits for minutes.
 const HALT: Duration = Duration::from_secs(5);
+/// How long the image of a volume that is to be booted from may take to be there.
+const ADOPT: Duration = Duration::from_secs(30);
 /// With --keep-unit systemd-nspawn leaves a reboot that the machine wants to others, and ends with this.
 const REBOOT: i32 = 133;
 
@@ -41,7 +45,28 @@ pub(super) enum Order {
     Power(Power),
     /// The disk is to have as many GiB.
     Resize(u32),
+    /// What is on a disk now is to be kept.
+    Copy(Copy),
+    /// The disk it boots from leaves the machine, for this image.
+    Release(PathBuf, Sender<()>),
+    /// The machine is to boot from this image, once that is there.
+    Adopt(PathBuf, Sender<()>),
+    /// It has another disk.
+    Plug(Plug),
+    /// It no longer has the disk of this volume.
+    Unplug(String),
     End,
+}
+
+#[derive(Debug)]
+pub(super) struct Copy {
+    /// None is the disk it boots from.
+    pub(super) from: Option<PathBuf>,
+    pub(super) to: PathBuf,
+    /// Dropped as soon as nothing that happens later can be in the copy.
+    pub(super) held: Option<Sender<()>>,
+    /// Dropped when it is done.
+    pub(super) _done: Sender<()>,
 }
 
 pub(super) struct Keeper {
@@ -57,8 +82,18 @@ impl Keeper {
     /// Follows orders until the last.
     pub(super) fn keep(&self, orders: &Receiver<Order>) {
         let (mut running, mut size) = (None, None);
+        let (mut copies, mut plugs) = (Vec::<Copy>::new(), Vec::<Plug>::new());
+        let mut booted = None;
         loop {
+            // With a boot the machine forgets what it was shown.
+            let boot = running.as_ref().map(Child::id);
+            if boot != booted {
+                booted = boot;
+                plugs.iter_mut().for_each(Plug::let_go);
+            }
             size.take_if(|gib| self.enlarge(*gib));
+            copies.retain_mut(|copy| !self.copy(copy, boot.is_some()));
+            self.show(plugs.iter_mut().filter(|_| boot.is_some()));
             let order = match &running {
                 Some(_) => orders.recv_timeout(LOOK),
                 None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -72,10 +107,25 @@ impl Keeper {
                 }
                 Ok(Order::Power(Power::Destroyed)) => {
                     self.halt(running.take());
+                    plugs.clear();
+                    copies.clear();
                     self.remove_disk();
                     self.hurry.store(false, Ordering::Relaxed);
                 }
                 Ok(Order::Resize(gib)) => size = size.max(Some(gib)),
+                Ok(Order::Copy(copy)) => copies.push(copy),
+                Ok(Order::Release(to, done)) => {
+                    self.halt(running.take());
+                    self.release(&to, done);
+                }
+                Ok(Order::Adopt(from, done)) => self.adopt(&from, done),
+                Ok(Order::Plug(plug)) => plugs.push(plug),
+                Ok(Order::Unplug(volume)) => {
+                    for mut plug in plugs.extract_if(.., |plug| plug.volume() == volume) {
+                        plug.hide(self.group.first())
+                            .unwrap_or_else(|error| tracing::warn!(volume, %error, "a disk stays in sight"));
+                    }
+                }
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return self.halt(running.take()),
                 Err(RecvTimeoutError::Timeout) => running = running.and_then(|machine| self.look(machine)),
             }
@@ -183,10 +233,63 @@ impl Keeper {
     /// `false`: not yet, as the disk is still being made.
     fn enlarge(&self, gib: u32) -> bool {
         self.system.disk.is_none()
-            || disk::enlarge(&self.disk, gib).unwrap_or_else(|error| {
+            || disk::enlarge(&disk::image(&self.disk), gib).unwrap_or_else(|error| {
                 tracing::warn!(disk = %self.disk.display(), %error, "the disk does not grow");
                 true
             })
+    }
+
+    /// Keeps what is on a disk, of a machine that is on as a power cut would leave it. `false`: not yet, as the disk is
+    /// still being made.
+    fn copy(&self, copy: &mut Copy, on: bool) -> bool {
+        if on && !self.disk.exists() {
+            copy.held = None;
+            return false;
+        }
+        let from = copy.from.clone().unwrap_or_else(|| disk::image(&self.disk));
+        if from.exists() {
+            let still = self.group.first().filter(|_| on).and_then(|first| Still::hold(&self.group, first));
+            copy.held = None;
+            if let Err(error) = disk::copy(&from, &copy.to) {
+                tracing::warn!(from = %from.display(), %error, "a snapshot is without content");
+            }
+            drop(still);
+        }
+        true
+    }
+
+    /// Shows the machine the disks that it has not seen yet.
+    fn show<'a>(&self, plugs: impl Iterator<Item = &'a mut Plug>) {
+        for plug in plugs.filter(|plug| !plug.is_in()) {
+            let Some(first) = self.group.first() else { return };
+            if let Err(error) = plug.show(first) {
+                tracing::warn!(volume = plug.volume(), %error, "a disk is not to be seen yet");
+            }
+        }
+    }
+
+    fn release(&self, to: &Path, done: Sender<()>) {
+        let moved = to.parent().map_or(Ok(()), fs::create_dir_all);
+        match moved.and_then(|()| fs::rename(disk::image(&self.disk), to)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(disk = %self.disk.display(), %error, "the disk stays with its machine");
+            }
+            Ok(()) | Err(_) => {}
+        }
+        drop(done);
+    }
+
+    /// The image may still be being made.
+    fn adopt(&self, from: &Path, done: Sender<()>) {
+        let until = Instant::now() + ADOPT;
+        while (!from.exists() || !disk::devices(from).is_empty()) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let moved = fs::create_dir_all(self.disk.join("root"));
+        if let Err(error) = moved.and_then(|()| fs::rename(from, disk::image(&self.disk))) {
+            tracing::warn!(disk = %self.disk.display(), %error, "the machine has nothing to boot from");
+        }
+        drop(done);
     }
 
     fn remove_disk(&self) {

@@ -9,6 +9,9 @@ mod control_group;
 mod disk;
 mod inside;
 mod keeper;
+mod plug;
+mod still;
+mod store;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -32,6 +35,7 @@ use crate::Power;
 use control_group::ControlGroup;
 pub use disk::{Disk, FileSystem, Layout};
 use keeper::{Keeper, Order};
+pub(super) use store::Store;
 
 const SET_USER: &str = include_str!("user.sh");
 
@@ -93,20 +97,20 @@ impl Nspawn {
         if power == Power::Destroyed {
             self.hurry.store(true, Ordering::Relaxed);
         }
-        // It fails when the machine has ended for good.
-        drop(self.orders.send(Order::Power(power)));
+        self.order(Order::Power(power));
     }
 
-    /// Makes its disk larger in the background, after what was ordered before.
-    fn resize_disk(&self, gib: u32) {
-        drop(self.orders.send(Order::Resize(gib)));
+    /// Has something done in the background, after what was ordered before.
+    fn order(&self, order: Order) {
+        // It fails when the machine has ended for good.
+        drop(self.orders.send(order));
     }
 
     /// Ends the machine without ceremony, and waits until nothing of it is left but the disk.
     pub(super) fn end(&self) {
         self.life.send_modify(Life::off);
         self.hurry.store(true, Ordering::Relaxed);
-        drop(self.orders.send(Order::End));
+        self.order(Order::End);
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
         if keeper.is_some_and(|thread| thread.join().is_err()) {
             tracing::warn!(disk = %self.disk.display(), "the thread of a machine panicked");
@@ -162,16 +166,17 @@ pub(super) fn resize_disk(
     instance_id: &str,
     gib: u32,
 ) -> io::Result<()> {
-    known(machines, disk, system, instance_id)?.resize_disk(gib);
+    known(machines, disk, system, instance_id)?.order(Order::Resize(gib));
     Ok(())
 }
 
-fn known<'a>(
-    machines: &'a mut HashMap<String, Machine>,
+/// A machine, which is new if nobody has heard of it.
+pub(super) fn known(
+    machines: &mut HashMap<String, Machine>,
     disk: PathBuf,
     system: &System,
     instance_id: &str,
-) -> io::Result<&'a Nspawn> {
+) -> io::Result<Arc<Nspawn>> {
     let machine = match machines.entry(instance_id.to_owned()) {
         Entry::Occupied(known) => known.into_mut(),
         Entry::Vacant(place) => {
@@ -181,7 +186,7 @@ fn known<'a>(
         }
     };
     match &machine.guest {
-        Guest::Nspawn(guest) => Ok(guest),
+        Guest::Nspawn(guest) => Ok(Arc::clone(guest)),
         Guest::Process(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
     }
 }
@@ -191,25 +196,30 @@ impl Guests {
     /// more. Switching one takes a second or two, in the background; it can be entered once its agent runs
     /// ([`Guests::state`]).
     pub fn nspawn(folder: impl Into<PathBuf>, tree: impl Into<PathBuf>) -> Self {
-        Self::with_system(folder.into(), System { tree: tree.into(), nixos: false, disk: None })
+        Self::with_system(folder.into(), System { tree: tree.into(), nixos: false, disk: None }, None)
     }
 
     /// The same with what is needed of NixOS to be rebuilt: generations in a profile, a boot menu, and stand-ins for the
     /// programs that evaluate, build and switch. They are honest about being that; `nixos/nixos-rebuild.sh` says what a
     /// configuration can make them do.
     pub fn nixos(folder: impl Into<PathBuf>, tree: impl Into<PathBuf>) -> Self {
-        Self::with_system(folder.into(), System { tree: tree.into(), nixos: true, disk: None })
+        Self::with_system(folder.into(), System { tree: tree.into(), nixos: true, disk: None }, None)
     }
 
     /// The same, each with a disk of its own, which programs on the machine see as such and can change. It is made of a
     /// whole copy of `tree`, which takes some seconds, and is removed from the kernel with the machine's last process.
+    ///
+    /// Snapshots keep what is on such a disk, volumes are made of them, and a machine that has one attached sees it as
+    /// another disk, under the names that a Nitro instance has for it ([`Guests::storage`]).
     pub fn nixos_on_disk(folder: impl Into<PathBuf>, tree: impl Into<PathBuf>, disk: Disk) -> Self {
-        Self::with_system(folder.into(), System { tree: tree.into(), nixos: true, disk: Some(disk) })
+        let folder = folder.into();
+        let store = Store::new(&folder);
+        Self::with_system(folder, System { tree: tree.into(), nixos: true, disk: Some(disk) }, Some(store))
     }
 
-    fn with_system(folder: PathBuf, system: System) -> Self {
+    fn with_system(folder: PathBuf, system: System, store: Option<Store>) -> Self {
         control_group::remove_orphans();
-        Self::of(folder, Kind::Nspawn(system))
+        Self::of(folder, Kind::Nspawn(system, store))
     }
 
     /// Runs a program on the machine as root and waits for its end. It belongs to none of the machine's services.
