@@ -73,20 +73,21 @@ mod measured {
         println!("\nThe journal alone is {journal:.2} times as fast.\n");
 
         println!(
-            "| from the machine's write to the laptop's screen, there and back | median, ms | 99th of 100, ms | beyond the way |"
+            "| from the machine's write to the laptop's screen, there and back | median, ms | 99th of 100, ms | beyond the way | the first line, before which a session is opened |"
         );
-        println!("| --- | --- | --- | --- |");
+        println!("| --- | --- | --- | --- | --- |");
         for distance in DISTANCES {
             place.proxy.be_away(distance);
-            let mut delays = delays(&place);
+            let (mut delays, first) = delays(&place);
             delays.sort();
             let (half, late) = (delays[delays.len() / 2], delays[delays.len() * 99 / 100]);
             println!(
-                "| {} ms | {:.1} | {:.1} | {:.1} |",
+                "| {} ms | {:.1} | {:.1} | {:.1} | {:.1} |",
                 distance.as_millis(),
                 ms(half),
                 ms(late),
-                ms(late.saturating_sub(distance / 2))
+                ms(late.saturating_sub(distance / 2)),
+                ms(first)
             );
         }
     }
@@ -182,22 +183,27 @@ mod measured {
     }
 
     /// How long each of many lines took, from before it was written to after it was read.
-    fn delays(place: &Place) -> Vec<Duration> {
+    /// Of the lines that are written while somebody follows: what was written before is not late, but was there first. And
+    /// how late the very first line was, which waits for the session.
+    fn delays(place: &Place) -> (Vec<Duration>, Duration) {
         place.builds(&format!(
             "i=0; while [ $i -lt {STAMPS} ]; do i=$((i+1)); echo \"at $(date +%s%N)\"; sleep 0.005; done"
         ));
         let (mut child, lines) = place.follow();
-        let mut delays = Vec::new();
+        let (mut delays, mut seen, mut followed) = (Vec::new(), 0, None);
         for line in lines.lines() {
             let line = line.unwrap();
             let read = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
             if let Some(written) = line.trim_start().strip_prefix("at ").and_then(|text| text.parse().ok()) {
-                delays.push(read.saturating_sub(Duration::from_nanos(written)));
+                let written = Duration::from_nanos(written);
+                let (since, _) = *followed.get_or_insert((read, read.saturating_sub(written)));
+                delays.extend((written > since).then(|| read.saturating_sub(written)));
+                seen += 1;
             }
         }
         assert!(child.wait().unwrap().success());
-        assert_eq!(delays.len(), STAMPS);
-        delays
+        assert_eq!(seen, STAMPS);
+        (delays, followed.unwrap().1)
     }
 
     fn median(mut figures: Vec<f64>) -> f64 {

@@ -15,6 +15,7 @@ pub mod script;
 pub mod session;
 pub mod sessions;
 pub mod settings;
+pub mod snapshots;
 pub mod status;
 pub mod terminal;
 pub mod time;

@@ -22,7 +22,7 @@ use crate::machine::{
     Arch, Desired, Fact, Instance, Observed, Owner, Power, SnapshotProgress, TAG_GENERATION, TAG_MACHINE,
     TAG_MAKER, TAG_NETWORK, TAG_OWNER, TAG_RESIZE, Tags, WayOut, Why,
 };
-use crate::names::{InstanceId, SubnetId, VpcId};
+use crate::names::{InstanceId, SnapshotId, SubnetId, VpcId};
 
 mod drift;
 mod guard;
@@ -218,6 +218,24 @@ pub fn reboot(desired: &Desired, observed: &Observed) -> Plan {
     let step = running.map(|instance| Step::Reboot { instance: instance.id.clone() });
     let steps = step.map(|step| Planned::new(desired, observed, step, 0)).into_iter().collect();
     Plan { goal: Goal::Reachable, steps, waiting: Vec::new(), blocked, notes, drift: Vec::new() }
+}
+
+/// The plan to take a snapshot of the machine as it is: one step.
+pub fn snapshot(desired: &Desired, observed: &Observed) -> Plan {
+    let Next { blocked, notes, .. } = decide(desired, observed, Goal::Stopped);
+    let instance = observed.winners(desired).instance.filter(|_| blocked.is_empty());
+    let root = instance.and_then(|instance| Some((instance.id.clone(), instance.root.as_ref()?.id.clone())));
+    let step = root.map(|(instance, volume)| Step::Snapshot { instance, volume, last: false });
+    let steps = step.map(|step| Planned::new(desired, observed, step, 0)).into_iter().collect();
+    Plan { goal: Goal::Settings, steps, waiting: Vec::new(), blocked, notes, drift: Vec::new() }
+}
+
+/// The plan to delete snapshots.
+pub fn forgetting(desired: &Desired, observed: &Observed, snapshots: &[SnapshotId]) -> Plan {
+    let step = |snapshot: &SnapshotId| Step::DeleteSnapshot { snapshot: snapshot.clone() };
+    let steps = snapshots.iter().map(|id| Planned::new(desired, observed, step(id), 0)).collect();
+    let (waiting, blocked, notes, drift) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    Plan { goal: Goal::Settings, steps, waiting, blocked, notes, drift }
 }
 
 /// The plan to make the caller the owner of everything that carries the machine's tag: tags, and nothing else. What
@@ -602,6 +620,13 @@ pub fn trust_ec2(desired: &Desired) -> serde_json::Value {
             "Action": "sts:AssumeRole",
         }],
     })
+}
+
+/// The client token of the volume that an instance takes its home from.
+pub fn copy_token(snapshot: &SnapshotId, instance: &InstanceId) -> String {
+    let hash = Sha256::digest(format!("{snapshot}|{instance}"));
+    let hash: String = hash.iter().take(24).map(|byte| format!("{byte:02x}")).collect();
+    format!("holdfast-{hash}")
 }
 
 /// The client token of an instance: at most 64 ASCII characters, the same on every laptop.

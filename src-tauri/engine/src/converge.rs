@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::machine::{Desired, Fact, Instance, Observed, Power, TAG_RESIZE};
-use holdfast_core::names::{InstanceId, InstanceType, ReservationId};
+use holdfast_core::names::{InstanceId, InstanceType, ReservationId, SnapshotId};
 use holdfast_core::plan::{self, Applied, Consent, Goal, Made, Next, Note, Plan, Planned, Step, Waiting};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -175,7 +175,12 @@ pub async fn converge<W: World>(
                             (_, Step::Release { reservation }) => {
                                 journal.held.retain(|held| held != reservation)
                             }
-                            (_, Step::Stop { .. }) => observed.stopped_here = goal == Goal::Settings,
+                            (_, Step::Stop { instance }) => {
+                                let all = observed.instances.all().iter();
+                                let mut it = all.filter(|known| &known.id == instance);
+                                let marked = it.any(|known| known.tags.contains_key(TAG_RESIZE));
+                                observed.stopped_here = goal == Goal::Settings && marked;
+                            }
                             (Some(_) | None, _) => {}
                         }
                         journal.performed(step);
@@ -304,7 +309,10 @@ pub async fn converge<W: World>(
         }
         let go_on =
             "the machine is off in the middle of this; go on, or put the settings back first: holdfast apply";
-        return Err(problem.hint_first(off.then(|| go_on.to_owned())));
+        let replacing = observed.winners(desired).successor.map(|_| {
+            "the old machine and its data are as they were; go on: holdfast replace; or take it back: holdfast replace --cancel"
+        });
+        return Err(problem.hint_first(off.then_some(go_on).or(replacing).map(ToOwned::to_owned)));
     }
     store.keep_applied(&desired.key(), left(desired, &observed, goal).as_ref())?;
     match earlier.filter(|intent| intent.goal == Goal::Settings.word()) {
@@ -325,7 +333,7 @@ fn left(desired: &Desired, observed: &Observed, goal: Goal) -> Option<Applied> {
     let instance = observed.winners(desired).instance?;
     let on = matches!(instance.power, Power::Pending | Power::Running);
     match goal {
-        Goal::Settings => {
+        Goal::Settings | Goal::Replaced | Goal::Only(_) => {
             Some(Applied { instance_type: instance.instance_type.clone(), ..Applied::of(desired, on) })
         }
         Goal::Reachable | Goal::Stopped => Some(Applied { on, ..observed.applied.clone()? }),
@@ -367,22 +375,11 @@ pub async fn restart<W: World>(
     if let Some(blocked) = plan.blocked.first() {
         return Err(Problem::blocked(desired, blocked));
     }
-    if let Some(planned) = plan.steps.first() {
+    if !plan.steps.is_empty() {
         if !witness.consent(&observed, &plan).await.covers(plan.impact()) {
             return Err(Problem::no_consent(Goal::Stopped));
         }
-        witness.event(Event::Started(&planned.step));
-        match world.perform(desired, &planned.step).await {
-            Ok(_) => witness.event(Event::Finished(&planned.step)),
-            Err(
-                Failure::NotYet(problem)
-                | Failure::Changed(problem)
-                | Failure::Short(problem)
-                | Failure::Refused(problem),
-            ) => {
-                return Err(problem);
-            }
-        }
+        perform_all(world, desired, &plan, witness).await?;
         // For a moment the line to the agent still stands, and would pass for the one after the restart.
         let gone = async {
             while world.observe(desired, Goal::Reachable).await?.agent.present().is_some() {
@@ -409,21 +406,76 @@ pub async fn adopt<W: World>(
     let _lock = store.lock(&desired.key(), "adopt")?;
     let observed = world.observe(desired, Goal::Settings).await?;
     let plan = plan::adoption(desired, &observed);
+    perform_all(world, desired, &plan, witness).await?;
+    Ok(plan.steps.len())
+}
+
+/// Takes a snapshot of the machine as it is; `None` where it has no volume.
+///
+/// # Errors
+/// A machine that is locked or not there, a consent that is missing, and what AWS refuses.
+pub async fn snapshot<W: World>(
+    world: &W,
+    store: &Store,
+    desired: &Desired,
+    witness: &impl Witness,
+) -> Result<Option<SnapshotId>, Problem> {
+    let _lock = store.lock(&desired.key(), "snapshot create")?;
+    let observed = world.observe(desired, Goal::Stopped).await?;
+    let plan = plan::snapshot(desired, &observed);
+    if let Some(blocked) = plan.blocked.first() {
+        return Err(Problem::blocked(desired, blocked));
+    }
+    if observed.winners(desired).instance.is_none() {
+        return Err(Problem::no_machine(desired));
+    }
+    if !witness.consent(&observed, &plan).await.covers(plan.impact()) {
+        return Err(Problem::no_consent(Goal::Settings));
+    }
+    let made = perform_all(world, desired, &plan, witness).await?;
+    let snapshot = |made| if let Made::Snapshot(id) = made { Some(id) } else { None };
+    Ok(made.into_iter().find_map(snapshot))
+}
+
+/// Performs a plan that somebody has agreed to, step by step.
+///
+/// # Errors
+/// A machine that is locked, and the first step that AWS refuses.
+pub async fn carry_out<W: World>(
+    world: &W,
+    store: &Store,
+    operation: &str,
+    desired: &Desired,
+    plan: &Plan,
+    witness: &impl Witness,
+) -> Result<(), Problem> {
+    let _lock = store.lock(&desired.key(), operation)?;
+    perform_all(world, desired, plan, witness).await.map(drop)
+}
+
+async fn perform_all<W: World>(
+    world: &W,
+    desired: &Desired,
+    plan: &Plan,
+    witness: &impl Witness,
+) -> Result<Vec<Made>, Problem> {
+    let mut made = Vec::new();
     for Planned { step, .. } in &plan.steps {
         witness.event(Event::Started(step));
         match world.perform(desired, step).await {
-            Ok(_) => witness.event(Event::Finished(step)),
+            Ok(done) => {
+                made.extend(done.made);
+                witness.event(Event::Finished(step));
+            }
             Err(
                 Failure::NotYet(problem)
                 | Failure::Changed(problem)
                 | Failure::Short(problem)
                 | Failure::Refused(problem),
-            ) => {
-                return Err(problem);
-            }
+            ) => return Err(problem),
         }
     }
-    Ok(plan.steps.len())
+    Ok(made)
 }
 
 /// What was tried, and when.

@@ -340,7 +340,10 @@ impl Problem {
             )
             .because("what is on the disk does not run on the other processor")
             .hint("see what it can become: holdfast types")
-            .hint("it takes another machine: holdfast --machine NAME settings set instance_type TYPE"),
+            .hint(format!(
+                "put a new machine of this type in its place, with its home: holdfast settings set instance_type {}, then holdfast replace",
+                desired.instance_type
+            )),
             Blocked::MayNotResize { actions } => {
                 Self::new("denied", "Your AWS identity may not change the machine's type; nothing was stopped")
                     .because(format!("{} is denied", actions.join(", ")))
@@ -353,6 +356,7 @@ impl Problem {
             .because(format!("{used} of {limit} vCPUs are in use, and it needs {more} more"))
             .hint("use a smaller type: holdfast types")
             .hint("ask for more in the AWS console: Service Quotas, Amazon EC2, Running On-Demand Standard instances"),
+            Blocked::NoSnapshot { snapshot } => Self::no_snapshot(snapshot),
             Blocked::NoCapacity { instance_type } => Self::no_capacity(desired, instance_type),
             Blocked::NoProfile { profile } => {
                 Self::new("no_profile", format!("There is no instance profile {profile}"))
@@ -402,6 +406,13 @@ impl Problem {
             .hint("make a new one: holdfast up")
     }
 
+    /// A snapshot that the machine does not have: somebody else's, deleted, or failed.
+    pub fn no_snapshot(snapshot: &str) -> Self {
+        Self::new("no_snapshot", format!("The machine has no snapshot {snapshot}"))
+            .hint("see which there are: holdfast snapshot list")
+            .exit(Exit::Refused)
+    }
+
     /// A goal that needs a machine where there is none.
     pub fn no_machine(desired: &Desired) -> Self {
         Self::new("no_machine", format!("There is no machine {} in {}", desired.machine, desired.region))
@@ -411,10 +422,11 @@ impl Problem {
     /// A plan that would cost, interrupt or destroy what nobody agreed to.
     pub fn no_consent(goal: Goal) -> Self {
         let what = match goal {
-            Goal::Settings | Goal::Reachable => {
+            Goal::Settings | Goal::Reachable | Goal::Replaced => {
                 "Nothing was changed: this costs money or interrupts the machine"
             }
             Goal::Stopped => "Nothing was changed: stopping ends everything that runs on the machine",
+            Goal::Only(_) => "Nothing was changed: letting an instance go needs your word",
             Goal::Gone(_) => "Nothing was changed: destroying needs your word",
         };
         Self::new("no_consent", what).hint("say yes at the prompt, or add --yes").exit(Exit::Refused)

@@ -1104,6 +1104,152 @@ set_kernel() {
 }
 known_size() { echo $(($(get "$device/size") * 512 / sector)); }
 
+# --- a home from another disk -----------------------------------------------------------------------------------------
+
+# carry start VOLUME SNAPSHOT: takes the homes of a volume that is attached, a copy of another machine's disk, in a unit of
+# its own, so that it goes on without any laptop. It begins anew what failed, and not what runs or is done.
+# carry state: how far it is.
+carry() {
+  d=$root/carry
+  case ${1-} in
+  start)
+    lock || exit 1
+    other=$(running)
+    [ -z "$other" ] || { show "$other"; exit 3; }
+    if [ "$(get "$d/snapshot")" != "$3" ] || [ "$(carried)" = failed ]; then
+      mkdir -p "$d/ours" && cp -f "$self" "$d/program" || exit 1
+      rm -f "$d/why" "$d/phase" "$d/files" "$d/bytes"
+      put "$d/snapshot" "$3" && put "$d/state" running || exit 1
+      systemd-run --quiet --collect --unit=holdfast-carry -p SyslogIdentifier=holdfast-carry -p Nice=5 \
+        -- /bin/sh "$d/program" bring "$2" "$3" || { put "$d/state" failed; exit 1; }
+    fi
+    ;;
+  esac
+  for key in snapshot phase files bytes why; do
+    [ ! -e "$d/$key" ] || echo "$key=$(get "$d/$key")"
+  done
+  echo "state=$(carried)"
+  printf '\nend\n'
+}
+# What is neither done nor at it was interrupted.
+carried() {
+  case $(get "$d/state") in
+  done) echo "done" ;;
+  running) if systemctl is-active --quiet holdfast-carry; then echo running; else echo failed; fi ;;
+  *) echo failed ;;
+  esac
+}
+
+# bring VOLUME SNAPSHOT: all that lies under /home there and belongs to no user of this machine's own image.
+bring() {
+  d=$root/carry there=$tokens/carry said=$tokens/carry.said
+  [ -d "$tokens" ] || mkdir -m 711 "$tokens"
+  mkdir -p "$there"
+  trap 'umount "$there" 2>/dev/null; rm -f "$said" "$said".*' EXIT
+  put "$d/phase" device
+  # As udev names it: https://docs.aws.amazon.com/ebs/latest/userguide/identify-nvme-ebs-device.html
+  disk=/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol${1#vol-} tries=0
+  until [ -b "$disk" ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 240 ] || lost "the volume $1 does not show up"
+    sleep .5
+  done
+  udevadm settle 2>/dev/null
+  put "$d/phase" check
+  choose_root "$disk"
+  [ -n "$part" ] || lost "there is no file system on $1 that can be read"
+  # Two file systems of one name, and the next boot may take the wrong one.
+  alone
+  put "$d/phase" copy
+  names=$(find "$there/home" -mindepth 1 -maxdepth 1 ! -name ssm-user ! -name lost+found -printf '%f\n' 2>/dev/null | sort)
+  [ -n "$names" ] || lost "there is no home on $1"
+  has_room
+  printf '%s\n' "$names" | while IFS= read -r name; do
+    if [ -e "$d/ours/$name" ]; then
+      rm -rf "/home/${name:?}"
+    elif [ -e "/home/$name" ] || [ -L "/home/$name" ]; then
+      mv -T "/home/$name" "/home/.before-$2-$name" || exit 1
+    fi
+    : >"$d/ours/$name"
+    cp --archive --one-file-system --sparse=always -T "$there/home/$name" "/home/$name" 2>>"$said" || exit 1
+  done || lost "not all of it could be copied: $(tail -n 3 "$said")"
+  # What is known of the configuration that lies there.
+  for file in placed placed.sums; do
+    [ ! -e "$there$root/$file" ] || cp -f "$there$root/$file" "$root/$file"
+  done
+  put "$d/phase" verify
+  listing "$there/home" >"$said.there" || lost "it cannot be read: $(tail -n 3 "$said")"
+  listing /home >"$said.here" || lost "it cannot be read again: $(tail -n 3 "$said")"
+  cmp -s "$said.there" "$said.here" ||
+    lost "what was copied is not what is there: $(diff "$said.there" "$said.here" | sed -n '2,3p' | cut -c1-150)"
+  put "$d/files" "$(grep -c '^f ' "$said.here")"
+  put "$d/bytes" "$(awk '$1 == "f" { sum += $6 } END { printf "%.0f", sum }' "$said.here")"
+  sync
+  umount "$there"
+  rm -rf "$d/ours"
+  put "$d/state" "done"
+}
+lost() {
+  put "$d/why" "$(printf %s "$1" | tr -s '[:space:]' ' ' | cut -c1-400)"
+  put "$d/state" failed
+  exit 1
+}
+# The largest of the file systems that a root is on.
+choose_root() {
+  part='' most=0
+  for node in "$1" "$1"-part*; do
+    [ -b "$node" ] || continue
+    case $(blkid -p -o value -s TYPE "$node" 2>/dev/null) in
+    ext4 | xfs | btrfs) ;;
+    *) continue ;;
+    esac
+    size=$(blockdev --getsize64 "$node")
+    [ "$size" -le "$most" ] || part=$node most=$size
+  done
+}
+# Gives the copy's file systems other names than those of this machine's, and mounts the one that is wanted, to be read only.
+alone() {
+  for node in "$disk"-part*; do
+    [ ! -b "$node" ] || [ "$(blkid -p -o value -s TYPE "$node" 2>/dev/null)" != vfat ] || wipefs --all --quiet "$node"
+  done
+  type=$(blkid -p -o value -s TYPE "$part") also=''
+  if [ "$(blkid -p -o value -s LABEL "$part")" != holdfast-copy ]; then
+    case $type in
+    ext4)
+      # Its journal is read first; what was on when it was copied has one.
+      e2fsck -fp "$part" >"$said" 2>&1 </dev/null || [ $? -le 1 ] || lost "e2fsck: $(tail -n 3 "$said")"
+      tune2fs -U random -L holdfast-copy "$part" >"$said" 2>&1 </dev/null || lost "tune2fs: $(tail -n 3 "$said")"
+      ;;
+    xfs)
+      mount -o nouuid "$part" "$there" 2>"$said" || lost "mount: $(tail -n 3 "$said")"
+      umount "$there"
+      xfs_admin -U generate -L holdfast-cop "$part" >"$said" 2>&1 </dev/null || lost "xfs_admin: $(tail -n 3 "$said")"
+      ;;
+    btrfs) lost "a copy of btrfs cannot be mounted beside the original" ;;
+    esac
+  fi
+  [ "$type" != xfs ] || also=,nouuid
+  mount -o "ro,nosuid,nodev,noexec$also" "$part" "$there" 2>"$said" || lost "mount: $(tail -n 3 "$said")"
+}
+has_room() {
+  needs=$(printf '%s\n' "$names" | sed "s|^|$there/home/|" | tr '\n' '\0' | du --files0-from=- -sxc --block-size=1 2>/dev/null | tail -n 1 | cut -f1)
+  free=$(df --block-size=1 --output=avail /home | tail -n 1)
+  [ "$needs" -le "$free" ] || lost "$((needs / 1073741824 + 1)) GiB do not fit into the $((free / 1073741824)) that are free"
+}
+# Each thing under the homes with all that makes it what it is, and the sum of what is in it.
+listing() (
+  cd "$1" || exit
+  command -v getfattr >/dev/null || { echo "no program getfattr" >"$said"; exit 1; }
+  roots() { printf '%s\n' "$names" | tr '\n' '\0' | sed -z 's|^|./|'; }
+  {
+    roots | xargs -0 sh -c 'find "$@" -xdev \( -type d -printf "d %m %U %G %T@ %p\n" \) -o -printf "%y %m %U %G %n %s %T@ %l %p\n"' sh &&
+      roots | xargs -0 sh -c 'find "$@" -xdev -type f -print0' sh | xargs -0r sha256sum &&
+      roots | xargs -0 getfattr --recursive --physical --no-dereference --dump --match=- --encoding=hex 2>/dev/null | attributes
+  } | sort
+)
+# A line an attribute, with its file: getfattr has a block a file.
+attributes() { awk '/^# file: / { file = $0; next } NF { print file, $0 }'; }
+
 mkdir -p "$root/jobs" "$root/generations"
 command=${1-}
 [ $# -eq 0 ] || shift
@@ -1113,7 +1259,7 @@ run | ended | expire | refuse | cancel | follow)
   id=${1:?} d=$root/jobs/$1
   "$command" "$@"
   ;;
-boot | good | state | generations | overview | place | bless | sums | config | stock | lock_of | fetch | share | ahead | grow) "$command" "$@" ;;
+boot | good | state | generations | overview | place | bless | sums | config | stock | lock_of | fetch | share | ahead | grow | carry | bring) "$command" "$@" ;;
 job)
   [ -d "$root/jobs/${1:?}" ] || exit 4
   settle

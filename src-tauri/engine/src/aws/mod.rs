@@ -4,12 +4,13 @@
 //! steps (`perform`), and it says what a failed call means (`error`, `verdict`). It decides nothing.
 
 use holdfast_core::kinds::Kind;
-use holdfast_core::machine::{Desired, Observed};
+use holdfast_core::machine::{Desired, Observed, Snapshot};
 use holdfast_core::plan::{Goal, Step};
 
 use crate::problem::Problem;
 use crate::world::{Done, Failure, World};
 
+mod carry;
 mod clients;
 mod credentials;
 mod error;
@@ -35,6 +36,14 @@ impl Aws {
     /// What forbids looking.
     pub async fn glance(&self, desired: &Desired) -> Result<Observed, Problem> {
         Ok(observe::glance(self, desired).await?)
+    }
+
+    /// The machine's snapshots, also when there is no machine.
+    ///
+    /// # Errors
+    /// What forbids looking.
+    pub async fn snapshots(&self, desired: &Desired) -> Result<Vec<Snapshot>, Problem> {
+        Ok(observe::snapshots(self, desired).await?)
     }
 
     /// The types of this architecture that the zone offers, or any zone of the region.

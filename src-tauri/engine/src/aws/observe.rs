@@ -34,9 +34,14 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
     // While a machine that is there is waited for, nothing but its instance matters.
     let waits = goal == Goal::Reachable && aws.met_instance.load(Ordering::Relaxed);
     let all = !waits && goal != Goal::Stopped;
-    let makes = all && matches!(goal, Goal::Settings | Goal::Reachable);
+    let makes = all && matches!(goal, Goal::Settings | Goal::Replaced | Goal::Reachable);
     let own_role = desired.instance_profile.is_none() || matches!(goal, Goal::Gone(_));
-    let snapshots = matches!(goal, Goal::Gone(leave) if leave.snapshot);
+    let snapshots = match goal {
+        Goal::Replaced => true,
+        Goal::Settings => desired.home_from.is_some(),
+        Goal::Gone(leave) => leave.snapshot,
+        Goal::Reachable | Goal::Stopped | Goal::Only(_) => false,
+    };
 
     let mut observed = Observed::unknown(&aws.maker);
     (
@@ -66,6 +71,9 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
     )?;
     if goal == Goal::Settings && plan::resize_is_due(desired, &observed) {
         observed.leeway = Fact::Present(Box::pin(leeway::leeway(aws, desired, &observed)).await?);
+    }
+    if matches!(goal, Goal::Settings | Goal::Replaced) {
+        Box::pin(look.newcomer(&mut observed)).await?;
     }
 
     let there = observed.winners(desired).instance.is_some();
@@ -186,6 +194,11 @@ pub(super) async fn kinds(aws: &Aws, architecture: &str, zone: Option<&str>) -> 
     understand("DescribeInstanceTypes", described.iter().filter(there).map(parse::kind))
 }
 
+/// The snapshots with our tag.
+pub(super) async fn snapshots(aws: &Aws, desired: &Desired) -> Result<Vec<Snapshot>, CallError> {
+    Look { aws, desired, goal: Goal::Settings }.snapshots().await
+}
+
 /// The VPCs with our tag.
 pub(super) async fn own_vpcs(aws: &Aws, desired: &Desired) -> Result<Vec<Vpc>, CallError> {
     let look = Look { aws, desired, goal: Goal::Settings };
@@ -282,9 +295,16 @@ impl<'a> Look<'a> {
                 Some(_) | None => None,
             };
             let lost = self.lost_roots(&seen, &volumes);
-            let roots = if self.goal == Goal::Settings { self.roots(&seen) } else { Vec::new() };
+            let roots = if matches!(self.goal, Goal::Settings | Goal::Replaced) {
+                self.roots(&seen)
+            } else {
+                Vec::new()
+            };
+            let agent = async {
+                if self.goal == Goal::Reachable { self.agent(agent).await } else { Ok(Fact::NOT_LOOKED) }
+            };
             let (agent, (), lost, modifications) = try_join!(
-                self.agent(agent),
+                agent,
                 self.instance_attributes(&mut seen.instances),
                 when(!lost.is_empty(), self.list_volumes(filter("volume-id", lost.clone()))),
                 besides(!roots.is_empty(), self.list_modifications(filter("volume-id", roots.clone()))),
@@ -345,6 +365,24 @@ impl<'a> Look<'a> {
         understand("DescribeCapacityReservations", held)
     }
 
+    /// What decides how an instance gets its home that waits for one: whether its agent answers, and the snapshots.
+    async fn newcomer(self, observed: &mut Observed) -> Result<(), CallError> {
+        let winners = observed.winners(self.desired);
+        let waits = winners.instance.filter(|instance| plan::awaits_home(instance));
+        let Some(new) = winners.successor.or(waits) else {
+            observed.newcomer = Fact::Absent;
+            return Ok(());
+        };
+        let running = (new.power == Power::Running).then(|| new.id.clone());
+        let known = observed.snapshots.is_known();
+        let (agent, snapshots) = try_join!(self.agent(running), when(!known, self.snapshots()))?;
+        observed.newcomer = agent;
+        if !known {
+            observed.snapshots = snapshots;
+        }
+        Ok(())
+    }
+
     /// The root volumes of our instances.
     fn roots(self, seen: &Observed) -> Vec<String> {
         let ours =
@@ -360,8 +398,8 @@ impl<'a> Look<'a> {
 
     async fn instance_attributes(self, instances: &mut Fact<Vec<Instance>>) -> Result<(), CallError> {
         let (protected, stops) = match self.goal {
-            Goal::Settings => (true, true),
-            Goal::Gone(_) => (true, false),
+            Goal::Settings | Goal::Replaced => (true, true),
+            Goal::Only(_) | Goal::Gone(_) => (true, false),
             Goal::Reachable | Goal::Stopped => (false, false),
         };
         let Fact::Present(instances) = instances else { return Ok(()) };
@@ -398,9 +436,6 @@ impl<'a> Look<'a> {
     /// Whether SSM has a line to the agent of an instance that is on. SSM may be missing from the endpoint: then nobody
     /// knows, and the look has not failed.
     async fn agent(self, running: Option<InstanceId>) -> Result<Fact<()>, CallError> {
-        if self.goal != Goal::Reachable {
-            return Ok(Fact::NOT_LOOKED);
-        }
         let Some(id) = running else { return Ok(Fact::Absent) };
         let error = match self.aws.ssm.get_connection_status().target(id.as_str()).send().await {
             Ok(answer) => {
@@ -632,7 +667,10 @@ impl<'a> Look<'a> {
         let (name, company) = match (&self.desired.instance_profile, self.goal) {
             // Nothing of the company's is ever taken away.
             (_, Goal::Gone(_)) | (None, _) => (self.desired.own_profile_name(), false),
-            (Some(name), Goal::Settings | Goal::Reachable | Goal::Stopped) => (name.to_string(), true),
+            (
+                Some(name),
+                Goal::Settings | Goal::Reachable | Goal::Stopped | Goal::Replaced | Goal::Only(_),
+            ) => (name.to_string(), true),
         };
         let call = self.aws.iam.get_instance_profile().instance_profile_name(name);
         let answer = call.send().await.map_err(iam("GetInstanceProfile"))?;

@@ -225,7 +225,8 @@ pub(super) fn volume(volume: &ec2::Volume) -> Result<Option<Volume>, Garbled> {
         return Ok(None);
     }
     let detached = |attachment: &&ec2::VolumeAttachment| {
-        attachment.state().map(ec2::VolumeAttachmentState::as_str) == Some("detached")
+        let state = attachment.state().map(ec2::VolumeAttachmentState::as_str);
+        matches!(state, Some("detached" | "detaching"))
     };
     let attachment = volume.attachments().iter().find(|attachment| !detached(attachment));
     // Of the other kinds the speed follows from the size, or has other limits.
@@ -235,6 +236,7 @@ pub(super) fn volume(volume: &ec2::Volume) -> Result<Option<Volume>, Garbled> {
         size: number(volume.size(), "size")?,
         iops: volume.iops().filter(|_| gp3).and_then(|iops| u32::try_from(iops).ok()),
         throughput: volume.throughput().filter(|_| gp3).and_then(|mib| u32::try_from(mib).ok()),
+        of: optional(volume.snapshot_id().filter(|id| !id.is_empty()), "snapshotId")?,
         modification: Fact::NOT_LOOKED,
         attached: optional(attachment.and_then(ec2::VolumeAttachment::instance_id), "instanceId")?,
         encrypted: volume.encrypted().unwrap_or_default(),
@@ -283,6 +285,7 @@ pub(super) fn snapshot(snapshot: &ec2::Snapshot) -> Result<Snapshot, Garbled> {
     Ok(Snapshot {
         id: required(snapshot.snapshot_id(), "snapshotId")?,
         volume: optional(snapshot.volume_id(), "volumeId")?,
+        size: number(snapshot.volume_size(), "volumeSize")?,
         progress,
         taken: snapshot.start_time().and_then(|time| time.fmt(Format::DateTime).ok()),
         tags: tags(snapshot.tags()),

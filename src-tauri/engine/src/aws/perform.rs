@@ -16,8 +16,8 @@ use aws_sdk_ec2::types::{
 };
 use aws_smithy_types::retry::RetryConfig;
 use holdfast_core::machine::{
-    Desired, Fact, Instance, ModificationState, Observed, Power, TAG_FINAL, TAG_GENERATION, TAG_NETWORK,
-    TAG_RESIZE, Tags,
+    Desired, Fact, Instance, ModificationState, Observed, Power, TAG_CARRIED, TAG_COPY, TAG_FINAL,
+    TAG_GENERATION, TAG_NETWORK, TAG_RESIZE, TAG_RETIRED, Tags,
 };
 use holdfast_core::names::{InstanceId, InstanceType, NotAllowed, VolumeId};
 use holdfast_core::plan::{self, Made, Run, SUBNET_CIDR, Step, VPC_CIDR};
@@ -25,7 +25,7 @@ use holdfast_core::plan::{self, Made, Run, SUBNET_CIDR, Step, VPC_CIDR};
 use super::clients::Aws;
 use super::error::{ec2, garbled, iam};
 use super::verdict::{Verdict, verdict};
-use super::{observe, parse};
+use super::{carry, observe, parse};
 use crate::problem::{CallError, Problem};
 use crate::world::{Done, Failure};
 
@@ -48,7 +48,7 @@ pub(super) async fn perform(aws: &Aws, desired: &Desired, step: &Step) -> Result
     }
 }
 
-enum Trouble {
+pub(super) enum Trouble {
     Call(CallError),
     Changed(Problem),
     Refused(Problem),
@@ -59,6 +59,10 @@ impl From<CallError> for Trouble {
         Self::Call(error)
     }
 }
+
+/// Where a copy is attached; on the machine it has another name, by its id.
+/// Source: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html>
+const COPY_DEVICE: &str = "/dev/sdf";
 
 #[expect(clippy::too_many_lines, reason = "one arm for each step, read as a table")]
 async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble> {
@@ -318,17 +322,59 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
                 Err(error) => Err(Box::pin(why_not_modified(aws, volume, *size, error)).await),
             }
         }
-        Step::Snapshot { instance, volume } => {
+        Step::Snapshot { instance, volume, last } => {
             let mut tags = owned_tags(aws, desired, "snapshot").await?;
-            tags.insert(TAG_FINAL.to_owned(), instance.to_string());
+            tags.extend(last.then(|| (TAG_FINAL.to_owned(), instance.to_string())));
             let call = cloud.create_snapshot().volume_id(volume.as_str());
-            let call = call.description(format!("The last state of {instance}, taken by Holdfast"));
+            let what = if *last { "The last state" } else { "A state" };
+            let call = call.description(format!("{what} of {instance}, taken by Holdfast"));
             let call = call.tag_specifications(tagged(ResourceType::Snapshot, &tags));
             // There is no client token, and no second one is ever taken away: a lost answer asks for a look instead.
             let once = aws_sdk_ec2::config::Config::builder().retry_config(RetryConfig::disabled());
             let answer =
                 call.customize().config_override(once).send().await.map_err(ec2("CreateSnapshot"))?;
             Ok(made(Made::Snapshot(id("CreateSnapshot", answer.snapshot_id())?)))
+        }
+        Step::DeleteSnapshot { snapshot } => {
+            let call = cloud.delete_snapshot().snapshot_id(snapshot.as_str());
+            call.send().await.map_err(ec2("DeleteSnapshot"))?;
+            Ok(Done::default())
+        }
+        Step::CreateCopy { snapshot, zone, instance } => {
+            let mut tags = owned_tags(aws, desired, "copy").await?;
+            tags.insert(TAG_COPY.to_owned(), instance.to_string());
+            let call = cloud.create_volume().snapshot_id(snapshot.as_str()).availability_zone(zone);
+            // Two laptops, or one twice, make one.
+            let call = call.client_token(plan::copy_token(snapshot, instance)).volume_type(VolumeType::Gp3);
+            let call = call.tag_specifications(tagged(ResourceType::Volume, &tags));
+            let answer = call.send().await.map_err(ec2("CreateVolume"))?;
+            Ok(made(Made::Volume(id("CreateVolume", answer.volume_id())?)))
+        }
+        Step::AttachCopy { volume, instance } => {
+            let call = cloud.attach_volume().volume_id(volume.as_str()).instance_id(instance.as_str());
+            call.device(COPY_DEVICE).send().await.map_err(ec2("AttachVolume"))?;
+            Ok(Done::default())
+        }
+        Step::Carry { instance, volume, snapshot } => {
+            Box::pin(carry::carry(aws, desired, instance, volume, snapshot)).await?;
+            let tags = Tags::from([(TAG_CARRIED.to_owned(), snapshot.to_string())]);
+            let call = cloud.create_tags().resources(instance.as_str()).set_tags(Some(ec2_tags(&tags)));
+            call.send().await.map_err(ec2("CreateTags"))?;
+            Ok(Done::default())
+        }
+        Step::DetachCopy { volume } => {
+            cloud.detach_volume().volume_id(volume.as_str()).send().await.map_err(ec2("DetachVolume"))?;
+            Ok(Done::default())
+        }
+        Step::DeleteCopy { volume } => {
+            cloud.delete_volume().volume_id(volume.as_str()).send().await.map_err(ec2("DeleteVolume"))?;
+            Ok(Done::default())
+        }
+        Step::Retire { instance, by } => {
+            let tags = Tags::from([(TAG_RETIRED.to_owned(), by.to_string())]);
+            let call = cloud.create_tags().resources(instance.as_str()).set_tags(Some(ec2_tags(&tags)));
+            call.send().await.map_err(ec2("CreateTags"))?;
+            Ok(Done::default())
         }
         Step::KeepVolume { instance, device } => root_goes_with(aws, instance, device, false).await,
         Step::ReleaseVolume { instance, device } => root_goes_with(aws, instance, device, true).await,
@@ -472,11 +518,17 @@ async fn run_instance(aws: &Aws, desired: &Desired, run: &Run) -> Result<Done, T
         return Err(changed(format!("By now no instance may be made in {}", run.vpc)));
     }
     let used = rivals.instances.all().iter().find(|old| old.token.as_ref() == Some(&run.token));
-    if let Some(instance) = winners.instance.or(used) {
+    // Beside the one whose place it is to take it may be the only one.
+    let other = winners.instance.filter(|there| run.replaces.as_ref() != Some(&there.id));
+    if run.replaces.is_some() && winners.instance.is_none() {
+        return Err(changed("By now the instance is gone that this was to replace".to_owned()));
+    }
+    if let Some(instance) = other.or(winners.successor).or(used) {
         return Err(changed(format!("{} is there by now", instance.id)));
     }
 
-    let of_machine = owned_tags(aws, desired, "machine").await?;
+    let mut of_machine = owned_tags(aws, desired, "machine").await?;
+    of_machine.extend(run.tags());
     let of_volume = owned_tags(aws, desired, "volume").await?;
     let of_interface = owned_tags(aws, desired, "interface").await?;
     let disk = EbsBlockDevice::builder()

@@ -24,11 +24,13 @@ mod machine;
 mod out;
 mod plan;
 mod progress;
+mod replace;
 mod resize;
 mod sandbox;
 mod session;
 mod sessions;
 mod settings;
+mod snapshot;
 mod status;
 mod upload;
 mod when;
@@ -111,6 +113,20 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Put a new instance in the machine's place, with its home.
+    ///
+    /// For another processor, a newer image or a smaller volume: the settings say which. The new instance comes up beside the old one, takes
+    /// /home from a snapshot of its last state, and checks every file. The old one is kept, off, until you let it go. What is outside of /home is
+    /// made anew from the configuration.
+    #[command(
+        after_help = "Examples:\n  holdfast settings set instance_type m7i.xlarge\n  holdfast replace\n  holdfast replace --let-go"
+    )]
+    Replace(replace::Replace),
+    /// Take, list, restore and delete snapshots of the machine's volume.
+    Snapshot {
+        #[command(subcommand)]
+        command: snapshot::Command,
     },
     /// Take over a machine that carries this machine's tag and belongs to another AWS identity.
     Adopt(Yes),
@@ -340,9 +356,12 @@ impl Parting {
             | Command::Stop(_)
             | Command::Adopt(_)
             | Command::Resize(_)
+            | Command::Replace(_)
+            | Command::Snapshot { command: snapshot::Command::Restore { .. } }
             | Command::Restart(_) => Self::GoOn,
             Command::Plan { .. }
             | Command::Types { .. }
+            | Command::Snapshot { .. }
             | Command::Status { watch: false, .. }
             | Command::Connect { .. }
             | Command::Open { .. }
@@ -407,6 +426,8 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Start(yes) => machine::start(&Context::open(global).await?, yes.yes).await,
         Command::Stop(yes) => machine::stop(&Context::open(global).await?, yes.yes).await,
         Command::Resize(args) => resize::resize(global, args).await,
+        Command::Replace(args) => replace::replace(&Context::open(global).await?, &args).await,
+        Command::Snapshot { command } => snapshot::run(&mut Context::open(global).await?, command).await,
         Command::Types { json } => resize::types(&Context::open(global).await?, json).await,
         Command::Adopt(yes) => machine::adopt(&Context::open(global).await?, yes.yes).await,
         Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,

@@ -73,9 +73,13 @@ fn headline(desired: &Desired, plan: &Plan) -> String {
     }
     match (plan.steps.is_empty(), plan.goal) {
         (true, Goal::Gone(_)) => format!("{machine}: nothing is left to remove"),
-        (true, Goal::Settings | Goal::Reachable | Goal::Stopped) => format!("{machine}: nothing to do"),
+        (true, Goal::Settings | Goal::Reachable | Goal::Stopped | Goal::Replaced | Goal::Only(_)) => {
+            format!("{machine}: nothing to do")
+        }
         (false, Goal::Gone(_)) => format!("{machine}: {steps} remove it"),
-        (false, Goal::Settings | Goal::Reachable | Goal::Stopped) => format!("{machine}: {steps}"),
+        (false, Goal::Settings | Goal::Reachable | Goal::Stopped | Goal::Replaced | Goal::Only(_)) => {
+            format!("{machine}: {steps}")
+        }
     }
 }
 

@@ -115,7 +115,7 @@ fn must_be_possible(desired: &Desired, observed: &Observed, args: &Resize) -> Re
             "volume_smaller",
             format!("The volume has {} GiB, and AWS lets a volume grow, never shrink", volume.size),
         )
-        .hint("nothing was changed; a smaller volume takes another machine")
+        .hint("nothing was changed; a smaller one takes a new machine, with the home of this one: holdfast settings set volume_size GIB, then holdfast replace")
         .exit(Exit::Refused));
     }
     Ok(())

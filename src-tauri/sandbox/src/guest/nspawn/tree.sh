@@ -5,7 +5,7 @@ set -eu
 tree=$1 zellij=$2
 
 debootstrap --variant=minbase --components="$5" --include=systemd,systemd-sysv,libpam-systemd,dbus,dbus-user-session,\
-libnss-myhostname,sudo,zsh,git,procps,iproute2,ca-certificates,ncurses-term,fdisk,e2fsprogs "$3" "$tree" "$4"
+libnss-myhostname,sudo,zsh,git,procps,iproute2,ca-certificates,ncurses-term,fdisk,e2fsprogs,attr,acl "$3" "$tree" "$4"
 
 # The agent's service is like that of NixOS: what its sessions started outlives it.
 cp "$tree/bin/sleep" "$tree/usr/bin/amazon-ssm-agent"
