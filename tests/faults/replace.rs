@@ -1,0 +1,232 @@
+//! Every changing call of a replacement, met by every fault: afterwards there is one machine, with its home.
+
+use holdfast::aws::Aws;
+use holdfast::converge::{Report, converge};
+use holdfast::problem::Problem;
+use holdfast::world::{Done, Failure, World};
+use holdfast_core::machine::{Observed, TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_REPLACES, TAG_RETIRED, Tags};
+use holdfast_core::plan::{Keep, Step};
+use holdfast_tests::Agreeing;
+
+use super::*;
+
+/// AWS, and a machine that has its home at once: what happens there is tested on a real one.
+struct HasItsHome<'a>(&'a Aws);
+
+impl World for HasItsHome<'_> {
+    async fn observe(
+        &self,
+        desired: &holdfast_core::machine::Desired,
+        goal: Goal,
+    ) -> Result<Observed, Problem> {
+        self.0.observe(desired, goal).await
+    }
+
+    async fn glance(&self, desired: &holdfast_core::machine::Desired) -> Result<Observed, Problem> {
+        World::glance(self.0, desired).await
+    }
+
+    async fn perform(&self, desired: &holdfast_core::machine::Desired, step: &Step) -> Result<Done, Failure> {
+        if let Step::Carry { instance, snapshot, .. } = step {
+            let tags = Tags::from([(TAG_CARRIED.to_owned(), snapshot.to_string())]);
+            let tag = Step::Tag { resources: vec![instance.to_string()], tags };
+            return self.0.perform(desired, &tag).await;
+        }
+        self.0.perform(desired, step).await
+    }
+}
+
+async fn reach_it(laptop: &Laptop, goal: Goal) -> Result<Report, Problem> {
+    let (world, witness) = (HasItsHome(&laptop.aws), Agreeing::default());
+    Box::pin(converge(&world, &laptop.store, "replace", &laptop.desired, goal, &witness)).await
+}
+
+/// A machine that is on, and settings that want one of another architecture.
+async fn to_be_replaced() -> (Sandbox, Laptop) {
+    let (sandbox, mut laptop) = whole().await;
+    laptop.reach(Goal::Reachable).await.expect("it comes up");
+    laptop.desired.instance_type = "m7i.xlarge".parse().expect("a type");
+    sandbox.clear_calls();
+    (sandbox, laptop)
+}
+
+/// What is wrong, unless the new machine is on with the home of the old one's last state, and the old one is kept, off.
+fn not_replaced(sandbox: &Sandbox) -> Option<String> {
+    let world = sandbox.world();
+    let mut regions = world.accounts.values().flat_map(|account| account.regions.values());
+    let region = regions.find(|region| !region.instances.is_empty())?;
+    let alive: Vec<_> = region.instances.values().filter(|instance| instance.terminated.is_none()).collect();
+    let new = alive.iter().find(|instance| instance.kind == "m7i.xlarge");
+    let old = alive.iter().find(|instance| instance.kind == "m8g.xlarge");
+    let text = || alive.iter().map(|i| format!("{} {:?} {:?}\n", i.id, i.state, i.tags)).collect::<String>();
+    let (Some(new), Some(old), 2) = (new, old, alive.len()) else { return Some(text()) };
+    let is = |tags: &holdfast_sandbox::Tags, tag: &str, id: &str| tags.get(tag).is_some_and(|is| is == id);
+    let home = new.tags.get(TAG_CARRIED).and_then(|id| region.snapshots.get(id));
+    let volume = region
+        .volumes
+        .values()
+        .find(|volume| volume.attached.as_ref().is_some_and(|attached| attached.instance == old.id));
+    let right = new.state == State::Running
+        && old.state == State::Stopped
+        && is(&new.tags, TAG_REPLACES, &old.id)
+        && is(&old.tags, TAG_RETIRED, &new.id)
+        && home.is_some_and(|home| {
+            is(&home.tags, TAG_FINAL, &old.id) && Some(&home.volume) == volume.map(|v| &v.id)
+        });
+    let copies = region.volumes.values().filter(|volume| volume.tags.contains_key(TAG_COPY)).count();
+    (!right || copies > 0).then(|| format!("{copies} copies\n{}", text()))
+}
+
+/// How many snapshots there are.
+fn snapshots(sandbox: &Sandbox) -> usize {
+    let world = sandbox.world();
+    world.accounts.values().flat_map(|account| account.regions.values()).map(|r| r.snapshots.len()).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_step_of_a_replacement_meets_every_fault() {
+    let (clean, laptop) = to_be_replaced().await;
+    reach_it(&laptop, Goal::Replaced).await.expect("a plain replacement");
+    assert_eq!(not_replaced(&clean), None);
+    let steps = changes(&clean.calls());
+    // Count, run, stop, snapshot, volume, attach, home, place, detach, delete.
+    assert_eq!(steps.len(), 10, "{steps:?}");
+    let mut cases = 0;
+    for (service, operation, nth) in &steps {
+        for (name, when, fault) in faults() {
+            let case = format!("replace, {operation} #{nth}, {name}");
+            let (sandbox, laptop) = to_be_replaced().await;
+            for when in from_nth(when, *nth) {
+                sandbox.fault(Rule::on(*service, operation, when, fault.clone()));
+            }
+            let first = reach_it(&laptop, Goal::Replaced).await;
+            if let Err(problem) = first {
+                let told = problem.hints.iter().any(|hint| hint.contains("holdfast replace"));
+                let begun = sandbox.calls().iter().any(|c| c.operation == "RunInstances" && c.took_effect);
+                let over = not_replaced(&sandbox).is_none();
+                assert!(told || !begun || over || *operation == "DeleteVolume", "{case}: {problem:?}");
+            }
+            sandbox.clear_faults();
+            reach_it(&laptop, Goal::Replaced).await.unwrap_or_else(|p| panic!("{case}: again: {p:?}"));
+            assert_eq!(not_replaced(&sandbox), None, "{case}");
+            sandbox.clear_calls();
+            for goal in [Goal::Replaced, Goal::Settings] {
+                reach_it(&laptop, goal).await.unwrap_or_else(|p| panic!("{case}: idle: {p:?}"));
+            }
+            let changed: Vec<Call> = sandbox.calls().into_iter().filter(Call::changes).collect();
+            assert!(changed.is_empty(), "{case}: an idle run changes something: {changed:?}");
+            reach_it(&laptop, Goal::Only(Keep::Machine)).await.expect("the old one goes");
+            assert_eq!(census(&sandbox, &laptop.desired), WHOLE, "{case}");
+            assert!((1..=2).contains(&snapshots(&sandbox)), "{case}");
+            cases += 1;
+        }
+    }
+    println!("{cases} cases: {} steps of a replacement, {} faults each", steps.len(), faults().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn letting_go_and_taking_back_meet_every_fault() {
+    let mut cases = 0;
+    for (goal, swapped) in [(Keep::Machine, true), (Keep::Former, true), (Keep::Machine, false)] {
+        let stage = || async {
+            let (sandbox, laptop) = to_be_replaced().await;
+            if !swapped {
+                // The last call before the swap.
+                let code = "UnauthorizedOperation".to_owned();
+                let fault = Fault::Error { code, status: 403 };
+                sandbox.fault(Rule::on(Service::Ec2, "AttachVolume", When::Every, fault));
+            }
+            let reached = reach_it(&laptop, Goal::Replaced).await;
+            assert_eq!(reached.is_ok(), swapped);
+            sandbox.clear_faults();
+            sandbox.clear_calls();
+            (sandbox, laptop)
+        };
+        let (clean, laptop) = stage().await;
+        reach_it(&laptop, Goal::Only(goal)).await.expect("a plain run");
+        let steps = changes(&clean.calls());
+        assert!(steps.len() >= 2, "{steps:?}");
+        for (service, operation, nth) in &steps {
+            for (name, when, fault) in faults() {
+                let case = format!("{goal:?}, swapped {swapped}, {operation} #{nth}, {name}");
+                let (sandbox, laptop) = stage().await;
+                for when in from_nth(when, *nth) {
+                    sandbox.fault(Rule::on(*service, operation, when, fault.clone()));
+                }
+                let _ = reach_it(&laptop, Goal::Only(goal)).await;
+                sandbox.clear_faults();
+                reach_it(&laptop, Goal::Only(goal)).await.unwrap_or_else(|p| panic!("{case}: {p:?}"));
+                assert_eq!(census(&sandbox, &laptop.desired), WHOLE, "{case}");
+                let world = sandbox.world();
+                let regions = world.accounts.values().flat_map(|account| account.regions.values());
+                let mut alive = regions.flat_map(|r| r.instances.values()).filter(|i| i.terminated.is_none());
+                let kind = if swapped && goal == Keep::Machine { "m7i.xlarge" } else { "m8g.xlarge" };
+                assert_eq!(alive.next().unwrap().kind, kind, "{case}");
+                cases += 1;
+            }
+        }
+    }
+    println!("{cases} cases of letting go, going back and taking back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_state_comes_back() {
+    let (sandbox, mut laptop) = to_be_replaced().await;
+    laptop.desired.instance_type = "m8g.xlarge".parse().expect("a type");
+    let made =
+        holdfast::converge::snapshot(&laptop.aws, &laptop.store, &laptop.desired, &Agreeing::default());
+    let id = made.await.expect("it is taken").expect("there is a volume");
+    laptop.desired.home_from = Some(id.clone());
+    let old = sandbox
+        .world()
+        .accounts
+        .values()
+        .flat_map(|a| a.regions.values())
+        .flat_map(|r| r.instances.keys())
+        .next()
+        .cloned();
+    reach_it(&laptop, Goal::Replaced).await.expect("it is restored");
+    let world = sandbox.world();
+    let regions = || world.accounts.values().flat_map(|account| account.regions.values());
+    let new = regions().flat_map(|r| r.instances.values()).find(|i| Some(&i.id) != old.as_ref()).unwrap();
+    assert_eq!(new.tags.get(TAG_CARRIED).map(String::as_str), Some(id.as_str()));
+
+    // And when there is no machine any more.
+    reach_it(&laptop, Goal::Gone(Leave { volume: false, snapshot: false })).await.expect("it goes");
+    laptop.desired.home_from = None;
+    let before = snapshots(&sandbox);
+    laptop.desired.home_from = Some(id.clone());
+    reach_it(&laptop, Goal::Settings).await.expect("it is made with its home");
+    assert_eq!(census(&sandbox, &laptop.desired), WHOLE);
+    assert_eq!(snapshots(&sandbox), before);
+
+    laptop.desired.home_from = Some("snap-00000000000000000".parse().expect("an id"));
+    let problem = reach_it(&laptop, Goal::Replaced).await.expect_err("it has no such snapshot");
+    assert_eq!(problem.code, "no_snapshot");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_laptops_replace_one_machine() {
+    for head_start in (0..24_000).step_by(1500) {
+        let (sandbox, one) = to_be_replaced().await;
+        let mut two = Laptop::new(&sandbox, LATENCY).await;
+        two.desired = one.desired.clone();
+        let (first, second) = tokio::join!(reach_it(&one, Goal::Replaced), async {
+            tokio::time::sleep(Duration::from_millis(head_start)).await;
+            reach_it(&two, Goal::Replaced).await
+        });
+        for result in [first, second] {
+            result.unwrap_or_else(|problem| panic!("{head_start} ms: {problem:?}"));
+        }
+        assert_eq!(not_replaced(&sandbox), None, "{head_start} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_machine_that_aws_has_none_of_stops_nothing() {
+    let (sandbox, laptop) = to_be_replaced().await;
+    sandbox.set(|conditions| conditions.no_capacity.push(("*".to_owned(), "m7i.xlarge".to_owned())));
+    reach_it(&laptop, Goal::Replaced).await.expect_err("there is none");
+    assert!(!is_off(&sandbox));
+    assert_eq!(census(&sandbox, &laptop.desired), WHOLE);
+}
