@@ -101,6 +101,33 @@ pub const WHOLE: &[(&str, usize)] = &[
     ("profile", 1),
 ];
 
+/// What outlives a machine: how many snapshots and lifecycle policies carry the machine's tag, and how many volumes that
+/// no instance has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Completed or not.
+    pub snapshots: usize,
+    /// In whatever state.
+    pub policies: usize,
+    /// Of those that [`census`] counts, too.
+    pub loose_volumes: usize,
+}
+
+/// What the sandbox holds of the machine besides what makes it up.
+pub fn kept(sandbox: &Sandbox, desired: &Desired) -> Kept {
+    let world = sandbox.world();
+    let key = desired.key();
+    let mine = |tags: &Tags| tags.get(TAG_MACHINE) == Some(&key);
+    let mut kept = Kept::default();
+    for region in world.accounts.values().flat_map(|account| account.regions.values()) {
+        kept.snapshots += region.snapshots.values().filter(|snapshot| mine(&snapshot.tags)).count();
+        kept.policies += region.policies.values().filter(|policy| mine(&policy.tags)).count();
+        let loose = region.volumes.values().filter(|volume| volume.attached.is_none() && mine(&volume.tags));
+        kept.loose_volumes += loose.count();
+    }
+    kept
+}
+
 /// How many things of each kind in the sandbox carry the machine's tag; a terminated instance counts for nothing.
 pub fn census(sandbox: &Sandbox, desired: &Desired) -> Vec<(&'static str, usize)> {
     let world = sandbox.world();

@@ -12,6 +12,7 @@ mod half_made;
 mod moto;
 mod power;
 mod race;
+mod storage;
 mod strangers;
 mod table;
 

@@ -75,20 +75,14 @@ fn parse(document: &str) -> Value {
 
 /// A document has one statement or several.
 fn statements(document: &Value) -> impl Iterator<Item = &Value> {
-    match document.get("Statement") {
-        Some(Value::Array(all)) => all.as_slice(),
-        Some(one) => std::slice::from_ref(one),
-        None => &[],
-    }
-    .iter()
+    let statement = document.get("Statement").into_iter();
+    statement.flat_map(|one| one.as_array().map_or(std::slice::from_ref(one), Vec::as_slice))
 }
 
 /// One text or several.
 fn texts(value: &Value) -> Vec<&str> {
-    match value {
-        Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
-        one => one.as_str().into_iter().collect(),
-    }
+    let all = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    all.iter().filter_map(Value::as_str).collect()
 }
 
 fn is(statement: &Value, member: &str, value: &str) -> bool {
