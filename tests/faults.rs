@@ -70,7 +70,7 @@ async fn settle(sandbox: &Sandbox, laptop: &Laptop, goal: Goal, case: &str) {
     let counts = census(sandbox, &laptop.desired);
     match goal {
         Goal::Gone(_) => assert!(counts.iter().all(|(_, count)| *count == 0), "{case}: {counts:?}"),
-        Goal::Settings | Goal::Reachable | Goal::Stopped => {
+        Goal::Settings | Goal::Reachable | Goal::Stopped | Goal::Replaced | Goal::Only(_) => {
             assert_eq!(counts, WHOLE, "{case}");
         }
     }

@@ -664,6 +664,9 @@ impl Patience {
         if waiting.contains(&Waiting::Capacity) {
             let grown = CROWDED.0.saturating_mul(1 << (self.looks - 1).min(8)).min(CROWDED.1);
             sleep(grown).await;
+        } else if waiting == [Waiting::Snapshot] {
+            // That takes minutes, or hours.
+            sleep(pause(self.looks).saturating_mul(self.looks.div_ceil(4).min(6))).await;
         } else {
             sleep(pause(self.looks / 2)).await;
         }

@@ -204,7 +204,7 @@ impl Observed {
                 let mut tags = plan::tags_for(desired, self.caller.present(), None, "snapshot");
                 tags.extend(last.then(|| (TAG_FINAL.to_owned(), instance.to_string())));
                 let size = self.volumes.all().iter().find(|v| &v.id == volume).map_or(0, |v| v.size);
-                let (volume, progress) = (Some(volume.clone()), SnapshotProgress::Complete);
+                let (volume, progress) = (Some(volume.clone()), SnapshotProgress::Pending);
                 let known = self.instances.all().iter().find(|i| &i.id == instance);
                 let taken = known.and_then(|i| i.launched.clone());
                 self.snapshots.push(Snapshot { id, volume, size, taken, progress, tags });

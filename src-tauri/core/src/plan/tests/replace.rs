@@ -122,23 +122,23 @@ fn from_the_beginning_to_the_end() {
     1 + Instance m8g.xlarge with 100 GiB gp3, encrypted [+$142.70] costs
     3 ~ Stop i-00000001 [-$134.70] interrupts
     5 + Final snapshot of vol-00000001 costs
-    6 + Volume of the new snapshot in us-west-2a [+$8.00] costs
-    7 ~ Attach it to the new instance
-    8 ~ Put the home of the new snapshot on the new instance
-    9 ~ the new instance takes the place of i-00000001
-    9 ~ Detach volume of the home
-    10 - Volume of the home [-$8.00]
+    7 + Volume of the new snapshot in us-west-2a [+$8.00] costs
+    8 ~ Attach it to the new instance
+    9 ~ Put the home of the new snapshot on the new instance
+    10 ~ the new instance takes the place of i-00000001
+    10 ~ Detach volume of the home
+    11 - Volume of the home [-$8.00]
 
     # off
     0 ~ Count instance generation 1
     1 + Instance m8g.xlarge with 100 GiB gp3, encrypted [+$142.70] costs
     3 + Final snapshot of vol-00000001 costs
-    4 + Volume of the new snapshot in us-west-2a [+$8.00] costs
-    5 ~ Attach it to the new instance
-    6 ~ Put the home of the new snapshot on the new instance
-    7 ~ the new instance takes the place of i-00000001
-    7 ~ Detach volume of the home
-    8 - Volume of the home [-$8.00]
+    5 + Volume of the new snapshot in us-west-2a [+$8.00] costs
+    6 ~ Attach it to the new instance
+    7 ~ Put the home of the new snapshot on the new instance
+    8 ~ the new instance takes the place of i-00000001
+    8 ~ Detach volume of the home
+    9 - Volume of the home [-$8.00]
 
     # between two types
     0 ~ Take the mark off i-00000001
@@ -146,12 +146,12 @@ fn from_the_beginning_to_the_end() {
     2 + Instance m8g.xlarge with 100 GiB gp3, encrypted [+$142.70] costs
     4 ~ Stop i-00000001 [-$134.70] interrupts
     6 + Final snapshot of vol-00000001 costs
-    7 + Volume of the new snapshot in us-west-2a [+$8.00] costs
-    8 ~ Attach it to the new instance
-    9 ~ Put the home of the new snapshot on the new instance
-    10 ~ the new instance takes the place of i-00000001
-    10 ~ Detach volume of the home
-    11 - Volume of the home [-$8.00]
+    8 + Volume of the new snapshot in us-west-2a [+$8.00] costs
+    9 ~ Attach it to the new instance
+    10 ~ Put the home of the new snapshot on the new instance
+    11 ~ the new instance takes the place of i-00000001
+    11 ~ Detach volume of the home
+    12 - Volume of the home [-$8.00]
     # an older state
     0 ~ Count instance generation 1
     1 + Instance m8g.xlarge with 100 GiB gp3, encrypted [+$142.70] costs
@@ -226,41 +226,6 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     waits for the machine to start
     1 ~ Stop i-00000001 [-$134.70] interrupts
     3 + Final snapshot of vol-00000001 costs
-    4 + Volume of the new snapshot in us-west-2a [+$8.00] costs
-    5 ~ Attach it to i-00000002
-    6 ~ Put the home of the new snapshot on i-00000002
-    7 ~ i-00000002 takes the place of i-00000001
-    7 ~ Detach volume of the home
-    8 - Volume of the home [-$8.00]
-
-    # its agent has not called
-    note: Replacing { instance: "i-00000001", by: "i-00000002" }
-    waits for the machine's agent to answer
-    1 ~ Stop i-00000001 [-$134.70] interrupts
-    3 + Final snapshot of vol-00000001 costs
-    4 + Volume of the new snapshot in us-west-2a [+$8.00] costs
-    5 ~ Attach it to i-00000002
-    6 ~ Put the home of the new snapshot on i-00000002
-    7 ~ i-00000002 takes the place of i-00000001
-    7 ~ Detach volume of the home
-    8 - Volume of the home [-$8.00]
-
-    # it is on
-    note: Replacing { instance: "i-00000001", by: "i-00000002" }
-    0 ~ Stop i-00000001 [-$134.70] interrupts
-    2 + Final snapshot of vol-00000001 costs
-    3 + Volume of the new snapshot in us-west-2a [+$8.00] costs
-    4 ~ Attach it to i-00000002
-    5 ~ Put the home of the new snapshot on i-00000002
-    6 ~ i-00000002 takes the place of i-00000001
-    6 ~ Detach volume of the home
-    7 - Volume of the home [-$8.00]
-
-    # somebody stopped it
-    note: Replacing { instance: "i-00000001", by: "i-00000002" }
-    0 ~ Start i-00000002 [+$134.70] costs
-    2 ~ Stop i-00000001 [-$134.70] interrupts
-    4 + Final snapshot of vol-00000001 costs
     5 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     6 ~ Attach it to i-00000002
     7 ~ Put the home of the new snapshot on i-00000002
@@ -268,26 +233,61 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     8 ~ Detach volume of the home
     9 - Volume of the home [-$8.00]
 
+    # its agent has not called
+    note: Replacing { instance: "i-00000001", by: "i-00000002" }
+    waits for the machine's agent to answer
+    1 ~ Stop i-00000001 [-$134.70] interrupts
+    3 + Final snapshot of vol-00000001 costs
+    5 + Volume of the new snapshot in us-west-2a [+$8.00] costs
+    6 ~ Attach it to i-00000002
+    7 ~ Put the home of the new snapshot on i-00000002
+    8 ~ i-00000002 takes the place of i-00000001
+    8 ~ Detach volume of the home
+    9 - Volume of the home [-$8.00]
+
+    # it is on
+    note: Replacing { instance: "i-00000001", by: "i-00000002" }
+    0 ~ Stop i-00000001 [-$134.70] interrupts
+    2 + Final snapshot of vol-00000001 costs
+    4 + Volume of the new snapshot in us-west-2a [+$8.00] costs
+    5 ~ Attach it to i-00000002
+    6 ~ Put the home of the new snapshot on i-00000002
+    7 ~ i-00000002 takes the place of i-00000001
+    7 ~ Detach volume of the home
+    8 - Volume of the home [-$8.00]
+
+    # somebody stopped it
+    note: Replacing { instance: "i-00000001", by: "i-00000002" }
+    0 ~ Start i-00000002 [+$134.70] costs
+    2 ~ Stop i-00000001 [-$134.70] interrupts
+    4 + Final snapshot of vol-00000001 costs
+    6 + Volume of the new snapshot in us-west-2a [+$8.00] costs
+    7 ~ Attach it to i-00000002
+    8 ~ Put the home of the new snapshot on i-00000002
+    9 ~ i-00000002 takes the place of i-00000001
+    9 ~ Detach volume of the home
+    10 - Volume of the home [-$8.00]
+
     # the old one goes off
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
     waits for the machine to stop
     1 + Final snapshot of vol-00000001 costs
+    3 + Volume of the new snapshot in us-west-2a [+$8.00] costs
+    4 ~ Attach it to i-00000002
+    5 ~ Put the home of the new snapshot on i-00000002
+    6 ~ i-00000002 takes the place of i-00000001
+    6 ~ Detach volume of the home
+    7 - Volume of the home [-$8.00]
+
+    # the old one is off
+    note: Replacing { instance: "i-00000001", by: "i-00000002" }
+    0 + Final snapshot of vol-00000001 costs
     2 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     3 ~ Attach it to i-00000002
     4 ~ Put the home of the new snapshot on i-00000002
     5 ~ i-00000002 takes the place of i-00000001
     5 ~ Detach volume of the home
     6 - Volume of the home [-$8.00]
-
-    # the old one is off
-    note: Replacing { instance: "i-00000001", by: "i-00000002" }
-    0 + Final snapshot of vol-00000001 costs
-    1 + Volume of the new snapshot in us-west-2a [+$8.00] costs
-    2 ~ Attach it to i-00000002
-    3 ~ Put the home of the new snapshot on i-00000002
-    4 ~ i-00000002 takes the place of i-00000001
-    4 ~ Detach volume of the home
-    5 - Volume of the home [-$8.00]
 
     # the snapshot is being copied
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
@@ -302,12 +302,12 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     # the snapshot failed
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
     0 + Final snapshot of vol-00000001 costs
-    1 + Volume of the new snapshot in us-west-2a [+$8.00] costs
-    2 ~ Attach it to i-00000002
-    3 ~ Put the home of the new snapshot on i-00000002
-    4 ~ i-00000002 takes the place of i-00000001
-    4 ~ Detach volume of the home
-    5 - Volume of the home [-$8.00]
+    2 + Volume of the new snapshot in us-west-2a [+$8.00] costs
+    3 ~ Attach it to i-00000002
+    4 ~ Put the home of the new snapshot on i-00000002
+    5 ~ i-00000002 takes the place of i-00000001
+    5 ~ Detach volume of the home
+    6 - Volume of the home [-$8.00]
 
     # the snapshot is whole
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
@@ -321,37 +321,37 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     # the old one was on again since
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
     0 + Final snapshot of vol-00000001 costs
-    1 + Volume of the new snapshot in us-west-2a [+$8.00] costs
-    2 ~ Attach it to i-00000002
-    3 ~ Put the home of the new snapshot on i-00000002
-    4 ~ i-00000002 takes the place of i-00000001
-    4 ~ Detach volume of the home
-    5 - Volume of the home [-$8.00]
+    2 + Volume of the new snapshot in us-west-2a [+$8.00] costs
+    3 ~ Attach it to i-00000002
+    4 ~ Put the home of the new snapshot on i-00000002
+    5 ~ i-00000002 takes the place of i-00000001
+    5 ~ Detach volume of the home
+    6 - Volume of the home [-$8.00]
 
     # the old one is on again
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
     0 ~ Stop i-00000001 [-$134.70] interrupts
     2 + Final snapshot of vol-00000001 costs
     2 ~ Detach volume vol-00000003
-    3 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     3 - Volume vol-00000003 [-$8.00]
-    4 ~ Attach it to i-00000002
-    5 ~ Put the home of the new snapshot on i-00000002
-    6 ~ i-00000002 takes the place of i-00000001
-    6 ~ Detach volume of the home
-    7 - Volume of the home [-$8.00]
+    5 + Volume of the new snapshot in us-west-2a [+$8.00] costs
+    6 ~ Attach it to i-00000002
+    7 ~ Put the home of the new snapshot on i-00000002
+    8 ~ i-00000002 takes the place of i-00000001
+    8 ~ Detach volume of the home
+    9 - Volume of the home [-$8.00]
 
     # and off again
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
     0 + Final snapshot of vol-00000001 costs
     0 ~ Detach volume vol-00000003
-    1 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     1 - Volume vol-00000003 [-$8.00]
-    2 ~ Attach it to i-00000002
-    3 ~ Put the home of the new snapshot on i-00000002
-    4 ~ i-00000002 takes the place of i-00000001
-    4 ~ Detach volume of the home
-    5 - Volume of the home [-$8.00]
+    3 + Volume of the new snapshot in us-west-2a [+$8.00] costs
+    4 ~ Attach it to i-00000002
+    5 ~ Put the home of the new snapshot on i-00000002
+    6 ~ i-00000002 takes the place of i-00000001
+    6 ~ Detach volume of the home
+    7 - Volume of the home [-$8.00]
 
     # the copy is there
     note: Replacing { instance: "i-00000001", by: "i-00000002" }

@@ -175,7 +175,9 @@ fn the_instance_gets_what_it_needs() {
       "subnet": "subnet-00000001",
       "zone": "us-west-2a",
       "group": "sg-00000001",
-      "public_address": true
+      "public_address": true,
+      "replaces": null,
+      "home": null
     }
     "#);
 }
