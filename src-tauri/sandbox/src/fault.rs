@@ -103,7 +103,7 @@ fn throttled(service: Service) -> Fail {
     match service {
         Service::Ec2 => Fail::new("RequestLimitExceeded", "Request limit exceeded."),
         Service::Iam | Service::Sts => Fail::new("Throttling", "Rate exceeded"),
-        Service::Ssm | Service::Kms => Fail::new("ThrottlingException", "Rate exceeded"),
+        Service::Ssm | Service::Kms | Service::Pricing => Fail::new("ThrottlingException", "Rate exceeded"),
         Service::ServiceQuotas => Fail::new("TooManyRequestsException", "Rate exceeded"),
     }
 }
@@ -134,7 +134,7 @@ fn not_found_yet(call: &Incoming) -> Option<Fail> {
             .json
             .get("KeyId")
             .map(|key| Fail::new("NotFoundException", format!("Key {key} does not exist"))),
-        Service::Sts | Service::ServiceQuotas => None,
+        Service::Sts | Service::ServiceQuotas | Service::Pricing => None,
     }
 }
 
@@ -227,9 +227,12 @@ impl Call {
 
 pub(crate) fn changes(service: Service, operation: &str) -> bool {
     match service {
-        Service::Ec2 | Service::Iam | Service::Sts | Service::Ssm | Service::ServiceQuotas => {
-            !["Describe", "Get", "List"].iter().any(|prefix| operation.starts_with(prefix))
-        }
+        Service::Ec2
+        | Service::Iam
+        | Service::Sts
+        | Service::Ssm
+        | Service::ServiceQuotas
+        | Service::Pricing => !["Describe", "Get", "List"].iter().any(|prefix| operation.starts_with(prefix)),
         Service::Kms => false,
     }
 }

@@ -96,7 +96,7 @@ impl Principal {
                 ),
             ),
             Service::Iam | Service::Sts => Fail::new("AccessDenied", explained),
-            Service::Ssm | Service::Kms | Service::ServiceQuotas => {
+            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing => {
                 Fail::new("AccessDeniedException", explained)
             }
         }
@@ -116,7 +116,7 @@ pub(crate) fn authenticate<'a>(principals: &'a [Principal], call: &Incoming) -> 
             Service::Ec2 | Service::Iam | Service::Sts => {
                 Fail::new("MissingAuthenticationToken", "Request is missing Authentication Token")
             }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas => {
+            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing => {
                 Fail::new("MissingAuthenticationTokenException", "Missing Authentication Token")
             }
         });
@@ -133,7 +133,7 @@ pub(crate) fn authenticate<'a>(principals: &'a [Principal], call: &Incoming) -> 
             Service::Iam | Service::Sts => {
                 Fail::new("InvalidClientTokenId", "The security token included in the request is invalid.")
             }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas => Fail::new(
+            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing => Fail::new(
                 "UnrecognizedClientException",
                 "The security token included in the request is invalid.",
             ),
@@ -145,7 +145,7 @@ pub(crate) fn authenticate<'a>(principals: &'a [Principal], call: &Incoming) -> 
             Service::Iam | Service::Sts => {
                 Fail::new("ExpiredToken", "The security token included in the request is expired")
             }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas => {
+            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing => {
                 Fail::new("ExpiredTokenException", "The security token included in the request is expired")
             }
         });

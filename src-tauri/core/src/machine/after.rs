@@ -249,6 +249,7 @@ impl Observed {
             size: run.volume_size,
             iops: Some(run.volume_iops),
             throughput: Some(run.volume_throughput),
+            created: None,
             modification: Fact::NOT_LOOKED,
             attached: Some(id.clone()),
             encrypted: true,

@@ -185,7 +185,11 @@ impl Witness for Watcher<'_> {
                 tracing::debug!(?step, %problem, "surprised");
                 self.state.borrow_mut().running.retain(|other| other != step);
             }
-            Event::Saw(_) => {}
+            Event::Saw(observed) => {
+                if let Some(context) = self.context {
+                    context.note(&mut observed.clone());
+                }
+            }
             Event::Waiting(waiting) => {
                 let mut state = self.state.borrow_mut();
                 if state.waiting != waiting {

@@ -97,7 +97,8 @@ async fn follow(context: &Context, json: bool, mut shown: Status) -> Result<u8, 
 }
 
 async fn look(context: &Context) -> Result<(Status, Observed), Problem> {
-    let observed = context.aws.observe(&context.desired, Goal::Reachable).await?;
+    let mut observed = context.aws.observe(&context.desired, Goal::Reachable).await?;
+    context.note(&mut observed);
     Ok((Status::of(&context.desired, &observed), observed))
 }
 

@@ -86,7 +86,7 @@ impl Client {
         if self.token {
             request = request.header("x-amz-security-token", "token");
         }
-        if matches!(service, Service::Ssm | Service::Kms | Service::ServiceQuotas) {
+        if matches!(service, Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing) {
             request = request.header("x-amz-target", format!("Target.{operation}"));
         }
         request.body(Bytes::from(body)).unwrap()

@@ -1,4 +1,4 @@
-//! The wire protocols: form in and XML out (EC2, IAM, STS), JSON 1.1 (SSM, KMS, Service Quotas), and each one's
+//! The wire protocols: form in and XML out (EC2, IAM, STS), JSON 1.1 (SSM, KMS, Service Quotas, the price list), and each one's
 //! errors.
 
 mod form;
@@ -31,6 +31,8 @@ pub enum Service {
     Kms,
     /// Service Quotas.
     ServiceQuotas,
+    /// The Price List Query API.
+    Pricing,
 }
 
 impl Service {
@@ -43,11 +45,12 @@ impl Service {
             Self::Ssm => "ssm",
             Self::Kms => "kms",
             Self::ServiceQuotas => "servicequotas",
+            Self::Pricing => "pricing",
         }
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Ec2, Self::Iam, Self::Sts, Self::Ssm, Self::Kms, Self::ServiceQuotas]
+        [Self::Ec2, Self::Iam, Self::Sts, Self::Ssm, Self::Kms, Self::ServiceQuotas, Self::Pricing]
             .into_iter()
             .find(|service| service.name() == name)
     }

@@ -84,7 +84,9 @@ pub(crate) fn reply(
     let content_type = match service {
         Service::Ec2 => "text/xml;charset=UTF-8",
         Service::Iam | Service::Sts => "text/xml",
-        Service::Ssm | Service::Kms | Service::ServiceQuotas => "application/x-amz-json-1.1",
+        Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing => {
+            "application/x-amz-json-1.1"
+        }
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let Ok(id) = HeaderValue::from_str(request_id) {
@@ -126,15 +128,20 @@ fn error(service: Service, request_id: &str, fail: &Fail) -> String {
             if fail.status < 500 { "Sender" } else { "Receiver" },
         ),
         Service::Ssm | Service::Kms => json!({ "__type": fail.code, "message": fail.message }).to_string(),
-        Service::ServiceQuotas => json!({ "__type": fail.code, "Message": fail.message }).to_string(),
+        Service::ServiceQuotas | Service::Pricing => {
+            json!({ "__type": fail.code, "Message": fail.message }).to_string()
+        }
     }
 }
 
 fn namespace(service: Service) -> &'static str {
     match service {
         Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
-        Service::Sts | Service::Ec2 | Service::Ssm | Service::Kms | Service::ServiceQuotas => {
-            "https://sts.amazonaws.com/doc/2011-06-15/"
-        }
+        Service::Sts
+        | Service::Ec2
+        | Service::Ssm
+        | Service::Kms
+        | Service::ServiceQuotas
+        | Service::Pricing => "https://sts.amazonaws.com/doc/2011-06-15/",
     }
 }
