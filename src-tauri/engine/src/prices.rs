@@ -131,3 +131,6 @@ pub fn note(store: &Store, desired: &Desired, observed: &mut Observed, now: u64)
     observed.history = history;
     if more { store.keep_history(&key, &observed.history) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -319,7 +319,8 @@ pub fn so_far(
     let gaps = stretches.iter().filter(|stretch| !stretch.certain);
     let known_from = gaps.map(|gap| gap.time.end).max().unwrap_or(month.start);
     if known_from > month.start {
-        assumes.push("when nobody saw it, it was off at the least, and on at the most, as the type that it has next to that".to_owned());
+        assumes
+            .push("where nobody saw it, it was off at the least and on all the time at the most".to_owned());
     }
     if stretches.is_empty() {
         assumes.push("a machine that this computer never saw is not in it".to_owned());
@@ -438,7 +439,10 @@ fn disks(
                 counts |= add(disk.until, next.from, price.min(other), price.max(other));
             }
             (None, Some(gone)) => counts |= add(disk.until, gone, Money::ZERO, price),
-            (None, None) => counts |= add(disk.until, now, price, price),
+            (None, None) => {
+                add(disk.until, now, price, price);
+                counts = true;
+            }
         }
         if counts {
             sizes.push(format!("{} GiB", disk.gib));

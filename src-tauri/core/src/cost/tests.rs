@@ -53,16 +53,61 @@ fn total(observed: &Observed, now: &str) -> String {
 #[test]
 fn the_design_s_figures_come_out_as_components() {
     let snapshots = Fact::Present(vec![
-        Stored { id: id("snap-0a"), volume: Some(id("vol-0a")), taken: 0, bytes: 20 * GIB, told: true },
-        Stored { id: id("snap-0b"), volume: Some(id("vol-0a")), taken: 0, bytes: 30 * GIB, told: true },
+        Stored {
+            id: id("snap-0000000000000000a"),
+            volume: Some(id("vol-0000000000000000a")),
+            taken: 0,
+            bytes: 20 * GIB,
+            told: true,
+        },
+        Stored {
+            id: id("snap-0000000000000000b"),
+            volume: Some(id("vol-0000000000000000a")),
+            taken: 0,
+            bytes: 30 * GIB,
+            told: true,
+        },
     ]);
     let cost = cost(&wanted(), &fresh(), &snapshots, at("2026-11-21T00:00:05Z"));
-    insta::assert_snapshot!(told(&cost), @"");
+    insta::assert_snapshot!(told(&cost), @"
+    always
+      Instance m8g.xlarge: $131.05; 730 h at $0.17952
+      Volume 100 GiB gp3: $8.00; 100 GiB at $0.0800
+      Address public IPv4: $3.65; 730 h at $0.00500
+      Snapshots 2 snapshots: $1.50 to $2.50; $0.0500 a GiB; AWS bills changed blocks and does not tell how many
+      $144.20 to $145.20
+    off
+      Volume 100 GiB gp3: $8.00; 100 GiB at $0.0800
+      Snapshots 2 snapshots: $1.50 to $2.50; $0.0500 a GiB; AWS bills changed blocks and does not tell how many
+      $9.50 to $10.50
+    2026-11-01 00:00 UTC to 2026-11-21 00:00 UTC, known from 2026-11-01 00:00 UTC
+      Instance m8g.xlarge: $43.08; on for 240.0 h
+      Volume 100 GiB gp3: $2.67; by the second of a month of 30 days
+      Address public IPv4: $1.20; in use for 240.0 h
+      Snapshots 2 snapshots: $1.00 to $1.67; $0.0500 a GiB; AWS bills changed blocks and does not tell how many
+      $47.95 to $48.62
+      assumes snapshots that were deleted this month are not in it
+    ");
 }
 
 #[test]
 fn what_nobody_saw_is_a_gap() {
-    insta::assert_snapshot!(told(&cost(&wanted(), &restarted(), &Fact::Absent, at("2026-11-26T00:00:00Z"))), @"");
+    insta::assert_snapshot!(told(&cost(&wanted(), &restarted(), &Fact::Absent, at("2026-11-26T00:00:00Z"))), @"
+    always
+      Instance m8g.xlarge: $131.05; 730 h at $0.17952
+      Volume 100 GiB gp3: $8.00; 100 GiB at $0.0800
+      Address public IPv4: $3.65; 730 h at $0.00500
+      $142.70
+    off
+      Volume 100 GiB gp3: $8.00; 100 GiB at $0.0800
+      $8.00
+    2026-11-01 00:00 UTC to 2026-11-26 00:00 UTC, known from 2026-11-21 00:00 UTC
+      Instance m8g.xlarge: $21.54 to $64.63; on for 120.0 to 360.0 h
+      Volume 100 GiB gp3: $4.00; by the second of a month of 30 days
+      Address public IPv4: $0.60 to $1.80; in use for 120.0 to 360.0 h
+      $26.14 to $70.43
+      assumes where nobody saw it, it was off at the least and on all the time at the most
+    ");
 }
 
 #[test]

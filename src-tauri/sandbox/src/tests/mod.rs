@@ -3,6 +3,7 @@
 mod faults;
 mod life;
 mod network;
+mod pricing;
 mod protocol;
 mod resize;
 mod served;

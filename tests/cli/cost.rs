@@ -1,0 +1,66 @@
+//! What a machine costs.
+
+use insta::assert_snapshot;
+
+use super::Home;
+
+#[test]
+fn a_machine_says_what_it_costs_and_what_each_figure_is() {
+    let home = Home::new();
+    let cost = || home.run("--sandbox cost --json").well().json();
+    let total = |cost: &serde_json::Value, sum: &str| cost[sum]["total"].clone();
+    let exactly = |micros: u64| serde_json::json!({ "least": micros, "most": micros });
+
+    let nothing = cost();
+    assert_eq!((&nothing["version"], &nothing["state"]), (&1.into(), &"absent".into()));
+    assert_eq!(total(&nothing, "always"), exactly(142_699_600));
+    assert_eq!(total(&nothing, "so_far"), exactly(0));
+    let prices = nothing["prices"].as_str().unwrap();
+    assert!(prices.contains("asked"), "the price list was asked: {prices}");
+    assert!(!nothing["changes"].as_array().unwrap().is_empty(), "making it changes what is paid");
+
+    home.run("--sandbox up --yes").well();
+    let said = home.run("--sandbox cost").well().out;
+    let shape: Vec<&str> = said.lines().filter(|line| !line.contains("so far")).collect();
+    let shape = shape.join("\n").replace(char::is_numeric, "0");
+    assert_snapshot!(shape, @"");
+    assert!(said.contains("a month if it is on all the time: $142.70\n"), "{said}");
+    assert!(said.contains("m8g.xlarge") && said.contains("$131.05  730 h at $0.17952\n"), "{said}");
+    assert!(
+        said.contains("$8.00  100 GiB at $0.0800\n") && said.contains("$3.65  730 h at $0.00500\n"),
+        "{said}"
+    );
+    assert!(said.contains("A month while it is off: $8.00\n"), "{said}");
+
+    // What this computer stopped and started itself is no gap.
+    home.run("--sandbox stop --yes").well();
+    home.run("--sandbox start --yes").well();
+    let now = cost();
+    assert_eq!(now["so_far"]["known_from"], now["so_far"]["from"], "{now:#}");
+    let range = total(&now, "so_far");
+    assert_eq!(range["least"], range["most"], "{now:#}");
+    assert!(range["least"].as_u64().unwrap() > 0, "{now:#}");
+    assert_eq!(now["changes"], serde_json::json!([]));
+
+    // Another type costs the same in every place.
+    home.run("--sandbox settings set instance_type m8g.2xlarge").well();
+    let more = serde_json::json!([{ "what": "Make it an m8g.2xlarge", "monthly": { "more": 131_049_600 } }]);
+    let planned = cost()["changes"].clone();
+    assert_eq!(planned.as_array().unwrap().len(), more.as_array().unwrap().len(), "{planned}");
+
+    let whole = home.run("--sandbox cost --json --refresh").well().json();
+    assert!(!whole["prices"].as_str().unwrap().contains("not asked for"), "{}", whole["prices"]);
+    let types = home.run("--sandbox types").well();
+    assert!(types.err.contains(whole["prices"].as_str().unwrap()), "the same source: {}", types.err);
+}
+
+#[test]
+fn where_there_is_no_price_it_says_so() {
+    let home = Home::new();
+    home.run("--sandbox settings set region sa-east-1").well();
+    let cost = home.run("--sandbox cost --json").well().json();
+    assert_eq!((&cost["always"]["total"], &cost["always"]["parts"][0]["amount"]), (&().into(), &().into()));
+    assert_eq!(cost["off"]["total"]["most"], 15_200_000, "{cost:#}");
+    let said = home.run("--sandbox cost").well().out;
+    assert!(said.contains("a month if it is on all the time: not known"), "{said}");
+}
