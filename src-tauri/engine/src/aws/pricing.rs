@@ -74,7 +74,7 @@ async fn products(
     let here = [("regionCode", aws.region().as_str())];
     for (field, value) in here.iter().chain(matching).copied().chain(of_type) {
         let filter = Filter::builder().r#type(FilterType::TermMatch).field(field).value(value).build();
-        call = call.filters(filter.map_err(|error| garbled("pricing", "GetProducts", error))?);
+        call = call.filters(filter.map_err(|error| garbled("pricing", "GetProducts", error.to_string()))?);
     }
     let pages = call.into_paginator().items().send();
     let failed = |error| call_error("pricing", "GetProducts", &error);

@@ -45,7 +45,7 @@ struct TypesJson<'a> {
     region: &'a str,
     zone: Option<&'a str>,
     architecture: &'a str,
-    prices_of: &'static str,
+    prices_of: String,
     types: &'a [Choice],
 }
 
