@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::aws::{Aws, Options, profile};
 use crate::converge::{self, Report, Witness, converge};
-use crate::prices;
+use crate::prices::{self, Worth};
 use crate::problem::Problem;
 use crate::remote::{Machine, NO_SYSTEM};
 use crate::space;
@@ -296,15 +296,21 @@ impl<'a, S: Shell> Desk<'a, S> {
     }
 
     fn on(&mut self, mut event: Event) {
-        if let (Event::Looked { observed, .. } | Event::Saw(observed), Some(setup)) =
-            (&mut event, self.app.setup())
-        {
-            let now = self.place.now().since_epoch().as_secs();
-            if let Err(error) = prices::note(&self.place.store, &setup.desired, observed, now) {
-                tracing::debug!(%error, "when the machine was on cannot be kept");
-            }
+        if let Event::Looked { observed, .. } = &mut event {
+            self.note(observed, Worth::News);
+        } else if let Event::Saw(observed) = &mut event {
+            self.note(observed, Worth::All);
         }
         self.app.on(event, self.place.now());
+    }
+
+    /// Keeps when the machine was on. Whoever looks has come for something else, so a failure is no matter.
+    fn note(&self, observed: &mut Observed, worth: Worth) {
+        let Some(setup) = self.app.setup() else { return };
+        let now = self.place.now().since_epoch().as_secs();
+        if let Err(error) = prices::note(&self.place.store, &setup.desired, observed, now, worth) {
+            tracing::debug!(%error, "when the machine was on cannot be kept");
+        }
     }
 
     /// Prices are for somebody who looks at them.

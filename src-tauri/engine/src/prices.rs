@@ -118,16 +118,34 @@ pub async fn refresh(store: &Store, aws: &Aws, desired: &Desired, now: u64) -> R
     Ok(Prices::new(Some(quote)))
 }
 
+/// How much of what a look saw is worth writing down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// What is new: whoever looks again and again need not write each time that nothing has changed.
+    News,
+    /// All of it, since the next thing to happen is a start.
+    All,
+}
+
 /// Adds what a look saw to the record of when the machine was on, and puts that record into the look.
 ///
 /// # Errors
 /// When the record cannot be kept.
-pub fn note(store: &Store, desired: &Desired, observed: &mut Observed, now: u64) -> Result<(), StoreError> {
+pub fn note(
+    store: &Store,
+    desired: &Desired,
+    observed: &mut Observed,
+    now: u64,
+    worth: Worth,
+) -> Result<(), StoreError> {
     let key = desired.key();
     let before = store.history(&key)?.unwrap_or_default();
     let mut history = before.clone();
     history.see(desired, observed, now);
-    let more = history.says_more_than(&before);
+    let more = match worth {
+        Worth::News => history.says_more_than(&before),
+        Worth::All => history != before,
+    };
     observed.history = history;
     if more { store.keep_history(&key, &observed.history) } else { Ok(()) }
 }

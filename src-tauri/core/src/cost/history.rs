@@ -17,6 +17,8 @@ use crate::time::find_moment;
 
 /// An instance's volume is made right before its first start.
 const FIRST_START: u64 = 300;
+/// A gap that is shorter than the least that AWS bills is none.
+const BLINK: u64 = 60;
 /// What is older than this matters to no month that goes on.
 const KEPT: u64 = 40 * 24 * 60 * 60;
 /// The most runs and disks that are kept: one a half hour of a month would be fewer.
@@ -233,8 +235,10 @@ impl History {
     pub fn stretches(&self, time: &Range<u64>) -> Vec<Stretch<'_>> {
         let mut stretches = Vec::new();
         let mut add = |from: u64, until: u64, run, certain| {
+            // Between the look before a start and the start nobody else has the time for another one that would matter.
+            let blink = !certain && until < from.saturating_add(BLINK);
             let time = from.max(time.start)..until.min(time.end);
-            if !time.is_empty() {
+            if !time.is_empty() && !blink {
                 stretches.push(Stretch { time, run, certain });
             }
         };

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::out::{self, Style};
 use super::{Context, when};
-use crate::prices;
+use crate::prices::{self, Worth};
 use crate::problem::Problem;
 use crate::world::World;
 
@@ -43,7 +43,7 @@ pub(super) async fn run(context: &Context, json: bool, refresh: bool) -> Result<
     let now = when::now();
     let (seen, snapshots) = tokio::try_join!(aws.observe(desired, Goal::Settings), aws.stored(desired))?;
     let mut observed = Observed { applied: store.applied(&desired.key())?, ..seen };
-    context.note(&mut observed);
+    context.note(&mut observed, Worth::News);
     observed.prices = priced(context, &observed, refresh, now).await?;
     let cost = cost(desired, &observed, &snapshots, now);
     let steps = plan::plan(desired, &observed, Goal::Settings).steps;

@@ -11,7 +11,7 @@ use holdfast_core::settings::Settings;
 
 use crate::aws::{Aws, Options};
 use crate::open::enter;
-use crate::prices;
+use crate::prices::{self, Worth};
 use crate::problem::{Exit, Problem};
 use crate::raise::Here;
 use crate::sandbox as local;
@@ -483,8 +483,8 @@ impl Context {
     }
 
     /// Keeps what a look saw of the machine's power. Who looks has come for something else, so a failure is no matter.
-    fn note(&self, observed: &mut Observed) {
-        if let Err(error) = prices::note(&self.store, &self.desired, observed, when::now()) {
+    fn note(&self, observed: &mut Observed, worth: Worth) {
+        if let Err(error) = prices::note(&self.store, &self.desired, observed, when::now(), worth) {
             tracing::debug!(%error, "when the machine was on cannot be kept");
         }
     }

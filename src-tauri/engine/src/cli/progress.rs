@@ -13,6 +13,7 @@ use super::ask::{ask, confirm};
 use super::out::{self, Style};
 use super::plan::render;
 use crate::converge::{Event, Witness};
+use crate::prices::Worth;
 use crate::remote::Machine;
 
 /// How long a look at what runs on the machine may take.
@@ -187,7 +188,7 @@ impl Witness for Watcher<'_> {
             }
             Event::Saw(observed) => {
                 if let Some(context) = self.context {
-                    context.note(&mut observed.clone());
+                    context.note(&mut observed.clone(), Worth::All);
                 }
             }
             Event::Waiting(waiting) => {

@@ -68,7 +68,7 @@ impl Lab {
 
 #[tokio::test(start_paused = true)]
 async fn the_price_list_is_asked_once_a_week_for_what_the_machine_is_made_of() {
-    let lab = Lab::with("instance_type = \"m8g.xlarge\"\nalternates = [\"m7g.xlarge\"]").await;
+    let lab = Lab::with("[machine.remote-dev]\nalternates = [\"m7g.xlarge\"]").await;
     assert_eq!(lab.hourly("m8g.xlarge"), Some(179_520), "the table's");
     assert!(lab.is_due(NOW) && lab.ask(NOW).await);
     let calls = lab.sandbox.calls();
@@ -129,7 +129,7 @@ async fn a_refresh_brings_the_whole_region_page_by_page() {
 
 #[tokio::test(start_paused = true)]
 async fn other_partitions_are_not_asked() {
-    let lab = Lab::with("region = \"us-gov-west-1\"").await;
+    let lab = Lab::with("[machine.remote-dev]\nregion = \"us-gov-west-1\"").await;
     assert!(!lab.is_due(NOW));
     let problem = refresh(&lab.store, &lab.aws, &lab.desired, NOW).await.unwrap_err();
     assert_eq!(problem.code, "no_price_list");
@@ -149,6 +149,6 @@ async fn records_that_make_no_sense_are_none() {
     }
     assert_eq!(lab.hourly("m8g.xlarge"), Some(179_520));
     assert!(lab.is_due(NOW));
-    note(&lab.store, &lab.desired, &mut observed, NOW).unwrap();
+    note(&lab.store, &lab.desired, &mut observed, NOW, Worth::All).unwrap();
     assert_eq!(lab.store.history(&lab.desired.key()).unwrap(), None, "nothing new, nothing written");
 }
