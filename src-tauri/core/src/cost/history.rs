@@ -234,7 +234,7 @@ impl History {
     /// When within `time` an instance was on, and when it may have been.
     pub fn stretches(&self, time: &Range<u64>) -> Vec<Stretch<'_>> {
         let mut stretches = Vec::new();
-        let mut add = |from: u64, until: u64, run, certain| {
+        let mut add = |from: u64, until: u64, run, certain: bool| {
             // Between the look before a start and the start nobody else has the time for another one that would matter.
             let blink = !certain && until < from.saturating_add(BLINK);
             let time = from.max(time.start)..until.min(time.end);
