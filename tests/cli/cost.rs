@@ -17,7 +17,6 @@ fn a_machine_says_what_it_costs_and_what_each_figure_is() {
     assert_eq!(total(&nothing, "so_far"), exactly(0));
     let prices = nothing["prices"].as_str().unwrap();
     assert!(prices.contains("asked"), "the price list was asked: {prices}");
-    assert!(!nothing["changes"].as_array().unwrap().is_empty(), "making it changes what is paid");
 
     home.run("--sandbox up --yes").well();
     let said = home.run("--sandbox cost").well().out;
@@ -53,13 +52,17 @@ fn a_machine_says_what_it_costs_and_what_each_figure_is() {
     let range = total(&now, "so_far");
     assert_eq!(range["least"], range["most"], "{now:#}");
     assert!(range["least"].as_u64().unwrap() > 0, "{now:#}");
-    assert_eq!(now["changes"], serde_json::json!([]));
+    assert_eq!(now["after"], serde_json::Value::Null);
 
-    // Another type costs the same in every place.
+    // Another type costs the same wherever it is said.
     home.run("--sandbox settings set instance_type m8g.2xlarge").well();
-    let more = serde_json::json!([{ "what": "Make it an m8g.2xlarge", "monthly": { "more": 131_049_600 } }]);
-    let planned = cost()["changes"].clone();
-    assert_eq!(planned.as_array().unwrap().len(), more.as_array().unwrap().len(), "{planned}");
+    assert_eq!(total(&cost(), "after"), exactly(142_699_600 + 131_049_600));
+    let types = home.run("--sandbox types --json").well().json();
+    let bigger =
+        types["types"].as_array().unwrap().iter().find(|kind| kind["instance_type"] == "m8g.2xlarge");
+    assert_eq!(bigger.map(|kind| &kind["difference"]), Some(&131_049_600.into()));
+    let said = home.run("--sandbox cost").well().out;
+    assert!(said.contains("A month with what holdfast apply would change: $273.75\n"), "{said}");
 
     let whole = home.run("--sandbox cost --json --refresh").well().json();
     assert!(!whole["prices"].as_str().unwrap().contains("not asked for"), "{}", whole["prices"]);

@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use holdfast_core::app::harmless::harmless;
-use holdfast_core::cost::{Component, Cost, Part, Range, Sum, cost};
+use holdfast_core::cost::{Component, Cost, Part, Range, Sum, cost as costs};
 use holdfast_core::machine::Observed;
-use holdfast_core::plan::{self, CostChange, Goal};
+use holdfast_core::plan::{self, Goal};
 use holdfast_core::price::Prices;
 use holdfast_core::time::minute;
 use serde::Serialize;
@@ -24,18 +23,12 @@ use crate::world::World;
 /// - `always` and `off`: a month in which it is on or off all the time, `so_far`: this month, null where `unknown` says why it is
 ///   not known. Each has `parts` (`part`, `what`, `amount`, `basis`), their `total`, and what that `leaves_out`; the last also
 ///   `from`, `until`, since when it is `known_from`, and what it `assumes`
-/// - `changes`: what `holdfast apply` would do that changes the cost of a month, as in `holdfast plan --json`
+/// - `after`: a month of being on with what `holdfast apply` would change, null where that changes nothing
 #[derive(Serialize)]
 struct CostJson<'a> {
     #[serde(flatten)]
     cost: &'a Cost,
-    changes: Vec<Change>,
-}
-
-#[derive(Serialize)]
-struct Change {
-    what: String,
-    monthly: CostChange,
+    after: Option<Sum>,
 }
 
 pub(super) async fn run(context: &Context, json: bool, refresh: bool) -> Result<u8, Problem> {
@@ -45,17 +38,15 @@ pub(super) async fn run(context: &Context, json: bool, refresh: bool) -> Result<
     let mut observed = Observed { applied: store.applied(&desired.key())?, ..seen };
     context.note(&mut observed, Worth::News);
     observed.prices = priced(context, &observed, refresh, now).await?;
-    let cost = cost(desired, &observed, &snapshots, now);
-    let steps = plan::plan(desired, &observed, Goal::Settings).steps;
-    let changes = steps
-        .into_iter()
-        .filter_map(|planned| Some(Change { what: planned.words.what.clone(), monthly: planned.monthly? }));
-    let changes: Vec<Change> = changes.collect();
+    let cost = costs(desired, &observed, &snapshots, now);
+    let plan = plan::plan(desired, &observed, Goal::Settings);
+    let after = costs(desired, &plan.outcome(desired, &observed), &snapshots, now).always;
+    let after = Some(after).filter(|after| after.total != cost.always.total);
     if json {
-        out::json(&CostJson { cost: &cost, changes })?;
+        out::json(&CostJson { cost: &cost, after })?;
         return Ok(0);
     }
-    out::data(render(&cost, &changes, Style::stdout()).trim_end());
+    out::data(render(&cost, after.as_ref(), Style::stdout()).trim_end());
     let style = Style::stderr();
     let types = "what every other type costs";
     out::talk(&format!("{0} holdfast types  {1}", style.soft("→"), style.soft(types)));
@@ -75,7 +66,7 @@ async fn priced(context: &Context, observed: &Observed, refresh: bool, now: u64)
     Ok(prices::known(store, desired))
 }
 
-fn render(cost: &Cost, changes: &[Change], style: Style) -> String {
+fn render(cost: &Cost, after: Option<&Sum>, style: Style) -> String {
     let mut text = String::new();
     let title = |text: &str| style.bold(text);
     let total = |sum: &Sum| match sum.total {
@@ -108,16 +99,10 @@ fn render(cost: &Cost, changes: &[Change], style: Style) -> String {
     } else if let Some(why) = &cost.unknown {
         let _ = writeln!(text, "\n{}\n  {}", title("This month so far: not known"), style.soft(why));
     }
-    if !changes.is_empty() {
-        let _ = writeln!(text, "\n{}", title("What holdfast apply would change of a month"));
-        for Change { what, monthly } in changes {
-            let money = match monthly {
-                CostChange::More(money) => format!("+{money}"),
-                CostChange::Less(money) => format!("-{money}"),
-                CostChange::Hourly(money) => format!("{money} an hour"),
-            };
-            let _ = writeln!(text, "  {money:>10}  {}", harmless(what, 300));
-        }
+    if let Some(after) = after {
+        let changed = format!("A month with what holdfast apply would change: {}", total(after));
+        let _ = writeln!(text, "\n{}", title(&changed));
+        parts(&mut text, after, style);
     }
     let _ = writeln!(text, "\nEvery figure: {}; {}.", cost.prices, cost.what);
     text
