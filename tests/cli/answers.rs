@@ -27,6 +27,8 @@ fn help_shows_the_commands_and_how_to_begin() {
       restart      Restart the machine where it is
       resize       Make the machine another type, or its volume larger or faster
       types        List the instance types that the machine can become where it is
+      cost         Show what the machine costs: a month if it is on, a month while it is off, and this
+                   month so far
       adopt        Take over a machine that carries this machine's tag and belongs to another AWS
                    identity
       status       Show the machine's state and cost

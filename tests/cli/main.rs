@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test, in its helpers too")]
 
 mod answers;
+mod cost;
 #[cfg(target_os = "linux")]
 #[path = "../keyring.rs"]
 mod keyring;

@@ -45,6 +45,10 @@ fn first_run(mode: &str, environment: &[(&str, &str)]) {
     eventually("the end of the operation", || (!window.has("[data-operation]")).then_some(()));
     assert_eq!(desktop.machine(), "running");
     assert!(desktop.holdfast("settings show").contains("120"));
+    window.reads("main", "This month so far");
+    window.reads("main", "$0.0");
+    window.reads("main", "on demand, without tax, credits, discounts and data transfer");
+    window.reads("main", "counted from its beginning in UTC until the last look, without snapshots");
     window.picture(&desktop, &format!("machine-{mode}"));
 
     window.click("[data-page=settings]");

@@ -107,7 +107,9 @@ async fn after(sandbox: &Sandbox, laptop: &Laptop, goal: Goal, case: &str) {
     laptop.reach(goal).await.unwrap_or_else(|problem| panic!("{case}, then with it: {problem:?}"));
     match goal {
         Goal::Gone(_) => goes(sandbox, laptop, case).await,
-        Goal::Settings | Goal::Reachable | Goal::Stopped => comes_whole(sandbox, laptop, case).await,
+        Goal::Settings | Goal::Reachable | Goal::Stopped | Goal::Replaced | Goal::Only(_) => {
+            comes_whole(sandbox, laptop, case).await
+        }
     }
 }
 

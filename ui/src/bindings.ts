@@ -305,6 +305,8 @@ export type Machine = {
 	instance: Instance | null,
 	/**  What it costs. */
 	cost: Cost,
+	/**  What it has cost this month; `None`: not known. */
+	so_far: SoFar | null,
 	/**  What a person should know about it. */
 	notes: string[],
 	/**  Why the last look failed, when it did. */
@@ -470,6 +472,20 @@ export type Settings = {
 	profiles: string[],
 	/**  The regions whose prices are known. */
 	regions: string[],
+};
+
+/**  What a machine has cost this month without its snapshots, in US cents: at least one, at most the other. */
+export type SoFar = {
+	/**  At least. */
+	least: number,
+	/**  At most; the same where it is known. */
+	most: number,
+	/**  When the month began, in UTC as AWS bills it. */
+	from: number,
+	/**  Until when this counts. */
+	until: number,
+	/**  What there is to know about it, as sentences. */
+	notes: string[],
 };
 
 /**  How what the machine runs stands to what is declared. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { fields, generation, generations, nothing, offer, preview, session, sessions, step, system, view } from "./fixture";
-import { badge, draft, few, isAtEnd, isFirstRun, reasons, said, saidOf, saidOfSessions, shape, stage, stands, typedFor } from "./view";
+import { amount, badge, draft, few, isAtEnd, isFirstRun, reasons, said, saidOf, saidOfSessions, shape, stage, stands, typedFor } from "./view";
 
 const problem = { code: "denied", what: "AWS says no", cause: null, hints: [] };
 
@@ -25,6 +25,14 @@ test("a state is heard once: what is not a change of it leaves the text as it is
   expect(said(view())).toBe("remote-dev is on.");
   const failed = view({ failed: { title: "Starting remote-dev", at: 0, problem } });
   expect(said(failed)).toBe("Starting remote-dev did not work: AWS says no. remote-dev is on.");
+});
+
+test("what a month has cost is an amount, its bounds, or not known, and never nothing", () => {
+  const soFar = (least: number, most: number) => amount({ least, most, from: 0, until: 0, notes: [] });
+  expect(amount(null)).toBe("not known");
+  expect(soFar(9710, 9710)).toBe("$97.10");
+  expect(soFar(4000, 9710)).toBe("$40.00 to $97.10");
+  expect(soFar(0, 9710)).toBe("at most $97.10");
 });
 
 test("a preview is in one stage", () => {

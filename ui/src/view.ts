@@ -1,6 +1,19 @@
 // What the pages derive from a view. Pure.
 
-import type { Draft, Field, Generation, Key, Offer, Preview, Sessions, State, StepView, View } from "./bindings";
+import type {
+  Draft,
+  Field,
+  Generation,
+  Key,
+  Offer,
+  Preview,
+  Sessions,
+  SoFar,
+  State,
+  StepView,
+  View,
+} from "./bindings";
+import { money } from "./format";
 import { sentence, words } from "./words";
 
 /** The shape of the state mark: the tray icon has the same. */
@@ -55,6 +68,14 @@ export function saidOf(preview: Preview | null): string {
     case "ready":
       return preview && changesNothing(preview) ? words.nothing : words.ready(preview ? steps(preview) : 0);
   }
+}
+
+/** What the machine has cost this month: an amount where that is known, and else its bounds. */
+export function amount(soFar: SoFar | null): string {
+  if (!soFar) return words.unknown;
+  const [least, most] = [money(soFar.least), money(soFar.most)];
+  if (least === most) return most;
+  return soFar.least === 0 ? words.atMost(most) : words.between(least, most);
 }
 
 /** The sessions as a screen reader hears them. */

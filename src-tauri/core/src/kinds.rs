@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::names::{InstanceType, Region};
-use crate::price::{self, HOURS_PER_MONTH, Money};
+use crate::price::{HOURS_PER_MONTH, Money, Prices};
 
 /// An instance type, as EC2 describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +38,9 @@ pub struct Choice {
 }
 
 /// The types with their prices, the cheapest first, and those without a price last.
-pub fn choices(region: &Region, is: &InstanceType, kinds: Vec<Kind>) -> Vec<Choice> {
+pub fn choices(prices: &Prices, region: &Region, is: &InstanceType, kinds: Vec<Kind>) -> Vec<Choice> {
     let monthly = |name: &InstanceType| {
-        price::hourly(region.as_str(), name.as_str()).map(|hour| hour.times(HOURS_PER_MONTH))
+        prices.hourly(region.as_str(), name.as_str()).map(|hour| hour.times(HOURS_PER_MONTH))
     };
     let signed = |money: Money| i64::try_from(money.micros()).ok();
     let today = monthly(is).and_then(signed);
@@ -74,7 +74,8 @@ mod tests {
         };
         let kinds =
             vec![kind("x9z.large", 2), kind("m8g.xlarge", 4), kind("m8g.2xlarge", 8), kind("m8g.large", 2)];
-        let choices = choices(&"us-west-2".parse().unwrap(), &"m8g.xlarge".parse().unwrap(), kinds);
+        let (region, is) = ("us-west-2".parse().unwrap(), "m8g.xlarge".parse().unwrap());
+        let choices = choices(&Prices::default(), &region, &is, kinds);
         let shown: Vec<_> = choices
             .iter()
             .map(|choice| (choice.instance_type.as_str(), choice.difference, choice.current))

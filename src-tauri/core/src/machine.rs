@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cost::History;
 use crate::names::{
     AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceProfileName, InstanceType, KmsKey,
     MachineName, PolicyArn, ProfileName, Region, ReservationId, RouteTableId, RuleId, SnapshotId, SubnetId,
     TagKey, TagValue, UserName, VolumeId, VpcId,
 };
 use crate::plan::Applied;
+use crate::price::Prices;
 
 /// The tag that says to which machine a resource belongs: `<user>/<name>/<region>`.
 pub const TAG_MACHINE: &str = "holdfast:machine";
@@ -254,6 +256,10 @@ pub struct Observed {
     pub alternates: Fact<Vec<Offer>>,
     /// What this computer last made of the machine, where it has a record of that.
     pub applied: Option<Applied>,
+    /// The prices that this computer knows.
+    pub prices: Prices,
+    /// When this computer saw the machine on and off.
+    pub history: History,
     /// The types of which AWS has none free just now, as it told this operation.
     pub short: BTreeSet<InstanceType>,
     /// Capacity cannot be held, as AWS told this operation.
@@ -305,6 +311,8 @@ impl Observed {
             offer: Fact::NOT_LOOKED,
             alternates: Fact::NOT_LOOKED,
             applied: None,
+            prices: Prices::default(),
+            history: History::default(),
             short: BTreeSet::new(),
             cannot_hold: false,
             stopped_here: false,
@@ -329,9 +337,9 @@ impl Observed {
     /// A fresh look, with what only this operation and this computer know.
     #[must_use]
     pub fn remembering(self, before: &Self) -> Self {
-        let Self { applied, short, cannot_hold, stopped_here, .. } = before;
-        let (applied, short) = (applied.clone(), short.clone());
-        Self { applied, short, cannot_hold: *cannot_hold, stopped_here: *stopped_here, ..self }
+        let Self { applied, history, short, cannot_hold, stopped_here, .. } = before;
+        let (applied, history, short) = (applied.clone(), history.clone(), short.clone());
+        Self { applied, history, short, cannot_hold: *cannot_hold, stopped_here: *stopped_here, ..self }
     }
 
     /// Takes over from a newer look whatever that look saw. What a quick look leaves out of a VPC, a subnet or an
@@ -363,6 +371,13 @@ impl Observed {
             if new.is_known() || matches!(old, Fact::Unknown(Why::NotLooked)) {
                 *old = new;
             }
+        }
+        // What a step saw besides knows neither.
+        if newer.prices != Prices::default() {
+            self.prices = newer.prices;
+        }
+        if newer.history != History::default() {
+            self.history = newer.history;
         }
         take(&mut self.caller, newer.caller);
         take(&mut self.offer, newer.offer);
@@ -727,6 +742,8 @@ pub struct Volume {
     pub throughput: Option<u32>,
     /// The snapshot that it was made from.
     pub of: Option<SnapshotId>,
+    /// When it was made, RFC 3339.
+    pub created: Option<String>,
     /// Its last change of size or speed, known for the machine's own volume.
     pub modification: Fact<Modification>,
     /// The instance that it is attached to.

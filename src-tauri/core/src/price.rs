@@ -10,6 +10,10 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+mod quote;
+
+pub use quote::{Prices, Quote, Rate};
+
 /// The day of the newest source of the table; `price.tsv` says which regions are from older ones.
 pub const AS_OF: &str = "2026-07-20";
 
@@ -34,6 +38,20 @@ impl Money {
     /// Micro-dollars.
     pub const fn micros(self) -> u64 {
         self.0
+    }
+
+    /// This many times `part` of `whole`, rounded half up: of a month's price what some seconds of it cost.
+    #[must_use]
+    pub fn part(self, part: u64, whole: u64) -> Self {
+        let whole = u128::from(whole.max(1));
+        let share = (u128::from(self.0) * u128::from(part) + whole / 2) / whole;
+        Self(u64::try_from(share).unwrap_or(u64::MAX))
+    }
+
+    /// By how much it is more than the other; nothing where it is less.
+    #[must_use]
+    pub const fn above(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
     }
 
     /// The price of `count` pieces.
@@ -77,7 +95,7 @@ pub fn hourly(region: &str, instance_type: &str) -> Option<Money> {
         return None;
     }
     let large = TABLE.cell(row, region)?;
-    let step = 10_u64.pow(6_u32.checked_sub(row.decimals)?);
+    let step = 10_u64.pow(6_u32.checked_sub(row.decimals?)?);
     let steps = divide_half_up(large.saturating_mul(sixteenths_of_large(size)?), 16 * step);
     Some(Money(steps * step))
 }
@@ -87,22 +105,34 @@ pub fn regions() -> &'static [&'static str] {
     &TABLE.regions
 }
 
-/// The price of one GiB of gp3 storage for a month, with the 3000 IOPS and 125 MiB/s that are included.
-pub fn gp3_gib_month(region: &str) -> Option<Money> {
-    let row = TABLE.rows.iter().find(|row| row.family == "gp3")?;
-    TABLE.cell(row, region).map(Money)
+/// The types whose prices are known in a region, with the price of one hour.
+pub fn hourly_of_all(region: &str) -> impl Iterator<Item = (String, Money)> {
+    let families = TABLE.rows.iter().filter(|row| row.decimals.is_some());
+    let names =
+        families.flat_map(|row| row.sizes.split(',').map(move |size| format!("{}.{size}", row.family)));
+    names.filter_map(move |name| Some((name.clone(), hourly(region, &name)?)))
 }
 
-/// The price of a gp3 volume for a month, with its IOPS and MiB/s beyond those that are included. What those cost is known where a
-/// GiB costs $0.08, and their price follows the GiB's in other regions only roughly, so there it is not known.
+/// The price of one GiB of gp3 storage for a month, with the 3000 IOPS and 125 MiB/s that are included.
+pub fn gp3_gib_month(region: &str) -> Option<Money> {
+    storage("gp3", region)
+}
+
+/// The price of one IOPS and of one MiB/s of a gp3 volume for a month, beyond those that are included. What those cost is known where
+/// a GiB costs $0.08, and their price follows the GiB's in other regions only roughly, so there it is not known.
 /// Source: <https://aws.amazon.com/ebs/pricing/>
-pub fn gp3_month(region: &str, gib: u32, iops: u32, throughput: u32) -> Option<Money> {
-    let storage = gp3_gib_month(region)?;
-    let (more_iops, more_mib) = (iops.saturating_sub(3000), throughput.saturating_sub(125));
-    if (more_iops, more_mib) != (0, 0) && storage != Money(80_000) {
-        return None;
-    }
-    Some(storage.times(gib) + Money(5_000).times(more_iops) + Money(40_000).times(more_mib))
+pub fn gp3_speed_month(region: &str) -> Option<(Money, Money)> {
+    gp3_gib_month(region).filter(|gib| *gib == Money(80_000)).map(|_| (Money(5_000), Money(40_000)))
+}
+
+/// The price of one GiB of snapshots in the standard tier for a month.
+pub fn snapshot_gib_month(region: &str) -> Option<Money> {
+    storage("snapshot", region)
+}
+
+fn storage(kind: &str, region: &str) -> Option<Money> {
+    let row = TABLE.rows.iter().find(|row| row.family == kind)?;
+    TABLE.cell(row, region).map(Money)
 }
 
 /// The price of one hour of a public IPv4 address, in use or not, in every region (AWS, since 2024-02-01).
@@ -133,15 +163,6 @@ impl Monthly {
     }
 }
 
-/// What a machine costs that is on for the whole month: the instance, `volume_gib` GiB of gp3, one public address.
-pub fn monthly(region: &str, instance_type: &str, volume_gib: u32) -> Monthly {
-    Monthly {
-        instance: hourly(region, instance_type).map(|hour| hour.times(HOURS_PER_MONTH)),
-        volume: gp3_gib_month(region).map(|gib| gib.times(volume_gib)),
-        address: Some(public_ipv4_hour().times(HOURS_PER_MONTH)),
-    }
-}
-
 struct Table {
     regions: Vec<&'static str>,
     rows: Vec<Row>,
@@ -150,7 +171,8 @@ struct Table {
 #[derive(Debug)]
 struct Row {
     family: &'static str,
-    decimals: u32,
+    /// Of a dollar; `None`: it is no family of instances.
+    decimals: Option<u32>,
     sizes: &'static str,
     /// Micro-dollars, one per region.
     cells: Vec<Option<u64>>,
@@ -177,8 +199,8 @@ impl Row {
         Some(Self {
             family: fields.next()?,
             decimals: match fields.next()? {
-                "-" => 6,
-                decimals => decimals.parse().ok()?,
+                "-" => None,
+                decimals => Some(decimals.parse().ok()?),
             },
             sizes: fields.next()?,
             cells: fields.map(|cell| cell.parse().ok()).collect(),
@@ -215,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_default_machine_in_oregon() {
-        let month = monthly("us-west-2", "m8g.xlarge", 100);
+        let month = Prices::default().monthly("us-west-2", "m8g.xlarge", 100);
         assert_eq!(price("us-west-2", "m8g.xlarge"), "$0.17952");
         assert_eq!(month.instance.unwrap().to_string(), "$131.05");
         assert_eq!(month.volume.unwrap().to_string(), "$8.00");
@@ -263,6 +285,7 @@ mod tests {
             ("us-west-2", ""),
             ("us-west-2", "gp3.large"),
             ("us-west-2", "gp3.-"),
+            ("us-west-2", "snapshot.-"),
             ("us-west-2", "c7g.large"),
             ("sa-east-1", "m8g.xlarge"),
             ("family", "m8g.xlarge"),
@@ -270,7 +293,7 @@ mod tests {
             assert_eq!(hourly(region, instance_type), None, "{instance_type} in {region}");
         }
         assert_eq!(gp3_gib_month("mars-north-1"), None);
-        let month = monthly("us-west-2", "c7g.large", 100);
+        let month = Prices::default().monthly("us-west-2", "c7g.large", 100);
         assert_eq!((month.instance, month.total()), (None, None));
         assert!(month.stopped().total().is_some());
     }
@@ -282,11 +305,11 @@ mod tests {
         assert_eq!(TABLE.regions.len(), 15);
         for row in &TABLE.rows {
             assert_eq!(row.cells.len(), TABLE.regions.len(), "{}", row.family);
-            assert!((3..=6).contains(&row.decimals));
+            assert!(row.decimals.is_none_or(|decimals| (3..=6).contains(&decimals)));
             for cell in row.cells.iter().flatten() {
                 assert!((10_000..1_000_000).contains(cell), "{} {cell}", row.family);
             }
-            if row.family != "gp3" {
+            if row.decimals.is_some() {
                 let sizes: Vec<_> = row.sizes.split(',').map(sixteenths_of_large).collect();
                 assert!(sizes.iter().all(Option::is_some) && sizes.is_sorted(), "{}", row.family);
             }
@@ -337,7 +360,7 @@ mod tests {
         let all: Vec<_> = TABLE
             .rows
             .iter()
-            .filter(|row| row.family != "gp3")
+            .filter(|row| row.decimals.is_some())
             .flat_map(|row| row.sizes.split(',').map(move |size| (row, size)))
             .flat_map(|(row, size)| TABLE.regions.iter().map(move |region| (*region, row, size)))
             .collect();
@@ -353,7 +376,7 @@ mod tests {
             if let (Some(large), Some(this)) = (large, this) {
                 // Both are rounded to the decimals of the family, and the error of `large` grows with the size.
                 let share = sixteenths_of_large(size).unwrap();
-                let step = 10_u64.pow(6 - row.decimals);
+                let step = 10_u64.pow(6 - row.decimals.unwrap());
                 prop_assert!((this * 16).abs_diff(large * share) <= step * (16 + share) / 2 + 1);
                 prop_assert_eq!(this % step, 0);
             }
@@ -361,7 +384,7 @@ mod tests {
 
         #[test]
         fn no_name_makes_it_panic(region in ".*", instance_type in ".*", gib in any::<u32>()) {
-            let _ = monthly(&region, &instance_type, gib).total();
+            let _ = Prices::default().monthly(&region, &instance_type, gib).total();
             let _ = hourly("us-west-2", &format!("m8g.{instance_type}"));
             let _ = hourly("us-west-2", "m8g.99999999999999999999xlarge");
         }

@@ -30,7 +30,7 @@ pub struct Status {
     /// What a month costs in the present state.
     pub monthly_now: Monthly,
     /// The date of the prices.
-    pub prices_of: &'static str,
+    pub prices_of: String,
 }
 
 /// The state of a machine, in one word.
@@ -94,7 +94,8 @@ impl Status {
         let volume_size = winners.volume.map(|volume| volume.size);
         let region = desired.region.as_str();
         let kind = winners.instance.map_or(&desired.instance_type, |instance| &instance.instance_type);
-        let mut monthly = price::monthly(region, kind.as_str(), volume_size.unwrap_or(desired.volume_size));
+        let prices = &observed.prices;
+        let mut monthly = prices.monthly(region, kind.as_str(), volume_size.unwrap_or(desired.volume_size));
         // The speed of a volume of another kind has no price of its own, or one that is not known here.
         let speed = match winners.volume {
             Some(volume) => volume.iops.zip(volume.throughput),
@@ -102,7 +103,7 @@ impl Status {
         };
         if let Some((iops, throughput)) = speed {
             let size = volume_size.unwrap_or(desired.volume_size);
-            monthly.volume = price::gp3_month(region, size, iops, throughput);
+            monthly.volume = prices.gp3_month(region, size, iops, throughput);
         }
         if winners
             .instance
@@ -138,7 +139,7 @@ impl Status {
             },
             monthly,
             monthly_now,
-            prices_of: price::AS_OF,
+            prices_of: prices.day(),
         }
     }
 

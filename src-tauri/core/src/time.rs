@@ -68,9 +68,65 @@ fn parse(text: &str) -> Option<u64> {
     Some(days.checked_sub(719_468)? * DAY + hour * 3600 + minute * 60 + second)
 }
 
+/// The day: `2026-07-20`.
+pub fn day(seconds: u64) -> String {
+    let (year, month, day) = civil(seconds / DAY);
+    format!("{year}-{month:02}-{day:02}")
+}
+
+/// The minute: `2026-07-20 08:30 UTC`.
+pub fn minute(seconds: u64) -> String {
+    let of_day = seconds % DAY;
+    format!("{} {:02}:{:02} UTC", day(seconds), of_day / 3600, of_day / 60 % 60)
+}
+
+/// The month in UTC around a moment: when it began, and when the next one begins.
+pub fn month(seconds: u64) -> std::ops::Range<u64> {
+    let (year, month, day) = civil(seconds / DAY);
+    let began = seconds / DAY + 1 - day;
+    let days = match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    began * DAY..(began + days) * DAY
+}
+
+/// Year, month and day of a number of days since 1970-01-01.
+/// Source: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + year + u64::from(month <= 2), month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_and_months_of_utc() {
+        let days = [0, 951_782_400, 951_868_800, 1_784_536_211, 4_102_444_799];
+        assert_eq!(days.map(day), ["1970-01-01", "2000-02-29", "2000-03-01", "2026-07-20", "2099-12-31"]);
+        assert_eq!(minute(1_784_536_211), "2026-07-20 08:30 UTC");
+        for (within, began, days) in [
+            ("2026-11-29T11:00:00Z", "2026-11-01T00:00:00Z", 30),
+            ("2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z", 31),
+            ("2026-12-31T23:59:59Z", "2026-12-01T00:00:00Z", 31),
+            ("2028-02-29T12:00:00Z", "2028-02-01T00:00:00Z", 29),
+            ("2100-02-28T12:00:00Z", "2100-02-01T00:00:00Z", 28),
+            ("2000-02-28T12:00:00Z", "2000-02-01T00:00:00Z", 29),
+        ] {
+            let began = find_moment(began).unwrap();
+            assert_eq!(month(find_moment(within).unwrap()), began..began + days * DAY, "{within}");
+        }
+    }
 
     #[test]
     fn moments_are_found_in_the_texts_of_aws() {

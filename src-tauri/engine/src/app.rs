@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::aws::{Aws, Options, profile};
 use crate::converge::{self, Report, Witness, converge};
+use crate::prices::{self, Worth};
 use crate::problem::Problem;
 use crate::remote::{Machine, NO_SYSTEM};
 use crate::space;
@@ -124,6 +125,14 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
                 desk.following = None;
                 desk.on(Event::JobEnded(result));
             }
+            Happened::Priced(new) => {
+                desk.pricing = None;
+                if new {
+                    // The connection carries the prices of before.
+                    desk.aws = None;
+                    desk.look_now = true;
+                }
+            }
             Happened::Paused { slept } => {
                 if slept {
                     // The connections of before are dead.
@@ -167,6 +176,7 @@ impl Place {
             None => Options::default(),
         };
         options.maker = self.store.maker()?;
+        options.prices = prices::known(&self.store, desired);
         Ok(Aws::connect(desired, options).await)
     }
 
@@ -213,6 +223,8 @@ struct Desk<'a, S> {
     seeing: Option<Boxed<'a, Seen>>,
     /// The machine's job.
     following: Option<Boxed<'a, JobEnded>>,
+    /// AWS's price list is being asked; whether that brings anything new.
+    pricing: Option<Boxed<'a, bool>>,
     errands: FuturesUnordered<Boxed<'a, Option<Event>>>,
     /// The connection that the last look used.
     aws: Option<Aws>,
@@ -240,6 +252,7 @@ enum Happened {
     Listed(Listed),
     Seen(Seen),
     JobEnded(JobEnded),
+    Priced(bool),
     Errand(Option<Event>),
     Paused { slept: bool },
 }
@@ -267,6 +280,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             listing: None,
             seeing: None,
             following: None,
+            pricing: None,
             errands: FuturesUnordered::new(),
             aws: None,
             look_now: true,
@@ -281,8 +295,36 @@ impl<'a, S: Shell> Desk<'a, S> {
         desk
     }
 
-    fn on(&mut self, event: Event) {
+    fn on(&mut self, mut event: Event) {
+        if let Event::Looked { observed, .. } = &mut event {
+            self.note(observed, Worth::News);
+        } else if let Event::Saw(observed) = &mut event {
+            self.note(observed, Worth::All);
+        }
         self.app.on(event, self.place.now());
+    }
+
+    /// Keeps when the machine was on. Whoever looks has come for something else, so a failure is no matter.
+    fn note(&self, observed: &mut Observed, worth: Worth) {
+        let Some(setup) = self.app.setup() else { return };
+        let now = self.place.now().since_epoch().as_secs();
+        if let Err(error) = prices::note(&self.place.store, &setup.desired, observed, now, worth) {
+            tracing::debug!(%error, "when the machine was on cannot be kept");
+        }
+    }
+
+    /// Prices are for somebody who looks at them.
+    fn ask_prices_if_due(&mut self, desired: Desired, observed: &Observed) {
+        let now = self.place.now().since_epoch().as_secs();
+        let types = prices::types(&desired, observed);
+        let due = self.app.is_watched() && self.pricing.is_none();
+        if due && prices::is_due(&self.place.store, &desired, &types, now) {
+            let place = self.place;
+            self.pricing = Some(Box::pin(async move {
+                let Ok(aws) = place.aws(&desired).await else { return false };
+                prices::ask(&place.store, &aws, &desired, &types, now).await
+            }));
+        }
     }
 
     fn read_settings(&mut self) {
@@ -439,6 +481,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             Some(listed) = OptionFuture::from(self.listing.as_mut()) => Happened::Listed(listed),
             Some(seen) = OptionFuture::from(self.seeing.as_mut()) => Happened::Seen(seen),
             Some(ended) = OptionFuture::from(self.following.as_mut()) => Happened::JobEnded(ended),
+            Some(new) = OptionFuture::from(self.pricing.as_mut()) => Happened::Priced(new),
             Some(event) = self.errands.next() => Happened::Errand(event),
             slept = sleep_awake(self.place, pause) => Happened::Paused { slept },
         }
@@ -547,6 +590,7 @@ impl<'a, S: Shell> Desk<'a, S> {
                 if all {
                     self.seen_all = Some(Instant::now());
                 }
+                self.ask_prices_if_due(desired.clone(), &observed);
                 let (elsewhere, interrupted) = self.at_work(&desired);
                 self.on(Event::Looked { observed: Box::new(observed), elsewhere, interrupted });
             }

@@ -1,7 +1,7 @@
 //! Where files are on this computer, and how they are written: whole or not at all.
 //!
 //! The settings file is the user's. The state folder is Holdfast's own and holds nothing that would be missed: locks,
-//! notes of interrupted operations, the id of this installation, logs. Nothing about AWS is kept.
+//! notes of interrupted operations, the id of this installation, logs, when the machine was seen on, and prices. What AWS has is not kept.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -11,10 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use etcetera::BaseStrategy;
+use holdfast_core::cost::History;
 use holdfast_core::names::UserName;
 use holdfast_core::plan::Applied;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
+
+use crate::prices::Asked;
 
 /// The environment variable that names the folder of the settings file instead of the platform's.
 pub const CONFIG_DIR: &str = "HOLDFAST_CONFIG_DIR";
@@ -298,6 +301,42 @@ impl Store {
             make_folder(folder, Privacy::Own)?;
         }
         write_json(&path, applied)
+    }
+
+    /// When this computer saw the machine `key` on and off. A record that makes no sense is none.
+    ///
+    /// # Errors
+    ///
+    /// When a file is there and cannot be read.
+    pub fn history(&self, key: &str) -> Result<Option<History>, StoreError> {
+        read_json(&self.state.join("history").join(file_name(key, "json")))
+    }
+
+    /// Keeps when this computer saw the machine `key` on and off.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn keep_history(&self, key: &str, history: &History) -> Result<(), StoreError> {
+        self.write_private(&format!("history/{}", file_name(key, "json")), history).map(drop)
+    }
+
+    /// What AWS's price list said when it was last asked, for one profile and region. A record that makes no sense is none.
+    ///
+    /// # Errors
+    ///
+    /// When a file is there and cannot be read.
+    pub fn asked(&self, key: &str) -> Result<Option<Asked>, StoreError> {
+        read_json(&self.state.join("prices").join(file_name(key, "json")))
+    }
+
+    /// Keeps what AWS's price list said.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn keep_asked(&self, key: &str, asked: &Asked) -> Result<(), StoreError> {
+        self.write_private(&format!("prices/{}", file_name(key, "json")), asked).map(drop)
     }
 
     fn applied_path(&self, key: &str) -> PathBuf {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use holdfast_core::price::Money;
+
 use crate::ec2::Image;
 use crate::principal::{ACCESS_KEY, Principal};
 
@@ -13,6 +15,9 @@ pub struct Conditions {
     pub pace: Pace,
     /// The account's quotas.
     pub quotas: Quotas,
+    /// Prices that differ from the embedded table in every region: of a type by its name, and of `gp3`, `gp3-iops`,
+    /// `gp3-throughput`, `snapshot` and `address`.
+    pub prices: BTreeMap<String, Money>,
     /// The callers that exist.
     pub principals: Vec<Principal>,
     /// Whether each region begins with a default VPC, as accounts do.
@@ -47,6 +52,7 @@ impl Conditions {
         Self {
             pace: Pace::default(),
             quotas: Quotas::default(),
+            prices: BTreeMap::new(),
             principals: vec![Principal::user(account, "sandbox", ACCESS_KEY)],
             default_vpc: true,
             not_offered: vec![("us-west-2a".to_owned(), "m8g.*".to_owned())],

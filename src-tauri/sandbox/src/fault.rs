@@ -103,7 +103,9 @@ fn throttled(service: Service) -> Fail {
     match service {
         Service::Ec2 => Fail::new("RequestLimitExceeded", "Request limit exceeded."),
         Service::Iam | Service::Sts => Fail::new("Throttling", "Rate exceeded"),
-        Service::Ssm | Service::Kms | Service::Dlm => Fail::new("ThrottlingException", "Rate exceeded"),
+        Service::Ssm | Service::Kms | Service::Dlm | Service::Pricing => {
+            Fail::new("ThrottlingException", "Rate exceeded")
+        }
         Service::ServiceQuotas => Fail::new("TooManyRequestsException", "Rate exceeded"),
     }
 }
@@ -139,7 +141,7 @@ fn not_found_yet(call: &Incoming) -> Option<Fail> {
                 ["PolicyId", "ResourceArn"].into_iter().find_map(|name| call.json.get(name)?.as_str());
             named.map(crate::dlm::not_found)
         }
-        Service::Sts | Service::ServiceQuotas => None,
+        Service::Sts | Service::ServiceQuotas | Service::Pricing => None,
     }
 }
 
@@ -232,9 +234,13 @@ impl Call {
 
 pub(crate) fn changes(service: Service, operation: &str) -> bool {
     match service {
-        Service::Ec2 | Service::Iam | Service::Sts | Service::Ssm | Service::ServiceQuotas | Service::Dlm => {
-            !["Describe", "Get", "List"].iter().any(|prefix| operation.starts_with(prefix))
-        }
+        Service::Ec2
+        | Service::Iam
+        | Service::Sts
+        | Service::Ssm
+        | Service::ServiceQuotas
+        | Service::Dlm
+        | Service::Pricing => !["Describe", "Get", "List"].iter().any(|prefix| operation.starts_with(prefix)),
         Service::Kms => false,
     }
 }

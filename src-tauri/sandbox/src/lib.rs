@@ -1,6 +1,6 @@
 //! A local AWS in a process, for Holdfast's demo and its tests.
 //!
-//! [`Sandbox`] answers EC2, IAM, STS, SSM, KMS, Service Quotas and Data Lifecycle Manager requests in the real wire protocols, in process
+//! [`Sandbox`] answers EC2, IAM, STS, SSM, KMS, Service Quotas, Data Lifecycle Manager and Price List requests in the real wire protocols, in process
 //! ([`Sandbox::http_client`]) or on 127.0.0.1 ([`Sandbox::serve`]). Every request arrives in one place
 //! ([`Sandbox::handle`]); the world behind it is plain data ([`World`]), driven by a clock and disturbed by fault
 //! rules. What it refuses, and with which words, follows AWS's documentation; each rule names its source.
@@ -20,6 +20,7 @@ mod http;
 pub mod iam;
 mod ids;
 pub mod kms;
+mod pricing;
 mod principal;
 mod quotas;
 mod sandbox;

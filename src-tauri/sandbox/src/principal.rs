@@ -96,7 +96,7 @@ impl Principal {
                 ),
             ),
             Service::Iam | Service::Sts => Fail::new("AccessDenied", explained),
-            Service::Ssm | Service::Kms | Service::ServiceQuotas => {
+            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing => {
                 Fail::new("AccessDeniedException", explained)
             }
             Service::Dlm => Fail::new("AccessDeniedException", explained).with_status(403),
@@ -117,7 +117,7 @@ pub(crate) fn authenticate<'a>(principals: &'a [Principal], call: &Incoming) -> 
             Service::Ec2 | Service::Iam | Service::Sts => {
                 Fail::new("MissingAuthenticationToken", "Request is missing Authentication Token")
             }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm => {
+            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm | Service::Pricing => {
                 Fail::new("MissingAuthenticationTokenException", "Missing Authentication Token")
             }
         });
@@ -134,10 +134,12 @@ pub(crate) fn authenticate<'a>(principals: &'a [Principal], call: &Incoming) -> 
             Service::Iam | Service::Sts => {
                 Fail::new("InvalidClientTokenId", "The security token included in the request is invalid.")
             }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm => Fail::new(
-                "UnrecognizedClientException",
-                "The security token included in the request is invalid.",
-            ),
+            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm | Service::Pricing => {
+                Fail::new(
+                    "UnrecognizedClientException",
+                    "The security token included in the request is invalid.",
+                )
+            }
         });
     };
     if principal.expired {
@@ -146,7 +148,7 @@ pub(crate) fn authenticate<'a>(principals: &'a [Principal], call: &Incoming) -> 
             Service::Iam | Service::Sts => {
                 Fail::new("ExpiredToken", "The security token included in the request is expired")
             }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm => {
+            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm | Service::Pricing => {
                 Fail::new("ExpiredTokenException", "The security token included in the request is expired")
             }
         });

@@ -18,7 +18,7 @@ use crate::principal::authenticate;
 use crate::store::Store;
 use crate::wire::{Fail, Form, Incoming, Json, Refused, Reply, Service, Xml, parse, reply};
 use crate::world::{Ctx, News, World};
-use crate::{dlm, iam, kms, quotas, ssm, sts};
+use crate::{dlm, iam, kms, pricing, quotas, ssm, sts};
 
 /// What is told of each call once its effect is there and before its answer goes out.
 pub type OnCall = Arc<dyn Fn(&Call) + Send + Sync>;
@@ -456,12 +456,15 @@ fn dispatch(ctx: &mut Ctx<'_>, incoming: &Incoming) -> Result<Reply, Fail> {
             iam::call(ctx, operation, &form).map(Reply::Xml)
         }
         Service::Sts => sts::call(ctx, operation).map(Reply::Xml),
-        Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm if !permitted => {
+        Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm | Service::Pricing
+            if !permitted =>
+        {
             Err(deny(&anything))
         }
         Service::Ssm => ssm::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
         Service::Kms => kms::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
         Service::ServiceQuotas => quotas::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
         Service::Dlm => dlm::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
+        Service::Pricing => pricing::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
     }
 }

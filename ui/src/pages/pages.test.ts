@@ -30,6 +30,16 @@ test("what is not on offer has no button", () => {
   expect(acts(machine(view({ commands: all })))).toEqual(["stop", "start", "connect"]);
 });
 
+test("every figure says what it is", () => {
+  const so_far = { least: 4000, most: 9710, from: 0, until: 0, notes: ["When it was on is known from 2026-11-20 08:30 UTC on."] };
+  const html = machine(view({}, { so_far }));
+  expect(html).toContain("$142.70 a month");
+  expect(html).toContain("without tax, credits, discounts and data transfer");
+  expect(html).toContain("$40.00 to $97.10");
+  expect(html).toContain("without snapshots. When it was on is known from 2026-11-20 08:30 UTC on.");
+  expect(machine(view({}, { so_far: null }))).toContain("not known");
+});
+
 test("the question whether to stop needs its offer", () => {
   expect(acts(machine(view(), "stop"))).toEqual([]);
   const commands = { ...nothing, stop: offer("Stop", { asks: "Everything ends." }) };

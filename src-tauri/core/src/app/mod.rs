@@ -584,6 +584,11 @@ impl App {
         known.observed.winners(&setup.desired).instance.map(|instance| instance.id.clone())
     }
 
+    /// Whether somebody looks at the window.
+    pub fn is_watched(&self) -> bool {
+        self.window
+    }
+
     /// Whether the last look has failed.
     pub fn is_blind(&self) -> bool {
         self.blind.is_some()

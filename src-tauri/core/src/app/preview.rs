@@ -142,5 +142,5 @@ fn cost(foreseen: &Foreseen) -> Option<Cost> {
     let Foreseen { desired, observed, plan, .. } = foreseen;
     let now = Status::of(desired, observed).monthly_now;
     let then = Status::of(desired, &plan.outcome(desired, observed)).monthly;
-    begins.then(|| Cost::of(then, Some(now)))
+    begins.then(|| Cost::of(&observed.prices, then, Some(now)))
 }

@@ -3,12 +3,13 @@
 use super::harmless::harmless;
 use super::view::{
     Commands, Cost, Failed, Field, Instance, Interrupted, Key, Machine, Offer, Operation, Phase, Progress,
-    Settings, View, cents,
+    Settings, SoFar, View, cents,
 };
 use super::{App, Command, Known, Operation as Does, Problem, Running, Setup};
+use crate::cost;
 use crate::machine::{Desired, Fact, Observed, Why};
 use crate::plan::{self, Area, Goal, Step, Waiting};
-use crate::price::{self, Money, Monthly};
+use crate::price::{self, Money, Monthly, Prices};
 use crate::status::{State, Status};
 use crate::time::{Moment, find_moment};
 
@@ -90,14 +91,22 @@ fn machine(desired: &Desired, observed: &Observed, at: Moment) -> Machine {
             zone: harmless(&instance.zone, LONGEST),
             volume_size: instance.volume_size,
         }),
-        cost: Cost::of(status.monthly, (status.state != State::Unknown).then_some(status.monthly_now)),
+        cost: Cost::of(
+            &observed.prices,
+            status.monthly,
+            (status.state != State::Unknown).then_some(status.monthly_now),
+        ),
+        so_far: cost::so_far(desired, observed, &Fact::Absent, at.since_epoch().as_secs())
+            .ok()
+            .and_then(|so_far| SoFar::of(&so_far)),
         notes: dangers.chain(notes).map(|text| harmless(&text, LONGEST)).collect(),
         ..blank(desired)
     }
 }
 
 fn blank(desired: &Desired) -> Machine {
-    let always = price::monthly(desired.region.as_str(), desired.instance_type.as_str(), desired.volume_size);
+    let prices = Prices::default();
+    let always = prices.monthly(desired.region.as_str(), desired.instance_type.as_str(), desired.volume_size);
     Machine {
         name: desired.machine.to_string(),
         user: desired.user.to_string(),
@@ -109,7 +118,8 @@ fn blank(desired: &Desired) -> Machine {
         reachable: None,
         seen: None,
         instance: None,
-        cost: Cost::of(always, None),
+        cost: Cost::of(&prices, always, None),
+        so_far: None,
         notes: Vec::new(),
         problem: None,
     }
@@ -134,7 +144,8 @@ fn nothing_read(app: &App) -> Machine {
         reachable: None,
         seen: None,
         instance: None,
-        cost: Cost::of(unknown, None),
+        cost: Cost::of(&Prices::default(), unknown, None),
+        so_far: None,
         notes: Vec::new(),
         problem: None,
     }

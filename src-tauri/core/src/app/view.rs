@@ -6,10 +6,11 @@
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
+use crate::cost;
 use crate::jobs::Standing;
 use crate::names::SessionName;
 use crate::plan::{Area, Change};
-use crate::price::{self, Money, Monthly};
+use crate::price::{Money, Monthly, Prices};
 use crate::status::State;
 
 /// All that is shown.
@@ -64,6 +65,8 @@ pub struct Machine {
     pub instance: Option<Instance>,
     /// What it costs.
     pub cost: Cost,
+    /// What it has cost this month; `None`: not known.
+    pub so_far: Option<SoFar>,
     /// What a person should know about it.
     pub notes: Vec<String>,
     /// Why the last look failed, when it did.
@@ -100,15 +103,52 @@ pub struct Cost {
     pub prices_of: String,
 }
 
+/// What a machine has cost this month without its snapshots, in US cents: at least one, at most the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct SoFar {
+    /// At least.
+    pub least: u32,
+    /// At most; the same where it is known.
+    pub most: u32,
+    /// When the month began, in UTC as AWS bills it.
+    pub from: u32,
+    /// Until when this counts.
+    pub until: u32,
+    /// What there is to know about it, as sentences.
+    pub notes: Vec<String>,
+}
+
+impl SoFar {
+    pub(super) fn of(so_far: &cost::SoFar) -> Option<Self> {
+        let range = so_far.sum.total?;
+        let seconds = |moment| u32::try_from(moment).unwrap_or(u32::MAX);
+        let known = match so_far.known_from {
+            Some(known) if known > so_far.from => {
+                Some(format!("When it was on is known from {} on.", crate::time::minute(known)))
+            }
+            Some(_) => None,
+            None => Some("When it was on is not known.".to_owned()),
+        };
+        let assumes = so_far.assumes.iter().map(|text| super::show::sentence(text));
+        Some(Self {
+            least: cents(range.least),
+            most: cents(range.most),
+            from: seconds(so_far.from),
+            until: seconds(so_far.until),
+            notes: known.into_iter().chain(assumes).collect(),
+        })
+    }
+}
+
 impl Cost {
-    pub(super) fn of(always: Monthly, now: Option<Monthly>) -> Self {
+    pub(super) fn of(prices: &Prices, always: Monthly, now: Option<Monthly>) -> Self {
         Self {
             now: now.and_then(Monthly::total).map(cents),
             always: always.total().map(cents),
             instance: always.instance.map(cents),
             volume: always.volume.map(cents),
             address: always.address.map(cents),
-            prices_of: price::AS_OF.to_owned(),
+            prices_of: prices.day(),
         }
     }
 }

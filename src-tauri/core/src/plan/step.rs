@@ -607,15 +607,16 @@ impl Step {
     /// By how much the step changes the cost of a month, where the price is known: what runs counts as running always.
     pub fn monthly(&self, region: &str, observed: &Observed) -> Option<CostChange> {
         let known = |id: &InstanceId| observed.instances.all().iter().find(|i| &i.id == id);
-        let address = |public: bool| if public { month(price::public_ipv4_hour()) } else { Money::ZERO };
+        let prices = &observed.prices;
         let running = |instance_type: &InstanceType, public: bool| {
-            Some(month(price::hourly(region, instance_type.as_str())?) + address(public))
+            let address = if public { month(prices.address_hour(region)?) } else { Money::ZERO };
+            Some(month(prices.hourly(region, instance_type.as_str())?) + address)
         };
-        let disk = |size: u32| Some(price::gp3_gib_month(region)?.times(size));
+        let disk = |size: u32| Some(prices.gp3_gib_month(region)?.times(size));
         let volume = |id: &VolumeId| observed.volumes.all().iter().find(|v| &v.id == id);
         if let Self::RunInstance(run) = self {
             let machine = running(&run.instance_type, run.public_address)?;
-            let disk = price::gp3_month(region, run.volume_size, run.volume_iops, run.volume_throughput)?;
+            let disk = prices.gp3_month(region, run.volume_size, run.volume_iops, run.volume_throughput)?;
             return Some(CostChange::More(machine + disk));
         }
         if let Self::CreateCopy { snapshot, .. } = self {
@@ -644,12 +645,12 @@ impl Step {
             return disk(volume(id)?.size).map(CostChange::Less);
         }
         if let Self::Reserve { instance_type, .. } = self {
-            return price::hourly(region, instance_type.as_str()).map(CostChange::Hourly);
+            return prices.hourly(region, instance_type.as_str()).map(CostChange::Hourly);
         }
         if let Self::GrowVolume { volume: id, size, iops, throughput } = self {
             let is = volume(id)?;
             let cost = |size, iops: Option<u32>, throughput: Option<u32>| {
-                price::gp3_month(region, size, iops?, throughput?)
+                prices.gp3_month(region, size, iops?, throughput?)
             };
             let (before, after) = (cost(is.size, is.iops, is.throughput)?, cost(*size, *iops, *throughput)?);
             return Some(if after < before {

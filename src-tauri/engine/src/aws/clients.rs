@@ -11,8 +11,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ec2::config::retry::RetryPartition;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::sdk_config::TimeSource;
-use holdfast_core::machine::{Desired, Instance, Owner};
+use holdfast_core::machine::{Desired, Instance, Observed, Owner};
 use holdfast_core::names::{ProfileName, Region};
+use holdfast_core::price::Prices;
 use tokio::time::Instant;
 
 use super::credentials::Kept;
@@ -34,6 +35,8 @@ pub struct Options {
     pub endpoint: Option<String>,
     /// The credentials, whatever the environment says: those of the sandbox.
     pub credentials: Option<SharedCredentialsProvider>,
+    /// The prices that this computer has on record.
+    pub prices: Prices,
     /// A client that needs no network, for tests. Time is tokio's then, so that a test may let it pass.
     pub http_client: Option<SharedHttpClient>,
 }
@@ -161,6 +164,24 @@ impl Aws {
     /// A client for KMS, which few sessions need.
     pub fn kms(&self) -> aws_sdk_kms::Client {
         aws_sdk_kms::Client::new(&self.config)
+    }
+
+    /// A client for AWS's price list, which few ask. There are three of it, and none is about its own region only.
+    /// Source: <https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html>
+    pub(super) fn pricing(&self) -> aws_sdk_pricing::Client {
+        let near = match self.region.as_str().split('-').next() {
+            Some("eu" | "af" | "me" | "il") => "eu-central-1",
+            Some("ap") => "ap-south-1",
+            Some(_) | None => "us-east-1",
+        };
+        let config = aws_sdk_pricing::config::Builder::from(&self.config);
+        let config = config.retry_partition(RetryPartition::custom("pricing").build());
+        aws_sdk_pricing::Client::from_conf(config.region(aws_config::Region::new(near)).build())
+    }
+
+    /// Nothing looked at yet, with what this computer knows besides.
+    pub(super) fn unseen(&self) -> Observed {
+        Observed { prices: self.options.prices.clone(), ..Observed::unknown(&self.maker) }
     }
 
     /// Where the credentials come from; `None` when the standard chain is switched off. For signing what the SDK does

@@ -3,9 +3,14 @@
 //! [`Aws`] is the [`World`](crate::world::World) that the product works on. It looks (`observe`), it performs single
 //! steps (`perform`), and it says what a failed call means (`error`, `verdict`). It decides nothing.
 
+use std::collections::BTreeSet;
+
+use holdfast_core::cost::Stored;
 use holdfast_core::kinds::Kind;
-use holdfast_core::machine::{Desired, Observed, Snapshot};
+use holdfast_core::machine::{Desired, Fact, Observed, Snapshot};
+use holdfast_core::names::InstanceType;
 use holdfast_core::plan::{Goal, Step};
+use holdfast_core::price::Quote;
 
 use crate::problem::Problem;
 use crate::world::{Done, Failure, World};
@@ -19,6 +24,7 @@ mod leeway;
 mod observe;
 mod parse;
 mod perform;
+mod pricing;
 pub mod profile;
 pub mod session;
 mod verdict;
@@ -52,6 +58,25 @@ impl Aws {
     /// What forbids looking.
     pub async fn kinds(&self, architecture: &str, zone: Option<&str>) -> Result<Vec<Kind>, Problem> {
         Ok(observe::kinds(self, architecture, zone).await?)
+    }
+}
+
+impl Aws {
+    /// What AWS's price list says of these types, or of all that the region has, and of what else a machine is made of;
+    /// `now` is in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// What forbids asking.
+    pub async fn quote(&self, types: Option<&BTreeSet<InstanceType>>, now: u64) -> Result<Quote, Problem> {
+        Ok(pricing::quote(self, types, now).await?)
+    }
+
+    /// The machine's snapshots with their sizes; unknown where they may not be looked at.
+    ///
+    /// # Errors
+    /// Missing credentials.
+    pub async fn stored(&self, desired: &Desired) -> Result<Fact<Vec<Stored>>, Problem> {
+        Ok(pricing::stored(self, desired).await?)
     }
 }
 

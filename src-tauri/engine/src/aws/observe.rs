@@ -43,7 +43,7 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
         Goal::Reachable | Goal::Stopped | Goal::Only(_) => false,
     };
 
-    let mut observed = Observed::unknown(&aws.maker);
+    let mut observed = aws.unseen();
     (
         observed.caller,
         (observed.instances, observed.volumes, observed.agent),
@@ -90,7 +90,7 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
 pub(super) async fn glance(aws: &Aws, desired: &Desired) -> Result<Observed, CallError> {
     let look = Look { aws, desired, goal: Goal::Reachable };
     let instances = seen(look.list_instances(look.ours()).await)?;
-    let glanced = Observed { instances, ..Observed::unknown(&aws.maker) };
+    let glanced = Observed { instances, ..aws.unseen() };
     let running = glanced.winners(desired).instance.filter(|instance| instance.power == Power::Running);
     let agent = look.agent(running.map(|instance| instance.id.clone())).await?;
     Ok(Observed { agent, ..glanced })
@@ -100,7 +100,7 @@ pub(super) async fn glance(aws: &Aws, desired: &Desired) -> Result<Observed, Cal
 pub(super) async fn power(aws: &Aws, desired: &Desired) -> Result<Observed, CallError> {
     let look = Look { aws, desired, goal: Goal::Settings };
     let instances = Fact::Present(look.list_instances(look.ours()).await?);
-    Ok(Observed { instances, ..Observed::unknown(&aws.maker) })
+    Ok(Observed { instances, ..aws.unseen() })
 }
 
 /// What decides whether an instance may be made now: the VPCs and instances with our tag, and the profile's claim.

@@ -237,6 +237,7 @@ pub(super) fn volume(volume: &ec2::Volume) -> Result<Option<Volume>, Garbled> {
         iops: volume.iops().filter(|_| gp3).and_then(|iops| u32::try_from(iops).ok()),
         throughput: volume.throughput().filter(|_| gp3).and_then(|mib| u32::try_from(mib).ok()),
         of: optional(volume.snapshot_id().filter(|id| !id.is_empty()), "snapshotId")?,
+        created: volume.create_time().and_then(|time| time.fmt(Format::DateTime).ok()),
         modification: Fact::NOT_LOOKED,
         attached: optional(attachment.and_then(ec2::VolumeAttachment::instance_id), "instanceId")?,
         encrypted: volume.encrypted().unwrap_or_default(),

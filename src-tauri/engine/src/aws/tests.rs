@@ -549,3 +549,24 @@ async fn a_root_volume_that_lost_its_tags_is_found_by_its_id() {
     let observed = lab.reach(Goal::Settings).await.unwrap();
     assert_eq!(observed.winners(&lab.desired).volume.unwrap().tags[TAG_OWNER], "123456789012/user/sandbox");
 }
+
+#[tokio::test(start_paused = true)]
+async fn snapshots_are_counted_with_the_size_of_their_volume_where_aws_tells_no_other() {
+    let lab = Lab::new().await;
+    assert_eq!(lab.aws.stored(&lab.desired).await.unwrap(), Fact::Present(vec![]));
+    lab.reach(Goal::Settings).await.unwrap();
+    lab.reach(GONE_WITH_SNAPSHOT).await.unwrap();
+    let stored = lab.aws.stored(&lab.desired).await.unwrap();
+    let [snapshot] = stored.all() else { panic!("{stored:?}") };
+    assert_eq!((snapshot.bytes, snapshot.told), (100 << 30, false));
+    assert!(snapshot.volume.is_some() && snapshot.taken > 1_700_000_000, "{snapshot:?}");
+    for code in ["UnauthorizedOperation", "InternalError"] {
+        lab.sandbox.clear_faults();
+        lab.fault(
+            Service::Ec2,
+            "DescribeSnapshots",
+            Fault::Error { code: code.to_owned(), status: if code == "InternalError" { 500 } else { 403 } },
+        );
+        assert!(!lab.aws.stored(&lab.desired).await.unwrap().is_known(), "{code}");
+    }
+}

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use holdfast_core::machine::Desired;
+use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::names::{MachineName, SessionName, UserName};
 use holdfast_core::settings::Settings;
 
 use crate::aws::{Aws, Options};
 use crate::open::enter;
+use crate::prices::{self, Worth};
 use crate::problem::{Exit, Problem};
 use crate::raise::Here;
 use crate::sandbox as local;
@@ -18,6 +19,7 @@ use crate::store::{self, Store};
 
 mod ask;
 mod config;
+mod cost;
 mod follow;
 mod jobs;
 mod machine;
@@ -127,6 +129,17 @@ enum Command {
     Snapshot {
         #[command(subcommand)]
         command: snapshot::Command,
+    },
+    /// Show what the machine costs: a month if it is on, a month while it is off, and this month so far.
+    ///
+    /// Every figure is a list price on demand, without tax, credits, discounts and data transfer.
+    Cost {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// Ask AWS's price list for all types of the region first.
+        #[arg(long)]
+        refresh: bool,
     },
     /// Take over a machine that carries this machine's tag and belongs to another AWS identity.
     Adopt(Yes),
@@ -362,6 +375,7 @@ impl Parting {
             Command::Plan { .. }
             | Command::Types { .. }
             | Command::Snapshot { .. }
+            | Command::Cost { .. }
             | Command::Status { watch: false, .. }
             | Command::Connect { .. }
             | Command::Open { .. }
@@ -429,6 +443,7 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Replace(args) => replace::replace(&Context::open(global).await?, &args).await,
         Command::Snapshot { command } => snapshot::run(&mut Context::open(global).await?, command).await,
         Command::Types { json } => resize::types(&Context::open(global).await?, json).await,
+        Command::Cost { json, refresh } => cost::run(&Context::open(global).await?, json, refresh).await,
         Command::Adopt(yes) => machine::adopt(&Context::open(global).await?, yes.yes).await,
         Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,
         Command::Status { json, watch } => status::run(&Context::open(global).await?, json, watch).await,
@@ -483,8 +498,16 @@ impl Context {
             out::talk("Sandbox: this is not AWS. Nothing costs money, and the machine is on this computer.");
         }
         options.maker = store.maker()?;
+        options.prices = prices::known(&store, &desired);
         let aws = Aws::connect(&desired, options).await;
         Ok(Self { store, desired, aws })
+    }
+
+    /// Keeps what a look saw of the machine's power. Who looks has come for something else, so a failure is no matter.
+    fn note(&self, observed: &mut Observed, worth: Worth) {
+        if let Err(error) = prices::note(&self.store, &self.desired, observed, when::now(), worth) {
+            tracing::debug!(%error, "when the machine was on cannot be kept");
+        }
     }
 }
 

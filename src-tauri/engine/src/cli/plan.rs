@@ -7,7 +7,7 @@ use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::plan::{
     Area, Change, CostChange, Drift, Goal, Impact, Plan, Planned, Right, Step, Waiting,
 };
-use holdfast_core::price::{self, Money};
+use holdfast_core::price::Money;
 use holdfast_core::status::Status;
 
 use super::out::Style;
@@ -181,6 +181,6 @@ fn cost(desired: &Desired, observed: &Observed, plan: &Plan) -> Option<String> {
         part(monthly.instance),
         part(monthly.volume),
         part(monthly.address),
-        price::AS_OF,
+        observed.prices.day(),
     ))
 }

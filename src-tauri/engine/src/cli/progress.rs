@@ -13,6 +13,7 @@ use super::ask::{ask, confirm};
 use super::out::{self, Style};
 use super::plan::render;
 use crate::converge::{Event, Witness};
+use crate::prices::Worth;
 use crate::remote::Machine;
 
 /// How long a look at what runs on the machine may take.
@@ -185,7 +186,11 @@ impl Witness for Watcher<'_> {
                 tracing::debug!(?step, %problem, "surprised");
                 self.state.borrow_mut().running.retain(|other| other != step);
             }
-            Event::Saw(_) => {}
+            Event::Saw(observed) => {
+                if let Some(context) = self.context {
+                    context.note(&mut observed.clone(), Worth::All);
+                }
+            }
             Event::Waiting(waiting) => {
                 let mut state = self.state.borrow_mut();
                 if state.waiting != waiting {

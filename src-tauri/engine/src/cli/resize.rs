@@ -45,7 +45,7 @@ struct TypesJson<'a> {
     region: &'a str,
     zone: Option<&'a str>,
     architecture: &'a str,
-    prices_of: &'static str,
+    prices_of: String,
     types: &'a [Choice],
 }
 
@@ -158,10 +158,11 @@ pub(super) async fn types(context: &Context, json: bool) -> Result<u8, Problem> 
         .ok_or_else(|| Problem::blocked(desired, &holdfast_core::plan::Blocked::NoSuchType))?;
     let zone = instance.map(|instance| instance.zone.as_str());
     let is = instance.map_or(&desired.instance_type, |instance| &instance.instance_type);
-    let choices = choices(&desired.region, is, context.aws.kinds(architecture, zone).await?);
+    let choices =
+        choices(&observed.prices, &desired.region, is, context.aws.kinds(architecture, zone).await?);
     if json {
         let (machine, region) = (desired.machine.as_str(), desired.region.as_str());
-        let prices_of = holdfast_core::price::AS_OF;
+        let prices_of = observed.prices.day();
         let types = &choices;
         out::json(&TypesJson { version: 1, machine, region, zone, architecture, prices_of, types })?;
         return Ok(0);
@@ -169,9 +170,9 @@ pub(super) async fn types(context: &Context, json: bool) -> Result<u8, Problem> 
     out::data(&table(&choices, Style::stdout()));
     let place = zone.unwrap_or(desired.region.as_str());
     out::talk(&format!(
-        "\nWhat {place} offers for {architecture}, a month if it is on all the time; prices of {}. Another architecture needs another \
+        "\nWhat {place} offers for {architecture}, a month if it is on all the time; {}. Another architecture needs another \
          machine.",
-        holdfast_core::price::AS_OF
+        observed.prices.words()
     ));
     Ok(0)
 }

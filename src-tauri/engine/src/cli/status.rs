@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::out::{self, Style};
 use super::{Context, when};
+use crate::prices::Worth;
 use crate::problem::Problem;
 use crate::store::{Holder, Intent};
 use crate::world::World;
@@ -97,7 +98,8 @@ async fn follow(context: &Context, json: bool, mut shown: Status) -> Result<u8, 
 }
 
 async fn look(context: &Context) -> Result<(Status, Observed), Problem> {
-    let observed = context.aws.observe(&context.desired, Goal::Reachable).await?;
+    let mut observed = context.aws.observe(&context.desired, Goal::Reachable).await?;
+    context.note(&mut observed, Worth::News);
     Ok((Status::of(&context.desired, &observed), observed))
 }
 

@@ -3,6 +3,7 @@
 mod faults;
 mod life;
 mod network;
+mod pricing;
 mod protocol;
 mod resize;
 mod served;
@@ -87,7 +88,7 @@ impl Client {
         if self.token {
             request = request.header("x-amz-security-token", "token");
         }
-        if matches!(service, Service::Ssm | Service::Kms | Service::ServiceQuotas) {
+        if matches!(service, Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing) {
             request = request.header("x-amz-target", format!("Target.{operation}"));
         }
         request.body(Bytes::from(body)).unwrap()

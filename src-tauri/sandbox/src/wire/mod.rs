@@ -1,4 +1,4 @@
-//! The wire protocols: form in and XML out (EC2, IAM, STS), JSON 1.1 (SSM, KMS, Service Quotas), REST with
+//! The wire protocols: form in and XML out (EC2, IAM, STS), JSON 1.1 (SSM, KMS, Service Quotas, the price list), REST with
 //! JSON (DLM), and each one's errors.
 
 mod form;
@@ -33,6 +33,8 @@ pub enum Service {
     ServiceQuotas,
     /// Data Lifecycle Manager.
     Dlm,
+    /// The Price List Query API.
+    Pricing,
 }
 
 impl Service {
@@ -46,11 +48,12 @@ impl Service {
             Self::Kms => "kms",
             Self::ServiceQuotas => "servicequotas",
             Self::Dlm => "dlm",
+            Self::Pricing => "pricing",
         }
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Ec2, Self::Iam, Self::Sts, Self::Ssm, Self::Kms, Self::ServiceQuotas, Self::Dlm]
+        [Self::Ec2, Self::Iam, Self::Sts, Self::Ssm, Self::Kms, Self::ServiceQuotas, Self::Dlm, Self::Pricing]
             .into_iter()
             .find(|service| service.name() == name)
     }

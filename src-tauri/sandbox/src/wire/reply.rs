@@ -84,7 +84,9 @@ pub(crate) fn reply(
     let content_type = match service {
         Service::Ec2 => "text/xml;charset=UTF-8",
         Service::Iam | Service::Sts => "text/xml",
-        Service::Ssm | Service::Kms | Service::ServiceQuotas => "application/x-amz-json-1.1",
+        Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing => {
+            "application/x-amz-json-1.1"
+        }
         Service::Dlm => "application/json",
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -132,7 +134,7 @@ fn error(service: Service, request_id: &str, fail: &Fail) -> String {
             if fail.status < 500 { "Sender" } else { "Receiver" },
         ),
         Service::Ssm | Service::Kms => json!({ "__type": fail.code, "message": fail.message }).to_string(),
-        Service::ServiceQuotas | Service::Dlm => {
+        Service::ServiceQuotas | Service::Dlm | Service::Pricing => {
             json!({ "__type": fail.code, "Message": fail.message }).to_string()
         }
     }
@@ -141,8 +143,12 @@ fn error(service: Service, request_id: &str, fail: &Fail) -> String {
 fn namespace(service: Service) -> &'static str {
     match service {
         Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
-        Service::Sts | Service::Ec2 | Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm => {
-            "https://sts.amazonaws.com/doc/2011-06-15/"
-        }
+        Service::Sts
+        | Service::Ec2
+        | Service::Ssm
+        | Service::Kms
+        | Service::ServiceQuotas
+        | Service::Dlm
+        | Service::Pricing => "https://sts.amazonaws.com/doc/2011-06-15/",
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn parse(request: &Request<Bytes>) -> Result<Incoming, Refused> {
                     .ok_or_else(|| refuse("UnknownOperationException", "There is no such operation."))?
                     .to_owned();
         }
-        Service::Ssm | Service::Kms | Service::ServiceQuotas => {
+        Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing => {
             let target =
                 headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
             let operation = target.split_once('.').map(|(_, operation)| operation).unwrap_or_default();
@@ -109,6 +109,7 @@ fn service_by_address(headers: &HeaderMap) -> Option<String> {
         let service = match target.split('.').next() {
             Some("AmazonSSM") => "ssm",
             Some("ServiceQuotasV20190624") => "servicequotas",
+            Some("AWSPriceListService") => "pricing",
             _ => "kms",
         };
         return Some(service.to_owned());

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::cost::History;
 use crate::machine::{
     ConfigSource, Desired, Fact, Gateway, Group, Image, Instance, Observed, Offer, Owner, Power, Profile,
     Role, RouteTable, Subnet, TAG_MACHINE, TAG_MAKER, TAG_NETWORK, TAG_OWNER, Tags, Volume, Vpc,
 };
 use crate::plan::{Applied, Change, CostChange, Goal, Keep, Leave, Made, Next, Plan, Step, decide, plan};
+use crate::price::Prices;
 
 pub(crate) const ME: &str = "laptop-a";
 pub(crate) const OTHER: &str = "laptop-b";
@@ -75,6 +77,8 @@ pub(crate) fn empty() -> Observed {
         }),
         alternates: Fact::Present(vec![]),
         applied: Some(Applied::of(&wanted(), true)),
+        prices: Prices::default(),
+        history: History::default(),
         short: [].into(),
         cannot_hold: false,
         stopped_here: false,
