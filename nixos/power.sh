@@ -41,6 +41,7 @@ begin() {
   user=$(sed -n 's/^user=//p' "$settings" 2>/dev/null | head -n 1)
   at=$(sed -n 's/^at=//p' "$settings" 2>/dev/null | head -n 1)
   idle=$(of idle 0) look=$(of look 60) notice=$(of notice 600) last=$(of last 60) idle_notice=$(of idle_notice 300)
+  share=$(of share 50000)
   mkdir -p "$here" || exit 1
   exec 8>"$here/lock"
 }
@@ -143,7 +144,7 @@ computes() {
   since=$((uptime - ${1:-$uptime}))
   if [ $# -eq 2 ] && [ $((since * 2)) -lt "$look" ]; then [ "$(get busy)" = computing ]; return; fi
   put cpu "$uptime $used"
-  [ $# -eq 2 ] && [ $(((used - $2) / 50000)) -ge $since ]
+  [ $# -eq 2 ] && [ $(((used - $2) / share)) -ge $since ]
 }
 
 # In $busy: what keeps an idle machine on.

@@ -9,6 +9,7 @@ mod grow;
 #[path = "../keyring.rs"]
 mod keyring;
 mod network;
+mod power;
 #[path = "../program.rs"]
 mod program;
 mod rebuild;

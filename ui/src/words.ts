@@ -87,6 +87,7 @@ export const words = {
   pricesOf: "AWS prices of",
   without: "without tax and traffic",
 
+  goesOff: (when: string, why: string) => `It goes off by itself: ${when}, ${why}.`,
   waiting: (what: string) => `Waiting for ${what}`,
   steps: (done: number, of: number) => `${done} of ${of} steps`,
   preparing: "Looking at what there is",

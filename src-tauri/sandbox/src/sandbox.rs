@@ -160,7 +160,13 @@ impl Sandbox {
     }
 
     fn settle(&self, state: &mut State) -> News {
-        let due = state.world.settle(self.now(), &state.conditions.pace);
+        let (now, pace) = (self.now(), state.conditions.pace);
+        let mut powers = Vec::new();
+        for id in self.shared.backend.powered_off() {
+            powers.extend(state.world.power_off_inside(&id, now, &pace).map(|power| (id, power)));
+        }
+        let mut due = state.world.settle(now, &pace);
+        due.powers.splice(0..0, powers);
         if !due.is_empty() {
             self.save(&state.world);
         }
@@ -209,11 +215,7 @@ impl Sandbox {
     pub fn power_off_inside(&self, instance: &str) {
         let (now, mut state) = (self.now(), self.state());
         let pace = state.conditions.pace;
-        let regions = state.world.accounts.values_mut().flat_map(|account| account.regions.values_mut());
-        let power = regions
-            .filter_map(|region| region.instances.get_mut(instance))
-            .filter_map(|instance| ec2::power_off_inside(instance, now, &pace))
-            .next();
+        let power = state.world.power_off_inside(instance, now, &pace);
         self.save(&state.world);
         drop(state);
         let powers = power.map(|power| (instance.to_owned(), power)).into_iter().collect();

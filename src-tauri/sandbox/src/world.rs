@@ -103,6 +103,13 @@ impl World {
         news
     }
 
+    /// A machine has powered itself off: what becomes of it, if it was running.
+    pub(crate) fn power_off_inside(&mut self, instance: &str, now: At, pace: &Pace) -> Option<Power> {
+        let mut regions = self.accounts.values_mut().flat_map(|account| account.regions.values_mut());
+        let instance = regions.find_map(|region| region.instances.get_mut(instance))?;
+        ec2::power_off_inside(instance, now, pace)
+    }
+
     /// The machines that run.
     pub(crate) fn running(&self) -> impl Iterator<Item = &str> {
         let regions = self.accounts.values().flat_map(|account| account.regions.values());

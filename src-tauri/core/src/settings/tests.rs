@@ -383,6 +383,28 @@ fn addresses_that_git_may_be_given() {
 }
 
 #[test]
+fn power_on_purpose() {
+    let desired = |text: &str| parse(text).machine(None).cloned().unwrap();
+    let none = desired("");
+    assert_eq!((none.off_at, none.off_when_idle), (None, None), "off by default");
+    let both = desired("[machine.remote-dev]\noff_at = '22:30'\noff_when_idle = 45");
+    assert_eq!((both.off_at.unwrap().as_str(), both.off_when_idle), ("22:30", Some(45)));
+    insta::assert_snapshot!(machine_errors("off_at = '24:00'\noff_when_idle = 9"), @"");
+    insta::assert_snapshot!(machine_errors("off_at = 22:30:00\noff_when_idle = '45'"), @"");
+    insta::assert_snapshot!(machine_errors("off_at = '9:30'\noff_when_idle = 1441\nconfig.directory = '/x'"), @"");
+    for good in ["00:00", "23:59", "09:05"] {
+        assert!(good.parse::<crate::names::OffAt>().is_ok(), "{good}");
+    }
+    for bad in ["", "9:30", "22:60", "22:3", "22:30:00", "+1:30", "22.30", "22:30 ", "２２:30"] {
+        assert!(bad.parse::<crate::names::OffAt>().is_err(), "{bad}");
+    }
+    let text = put(&put("", "off_at", "22:30"), "off_when_idle", "45");
+    insta::assert_snapshot!(text, @"");
+    assert_eq!(in_force(&text, "off_at").to_string(), "22:30");
+    assert_eq!(in_force(&drop_key(&text, "off_when_idle"), "off_when_idle").to_string(), "(none)");
+}
+
+#[test]
 fn terminals() {
     let terminal = |text: &str| parse(text).terminal;
     assert_eq!(terminal(""), Choice::Default);

@@ -557,6 +557,7 @@ fn spent(run: &Run) -> Instance {
         launched: None,
         transition: None,
         fell_short: false,
+        stopped_itself: false,
         root: None,
         public_address: false,
         profile: None,

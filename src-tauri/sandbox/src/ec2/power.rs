@@ -1,6 +1,6 @@
 //! Instances over time: start, stop, reboot, terminate, and what happens by itself.
 
-use super::instance::{Instance, State};
+use super::instance::{Instance, SHUT_DOWN_INSIDE, State};
 use super::{Kind, capacity, ok, run, types};
 use crate::backend::Power;
 use crate::clock::At;
@@ -168,7 +168,7 @@ pub(crate) fn power_off_inside(instance: &mut Instance, now: At, pace: &Pace) ->
     if !instance.is_running() {
         return None;
     }
-    let reason = ("Client.InstanceInitiatedShutdown".to_owned(), "Instance initiated shutdown".to_owned());
+    let reason = (SHUT_DOWN_INSIDE.to_owned(), "Instance initiated shutdown".to_owned());
     if instance.shutdown_terminates {
         begin_terminate(instance, now, pace, reason);
         return Some(Power::Destroyed);
