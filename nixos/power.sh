@@ -41,7 +41,7 @@ begin() {
   user=$(sed -n 's/^user=//p' "$settings" 2>/dev/null | head -n 1)
   at=$(sed -n 's/^at=//p' "$settings" 2>/dev/null | head -n 1)
   idle=$(of idle 0) look=$(of look 60) notice=$(of notice 600) last=$(of last 60) idle_notice=$(of idle_notice 300)
-  share=$(of share 50000)
+  share=$(of share 50000) silence=$(of silence 3600)
   mkdir -p "$here" || exit 1
   exec 8>"$here/lock"
 }
@@ -127,7 +127,7 @@ agents() {
       UserPromptSubmit) [ "$written" -gt "$moment" ] || written=$moment ;;
       *) [ "$written" -gt $((moment + 30)) ] || continue ;;
       esac
-      [ $(($(now) - written)) -ge 3600 ] || exit 0
+      [ $(($(now) - written)) -ge "$silence" ] || exit 0
     done
     exit 1
   }
@@ -187,7 +187,7 @@ tell() {
 announce() {
   when=$(($(now) + $1 - uptime)) minutes=$((($1 - uptime + 30) / 60))
   [ $minutes -gt 1 ] && minutes="$minutes minutes" || minutes="1 minute"
-  tell "This machine goes off at $(clock $when), in $minutes: $3. To keep it on: holdfast-power keep" \
+  tell "This machine goes off at $(clock $when), in $minutes, $3. To keep it on: holdfast-power keep" \
     "off at $(clock $when): holdfast-power keep"
   home=$(getent passwd "$user" | cut -d : -f 6)
   [ -d "$home" ] && command -v holdfast-event >/dev/null || return 0
@@ -235,7 +235,7 @@ by_clock() {
   left=$((planned - uptime))
   if [ $left -gt 0 ]; then
     if [ $left -le "$last" ] && [ ! -e "$here/said_last" ]; then
-      announce "$planned" off_at "$at"
+      announce "$planned" off_at "as off_at says"
       put said_last 1
     fi
     if [ $left -gt "$last" ]; then sooner $((left - last)); else sooner $left; fi
@@ -254,7 +254,7 @@ plan_at() {
   drop said_last said_wait
   # The first is the last where there is no time for two.
   [ $(($1 - uptime)) -gt $((last * 2)) ] || put said_last 1
-  announce "$1" off_at "$at"
+  announce "$1" off_at "as off_at says"
 }
 
 by_idleness() {
@@ -274,7 +274,7 @@ by_idleness() {
     # Nobody is taken by surprise, however late this look is.
     [ "$due" -ge $((uptime + idle_notice)) ] || due=$((uptime + idle_notice))
     put idle "$due" || exit 1
-    announce "$due" off_when_idle "nobody has needed it for $(((uptime - $(get quiet)) / 60)) minutes"
+    announce "$due" off_when_idle "since nobody has needed it for $(((uptime - $(get quiet)) / 60)) minutes"
     sooner "$idle_notice"
   elif [ "$planned" -gt "$uptime" ]; then
     sooner $((planned - uptime))

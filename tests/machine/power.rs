@@ -12,7 +12,7 @@ use crate::{PROMPT, eventually};
 fn in_seconds(power: &str, timer: &str) -> String {
     format!(
         "switch() {{\n\
-           printf '{power}look=1\\n' >/etc/holdfast/power\n\
+           printf '{power}look=1\\nshare=300000\\n' >/etc/holdfast/power\n\
            mkdir -p \"$units/holdfast-power.timer.d\" \"$units/holdfast-off-at.timer.d\"\n\
            printf '[Timer]\\nOnActiveSec=\\nOnActiveSec=1s\\nOnUnitInactiveSec=1s\\n' \
              >\"$units/holdfast-power.timer.d/test.conf\"\n\
@@ -56,7 +56,7 @@ impl Stage {
 
 #[test]
 fn whoever_needs_the_machine_keeps_it_on() {
-    let short = in_seconds("user=ada\\nidle=3600\\n", "");
+    let short = in_seconds("user=ada\\nidle=3600\\nsilence=20\\n", "");
     let Some(stage) = Stage::off_by_itself(&["off_when_idle 60"], &short) else { return };
     stage.root("systemctl stop holdfast-power.timer; rm -rf /run/holdfast-power");
     // A look now: what keeps the machine on, and whether the idle time goes on being counted.
@@ -97,7 +97,7 @@ fn whoever_needs_the_machine_keeps_it_on() {
         ),
         (
             "attached",
-            "systemd-run --quiet --collect --unit=login -p User=ada -p PAMName=login sleep 1000",
+            "systemd-run --quiet --collect --unit=login -p User=ada -p PAMName=login -E XDG_SESSION_CLASS=user sleep 1000",
             "systemctl stop login",
         ),
         (
@@ -126,36 +126,38 @@ fn whoever_needs_the_machine_keeps_it_on() {
     stage.end_sessions();
     quiet("a terminal");
 
-    // Agents, by the events that their hooks leave. Each: a name, the session, how many seconds ago, and how old the transcript is.
-    let now = "$(date +%s)";
-    let event = |name: &str, session: &str, ago: u32| {
+    // Agents, by the events that their hooks leave; what was typed may look like one.
+    let event = |name: &str, session: &str| {
+        let line = format!(
+            r#"{{"session_id":"{session}","transcript_path":"/home/ada/{session}.jsonl","prompt":"\"session_id\":\"x\""}}"#
+        );
+        let file = format!("/home/ada/{session}.jsonl");
         stage.root(&format!(
-            "su -s /bin/sh ada -c 'mkdir -p ~/.local/state/holdfast/events; touch ~/{session}.jsonl; \
-             printf \"{{\\\"session_id\\\":\\\"{session}\\\",\\\"transcript_path\\\":\\\"/home/ada/{session}.jsonl\\\",\\\"prompt\\\":\
-             \\\"say \\\\\\\\\\\"session_id\\\\\\\\\\\":\\\\\\\\\\\"x\\\\\\\\\\\"\\\"}}\" | holdfast-event {name}'; \
-             cd /home/ada/.local/state/holdfast/events; last=$(ls | tail -n 1); \
-             sed -i \"s/\\\"at\\\":[0-9]*/\\\"at\\\":$(({now} - {ago}))/\" \"$last\""
+            "touch {file}; chown ada {file}; printf '%s' '{line}' | \
+             setpriv --reuid=ada --regid=100 --init-groups env HOME=/home/ada holdfast-event {name}"
         ));
     };
-    event("SessionStart", "a", 0);
+    event("SessionStart", "a");
     quiet("a session of an agent's");
-    event("UserPromptSubmit", "a", 0);
+    event("UserPromptSubmit", "a");
     assert_eq!(look(), "agent", "{}", stage.journal());
-    event("UserPromptSubmit", "b", 0);
-    event("Stop", "a", 0);
+    event("UserPromptSubmit", "b");
+    event("Stop", "a");
     assert_eq!(look(), "agent", "the other one is at work");
-    event("PermissionRequest", "b", 0);
+    event("PermissionRequest", "b");
     quiet("a question");
     // It was answered: the transcript grows.
     stage.root("touch -d '+31 seconds' /home/ada/b.jsonl");
     assert_eq!(look(), "agent");
-    event("SessionEnd", "b", 0);
+    event("SessionEnd", "b");
     quiet("the end of both");
-    // Killed, so that it never says that it has stopped.
-    event("UserPromptSubmit", "c", 0);
-    stage.root("touch -d '-2 hours' /home/ada/c.jsonl; date -s '+61 minutes' >/dev/null 2>&1 || :");
+    // Killed, so that it never says that it has stopped: within this boot, and before it.
+    event("UserPromptSubmit", "c");
+    assert_eq!(look(), "agent");
+    quiet("an agent that was killed");
+    event("UserPromptSubmit", "d");
     stage.root("cd /home/ada/.local/state/holdfast/events; sed -i 's/\"at\":[0-9]*/\"at\":1000/' \"$(ls | tail -n 1)\"");
-    quiet("an agent that was killed before this boot");
+    assert_eq!(look(), "", "it was before this boot");
 }
 
 #[test]

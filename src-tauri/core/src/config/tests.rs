@@ -74,7 +74,8 @@ fn a_user_changes_some_values_and_keeps_what_the_machine_has() {
     }
     // As long as nothing of the kind is wanted, the file is as it was before there was such a thing.
     assert!(!data.text().contains("off"), "{}", data.text());
-    let goes_off = Desired { off_at: "22:30".parse().ok(), off_when_idle: Some(45), ..desired() };
+    let goes_off =
+        crate::machine::Desired { off_at: "22:30".parse().ok(), off_when_idle: Some(45), ..desired() };
     let text = MachineData::new(&goes_off, "x86_64-linux").text();
     assert!(text.contains("\"offAt\": \"22:30\",\n  \"offWhenIdle\": 45,"), "{text}");
     assert_eq!(MachineData::parse(text.as_bytes()).map(|data| data.off_when_idle), Ok(Some(45)));

@@ -13,12 +13,13 @@ use super::{Context, when};
 use crate::power::{keep, status};
 use crate::problem::Problem;
 use crate::remote::Machine;
+use crate::world::World as _;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Keep it on: what it has announced does not happen, and nothing of the kind does for the time.
+    /// Keep it on: what it has announced does not happen, and nothing of the kind does before the time is over.
     ///
-    /// Without a time the next hour of the day is left out that off_at names, or what was announced, and the idle minutes begin anew.
+    /// Without a time what is announced is taken back, or else the next time of day; the idle minutes begin anew.
     Keep {
         /// For how long: 45m, 2h, 1d; a week at most.
         time: Option<Span>,

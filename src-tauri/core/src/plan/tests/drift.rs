@@ -96,7 +96,7 @@ fn a_machine_that_switched_itself_off_was_not_stopped_outside() {
         instance(w).power = Power::Stopped;
         instance(w).stopped_itself = true;
     });
-    assert_eq!(drift(&wanted(), &world), Vec::<String>::new());
+    assert_eq!(plan(&wanted(), &world, Goal::Settings).drift, Vec::new());
 }
 
 #[test]
