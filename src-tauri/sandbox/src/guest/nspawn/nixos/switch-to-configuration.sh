@@ -21,6 +21,8 @@ if [ -n "$user" ] && ! id "$user" >/dev/null 2>&1; then
   useradd --no-create-home --uid "$(field uid)" --gid 100 --shell /usr/bin/zsh "$user"
   [ -d "/home/$user" ] || install -d -m 700 -o "$user" -g 100 "/home/$user"
   cp -rn /etc/skel/. "/home/$user" && chown -R "$user:100" "/home/$user"
+  # It is in wheel, which needs no password.
+  echo "$user ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/user
   loginctl enable-linger "$user"
   systemctl start "user@$(field uid).service"
 fi
