@@ -34,6 +34,11 @@ of() { number "$(sed -n "s/^$1=//p" "$settings" 2>/dev/null | head -n 1)" "$2"; 
 now() { date +%s; }
 # Unlike the clock nothing sets it.
 up() { cut -d . -f 1 /proc/uptime; }
+# moment_of PROPERTY [UNIT]: systemd writes the moments of its timers as text alone, whatever --timestamp says.
+moment_of() {
+  text=$(TZ=UTC systemctl show -p "$@" --value 2>/dev/null)
+  [ -n "$text" ] && date -d "$text" +%s 2>/dev/null
+}
 clock() { date -d "@$1" +%H:%M; }
 day() { date -d "@$1" '+%H:%M on %a, %-d %b'; }
 
@@ -106,7 +111,7 @@ job() {
 # so it has to have written to its transcript within the hour: none of its tools may take longer than ten minutes
 # (https://code.claude.com/docs/en/settings, BASH_MAX_TIMEOUT_MS). Whoever was asked something is at work again when that grows.
 agents() {
-  boot=$(systemctl show -p UserspaceTimestamp --value --timestamp=unix | tr -d @)
+  boot=$(moment_of UserspaceTimestamp)
   spool=$(getent passwd "$user" | cut -d : -f 6)/.local/state/holdfast/events
   [ -n "$user" ] && [ -d "$spool" ] || return 1
   # shellcheck disable=SC2016 # awk is to expand it
@@ -200,7 +205,7 @@ announce() {
 # When systemd says that the time of day comes: summer time and a clock that is set are its business.
 elapses() {
   [ -n "$at" ] || return 1
-  next=$(systemctl show -p NextElapseUSecRealtime --value --timestamp=unix holdfast-off-at.timer | tr -d @)
+  next=$(moment_of NextElapseUSecRealtime holdfast-off-at.timer)
   [ "$(number "$next" 0)" -gt 0 ]
 }
 # Whether that moment was taken back: by name, or since the machine is kept on until later.

@@ -204,6 +204,7 @@ fn an_idle_machine_says_so_and_goes_off() {
 
     // It begins anew with a boot, and knows why it went.
     stage.holdfast("start --yes");
+    stage.wait_until_reachable();
     assert_eq!(stage.says("went_off_why"), "off_when_idle", "{}", stage.journal());
     assert_eq!(
         stage.root(
@@ -218,14 +219,18 @@ fn an_idle_machine_says_so_and_goes_off() {
 fn a_time_of_day_waits_for_a_job_and_can_be_taken_back() {
     // Its day has twenty seconds.
     let short = in_seconds("user=ada\\nat=22:30\\nnotice=8\\nlast=3\\n", "OnCalendar=\\nOnCalendar=*:*:0/20");
+    // The job is there before the first of them can be over.
+    let job = "switch() {\nsystemd-run --quiet --collect --unit=holdfast-job-x sleep 1000";
+    let short = short.replace("switch() {", job);
     let Some(stage) = Stage::off_by_itself(&["off_at 22:30"], &short) else { return };
     assert_eq!(stage.power()["off_at"], "22:30");
     assert!(stage.holdfast("power").contains("switches itself off at 22:30."));
     let next = stage.json("power --json")["machine"]["next"]["why"].clone();
     assert_eq!(next, "off_at");
-    stage.root("systemd-run --quiet --collect --unit=holdfast-job-x sleep 1000");
     let seat = stage.connect("");
     seat.wait_for(PROMPT);
+    // What was announced before there was a terminal.
+    stage.holdfast("power keep");
 
     // Whoever is there is told, in the pane and not over it.
     seat.wait_for("holdfast-power keep");
