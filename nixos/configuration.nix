@@ -27,6 +27,9 @@
   holdfast = {
     inherit (machine) uid user;
 
+    # The machine switches itself off: settings of Holdfast (off_at, off_when_idle).
+    power = { inherit (machine) offAt offWhenIdle; };
+
     # For an editor that wants SSH (through `holdfast`, never from outside): sshd on 127.0.0.1 alone.
     # sshd = "loopback";
 

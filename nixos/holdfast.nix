@@ -43,6 +43,26 @@ let
     text = builtins.readFile ./hooks/sign-in.sh;
   };
 
+  # What people call is found by sudo and by the laptop under this name.
+  power = pkgs.writeShellApplication {
+    name = "holdfast-power";
+    # It decides by statuses.
+    bashOptions = [ ];
+    runtimeInputs = [
+      event
+      pkgs.coreutils
+      pkgs.findutils
+      pkgs.gawk
+      pkgs.getent
+      pkgs.gnugrep
+      pkgs.gnused
+      pkgs.systemd
+      pkgs.util-linux
+    ];
+    text = builtins.readFile ./power.sh;
+  };
+  powers = cfg.power.offAt != null || cfg.power.offWhenIdle != null;
+
   events = [
     "Notification"
     "PermissionRequest"
@@ -170,6 +190,29 @@ in
       type = types.ints.between 2 1000;
       default = 10;
       description = "How many generations of the system outlive the daily garbage collection.";
+    };
+
+    power = {
+      offAt = mkOption {
+        type = types.nullOr (types.strMatching "([01][0-9]|2[0-3]):[0-5][0-9]");
+        default = null;
+        example = "22:30";
+        description = ''
+          The time of day, in time.timeZone, at which the machine switches itself off, whoever is at work. It is announced
+          in every terminal 10 minutes and 1 minute before, `holdfast-power keep` takes it back for that day, and a job of
+          Holdfast's that runs comes to its end first. A machine that is started later stays on until the next day.
+        '';
+      };
+
+      offWhenIdle = mkOption {
+        type = types.nullOr (types.ints.between 10 1440);
+        default = null;
+        example = 45;
+        description = ''
+          The machine switches itself off when for so many minutes nobody was attached to it, no job, build or agent was at
+          work, and it computed next to nothing. It is announced 5 minutes before, and `holdfast-power keep` takes it back.
+        '';
+      };
     };
 
     claude = {
@@ -404,7 +447,8 @@ in
       pkgs.git
     ]
     # NixOS installs no grub-editenv for EFI.
-    ++ lib.optional config.boot.loader.grub.enable grub;
+    ++ lib.optional config.boot.loader.grub.enable grub
+    ++ lib.optional powers power;
 
     systemd.services.holdfast-boot = {
       description = "Holdfast judges a generation that runs for the first time";
@@ -441,6 +485,50 @@ in
         RemainAfterExit = true;
         ExecCondition = "${pkgs.coreutils}/bin/test /run/booted-system -ef /run/current-system";
         ExecStart = "/bin/sh ${program} boot";
+      };
+    };
+
+    # --- power on purpose ---------------------------------------------------------------------------------------------
+
+    environment.etc."holdfast/power" = lib.mkIf powers {
+      text =
+        "user=${cfg.user}\n"
+        + lib.optionalString (cfg.power.offAt != null) "at=${cfg.power.offAt}\n"
+        +
+          lib.optionalString (cfg.power.offWhenIdle != null)
+            "idle=${toString (cfg.power.offWhenIdle * 60)}\n";
+    };
+    systemd.services.holdfast-power = lib.mkIf powers {
+      description = "Holdfast looks whether anybody needs the machine";
+      # It may be waiting for the minute that it has announced.
+      restartIfChanged = false;
+      serviceConfig = {
+        Type = "oneshot";
+        ExecStart = "${power}/bin/holdfast-power check";
+      };
+    };
+    systemd.timers.holdfast-power = lib.mkIf powers {
+      wantedBy = [ "timers.target" ];
+      timerConfig = {
+        OnActiveSec = "1min";
+        OnUnitInactiveSec = "1min";
+        AccuracySec = "1s";
+      };
+    };
+    systemd.services.holdfast-off-at = lib.mkIf (cfg.power.offAt != null) {
+      description = "Holdfast switches the machine off at a time of day";
+      restartIfChanged = false;
+      serviceConfig = {
+        Type = "oneshot";
+        ExecStart = "${power}/bin/holdfast-power due";
+      };
+    };
+    # Not persistent: who starts the machine after that time wants it on. When it elapses next is read by the other service.
+    systemd.timers.holdfast-off-at = lib.mkIf (cfg.power.offAt != null) {
+      wantedBy = [ "timers.target" ];
+      timerConfig = {
+        OnCalendar = "*-*-* ${cfg.power.offAt}:00";
+        AccuracySec = "1s";
       };
     };
 

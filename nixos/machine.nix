@@ -56,6 +56,19 @@ let
     };
   };
 
+  # What may be missing.
+  optional = {
+    offAt = {
+      check = matches "([01][0-9]|2[0-3]):[0-5][0-9]";
+      want = "a time of day, such as \"22:30\"";
+    };
+    offWhenIdle = {
+      check = value: builtins.isInt value && value >= 10 && value <= 1440;
+      want = "minutes, from 10 to 1440";
+    };
+  };
+  all = keys // optional;
+
   given = builtins.fromJSON (builtins.readFile ./machine.json);
 
   problems =
@@ -69,15 +82,15 @@ let
       map (key: "\"${key}\" is missing: ${keys.${key}.want}") (
         lib.attrNames (removeAttrs keys (lib.attrNames given))
       )
-      ++ map (key: "\"${key}\" is not known") (lib.attrNames (removeAttrs given (lib.attrNames keys)))
+      ++ map (key: "\"${key}\" is not known") (lib.attrNames (removeAttrs given (lib.attrNames all)))
       ++ lib.concatMap (
         key:
         lib.optional (
-          !keys.${key}.check given.${key}
-        ) "\"${key}\" is ${builtins.toJSON given.${key}}, and has to be ${keys.${key}.want}"
-      ) (lib.attrNames (builtins.intersectAttrs given keys));
+          !all.${key}.check given.${key}
+        ) "\"${key}\" is ${builtins.toJSON given.${key}}, and has to be ${all.${key}.want}"
+      ) (lib.attrNames (builtins.intersectAttrs given all));
 in
 if problems == [ ] then
-  given
+  lib.mapAttrs (_: _: null) optional // given
 else
   throw "\nmachine.json cannot be used:\n${lib.concatMapStrings (problem: "- ${problem}\n") problems}"

@@ -213,6 +213,7 @@ async fn an_idle_hour_is_at_most_sixty_calls_and_sees_what_changes_by_itself() {
         sandbox.power_off_inside(&id);
         person.waits_for_state(State::Off).await;
         assert_eq!(person.told(), ["remote-dev is off"]);
+        assert_eq!(person.sees().machine.detail.as_deref(), Some("It was powered off from inside."));
     })
     .await;
 }

@@ -37,6 +37,8 @@ fn help_shows_the_commands_and_how_to_begin() {
       exec         Run one command on the machine; its output and exit code are this command's
       sessions     List the zellij sessions on the machine, or end one
       upload       Put a file on the machine, whole or not at all
+      power        Show when the machine switches itself off (settings off_at and off_when_idle), or
+                   keep it on
       rebuild      Have the machine build its configuration and run it; it goes on without this computer
       jobs         List the machine's last jobs
       job          Follow or end a job of the machine's
@@ -176,6 +178,8 @@ fn settings_are_shown_set_and_taken_back() {
     volume_throughput     125         default
     user                  ada         default
     config                embedded    default
+    off_at                (none)      default
+    off_when_idle         (none)      default
     tags.do-not-nuke      true        default
     subnet                (none)      default
     instance_profile      (none)      default

@@ -124,7 +124,7 @@ fn tells_what_there_is(home: &Home) {
         (&json["version"], &json["state"], &json["reachable"]),
         (&1.into(), &"on".into(), &true.into())
     );
-    assert_snapshot!(shape(&json), @r#"{"instance":{"changing_from":null,"id":"text","instance_type":"text","started":"text","stopped":null,"volume_size":"number","zone":"text"},"interrupted":null,"machine":"text","monthly":{"address":"number","instance":"number","volume":"number"},"monthly_now":{"address":"number","instance":"number","volume":"number"},"prices_of":"text","reachable":"bool","region":"text","state":"text","user":"text","version":"number","working":null}"#);
+    assert_snapshot!(shape(&json), @r#"{"instance":{"changing_from":null,"id":"text","instance_type":"text","started":"text","stopped":null,"volume_size":"number","went_off":null,"zone":"text"},"interrupted":null,"machine":"text","monthly":{"address":"number","instance":"number","volume":"number"},"monthly_now":{"address":"number","instance":"number","volume":"number"},"prices_of":"text","reachable":"bool","region":"text","state":"text","user":"text","version":"number","working":null}"#);
 
     let apply = home.run("--sandbox apply").well();
     assert!(apply.err.contains("AWS matches the settings; nothing was changed."), "{}", apply.err);

@@ -37,7 +37,7 @@ fn file_systems() -> Vec<FileSystem> {
 
 impl Stage {
     /// With a machine on a disk of its own, Holdfast's program, and a file to be kept.
-    fn on_disk(disk: Disk) -> Option<Self> {
+    pub(crate) fn on_disk(disk: Disk) -> Option<Self> {
         let this = Self::with(|folder, tree| Guests::nixos_on_disk(folder, tree, disk))?;
         this.install();
         this.root(&format!("head -c 20M /dev/urandom >{MARKER}; sync"));

@@ -9,9 +9,11 @@ mod grow;
 #[path = "../keyring.rs"]
 mod keyring;
 mod network;
+mod power;
 #[path = "../program.rs"]
 mod program;
 mod rebuild;
+mod replace;
 mod repository;
 mod seat;
 mod stage;

@@ -204,6 +204,14 @@ export type Generation = {
 	go: Offer | null,
 };
 
+/**  The machine is to switch itself off. */
+export type GoesOff = {
+	/**  When. */
+	at: number,
+	/**  Why, as the end of a sentence. */
+	why: string,
+};
+
 /**  Steps of one area. */
 export type Group = {
 	/**  The area. */
@@ -546,6 +554,8 @@ export type System = {
 	runs: string | null,
 	/**  What there is to know about that besides. */
 	note: string | null,
+	/**  When it switches itself off next, when that was last seen. */
+	off: GoesOff | null,
 	/**  How that stands to what is declared for it, when both were last seen. */
 	standing: Measured | null,
 	/**  The generations that it has, the newest first. */

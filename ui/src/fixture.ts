@@ -81,7 +81,7 @@ export function sessions(list: Session[], rest: Partial<Sessions> = {}): Session
 export function system(rest: Partial<System> = {}): System {
   const offers = { look: offer("Refresh"), rebuild: offer("Rebuild") };
   const runs = "Runs generation 7, embedded 1a2b3c4d5e6f";
-  const none = { problem: null, note: null, standing: null, generations: [], job: null, last: null, log: null };
+  const none = { problem: null, off: null, note: null, standing: null, generations: [], job: null, last: null, log: null };
   return { looking: false, seen: NOW, runs, ...none, ...offers, ...rest };
 }
 

@@ -91,6 +91,7 @@ export const words = {
   pricesOf: "AWS prices of",
   without: "on demand, without tax, credits, discounts and data transfer",
 
+  goesOff: (when: string, why: string) => `It goes off by itself: ${when}, ${why}.`,
   waiting: (what: string) => `Waiting for ${what}`,
   steps: (done: number, of: number) => `${done} of ${of} steps`,
   preparing: "Looking at what there is",

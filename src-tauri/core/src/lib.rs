@@ -11,6 +11,7 @@ pub mod kinds;
 pub mod machine;
 pub mod names;
 pub mod plan;
+pub mod power;
 pub mod price;
 pub mod script;
 pub mod session;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::cost::History;
 use crate::names::{
     AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceProfileName, InstanceType, KmsKey,
-    MachineName, PolicyArn, ProfileName, Region, ReservationId, RouteTableId, RuleId, SnapshotId, SubnetId,
-    TagKey, TagValue, UserName, VolumeId, VpcId,
+    MachineName, OffAt, PolicyArn, ProfileName, Region, ReservationId, RouteTableId, RuleId, SnapshotId,
+    SubnetId, TagKey, TagValue, UserName, VolumeId, VpcId,
 };
 use crate::plan::Applied;
 use crate::price::Prices;
@@ -71,6 +71,10 @@ pub struct Desired {
     pub tags: BTreeMap<TagKey, TagValue>,
     /// Where the machine's NixOS configuration comes from.
     pub config: ConfigSource,
+    /// When the machine switches itself off each day.
+    pub off_at: Option<OffAt>,
+    /// After how many idle minutes it does.
+    pub off_when_idle: Option<u32>,
     /// A subnet of the company's, used as it is; then no network is made.
     pub subnet: Option<SubnetId>,
     /// An instance profile of the company's, used as it is; then no role is made.
@@ -700,6 +704,8 @@ pub struct Instance {
     pub transition: Option<String>,
     /// It went off again while it started, since AWS had none free after all.
     pub fell_short: bool,
+    /// It went off since its own system was shut down, and not through the API of EC2.
+    pub stopped_itself: bool,
     /// Its root volume.
     pub root: Option<RootVolume>,
     /// Whether it has a public address.

@@ -184,6 +184,18 @@ impl Region {
 }
 
 name!(
+    /// A time of day at which a machine switches itself off, in its own time zone.
+    OffAt,
+    "a time of day from 00:00 to 23:59, like 22:30",
+    |text| {
+        let part = |text: &str, most: u8| {
+            text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u8>().is_ok_and(|n| n <= most)
+        };
+        text.split_once(':').is_some_and(|(hour, minute)| part(hour, 23) && part(minute, 59))
+    }
+);
+
+name!(
     /// An EC2 instance type.
     InstanceType,
     "an EC2 instance type like m8g.xlarge",

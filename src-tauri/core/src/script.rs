@@ -92,6 +92,21 @@ pub fn machine<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<String, N
     Ok(format!("{}exec \"$s\" -n sh \"$p\" {}", find_machine(), quote_all(words)?))
 }
 
+/// What switches a machine off by itself is not there: nothing of the kind is set.
+pub const NO_POWER: i32 = 92;
+
+/// Runs `nixos/power.sh` with these words; with [`NO_POWER`] where it is not there.
+///
+/// # Errors
+/// A NUL.
+pub fn power<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<String, NotQuotable> {
+    Ok(format!(
+        "[ -z \"${{HOLDFAST_GUEST-}}\" ] || exit {NO_SYSTEM}; {FIND_SUDO}; p=/run/current-system/sw/bin/holdfast-power; \
+         [ -x \"$p\" ] || p=$(command -v holdfast-power) || exit {NO_POWER}; exec \"$s\" -n -- \"$p\" {}",
+        quote_all(words)?
+    ))
+}
+
 fn find_machine() -> String {
     format!(
         "[ -z \"${{HOLDFAST_GUEST-}}\" ] || exit {NO_SYSTEM}; {FIND_SUDO}; p=/var/lib/holdfast/bin/machine; \
@@ -357,6 +372,7 @@ mod tests {
             upload(&user, hostile, 0o600, "n0nce").unwrap(),
             machine(["start", hostile, "-x", ""]).unwrap(),
             machine(["grow", hostile]).unwrap(),
+            power(["keep", hostile]).unwrap(),
             install_machine(&user),
             follow(&id, Some(hostile), "n0nce").unwrap(),
             enters(&user),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::machine::{Desired, Fact, Instance, Observed, Power, TAG_RESIZE};
+use crate::power;
 use crate::price::{self, Monthly};
 
 /// The version of the JSON shape; it grows when a field changes its meaning or goes.
@@ -83,6 +84,8 @@ pub struct InstanceStatus {
     pub started: Option<String>,
     /// Why and when it went off, in AWS's words.
     pub stopped: Option<String>,
+    /// Why it is off where its own system was shut down, as far as the settings tell.
+    pub went_off: Option<String>,
     /// The type that it had, while it changes to another; whoever began that may have been interrupted.
     pub changing_from: Option<String>,
 }
@@ -131,7 +134,7 @@ impl Status {
             user: desired.user.to_string(),
             region: region.to_owned(),
             state,
-            instance: winners.instance.map(|instance| instance_status(instance, volume_size)),
+            instance: winners.instance.map(|instance| instance_status(desired, instance, volume_size)),
             reachable: match &observed.agent {
                 Fact::Unknown(_) => None,
                 Fact::Absent => Some(false),
@@ -173,7 +176,7 @@ fn state(power: Power) -> State {
     }
 }
 
-fn instance_status(instance: &Instance, volume_size: Option<u32>) -> InstanceStatus {
+fn instance_status(desired: &Desired, instance: &Instance, volume_size: Option<u32>) -> InstanceStatus {
     let off = matches!(instance.power, Power::Stopping | Power::Stopped);
     InstanceStatus {
         id: instance.id.to_string(),
@@ -182,6 +185,7 @@ fn instance_status(instance: &Instance, volume_size: Option<u32>) -> InstanceSta
         volume_size,
         started: instance.launched.clone().filter(|_| !off),
         changing_from: instance.tags.get(TAG_RESIZE).cloned(),
+        went_off: (off && instance.stopped_itself).then(|| power::went_off(desired)),
         stopped: instance.transition.clone().filter(|text| off && !text.is_empty()),
     }
 }

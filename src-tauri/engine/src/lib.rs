@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod keyring;
 pub mod net;
 pub mod open;
+pub mod power;
 pub mod prices;
 pub mod problem;
 pub mod process;

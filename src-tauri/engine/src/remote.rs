@@ -79,8 +79,7 @@ impl Machine<'_> {
                 self.install().await?;
                 self.run(&script).await
             }
-            script::NO_SYSTEM => Err(Problem::new(NO_SYSTEM, "This machine has no NixOS")
-                .because("a machine of the sandbox is a shell on this computer, which has no system of its own to rebuild")),
+            script::NO_SYSTEM => Err(no_system()),
             _ => Ok(answer),
         }
     }
@@ -214,6 +213,12 @@ impl Machine<'_> {
             },
         }
     }
+}
+
+pub(crate) fn no_system() -> Problem {
+    Problem::new(NO_SYSTEM, "This machine has no NixOS").because(
+        "a machine of the sandbox is a shell on this computer, which has no system of its own to rebuild",
+    )
 }
 
 fn not_sent(why: &str) -> Problem {

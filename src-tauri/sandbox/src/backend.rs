@@ -150,6 +150,10 @@ pub trait SessionBackend: Debug + Send + Sync {
     fn upgrade(&self, request: http::Request<Incoming>) -> UpgradeResponse;
     /// A machine's power changed.
     fn power(&self, instance_id: &str, power: Power);
+    /// The machines that have powered themselves off since this was last asked.
+    fn powered_off(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// A machine's root volume has become larger: from now on the machine can see that it has as many GiB. Its file
     /// systems do not grow by themselves.
     fn resize_disk(&self, _instance_id: &str, _gib: u32) {}

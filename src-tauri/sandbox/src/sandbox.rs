@@ -156,7 +156,12 @@ impl Sandbox {
     }
 
     fn settle(&self, state: &mut State) -> Vec<News> {
-        let due = state.world.settle(self.now(), &state.conditions);
+        let (now, pace) = (self.now(), state.conditions.pace);
+        let mut due = Vec::new();
+        for id in self.shared.backend.powered_off() {
+            state.world.power_off_inside(&id, now, &pace, &mut due);
+        }
+        due.extend(state.world.settle(now, &state.conditions));
         if !due.is_empty() {
             self.save(&state.world);
         }
@@ -207,9 +212,7 @@ impl Sandbox {
         let (now, mut state) = (self.now(), self.state());
         let pace = state.conditions.pace;
         let mut news = Vec::new();
-        for region in state.world.accounts.values_mut().flat_map(|account| account.regions.values_mut()) {
-            ec2::power_off_inside(region, instance, now, &pace, &mut news);
-        }
+        state.world.power_off_inside(instance, now, &pace, &mut news);
         self.save(&state.world);
         drop(state);
         self.tell(news);

@@ -142,6 +142,19 @@ impl World {
         }
         news
     }
+
+    /// A machine has powered itself off: what becomes of it, if it was running.
+    pub(crate) fn power_off_inside(
+        &mut self,
+        instance: &str,
+        now: At,
+        pace: &crate::Pace,
+        news: &mut Vec<News>,
+    ) {
+        for region in self.accounts.values_mut().flat_map(|account| account.regions.values_mut()) {
+            ec2::power_off_inside(region, instance, now, pace, news);
+        }
+    }
 }
 
 /// What the machines are to know, in the order in which it happened.

@@ -61,6 +61,9 @@ test("where there is no machine the form takes the place of the facts, until som
 
 test("the system shows what runs, and its job in the place of the last one", () => {
   const idle = machine(view({ system: system() }));
+  const off = { at: 1_800_000_000, why: "as off_at says" };
+  expect(machine(view({ system: system({ off }) }))).toContain(", as off_at says.");
+  expect(idle).not.toContain("data-off");
   expect(acts(idle)).toEqual(["look-at-system", "rebuild"]);
   expect(idle).toContain("Runs generation 7, embedded 1a2b3c4d5e6f.");
   const last = { text: "remote-dev runs generation 7", at: 0, problem: null };

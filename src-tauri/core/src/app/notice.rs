@@ -35,7 +35,8 @@ impl App {
         let cost = |total: Option<crate::price::Money>| {
             total.map(|money| format!("{money} a month")).unwrap_or_default()
         };
-        let why = status.instance.as_ref().and_then(|instance| instance.stopped.as_deref());
+        let instance = status.instance.as_ref();
+        let why = instance.and_then(|instance| instance.went_off.as_deref().or(instance.stopped.as_deref()));
         let (title, body) = match state {
             State::On => (format!("{name} is on"), cost(status.monthly_now.total())),
             State::Off => (

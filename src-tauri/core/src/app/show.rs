@@ -166,21 +166,12 @@ fn headline(status: &Status) -> String {
 fn detail(status: &Status, observed: &Observed) -> Option<String> {
     match (status.state, &observed.agent, &observed.instances) {
         (State::Unknown, _, Fact::Unknown(why)) => Some(reason(why)),
+        (State::Off | State::Stopping, _, _) => status.instance.as_ref()?.went_off.clone(),
         (State::On, Fact::Absent, _) => Some("Its agent does not answer SSM yet.".to_owned()),
         (State::On, Fact::Unknown(why), _) => {
             Some(format!("Whether it can be reached is not known. {}", reason(why)))
         }
-        (
-            State::On
-            | State::Starting
-            | State::Stopping
-            | State::Off
-            | State::Ending
-            | State::Absent
-            | State::Unknown,
-            _,
-            _,
-        ) => None,
+        (State::On | State::Starting | State::Ending | State::Absent | State::Unknown, _, _) => None,
     }
 }
 

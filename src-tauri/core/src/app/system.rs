@@ -340,6 +340,10 @@ pub(super) fn view(app: &App) -> Option<view::System> {
             overview.map(|overview| runs(&overview.state))
         },
         note: overview.and_then(|overview| on_trial(&overview.state)),
+        off: overview.and_then(|overview| overview.state.off.as_ref()).map(|off| view::GoesOff {
+            at: u32::try_from(off.at).unwrap_or(u32::MAX),
+            why: off.why.words().to_owned(),
+        }),
         standing: system.seen.as_ref().and_then(|(seen, _)| standing(seen)),
         generations: generations.iter().map(|one| generation(app, one)).collect(),
         job: system.job.as_ref().map(|job| view::Job {

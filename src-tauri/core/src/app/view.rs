@@ -240,6 +240,8 @@ pub struct System {
     pub runs: Option<String>,
     /// What there is to know about that besides.
     pub note: Option<String>,
+    /// When it switches itself off next, when that was last seen.
+    pub off: Option<GoesOff>,
     /// How that stands to what is declared for it, when both were last seen.
     pub standing: Option<Measured>,
     /// The generations that it has, the newest first.
@@ -254,6 +256,15 @@ pub struct System {
     pub rebuild: Option<Offer>,
     /// Look at it again.
     pub look: Option<Offer>,
+}
+
+/// The machine is to switch itself off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct GoesOff {
+    /// When.
+    pub at: u32,
+    /// Why, as the end of a sentence.
+    pub why: String,
 }
 
 /// How what a machine runs stands to what is declared for it.

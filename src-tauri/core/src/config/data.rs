@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Desired;
-use crate::names::InstanceType;
+use crate::names::{InstanceType, OffAt};
+use crate::settings::OFF_WHEN_IDLE;
 
 /// The file's name.
 pub const DATA: &str = "machine.json";
@@ -28,6 +29,12 @@ pub struct MachineData {
     pub host_name: String,
     /// Its locale, as in `en_US.UTF-8`.
     pub locale: String,
+    /// When it switches itself off each day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off_at: Option<OffAt>,
+    /// After how many idle minutes it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off_when_idle: Option<u32>,
     /// The release of NixOS that its state began with.
     pub state_version: String,
     /// What it can run, as Nix writes it: `aarch64-linux` or `x86_64-linux`.
@@ -67,6 +74,8 @@ impl MachineData {
             attribute: desired.machine.to_string(),
             host_name: desired.name("machine"),
             locale: "en_US.UTF-8".to_owned(),
+            off_at: desired.off_at.clone(),
+            off_when_idle: desired.off_when_idle,
             state_version: STATE_VERSION.to_owned(),
             system: system.to_owned(),
             time_zone: "UTC".to_owned(),
@@ -123,6 +132,11 @@ impl MachineData {
 
     fn check(&self) -> Result<(), BadData> {
         type Rule = (&'static str, fn(&MachineData) -> String, fn(&str) -> bool, &'static str);
+        let (least, most) = OFF_WHEN_IDLE;
+        if let Some(minutes) = self.off_when_idle.filter(|minutes| !(least..=most).contains(minutes)) {
+            let (key, value) = ("offWhenIdle", minutes.to_string());
+            return Err(BadData::Value { key, value, allowed: "minutes, from 10 to 1440" });
+        }
         let rules: [Rule; 9] = [
             ("version", |data| data.version.to_string(), |text| text == "1", "1"),
             (

@@ -30,7 +30,7 @@ pub const MOST_BYTES: u64 = 8 << 20;
 pub const MOST_FILES: usize = 2000;
 
 /// The flake that ships with Holdfast, but for [`DATA`], which is written for each machine.
-pub const SHIPPED: [(&str, &str); 10] = [
+pub const SHIPPED: [(&str, &str); 11] = [
     ("README.md", include_str!("../../../../nixos/README.md")),
     ("configuration.nix", include_str!("../../../../nixos/configuration.nix")),
     ("flake.lock", include_str!("../../../../nixos/flake.lock")),
@@ -40,6 +40,7 @@ pub const SHIPPED: [(&str, &str); 10] = [
     ("hooks/event.sh", include_str!("../../../../nixos/hooks/event.sh")),
     ("hooks/sign-in.sh", include_str!("../../../../nixos/hooks/sign-in.sh")),
     ("machine.nix", include_str!("../../../../nixos/machine.nix")),
+    ("power.sh", include_str!("../../../../nixos/power.sh")),
     ("tests/rollback.nix", include_str!("../../../../nixos/tests/rollback.nix")),
 ];
 

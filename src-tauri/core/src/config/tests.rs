@@ -54,7 +54,7 @@ fn a_user_changes_some_values_and_keeps_what_the_machine_has() {
     let data = MachineData::new(&desired(), "x86_64-linux");
     let mine = data.with(br#"{"timeZone": "Europe/Berlin", "locale": "de_DE.UTF-8"}"#).unwrap();
     assert_eq!((mine.time_zone.as_str(), mine.user.as_str()), ("Europe/Berlin", "ada"));
-    let wrong: [(&[u8], &str); 9] = [
+    let wrong: [(&[u8], &str); 12] = [
         (b"{", "EOF"),
         (br#"{"timezone": "UTC"}"#, "unknown field"),
         (br#"{"timeZone": "$(rm -rf /)"}"#, "time zone"),
@@ -64,11 +64,22 @@ fn a_user_changes_some_values_and_keeps_what_the_machine_has() {
         (br#"{"system": "riscv64-linux"}"#, "aarch64-linux"),
         (br#"{"stateVersion": "newest"}"#, "release"),
         (br#"{"version": 2}"#, "version"),
+        (br#"{"offAt": "24:00"}"#, "23:59"),
+        (br#"{"offWhenIdle": 9}"#, "from 10 to 1440"),
+        (br#"{"offWhenIdle": "45"}"#, "invalid type"),
     ];
     for (text, said) in wrong {
         let error = data.with(text).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
+    // As long as nothing of the kind is wanted, the file is as it was before there was such a thing.
+    assert!(!data.text().contains("off"), "{}", data.text());
+    let goes_off =
+        crate::machine::Desired { off_at: "22:30".parse().ok(), off_when_idle: Some(45), ..desired() };
+    let text = MachineData::new(&goes_off, "x86_64-linux").text();
+    assert!(text.contains("\"offAt\": \"22:30\",\n  \"offWhenIdle\": 45,"), "{text}");
+    assert_eq!(MachineData::parse(text.as_bytes()).map(|data| data.off_when_idle), Ok(Some(45)));
+
     let old = MachineData { state_version: "25.11".into(), uid: 1007, ..data.clone() };
     let kept = data.clone().kept(Some(&old), None);
     assert_eq!((kept.state_version.as_str(), kept.uid), ("25.11", 1007));

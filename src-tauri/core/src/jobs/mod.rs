@@ -32,7 +32,7 @@ pub use log::LogTail;
 pub use progress::{Mark, Progress, Stage, Step};
 pub use space::{NotGrown, Space};
 pub use standing::{Declared, Here, Standing};
-pub use system::{Generation, MachineState, Overview, Trial, generations};
+pub use system::{Generation, GoesOff, MachineState, Overview, Trial, generations};
 
 /// The machine's answer makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -360,7 +360,7 @@ impl Job {
     }
 }
 
-type Block = BTreeMap<String, String>;
+pub(crate) type Block = BTreeMap<String, String>;
 
 fn number<T: FromStr>(block: &Block, key: &str) -> Option<T> {
     block.get(key)?.parse().ok()
@@ -369,6 +369,11 @@ fn number<T: FromStr>(block: &Block, key: &str) -> Option<T> {
 /// Reads blocks of `key=value` with an empty line after each, the last of which is `end`.
 fn blocks(answer: &[u8]) -> Result<Vec<Block>, Garbled> {
     next_blocks(&mut String::from_utf8_lossy(answer).lines())
+}
+
+/// The first block of such an answer.
+pub(crate) fn first_block(answer: &[u8]) -> Result<Block, Garbled> {
+    blocks(answer)?.into_iter().next().ok_or(Garbled)
 }
 
 /// The same of the next of several answers.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Block, Garbled, Job, JobId, Placed, blocks, next_blocks, number};
 use crate::app::harmless::harmless;
+use crate::power;
 
 /// The generation that runs, or waits for a boot, and is not yet good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
@@ -20,6 +21,16 @@ pub struct Trial {
     pub job: Option<JobId>,
 }
 
+/// The machine is to switch itself off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+pub struct GoesOff {
+    /// When, in seconds since the Unix epoch.
+    #[specta(type = u32)]
+    pub at: u64,
+    /// Why.
+    pub why: power::Why,
+}
+
 /// What the machine says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 pub struct MachineState {
@@ -34,6 +45,8 @@ pub struct MachineState {
     pub good: bool,
     /// The generation on trial, if there is one.
     pub trial: Option<Trial>,
+    /// When it switches itself off next, as far as that is known.
+    pub off: Option<GoesOff>,
     /// The last jobs, the newest first.
     pub jobs: Vec<Job>,
 }
@@ -55,6 +68,9 @@ impl MachineState {
             revision: text(first, "revision"),
             good: first.contains_key("good"),
             trial: trial(first),
+            off: number(first, "off")
+                .zip(first.get("off_why").and_then(|why| power::Why::read(why)))
+                .map(|(at, why)| GoesOff { at, why }),
             jobs: rest.iter().filter_map(Job::read).collect(),
         })
     }

@@ -154,6 +154,7 @@ impl Observed {
                 self.instance_mut(instance, |i| {
                     i.power = Power::Pending;
                     i.fell_short = false;
+                    i.stopped_itself = false;
                     i.public_address = public;
                 });
             }
@@ -308,6 +309,7 @@ impl Observed {
             launched: None,
             transition: None,
             fell_short: false,
+            stopped_itself: false,
             root: Some(RootVolume { id: volume, device: run.root_device.clone(), goes_with_instance: true }),
             public_address: run.public_address,
             profile: Some(desired.profile_name()),

@@ -238,7 +238,8 @@ fn tags(
 }
 
 fn power(applied: &Applied, instance: &Instance, found: &mut Vec<Drift>) {
-    let off = matches!(instance.power, Power::Stopping | Power::Stopped);
+    // A machine that switches itself off does what its settings or somebody on it asked for.
+    let off = matches!(instance.power, Power::Stopping | Power::Stopped) && !instance.stopped_itself;
     if off && applied.on {
         let why = instance.transition.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         found.push(Drift {

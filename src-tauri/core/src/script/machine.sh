@@ -736,6 +736,9 @@ state() {
   for key in number state boot awaits job previous_number; do
     [ ! -e "$root/trial/$key" ] || echo "trial_$key=$(get "$root/trial/$key")"
   done
+  # As nixos/power.sh leaves it.
+  off=$(get /run/holdfast-power/next)
+  [ -z "$off" ] || printf 'off=%s\noff_why=%s\n' "${off%% *}" "${off##* }"
   if [ -n "$n" ] && [ "$(get "$root/generations/$n/path")" = "$(system current)" ]; then
     for key in revision good; do
       [ ! -e "$root/generations/$n/$key" ] || echo "$key=$(get "$root/generations/$n/$key")"

@@ -117,7 +117,7 @@ fn literal(path: &[&str], value: &str) -> String {
             Value::from(names.collect::<toml_edit::Array>())
         }
         ["machine", _, "alternates"] => value.trim().parse().unwrap_or_else(|_| Value::from(value)),
-        ["machine", _, "volume_size" | "volume_iops" | "volume_throughput"] => {
+        ["machine", _, "volume_size" | "volume_iops" | "volume_throughput" | "off_when_idle"] => {
             value.trim().parse::<i64>().map_or_else(|_| Value::from(value), Value::from)
         }
         ["machine", _, "tags", tag]

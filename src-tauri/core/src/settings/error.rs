@@ -99,6 +99,11 @@ pub enum Wrong {
         /// The other.
         by: &'static str,
     },
+    /// A setting that the machine's configuration, which is the user's own, has to say itself.
+    OwnConfiguration {
+        /// The NixOS option that is the same.
+        option: &'static str,
+    },
     /// A configuration source that does not say which.
     NoSource,
 }
@@ -159,6 +164,9 @@ impl fmt::Display for Wrong {
                  that one out"
             ),
             Self::Excluded { by } => write!(f, "does not go together with {by}; keep one of them"),
+            Self::OwnConfiguration { option } => {
+                write!(f, "the machine's configuration is your own, so set {option} in it instead")
+            }
             Self::NoSource => {
                 write!(f, "says neither git nor directory; allowed is {}", super::source::ALLOWED)
             }

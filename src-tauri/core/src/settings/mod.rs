@@ -58,6 +58,9 @@ pub const MAX_VOLUME_IOPS: (u32, u32) = (80_000, 500);
 /// The most MiB a second of a gp3 volume, and the operations a second that each of them needs.
 /// Source: as for [`DEFAULT_VOLUME_IOPS`].
 pub const MAX_VOLUME_THROUGHPUT: (u32, u32) = (2_000, 4);
+/// The least and the most minutes after which an idle machine switches itself off: half of the least is what the announcement
+/// before it takes, and longer than a day is never.
+pub const OFF_WHEN_IDLE: (u32, u32) = (10, 1440);
 /// Tags of one machine, the default ones included. AWS allows 50 on a resource; the rest is for Holdfast's own.
 /// Source: <https://docs.aws.amazon.com/tag-editor/latest/userguide/reference.html>
 pub const MAX_TAGS: usize = 40;
@@ -74,7 +77,7 @@ const TOP_KEYS: [&str; 4] = ["version", "default", "terminal", "machine"];
 const OWN_KEYS: [&str; 2] = ["default", "terminal"];
 
 /// The keys of a machine, in the order in which people read them.
-const MACHINE_KEYS: [&str; 14] = [
+const MACHINE_KEYS: [&str; 16] = [
     "profile",
     "region",
     "instance_type",
@@ -84,6 +87,8 @@ const MACHINE_KEYS: [&str; 14] = [
     "volume_throughput",
     "user",
     "config",
+    "off_at",
+    "off_when_idle",
     "tags",
     "subnet",
     "instance_profile",

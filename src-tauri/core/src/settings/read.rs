@@ -12,10 +12,10 @@ use toml_edit::{Document, Item, Key, Table, TableLike, TomlError, Value};
 use super::{
     DEFAULT_INSTANCE_TYPE, DEFAULT_MACHINE, DEFAULT_REGION, DEFAULT_TAGS, DEFAULT_VOLUME_IOPS,
     DEFAULT_VOLUME_SIZE, DEFAULT_VOLUME_THROUGHPUT, MACHINE_KEYS, MAX_PROFILE_NAME, MAX_ROLE_NAME, MAX_TAGS,
-    MAX_VOLUME_IOPS, MAX_VOLUME_SIZE, MAX_VOLUME_THROUGHPUT, MIN_VOLUME_SIZE, Settings, SettingsError,
-    TOP_KEYS, VERSION, Wrong, dotted, nearest,
+    MAX_VOLUME_IOPS, MAX_VOLUME_SIZE, MAX_VOLUME_THROUGHPUT, MIN_VOLUME_SIZE, OFF_WHEN_IDLE, Settings,
+    SettingsError, TOP_KEYS, VERSION, Wrong, dotted, nearest,
 };
-use crate::machine::Desired;
+use crate::machine::{ConfigSource, Desired};
 use crate::names::{InstanceType, MachineName, NotAllowed, TagKey, TagValue, UserName};
 use crate::terminal::Choice;
 
@@ -155,6 +155,12 @@ impl<'a> Reader<'a> {
         let volume_throughput = self.volume_throughput(section, volume_iops);
         let user = self.user(section);
         let config = self.config(section, name.as_ref());
+        let off_at = self.optional(section, "off_at");
+        let off_when_idle = self.off_when_idle(section);
+        if let Some(ConfigSource::Git { .. } | ConfigSource::Directory { .. }) = &config {
+            self.refuse_in_own(section, "off_at", "holdfast.power.offAt");
+            self.refuse_in_own(section, "off_when_idle", "holdfast.power.offWhenIdle");
+        }
         let tags = self.tags(section);
         let subnet = self.optional(section, "subnet");
         let instance_profile = self.optional(section, "instance_profile");
@@ -172,6 +178,8 @@ impl<'a> Reader<'a> {
             volume_throughput,
             tags,
             config: config?,
+            off_at,
+            off_when_idle,
             subnet,
             instance_profile,
             permissions_boundary,
@@ -217,6 +225,19 @@ impl<'a> Reader<'a> {
         let range = DEFAULT_VOLUME_THROUGHPUT..=most.min(iops / iops_per_mib).max(DEFAULT_VOLUME_THROUGHPUT);
         let why = format!(" (one for each {iops_per_mib} of volume_iops at most)");
         self.number(section, "volume_throughput", DEFAULT_VOLUME_THROUGHPUT, range, "MiB a second", &why)
+    }
+
+    fn off_when_idle(&mut self, section: &Section<'a>) -> Option<u32> {
+        self.field(section, "off_when_idle")?;
+        let (least, most) = OFF_WHEN_IDLE;
+        Some(self.number(section, "off_when_idle", least, least..=most, "minutes", ""))
+    }
+
+    /// A setting that reaches the machine through the configuration that ships with Holdfast.
+    fn refuse_in_own(&mut self, section: &Section<'a>, key: &'static str, option: &'static str) {
+        if let Some(field) = self.field(section, key) {
+            self.refuse(&field, Wrong::OwnConfiguration { option });
+        }
     }
 
     fn number(

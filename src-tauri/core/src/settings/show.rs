@@ -105,6 +105,8 @@ fn values(desired: &Desired, key: &'static str) -> Vec<(Vec<String>, ShownValue)
         "volume_iops" => ShownValue::Number(desired.volume_iops),
         "volume_throughput" => ShownValue::Number(desired.volume_throughput),
         "user" => text(&desired.user),
+        "off_at" => optional(desired.off_at.as_ref()),
+        "off_when_idle" => desired.off_when_idle.map_or(ShownValue::Nothing, ShownValue::Number),
         "subnet" => optional(desired.subnet.as_ref()),
         "instance_profile" => optional(desired.instance_profile.as_ref()),
         "permissions_boundary" => optional(desired.permissions_boundary.as_ref()),

@@ -45,6 +45,11 @@ default = "remote-dev"
 # config = { git = "https://example.com/team/machines.git", branch = "main", folder = "nixos", attribute = "remote-dev" }
 # config = { directory = "~/machines", attribute = "remote-dev" }
 
+# The machine switches itself off: at this time of day of its own time zone (timeZone in machine.json, which is UTC unless you
+# change it), and after so many minutes in which nobody needs it. Never, if neither is set. Connect starts it.
+# off_at = "22:30"
+# off_when_idle = 45
+
 # Tags for everything that is made. This one is there by default; write false to leave it out.
 # tags.do-not-nuke = "true"
 # tags.team = "compilers"

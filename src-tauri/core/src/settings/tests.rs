@@ -91,6 +91,8 @@ fn an_empty_file_is_one_machine_with_all_defaults() {
     remote-dev|volume_throughput|125|Default
     remote-dev|user|ada|Default
     remote-dev|config|embedded|Default
+    remote-dev|off_at|(none)|Default
+    remote-dev|off_when_idle|(none)|Default
     remote-dev|tags.do-not-nuke|true|Default
     remote-dev|subnet|(none)|Default
     remote-dev|instance_profile|(none)|Default
@@ -114,6 +116,8 @@ fn everything_that_can_be_set_is_shown_as_set() {
     remote-dev|volume_throughput|125|Default
     remote-dev|user|ada|Default
     remote-dev|config|embedded|Default
+    remote-dev|off_at|(none)|Default
+    remote-dev|off_when_idle|(none)|Default
     remote-dev|tags.do-not-nuke|true|Default
     remote-dev|subnet|(none)|Default
     remote-dev|instance_profile|(none)|Default
@@ -131,6 +135,8 @@ fn everything_that_can_be_set_is_shown_as_set() {
     work|config.branch|main|Set
     work|config.folder|nixos|Set
     work|config.attribute|big|Set
+    work|off_at|(none)|Default
+    work|off_when_idle|(none)|Default
     work|tags.cost center|42|Set
     work|tags.do-not-nuke|(none)|Set
     work|tags.team.a|x|Set
@@ -223,7 +229,7 @@ fn names_and_types() {
     insta::assert_snapshot!(machine_errors("permissions_boundary = 'boundary'"), @r#"line 2: machine.remote-dev.permissions_boundary = "boundary": not the ARN of a policy, like arn:aws:iam::123456789012:policy/boundary"#);
     insta::assert_snapshot!(machine_errors("kms_key = 'a b'"), @r#"line 2: machine.remote-dev.kms_key = "a b": not a KMS key id, alias/NAME or key ARN"#);
     insta::assert_snapshot!(machine_errors("size = 5"), @"line 2: machine.remote-dev.size = 5: no such setting; did you mean volume_size?");
-    insta::assert_snapshot!(machine_errors("zzz = 5"), @"line 2: machine.remote-dev.zzz = 5: no such setting; allowed: profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(machine_errors("zzz = 5"), @"line 2: machine.remote-dev.zzz = 5: no such setting; allowed: profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, tags, subnet, instance_profile, permissions_boundary, kms_key");
 }
 
 #[test]
@@ -383,6 +389,43 @@ fn addresses_that_git_may_be_given() {
 }
 
 #[test]
+fn power_on_purpose() {
+    let desired = |text: &str| parse(text).machine(None).cloned().unwrap();
+    let none = desired("");
+    assert_eq!((none.off_at, none.off_when_idle), (None, None), "off by default");
+    let both = desired("[machine.remote-dev]\noff_at = '22:30'\noff_when_idle = 45");
+    assert_eq!((both.off_at.unwrap().as_str(), both.off_when_idle), ("22:30", Some(45)));
+    insta::assert_snapshot!(machine_errors("off_at = '24:00'\noff_when_idle = 9"), @r#"
+    line 2: machine.remote-dev.off_at = "24:00": not a time of day from 00:00 to 23:59, like 22:30
+    line 3: machine.remote-dev.off_when_idle = 9: not a whole number of minutes from 10 to 1440
+    "#);
+    insta::assert_snapshot!(machine_errors("off_at = 22:30:00\noff_when_idle = '45'"), @r#"
+    line 2: machine.remote-dev.off_at = 22:30:00: a date, not text in quotes: a time of day from 00:00 to 23:59, like 22:30
+    line 3: machine.remote-dev.off_when_idle = "45": text, not a whole number of minutes from 10 to 1440
+    "#);
+    insta::assert_snapshot!(machine_errors("off_at = '9:30'\noff_when_idle = 1441\nconfig.directory = '/x'"), @r#"
+    line 2: machine.remote-dev.off_at = "9:30": not a time of day from 00:00 to 23:59, like 22:30
+    line 2: machine.remote-dev.off_at = "9:30": the machine's configuration is your own, so set holdfast.power.offAt in it instead
+    line 3: machine.remote-dev.off_when_idle = 1441: not a whole number of minutes from 10 to 1440
+    line 3: machine.remote-dev.off_when_idle = 1441: the machine's configuration is your own, so set holdfast.power.offWhenIdle in it instead
+    "#);
+    for good in ["00:00", "23:59", "09:05"] {
+        assert!(good.parse::<crate::names::OffAt>().is_ok(), "{good}");
+    }
+    for bad in ["", "9:30", "22:60", "22:3", "22:30:00", "+1:30", "22.30", "22:30 ", "２２:30"] {
+        assert!(bad.parse::<crate::names::OffAt>().is_err(), "{bad}");
+    }
+    let text = put(&put("", "off_at", "22:30"), "off_when_idle", "45");
+    insta::assert_snapshot!(text, @r#"
+    [machine.remote-dev]
+    off_at = "22:30"
+    off_when_idle = 45
+    "#);
+    assert_eq!(in_force(&text, "off_at").to_string(), "22:30");
+    assert_eq!(in_force(&drop_key(&text, "off_when_idle"), "off_when_idle").to_string(), "(none)");
+}
+
+#[test]
 fn terminals() {
     let terminal = |text: &str| parse(text).terminal;
     assert_eq!(terminal(""), Choice::Default);
@@ -400,7 +443,7 @@ fn terminals() {
     line 2: defualt = "x": no such setting; did you mean default?
     "#);
     insta::assert_snapshot!(errors("terminal = ['foot', 1, '{}']"), @r#"line 1: terminal = ['foot', 1, '{}']: not a list of words, a program first, with one "{}" among them for the command's words or one {command} in them for the command as one word"#);
-    insta::assert_snapshot!(machine_errors("terminal = 'kitty'"), @r#"line 2: machine.remote-dev.terminal = "kitty": no such setting; allowed: profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key"#);
+    insta::assert_snapshot!(machine_errors("terminal = 'kitty'"), @r#"line 2: machine.remote-dev.terminal = "kitty": no such setting; allowed: profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, tags, subnet, instance_profile, permissions_boundary, kms_key"#);
 
     let text = "# mine\n\ndefault = 'work'\n\n[machine.work]\n";
     let kitty = put(text, "terminal", "kitty");
@@ -624,7 +667,7 @@ fn a_bad_set_is_refused() {
     insta::assert_snapshot!(put_errors("", "volume_size", "4"), @"machine.remote-dev.volume_size = 4: not a whole number of GiB from 8 to 65536");
     insta::assert_snapshot!(put_errors("", "regoin", "us-west-2"), @"regoin: no such setting; did you mean region?");
     insta::assert_snapshot!(put_errors("", "machine.remote-dev.region", "us-west-2"), @"machine.remote-dev.region: no such setting; did you mean region?");
-    insta::assert_snapshot!(put_errors("", "version", "1"), @"version: no such setting; allowed: default, terminal, profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(put_errors("", "version", "1"), @"version: no such setting; allowed: default, terminal, profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, tags, subnet, instance_profile, permissions_boundary, kms_key");
     insta::assert_snapshot!(put_errors("", "tags", "a=b"), @"tags: no such setting; did you mean tags.NAME?");
     insta::assert_snapshot!(put_errors("", "tags.a#b", "c"), @"tags.a#b: the key is not a tag key: 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws: or holdfast:");
     insta::assert_snapshot!(put_errors("", "config.ref", "main"), @"config.ref: no such setting; allowed: git, branch, folder, directory, attribute");
@@ -728,7 +771,7 @@ config = { git = 'https://example.com/a', branch = 'b', folder = 'c' }
     assert_eq!(drop_key("", "tags.x"), "");
     insta::assert_snapshot!(
         lines(&unset(text, ada().as_ref(), &name("remote-dev"), "config.git").unwrap_err()), @r#"machine.remote-dev.config = { branch = 'b', folder = 'c' }: says neither git nor directory; allowed is "embedded", { git = "https://…", branch, folder, attribute } or { directory = "~/…", attribute }"#);
-    insta::assert_snapshot!(lines(&unset(text, ada().as_ref(), &name("remote-dev"), "zone").unwrap_err()), @"zone: no such setting; allowed: default, terminal, profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(lines(&unset(text, ada().as_ref(), &name("remote-dev"), "zone").unwrap_err()), @"zone: no such setting; allowed: default, terminal, profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, tags, subnet, instance_profile, permissions_boundary, kms_key");
     let table =
         "[machine.remote-dev.tags] # t\na = '1'\n# c\n\"b.c\" = '2'\n[machine.remote-dev]\nuser = 'u'\n";
     insta::assert_snapshot!(drop_key(table, "tags"), @"

@@ -166,6 +166,9 @@ pub(super) fn instance(instance: &ec2::Instance) -> Result<Instance, Garbled> {
         transition: transition(instance),
         fell_short: instance.state_reason().and_then(ec2::StateReason::code)
             == Some("Server.InsufficientInstanceCapacity"),
+        // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html
+        stopped_itself: instance.state_reason().and_then(ec2::StateReason::code)
+            == Some("Client.InstanceInitiatedShutdown"),
         root: root_volume(instance)?,
         public_address: instance.public_ip_address().is_some_and(|address| !address.is_empty()),
         profile: profile.and_then(|arn| arn.rsplit('/').next()).map(ToOwned::to_owned),

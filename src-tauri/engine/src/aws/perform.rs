@@ -609,6 +609,7 @@ fn spent(run: &Run) -> Instance {
         launched: None,
         transition: None,
         fell_short: false,
+        stopped_itself: false,
         root: None,
         public_address: false,
         profile: None,

@@ -25,6 +25,7 @@ mod jobs;
 mod machine;
 mod out;
 mod plan;
+mod power;
 mod progress;
 mod replace;
 mod resize;
@@ -214,6 +215,15 @@ enum Command {
         #[arg(long, value_parser = upload::parse_mode)]
         mode: Option<u32>,
     },
+    /// Show when the machine switches itself off (settings off_at and off_when_idle), or keep it on.
+    #[command(args_conflicts_with_subcommands = true)]
+    Power {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(subcommand)]
+        command: Option<power::Command>,
+    },
     /// Have the machine build its configuration and run it; it goes on without this computer.
     ///
     /// The machine looks for itself whether the way in still works, and goes back by itself if it does not.
@@ -383,6 +393,7 @@ impl Parting {
             | Command::Exec { .. }
             | Command::Sessions { .. }
             | Command::Upload { .. }
+            | Command::Power { .. }
             | Command::Jobs { .. }
             | Command::Job { command: jobs::JobCommand::Cancel { .. } }
             | Command::Generations { .. }
@@ -466,6 +477,7 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Sessions { command: Some(command), .. } => {
             sessions::run(&Context::open(global).await?, command).await
         }
+        Command::Power { json, command } => power::run(&Context::open(global).await?, command, json).await,
         Command::Upload { file, path, mode } => {
             upload::run(&Context::open(global).await?, &file, path, mode).await
         }

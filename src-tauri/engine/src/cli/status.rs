@@ -156,7 +156,9 @@ fn render(status: &Status, observed: &Observed, now: u64, style: Style) -> Strin
         if let Some(size) = instance.volume_size {
             row("volume", format!("{size} GiB"));
         }
-        if let Some(since) = instance.started.as_deref().or(instance.stopped.as_deref()) {
+        if let Some(why) = &instance.went_off {
+            row("why", why.clone());
+        } else if let Some(since) = instance.started.as_deref().or(instance.stopped.as_deref()) {
             row("since", self::since(since, now));
         }
     } else {

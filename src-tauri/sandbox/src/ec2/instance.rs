@@ -10,6 +10,10 @@ use crate::clock::At;
 use crate::wire::{Fail, Form, Xml};
 use crate::world::{Ctx, Region, Tags};
 
+/// The state reason of an instance that was shut down from inside.
+/// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html>
+pub(super) const SHUT_DOWN_INSIDE: &str = "Client.InstanceInitiatedShutdown";
+
 /// An instance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -119,6 +123,16 @@ impl Instance {
         region.interfaces.values().find(|interface| interface.instance == self.id)
     }
 
+    /// Of an instance that was shut down from inside EC2 says `User initiated` without a moment, and only the state reason tells
+    /// (StateTransitionReason and StateReason in describe-instances answers that people have published).
+    fn transition(&self) -> &str {
+        match &self.reason {
+            Some((code, _)) if code == SHUT_DOWN_INSIDE => "User initiated",
+            Some((_, message)) => message,
+            None => "",
+        }
+    }
+
     /// What a terminated instance no longer has is left out: its network, its disks.
     pub(crate) fn xml(&self, xml: &mut Xml, region: &Region, region_name: &str, owner: &str, now: At) {
         let terminated = self.state == State::Terminated;
@@ -131,7 +145,7 @@ impl Instance {
         self.state.xml(xml, "instanceState");
         xml.text("privateDnsName", private_dns)
             .text("dnsName", public_dns)
-            .text("reason", self.reason.as_ref().map(|(_, message)| message.as_str()).unwrap_or_default())
+            .text("reason", self.transition())
             .text("amiLaunchIndex", 0)
             .list("productCodes", [(); 0], |_, ()| {})
             .text("instanceType", &self.kind)

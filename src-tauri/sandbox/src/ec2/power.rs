@@ -1,6 +1,6 @@
 //! Instances over time: start, stop, reboot, terminate, and what happens by itself.
 
-use super::instance::{Instance, State};
+use super::instance::{Instance, SHUT_DOWN_INSIDE, State};
 use super::{Attached, Kind, Volume, capacity, ok, run, types};
 use crate::backend::{Power, Storage};
 use crate::clock::At;
@@ -186,7 +186,7 @@ pub(crate) fn power_off_inside(region: &mut Region, id: &str, now: At, pace: &Pa
     let Some(instance) = region.instances.get_mut(id).filter(|instance| instance.is_running()) else {
         return;
     };
-    let reason = ("Client.InstanceInitiatedShutdown".to_owned(), "Instance initiated shutdown".to_owned());
+    let reason = (SHUT_DOWN_INSIDE.to_owned(), "Instance initiated shutdown".to_owned());
     if instance.shutdown_terminates {
         begin_terminate(instance, now, pace, reason);
         return destroy(region, id, news);

@@ -220,6 +220,10 @@ impl SessionBackend for Gateway {
         }
     }
 
+    fn powered_off(&self) -> Vec<String> {
+        self.guests.powered_off()
+    }
+
     fn resize_disk(&self, instance_id: &str, gib: u32) {
         if let Err(error) = self.guests.resize_disk(instance_id, gib) {
             tracing::warn!(instance_id, gib, %error, "disk");

@@ -30,11 +30,13 @@ pub(super) struct Life {
     boot: u64,
     /// Counts how often the agent was killed with all its sessions.
     kill: u64,
+    /// It has powered itself off, and nobody has taken note of that.
+    went_off: bool,
 }
 
 impl Life {
     pub(super) fn watch() -> watch::Sender<Self> {
-        watch::Sender::new(Self { state: State::Off, boot: 0, kill: 0 })
+        watch::Sender::new(Self { state: State::Off, boot: 0, kill: 0, went_off: false })
     }
 
     pub(super) fn state(self) -> State {
@@ -43,7 +45,7 @@ impl Life {
 
     /// A boot has begun.
     pub(super) fn boot(&mut self) {
-        *self = Self { state: State::Unreachable, boot: self.boot + 1, ..*self };
+        *self = Self { state: State::Unreachable, boot: self.boot + 1, went_off: false, ..*self };
     }
 
     /// Says whether the agent answers; `false` if that is nothing new. A machine that is off stays off.
@@ -58,6 +60,17 @@ impl Life {
 
     pub(super) fn off(&mut self) {
         self.state = State::Off;
+    }
+
+    /// Its own system was shut down.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(super) fn powered_off(&mut self) {
+        *self = Self { state: State::Off, went_off: true, ..*self };
+    }
+
+    /// Takes note of that; `false` if there is nothing new.
+    pub(super) fn take_powered_off(&mut self) -> bool {
+        std::mem::take(&mut self.went_off)
     }
 
     /// The agent was killed with its sessions.

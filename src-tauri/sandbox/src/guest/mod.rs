@@ -149,6 +149,14 @@ impl Guests {
         self.machines().get(instance_id).map_or(State::Off, |machine| machine.life.borrow().state())
     }
 
+    /// The machines that have powered themselves off since this was last asked.
+    pub fn powered_off(&self) -> Vec<String> {
+        let machines = self.machines();
+        let new =
+            machines.iter().filter(|(_, machine)| machine.life.send_if_modified(Life::take_powered_off));
+        new.map(|(id, _)| id.clone()).collect()
+    }
+
     /// Gives the machine a user of its own, as applying its configuration does, or takes it away again. A machine
     /// begins without one and keeps it over stop and start. On a machine with systemd this takes about a second.
     ///

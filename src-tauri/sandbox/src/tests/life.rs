@@ -234,6 +234,10 @@ async fn powering_off_inside_does_what_the_shutdown_behavior_says() {
         client.sandbox.power_off_inside(&id);
         client.sandbox.advance(Duration::from_secs(10));
         assert_eq!(client.state(&id).await, state);
+        let answer = client.make("DescribeInstances", &[("InstanceId.1", &id)]).await;
+        assert_eq!(answer.get("reason"), "User initiated", "{}", answer.body);
+        let why = "<code>Client.InstanceInitiatedShutdown</code><message>Client.InstanceInitiatedShutdown: Instance initiated shutdown</message>";
+        assert!(answer.body.contains(why), "{}", answer.body);
     }
 }
 

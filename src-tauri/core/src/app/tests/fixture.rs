@@ -80,6 +80,7 @@ pub(super) fn overview(numbers: &[u32], runs: u32) -> SystemSeen {
         revision: revision(runs),
         good: true,
         trial: None,
+        off: None,
         jobs: Vec::new(),
     };
     let hash = "h".repeat(64);

@@ -34,6 +34,21 @@ fn a_machine_that_changes_by_itself_is_told_once() {
 }
 
 #[test]
+fn a_machine_that_switched_itself_off_is_told_with_the_reason() {
+    let mut app = seeing(reachable());
+    let mut world = off("Client.InstanceInitiatedShutdown: Instance initiated shutdown");
+    instance(&mut world).stopped_itself = true;
+    app.on(looked(world), at(40));
+    assert_eq!(told(&mut app), ["remote-dev is off | It was powered off from inside. | Machine"]);
+    let view = app.view();
+    assert_eq!(view.machine.detail.as_deref(), Some("It was powered off from inside."));
+    assert_eq!(
+        crate::app::menu::menu(&view)[1],
+        crate::app::menu::Item::Line("It was powered off from inside.".to_owned())
+    );
+}
+
+#[test]
 fn a_look_that_fails_in_between_hides_no_change_and_makes_none() {
     let mut app = seeing(reachable());
     app.on(Event::Blind(problem("AWS cannot be reached")), at(20));

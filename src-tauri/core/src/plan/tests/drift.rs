@@ -91,6 +91,15 @@ fn what_the_user_has_changed_is_no_drift() {
 }
 
 #[test]
+fn a_machine_that_switched_itself_off_was_not_stopped_outside() {
+    let world = but(|w| {
+        instance(w).power = Power::Stopped;
+        instance(w).stopped_itself = true;
+    });
+    assert_eq!(plan(&wanted(), &world, Goal::Settings).drift, Vec::new());
+}
+
+#[test]
 fn what_is_dangerous_comes_first() {
     let world = but(|w| {
         volume(w).tags.remove("do-not-nuke");

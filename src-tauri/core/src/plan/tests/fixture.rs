@@ -45,6 +45,8 @@ pub(crate) fn wanted() -> Desired {
         volume_throughput: 125,
         tags: [(id("do-not-nuke"), id("true"))].into(),
         config: ConfigSource::Embedded,
+        off_at: None,
+        off_when_idle: None,
         subnet: None,
         instance_profile: None,
         permissions_boundary: None,

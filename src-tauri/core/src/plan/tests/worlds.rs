@@ -621,6 +621,7 @@ fn arbitrary_instance(desired: &Desired, w: &Observed, vpc: &str, n: usize, dice
         launched: dice.once_in(2).then(|| "2026-11-02T10:00:00Z".to_owned()),
         transition: None,
         fell_short: false,
+        stopped_itself: false,
         root: dice.once_in(2).then(|| RootVolume {
             id: id(&format!("vol-0000000{n}")),
             device: "/dev/xvda".to_owned(),

@@ -193,7 +193,7 @@ impl Keeper {
                     let console = self.console();
                     tracing::warn!(instance = self.instance, %ended, console = %console.display(), "the machine broke");
                 }
-                self.life.send_modify(Life::off);
+                self.life.send_modify(if ended.success() { Life::powered_off } else { Life::off });
                 self.clear();
                 if ended.code() == Some(REBOOT) { self.boot() } else { None }
             }

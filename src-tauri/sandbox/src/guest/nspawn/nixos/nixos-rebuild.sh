@@ -51,6 +51,7 @@ if [ ! -e "$system" ]; then
   echo "building '$system.drv'..."
   mkdir -p "$system.new/bin" "$system.new/configuration"
   find . -maxdepth 1 -type f -exec cp {} "$system.new/configuration" \;
+  [ ! -d hooks ] || cp -r hooks "$system.new/configuration"
   cp "$lib/switch-to-configuration" "$system.new/bin/"
   echo "26.05.20260401.stand-in" >"$system.new/nixos-version"
   version=$(cat kernel 2>/dev/null || echo 6.12.1)
