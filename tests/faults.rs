@@ -9,6 +9,8 @@ use holdfast_core::plan::{Goal, Leave};
 use holdfast_sandbox::{ACCESS_KEY, Call, Fault, Principal, Rule, Sandbox, Service, When, ec2::State};
 use holdfast_tests::{Laptop, WHOLE, census, sandbox};
 
+mod adopt;
+
 const LATENCY: Duration = Duration::from_millis(40);
 const GONE: Goal = Goal::Gone(Leave { volume: false, snapshot: false });
 

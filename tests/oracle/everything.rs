@@ -78,6 +78,11 @@ impl Everything {
         }
     }
 
+    /// The ids, and for IAM the kinds and names.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
     /// What is there now and was not, or is other than it was, or is there no more.
     pub(crate) fn differences(&self, before: &Self) -> Vec<String> {
         let ids: BTreeSet<&String> = self.0.keys().chain(before.0.keys()).collect();

@@ -5,6 +5,7 @@
 pub mod app;
 pub mod config;
 pub mod connection;
+pub mod export;
 pub mod jobs;
 pub mod kinds;
 pub mod machine;

@@ -396,20 +396,17 @@ pub async fn restart<W: World>(
     converge(world, store, "restart", desired, Goal::Reachable, witness).await
 }
 
-/// Makes the caller the owner of everything that carries the machine's tag. Interrupted, it goes on when it is run again.
+/// Performs steps of which none waits for another, one by one.
 ///
 /// # Errors
-/// A machine that is locked, and what AWS refuses.
-pub async fn adopt<W: World>(
+/// The first that AWS refuses, or of which nobody knows.
+pub(crate) async fn perform_all<W: World>(
     world: &W,
-    store: &Store,
     desired: &Desired,
+    steps: &[Planned],
     witness: &impl Witness,
-) -> Result<usize, Problem> {
-    let _lock = store.lock(&desired.key(), "adopt")?;
-    let observed = world.observe(desired, Goal::Settings).await?;
-    let plan = plan::adoption(desired, &observed);
-    for Planned { step, .. } in &plan.steps {
+) -> Result<(), Problem> {
+    for Planned { step, .. } in steps {
         witness.event(Event::Started(step));
         match world.perform(desired, step).await {
             Ok(_) => witness.event(Event::Finished(step)),
@@ -423,7 +420,7 @@ pub async fn adopt<W: World>(
             }
         }
     }
-    Ok(plan.steps.len())
+    Ok(())
 }
 
 /// What was tried, and when.

@@ -11,7 +11,7 @@ use crate::plan::{Goal, Leave, Note, Step, decide, plan};
 const SEEDS: u64 = 2_000;
 
 /// Runs `check` for many seeds, and says which one fails.
-fn for_seeds(name: &str, check: impl Fn(&mut Dice)) {
+pub(super) fn for_seeds(name: &str, check: impl Fn(&mut Dice)) {
     for seed in 0..SEEDS {
         let run = std::panic::AssertUnwindSafe(|| check(&mut Dice::new(seed)));
         if std::panic::catch_unwind(run).is_err() {

@@ -1,0 +1,829 @@
+//! Adopting what others made: what is taken, what is left, what forbids it, and that nothing breaks on the way.
+
+use std::fmt::Write;
+
+use super::fixture::*;
+use super::properties::for_seeds;
+use super::worlds::Dice;
+use crate::machine::{
+    Card, Desired, Fact, Identity, NamedGroup, Observed, Power, Profile, Role, Rule, Site, TAG_MACHINE,
+    TAG_OWNER, Table, Tags, Volume, WayOut,
+};
+use crate::names::{InstanceId, VpcId};
+use crate::plan::{
+    Adoption, Goal, Planned, Step, Tool, adoption, candidate, decide, forget, plan, trust_ec2,
+};
+
+/// The machine of `whole`, as others would have made it to the same design: with other names, and without a tag of ours.
+fn site() -> Site {
+    let world = whole();
+    let named = |name: &str| Tags::from([("Name".to_owned(), name.to_owned())]);
+    let one = |n: usize| assert_eq!(n, 1);
+    one(world.vpcs.all().len() * world.subnets.all().len() * world.gateways.all().len());
+    let mut site = Site {
+        instance: world.instances.all()[0].clone(),
+        market: None,
+        windows: false,
+        vpc: world.vpcs.all()[0].clone(),
+        default_vpc: false,
+        addresses: "10.0.0.0/16".to_owned(),
+        subnet: world.subnets.all()[0].id.clone(),
+        subnet_addresses: "10.0.0.0/20".to_owned(),
+        subnets: world.subnets.all().to_vec(),
+        gateways: world.gateways.all().to_vec(),
+        tables: vec![
+            Table { table: world.route_tables.all()[0].clone(), main: false, plain: true },
+            Table { table: twin_table("rtb-0000aaaa", "vpc-00000001", OTHER), main: true, plain: true },
+        ],
+        groups: vec![
+            NamedGroup { group: world.groups.all()[0].clone(), name: "box-sg".to_owned() },
+            NamedGroup {
+                group: twin_group("sg-0000aaaa", "vpc-00000001", OTHER),
+                name: "default".to_owned(),
+            },
+        ],
+        cards: vec![card("eni-00000001", Some("i-00000001"), "sg-00000001")],
+        volumes: world.volumes.all().to_vec(),
+        identity: Fact::Present(Identity {
+            profile: Profile {
+                name: "box-profile".to_owned(),
+                tags: Tags::new(),
+                role: Some("box-role".to_owned()),
+                managed: Fact::NOT_LOOKED,
+            },
+            role: Some(Role {
+                name: "box-role".to_owned(),
+                tags: Tags::new(),
+                managed: [wanted().managed_policy()].into(),
+                inline: [].into(),
+            }),
+            trust: trust_ec2(&wanted()),
+            shared_with: vec![],
+        }),
+    };
+    site.instance.tags = named("box");
+    site.instance.profile = Some("box-profile".to_owned());
+    site.vpc.tags = named("box-vpc");
+    site.subnets[0].tags = named("box-subnet");
+    site.subnets[0].way_out = Fact::Present(WayOut::Gateway);
+    site.gateways[0].tags = Tags::new();
+    site.tables.iter_mut().for_each(|table| table.table.tags = Tags::new());
+    site.groups.iter_mut().for_each(|named| named.group.tags = Tags::new());
+    site.volumes[0].tags = Tags::new();
+    site
+}
+
+fn card(id_: &str, instance: Option<&str>, group: &str) -> Card {
+    Card {
+        id: id(id_),
+        instance: instance.map(id),
+        groups: vec![id(group)],
+        description: String::new(),
+        elastic: false,
+        tags: Tags::new(),
+    }
+}
+
+fn but_site(change: impl FnOnce(&mut Site)) -> Site {
+    let mut site = site();
+    change(&mut site);
+    site
+}
+
+fn identity(site: &mut Site) -> &mut Identity {
+    there(&mut site.identity)
+}
+
+fn its_role(site: &mut Site) -> &mut Role {
+    identity(site).role.as_mut().unwrap()
+}
+
+/// The account where the site is: its own things are not seen by an ordinary look.
+fn account() -> Observed {
+    Observed { applied: None, ..empty() }
+}
+
+fn of(site: &Site) -> Adoption {
+    adoption(&wanted(), &account(), site)
+}
+
+fn refused(adoption: &Adoption) -> String {
+    let words = adoption.refused.iter().map(|refused| format!("{:?}", refused.words("i-00000001").0));
+    words.collect::<Vec<_>>().join("; ")
+}
+
+fn show_adoption(adoption: &Adoption) -> String {
+    let mut text = String::new();
+    if !adoption.refused.is_empty() {
+        return format!("refused: {}\n", refused(adoption));
+    }
+    for taken in &adoption.takes {
+        let name = taken.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let _ = writeln!(text, "takes {} {}{name}", taken.what, taken.id);
+    }
+    for left in &adoption.leaves {
+        let _ = writeln!(text, "leaves {}: {}", left.id, left.why);
+    }
+    for setting in &adoption.settings {
+        let _ = writeln!(text, "setting {} = {:?}, was {:?}", setting.key, setting.value, setting.was);
+    }
+    for keeps in &adoption.keeps {
+        let _ = writeln!(text, "keeps: {keeps}");
+    }
+    for planned in &adoption.first {
+        let _ = writeln!(text, "first {}", step(planned));
+    }
+    for planned in &adoption.then {
+        let _ = writeln!(text, "then {}", step(planned));
+    }
+    text + &show_plan(&adoption.afterwards)
+}
+
+fn step(planned: &Planned) -> String {
+    let keys = |tags: &Tags| {
+        tags.keys().map(|key| key.trim_start_matches("holdfast:")).collect::<Vec<_>>().join(" ")
+    };
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "adopting has no other steps, which is what is tested"
+    )]
+    match &planned.step {
+        Step::Tag { resources, tags } => format!("tag {}: {}", resources.join(" "), keys(tags)),
+        Step::TagRole { role, tags } => format!("tag role {role}: {}", keys(tags)),
+        Step::TagProfile { profile, tags } => format!("tag profile {profile}: {}", keys(tags)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_machine_of_the_same_design_is_taken_whole() {
+    insta::assert_snapshot!(show_adoption(&of(&site())), @"");
+}
+
+#[test]
+fn with_our_own_names_no_setting_is_needed() {
+    let site = but_site(|site| {
+        site.instance.profile = Some(wanted().own_profile_name());
+        identity(site).profile.name = wanted().own_profile_name();
+        its_role(site).name = wanted().role_name();
+        identity(site).profile.role = Some(wanted().role_name());
+        site.groups[0].name = wanted().group_name();
+    });
+    let adoption = of(&site);
+    assert_eq!(
+        (&adoption.settings[..], &adoption.keeps[..], &adoption.first[..]),
+        (&[][..], &[][..], &[][..])
+    );
+    insta::assert_snapshot!(show_adoption(&adoption), @"");
+    // The claim on the network is there, too: a machine that is lost is made again in the same place.
+    let mut world = adoption.world.clone();
+    instance(&mut world).power = Power::Terminated;
+    insta::assert_snapshot!(show(&adoption.desired, &world, Goal::Settings), @"");
+}
+
+#[test]
+fn what_differs_becomes_a_setting_or_is_mended_or_said() {
+    let cases: Vec<(&str, Site)> = vec![
+        (
+            "another type and a larger, faster volume",
+            but_site(|site| {
+                site.instance.instance_type = id("m7g.large");
+                site.volumes[0].size = 250;
+                site.volumes[0].iops = Some(6000);
+                site.volumes[0].throughput = Some(250);
+            }),
+        ),
+        (
+            "another architecture than the settings' type",
+            but_site(|site| {
+                site.instance.instance_type = id("m7i.large");
+                site.instance.architecture = "x86_64".to_owned();
+            }),
+        ),
+        ("a volume smaller than the settings allow", but_site(|site| site.volumes[0].size = 4)),
+        (
+            "a gp2 volume, not encrypted",
+            but_site(|site| {
+                site.volumes[0].iops = None;
+                site.volumes[0].throughput = None;
+                site.volumes[0].encrypted = false;
+            }),
+        ),
+        (
+            "no protection, an end at power-off, an open metadata service, an open port",
+            but_site(|site| {
+                site.instance.protected = Fact::Present(false);
+                site.instance.stops_on_shutdown = Fact::Present(false);
+                site.instance.metadata_guarded = false;
+                site.groups[0].group.inbound =
+                    vec![Rule { id: id("sgr-00000001"), text: "tcp 22 from 0.0.0.0/0".to_owned() }];
+            }),
+        ),
+        (
+            "other addresses, no DNS names, no public addresses",
+            but_site(|site| {
+                site.addresses = "192.168.0.0/16".to_owned();
+                site.subnet_addresses = "192.168.1.0/24".to_owned();
+                site.vpc.dns_hostnames = Fact::Present(false);
+                site.subnets[0].public_addresses = false;
+            }),
+        ),
+        (
+            "the main route table is in use",
+            but_site(|site| {
+                site.tables.remove(0);
+                site.tables[0].table.default_gateway = Some(id("igw-00000001"));
+            }),
+        ),
+        (
+            "another disk, another card, an Elastic IP address",
+            but_site(|site| {
+                let second = Volume { id: id("vol-00000002"), size: 500, ..site.volumes[0].clone() };
+                site.volumes.push(second);
+                site.cards[0].elastic = true;
+                site.cards.push(card("eni-00000002", Some("i-00000001"), "sg-00000001"));
+            }),
+        ),
+        ("off", but_site(|site| site.instance.power = Power::Stopped)),
+    ];
+    let mut text = String::new();
+    for (name, site) in cases {
+        let adoption = of(&site);
+        assert!(adoption.refused.is_empty(), "{name}: {}", refused(&adoption));
+        let shown = show_adoption(&adoption);
+        let usual = ["takes ", "first ", "then ", "setting instance_profile", "keeps: the "];
+        let rest = shown.lines().filter(|line| !usual.iter().any(|usual| line.starts_with(usual)));
+        let _ = writeln!(text, "# {name}\n{}\n", rest.collect::<Vec<_>>().join("\n"));
+    }
+    insta::assert_snapshot!(text, @"");
+}
+
+#[test]
+fn a_network_that_is_not_its_alone_is_used_and_left() {
+    let stack = || ("aws:cloudformation:stack-name".to_owned(), "base".to_owned());
+    let cases: Vec<(&str, Site)> = vec![
+        ("the account's default VPC", but_site(|site| site.default_vpc = true)),
+        (
+            "another instance",
+            but_site(|site| site.cards.push(card("eni-00000009", Some("i-00000009"), "sg-0000aaaa"))),
+        ),
+        (
+            "something that is no instance",
+            but_site(|site| site.cards.push(card("eni-00000009", None, "sg-0000aaaa"))),
+        ),
+        (
+            "another subnet",
+            but_site(|site| site.subnets.push(twin_subnet("subnet-00000009", "vpc-00000001", OTHER))),
+        ),
+        (
+            "another security group",
+            but_site(|site| {
+                let group = twin_group("sg-00000009", "vpc-00000001", OTHER);
+                site.groups.push(NamedGroup { group, name: "web".to_owned() });
+            }),
+        ),
+        (
+            "another route table",
+            but_site(|site| {
+                let table = twin_table("rtb-00000009", "vpc-00000001", OTHER);
+                site.tables.push(Table { table, main: false, plain: true });
+            }),
+        ),
+        ("a way to other networks", but_site(|site| site.tables[1].plain = false)),
+        (
+            "a second gateway",
+            but_site(|site| site.gateways.push(twin_gateway("igw-00000009", Some("vpc-00000001"), OTHER))),
+        ),
+        ("a stack's VPC", but_site(|site| site.vpc.tags.extend([stack()]))),
+        (
+            "a subnet of another machine's",
+            but_site(|site| {
+                let other = (TAG_MACHINE.to_owned(), "bob/remote-dev/us-west-2".to_owned());
+                site.subnets[0].tags.extend([other]);
+            }),
+        ),
+    ];
+    let mut text = String::new();
+    for (name, mut site) in cases {
+        // None of these has a tag of ours.
+        for tags in site
+            .subnets
+            .iter_mut()
+            .map(|s| &mut s.tags)
+            .chain(site.gateways.iter_mut().map(|g| &mut g.tags))
+            .chain(site.groups.iter_mut().map(|g| &mut g.group.tags))
+            .chain(site.tables.iter_mut().map(|t| &mut t.table.tags))
+        {
+            if tags.get(TAG_MACHINE) == Some(&wanted().key()) {
+                tags.clear();
+            }
+        }
+        let adoption = of(&site);
+        let _ =
+            writeln!(text, "{name}: {}", adoption.leaves.first().map(|left| &*left.why).unwrap_or_default());
+        let subnet = adoption.settings.iter().find(|setting| setting.key == "subnet").unwrap();
+        assert_eq!(subnet.value.as_deref(), Some("subnet-00000001"), "{name}");
+        let network = ["VPC", "subnet", "internet gateway", "route table"];
+        assert!(!adoption.takes.iter().any(|taken| network.contains(&taken.what)), "{name}");
+        assert!(adoption.takes.iter().any(|taken| taken.what == "security group"), "{name}");
+        assert!(adoption.afterwards.is_done(), "{name}: {}", show_plan(&adoption.afterwards));
+        // It goes without the network.
+        let mut left = reach(&adoption.desired, adoption.world.clone(), GONE, &mut Counter::after(0x100));
+        assert!(left.vpcs.all().iter().any(|vpc| vpc.id == site.vpc.id), "{name}");
+        assert_eq!(ours(&adoption.desired, &mut left), 0, "{name}");
+    }
+    insta::assert_snapshot!(text, @"");
+    // What the settings name is the company's.
+    let desired = Desired { subnet: Some(id("subnet-00000001")), ..wanted() };
+    let adoption = adoption(&desired, &account(), &site());
+    assert!(adoption.settings.iter().all(|setting| setting.key != "subnet"));
+    assert_eq!(adoption.leaves[0].why, "the settings name its subnet as the company's");
+    // Without a way out the agent could not call.
+    let site = but_site(|site| {
+        site.default_vpc = true;
+        site.subnets[0].way_out = Fact::Absent;
+    });
+    assert_eq!(refused(&of(&site)), r#""what there would be then is blocked""#);
+}
+
+#[test]
+fn a_role_is_taken_only_where_it_can_do_nothing_else() {
+    let trust = |change: fn(&mut serde_json::Value)| but_site(|site| change(&mut identity(site).trust));
+    let cases: Vec<(&str, Site)> = vec![
+        ("alone", site()),
+        ("no policy yet", but_site(|site| its_role(site).managed.clear())),
+        (
+            "a statement that is no list, with a name",
+            trust(|trust| {
+                let mut statement = trust["Statement"][0].take();
+                statement["Sid"] = "ec2".into();
+                statement["Action"] = serde_json::json!(["sts:AssumeRole"]);
+                statement["Principal"]["Service"] = serde_json::json!(["ec2.amazonaws.com"]);
+                trust["Statement"] = statement;
+            }),
+        ),
+        (
+            "another service, too",
+            trust(|trust| {
+                trust["Statement"][0]["Principal"]["Service"] =
+                    serde_json::json!(["ec2.amazonaws.com", "lambda.amazonaws.com"]);
+            }),
+        ),
+        (
+            "another account, too",
+            trust(|trust| {
+                trust["Statement"][0]["Principal"]["AWS"] = "arn:aws:iam::999999999999:root".into()
+            }),
+        ),
+        (
+            "a second statement",
+            trust(|trust| {
+                let again = trust["Statement"][0].clone();
+                trust["Statement"].as_array_mut().unwrap().push(again);
+            }),
+        ),
+        ("a condition", trust(|trust| trust["Statement"][0]["Condition"] = serde_json::json!({}))),
+        ("anybody", trust(|trust| trust["Statement"][0]["Principal"] = "*".into())),
+        ("no statement", trust(|trust| *trust = serde_json::json!({}))),
+        (
+            "a managed policy",
+            but_site(|site| {
+                its_role(site).managed.insert("arn:aws:iam::aws:policy/AdministratorAccess".to_owned());
+            }),
+        ),
+        (
+            "an inline policy",
+            but_site(|site| {
+                its_role(site).inline.insert("s3".to_owned(), serde_json::Value::Null);
+            }),
+        ),
+        ("another user", but_site(|site| identity(site).shared_with.push("i-00000009".to_owned()))),
+        (
+            "a stack's role",
+            but_site(|site| {
+                let stack = ("aws:cloudformation:stack-name".to_owned(), "base".to_owned());
+                its_role(site).tags.extend([stack]);
+            }),
+        ),
+    ];
+    let mut text = String::new();
+    for (name, site) in cases {
+        let adoption = of(&site);
+        assert!(adoption.refused.is_empty(), "{name}: {}", refused(&adoption));
+        let taken = adoption.takes.iter().filter(|taken| ["role", "instance profile"].contains(&taken.what));
+        let left = adoption.leaves.first().map_or("taken", |left| &*left.why);
+        let _ = writeln!(text, "{name}: {left}");
+        assert_eq!(taken.count(), if left == "taken" { 2 } else { 0 }, "{name}");
+        let named = adoption.settings.iter().find(|setting| setting.key == "instance_profile").unwrap();
+        assert_eq!(named.value.as_deref(), Some("box-profile"), "{name}");
+        let touches = |step: &Step| matches!(step, Step::TagRole { .. } | Step::TagProfile { .. });
+        let steps = || adoption.first.iter().chain(&adoption.then).map(|planned| &planned.step);
+        assert_eq!(steps().any(touches), left == "taken", "{name}");
+        let mut gone = reach(&adoption.desired, adoption.world.clone(), GONE, &mut Counter::after(0x100));
+        assert_eq!(ours(&adoption.desired, &mut gone), 0, "{name}");
+        assert_eq!(gone.role.present().is_some(), left != "taken", "{name}");
+    }
+    insta::assert_snapshot!(text, @"");
+    // What the settings name is the company's, unless it carries our tag.
+    let desired = Desired { instance_profile: Some(id("box-profile")), ..wanted() };
+    let why = &adoption(&desired, &account(), &site()).leaves[0].why;
+    assert_eq!(why, "the settings name it as the company's");
+}
+
+#[test]
+fn what_forbids_it_is_said() {
+    let tag = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let cases: Vec<(&str, Site)> = vec![
+        ("going", but_site(|site| site.instance.power = Power::ShuttingDown)),
+        ("spot", but_site(|site| site.market = Some("spot".to_owned()))),
+        ("Windows", but_site(|site| site.windows = true)),
+        ("no volume", but_site(|site| site.instance.root = None)),
+        (
+            "a stack",
+            but_site(|site| site.instance.tags.extend([tag("aws:cloudformation:stack-name", "web")])),
+        ),
+        (
+            "a stack's volume",
+            but_site(|site| site.volumes[0].tags.extend([tag("aws:cloudformation:stack-name", "web")])),
+        ),
+        (
+            "an Auto Scaling group",
+            but_site(|site| site.instance.tags.extend([tag("aws:autoscaling:groupName", "fleet")])),
+        ),
+        ("EKS", but_site(|site| site.instance.tags.extend([tag("aws:eks:cluster-name", "prod")]))),
+        (
+            "a launch template is no owner",
+            but_site(|site| site.instance.tags.extend([tag("aws:ec2launchtemplate:id", "lt-1")])),
+        ),
+        (
+            "another machine of Holdfast's",
+            but_site(|site| site.instance.tags.extend([tag(TAG_MACHINE, "bob/remote-dev/us-west-2")])),
+        ),
+        (
+            "somebody else's under our tag",
+            but_site(|site| {
+                site.instance.tags.extend([
+                    tag(TAG_MACHINE, "ada/remote-dev/us-west-2"),
+                    tag(TAG_OWNER, "123456789012/user/bob"),
+                ]);
+            }),
+        ),
+        ("no instance profile", but_site(|site| site.identity = Fact::Absent)),
+        ("a profile without role", but_site(|site| identity(site).role = None)),
+        (
+            "a role that nobody may see",
+            but_site(|site| {
+                site.identity = Fact::Unknown(crate::machine::Why::Denied("iam:GetRole".to_owned()));
+            }),
+        ),
+        (
+            "two groups",
+            but_site(|site| {
+                site.cards[0].groups.push(id("sg-0000aaaa"));
+            }),
+        ),
+        ("the default group", but_site(|site| site.cards[0].groups = vec![id("sg-0000aaaa")])),
+        (
+            "a shared group",
+            but_site(|site| site.cards.push(card("eni-00000009", Some("i-00000009"), "sg-00000001"))),
+        ),
+    ];
+    let mut text = String::new();
+    for (name, site) in cases {
+        let adoption = of(&site);
+        let _ = writeln!(text, "{name}: {}", refused(&adoption));
+        let none = adoption.first.is_empty() && adoption.then.is_empty();
+        assert_eq!(none, !adoption.refused.is_empty(), "{name}");
+    }
+    // The machine exists, or something is left of it.
+    for (name, change) in [
+        ("an instance", (|world| *world = whole()) as fn(&mut Observed)),
+        ("a VPC", |world| there(&mut world.vpcs).push(twin_vpc("vpc-00000009", ME))),
+        ("a gateway", |world| there(&mut world.gateways).push(twin_gateway("igw-00000009", None, ME))),
+        ("a group", |world| there(&mut world.groups).push(twin_group("sg-00000009", "vpc-00000009", ME))),
+        ("a role", |world| world.role = whole().role),
+        ("a profile", |world| world.profile = whole().profile),
+    ] {
+        let mut world = account();
+        change(&mut world);
+        let site = but_site(|site| {
+            site.instance.id = id("i-0000000b");
+            site.cards[0].instance = Some(id("i-0000000b"));
+        });
+        let _ = writeln!(text, "{name} of ours: {}", refused(&adoption(&wanted(), &world, &site)));
+    }
+    insta::assert_snapshot!(text, @"");
+}
+
+#[test]
+fn who_is_meant() {
+    let ids = |world: &Observed| candidate(&wanted(), world);
+    assert_eq!(ids(&account()), Err(vec![]));
+    assert_eq!(ids(&whole()), Ok(id("i-00000001")));
+    let foreign = |id_: &str, power| {
+        let mut other = whole().instances.all()[0].clone();
+        (other.id, other.power) = (id(id_), power);
+        other.tags.remove(TAG_MACHINE);
+        other
+    };
+    let mut world = account();
+    there(&mut world.instances).push(foreign("i-0000000a", Power::Terminated));
+    assert_eq!(ids(&world), Err(vec![]));
+    there(&mut world.instances).push(foreign("i-0000000b", Power::Stopped));
+    assert_eq!(ids(&world), Ok(id("i-0000000b")));
+    there(&mut world.instances).push(foreign("i-0000000c", Power::Running));
+    assert_eq!(ids(&world), Err(vec![id::<InstanceId>("i-0000000b"), id("i-0000000c")]));
+}
+
+/// How many things of ours there are, without the instances that are gone.
+fn ours(desired: &Desired, world: &mut Observed) -> usize {
+    let ours = |tags: &Tags| tags.get(TAG_MACHINE) == Some(&desired.key());
+    there(&mut world.instances).retain(|instance| instance.power != Power::Terminated);
+    let mut all: Vec<&Tags> = Vec::new();
+    all.extend(world.vpcs.all().iter().map(|r| &r.tags));
+    all.extend(world.subnets.all().iter().map(|r| &r.tags));
+    all.extend(world.gateways.all().iter().map(|r| &r.tags));
+    all.extend(world.route_tables.all().iter().map(|r| &r.tags));
+    all.extend(world.groups.all().iter().map(|r| &r.tags));
+    all.extend(world.instances.all().iter().map(|r| &r.tags));
+    all.extend(world.volumes.all().iter().map(|r| &r.tags));
+    all.extend(world.role.present().map(|r| &r.tags));
+    all.extend(world.profile.present().map(|r| &r.tags));
+    all.into_iter().filter(|tags| ours(tags)).count()
+}
+
+#[test]
+fn what_was_adopted_is_an_ordinary_machine() {
+    let adoption = of(&site());
+    let (desired, world) = (&adoption.desired, &adoption.world);
+    assert_eq!(desired.profile_name(), "box-profile");
+    // Its role is looked after, under its own name.
+    let mut spoilt = world.clone();
+    role(&mut spoilt).managed = ["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()].into();
+    role(&mut spoilt).tags.remove("do-not-nuke");
+    insta::assert_snapshot!(show(desired, &spoilt, Goal::Settings), @"");
+    for planned in plan(desired, &spoilt, Goal::Settings).steps {
+        let text = format!("{:?}", planned.step);
+        assert!(!text.contains("us-west-2-role") && !text.contains("us-west-2-profile"), "{text}");
+    }
+    insta::assert_snapshot!(show(desired, world, Goal::Stopped), @"");
+    insta::assert_snapshot!(show(desired, world, GONE), @"");
+    let mut gone = reach(desired, world.clone(), GONE, &mut Counter::after(0x100));
+    assert_eq!(ours(desired, &mut gone), 0);
+    assert_eq!((&gone.role, &gone.profile), (&Fact::Absent, &Fact::Absent));
+    // A laptop whose settings do not name the profile makes no second one beside it.
+    let unaware = Observed { role: Fact::Absent, profile: Fact::Absent, ..world.clone() };
+    let plan = plan(&wanted(), &unaware, Goal::Settings);
+    assert!(plan.steps.is_empty(), "{}", show_plan(&plan));
+    assert!(plan.notes[0].words(&wanted()).contains("box-profile"), "{:?}", plan.notes);
+}
+
+/// The site as it is after `world` has changed.
+fn refreshed(site: &Site, world: &Observed) -> Site {
+    let mut site = site.clone();
+    let find = |id: &str| {
+        let all = (world.vpcs.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+            .chain(world.subnets.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+            .chain(world.gateways.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+            .chain(world.route_tables.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+            .chain(world.groups.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+            .chain(world.instances.all().iter().map(|r| (r.id.as_str(), &r.tags)))
+            .chain(world.volumes.all().iter().map(|r| (r.id.as_str(), &r.tags)));
+        all.into_iter().find(|(other, _)| *other == id).map(|(_, tags)| tags.clone()).unwrap_or_default()
+    };
+    site.instance.tags = find(site.instance.id.as_str());
+    site.vpc.tags = find(site.vpc.id.as_str());
+    site.subnets.iter_mut().for_each(|r| r.tags = find(r.id.as_str()));
+    site.gateways.iter_mut().for_each(|r| r.tags = find(r.id.as_str()));
+    site.tables.iter_mut().for_each(|r| r.table.tags = find(r.table.id.as_str()));
+    site.groups.iter_mut().for_each(|r| r.group.tags = find(r.group.id.as_str()));
+    site.volumes.iter_mut().for_each(|r| r.tags = find(r.id.as_str()));
+    let (role, profile) = (world.role.present().cloned(), world.profile.present().cloned());
+    if let Fact::Present(identity) = &mut site.identity {
+        identity.role = role;
+        identity.profile = Profile { managed: Fact::NOT_LOOKED, ..profile.unwrap() };
+    }
+    site
+}
+
+/// What an ordinary look with these settings sees of the world.
+fn seen(desired: &Desired, world: &Observed) -> Observed {
+    let mut seen = world.clone();
+    let key = desired.key();
+    let ours = |tags: &Tags| tags.get(TAG_MACHINE) == Some(&key);
+    let named = |tags: &Tags, part: &str| tags.get("Name") == Some(&desired.name(part));
+    let home: Vec<VpcId> =
+        world.vpcs.all().iter().filter(|vpc| ours(&vpc.tags)).map(|vpc| vpc.id.clone()).collect();
+    there(&mut seen.vpcs).retain(|r| ours(&r.tags) || named(&r.tags, "vpc"));
+    there(&mut seen.subnets)
+        .retain(|r| ours(&r.tags) || Some(&r.id) == desired.subnet.as_ref() || home.contains(&r.vpc));
+    there(&mut seen.gateways)
+        .retain(|r| ours(&r.tags) || r.vpc.as_ref().is_some_and(|vpc| home.contains(vpc)));
+    there(&mut seen.route_tables).retain(|r| ours(&r.tags) || home.contains(&r.vpc));
+    there(&mut seen.groups).retain(|r| ours(&r.tags));
+    there(&mut seen.instances).retain(|r| ours(&r.tags) || named(&r.tags, "machine"));
+    there(&mut seen.volumes).retain(|r| ours(&r.tags) || seen.instances.all().len() == 1);
+    let asked = desired.profile_name();
+    seen.profile = Fact::from(seen.profile.present().filter(|profile| profile.name == asked).cloned());
+    let adopted = seen.profile.present().is_some_and(|profile| ours(&profile.tags));
+    seen.role = match &desired.instance_profile {
+        Some(_) if adopted => seen.role,
+        Some(_) => Fact::NOT_LOOKED,
+        None => Fact::from(seen.role.present().filter(|role| role.name == desired.role_name()).cloned()),
+    };
+    seen
+}
+
+/// Nothing that is there is taken away or interrupted by what Holdfast would do next.
+fn assert_harmless(desired: &Desired, world: &Observed, case: &str) {
+    for planned in plan(desired, &seen(desired, world), Goal::Settings).steps {
+        let harmless = !planned.impact.loses_data && !planned.impact.interrupts;
+        let text = format!("{:?}", planned.step);
+        let takes_away = ["Delete", "Terminate", "Detach", "Disassociate", "RemoveRole"];
+        let policy =
+            matches!(planned.step, Step::DetachManagedPolicy { .. } | Step::DeleteInlinePolicy { .. });
+        let takes_away = takes_away.iter().any(|verb| text.starts_with(verb)) && !policy;
+        assert!(harmless && !takes_away, "{case}: {text}");
+    }
+}
+
+/// One thing that somebody may have made otherwise.
+fn vary(site: &mut Site, dice: &mut Dice) {
+    let mut other = || format!("{:08x}", dice.roll() as u32);
+    let (vpc, hex) = (site.vpc.id.to_string(), other());
+    let pick = dice.below(22);
+    match pick {
+        0 => site.default_vpc = true,
+        1 => site.subnets.push(twin_subnet(&format!("subnet-{hex}"), &vpc, OTHER)),
+        2 => site.gateways.clear(),
+        3 => site.gateways.push(twin_gateway(&format!("igw-{hex}"), Some(&vpc), OTHER)),
+        4 => site.tables.retain(|table| table.main),
+        5 => site.tables.iter_mut().for_each(|table| table.table.default_gateway = None),
+        6 => site.tables.iter_mut().for_each(|table| table.plain = false),
+        7 => site.cards.push(card(&format!("eni-{hex}"), Some("i-00000009"), "sg-0000aaaa")),
+        8 => site.groups[0].group.outbound = false,
+        9 => {
+            let rule = Rule { id: id(&format!("sgr-{hex}")), text: "tcp 22 from 0.0.0.0/0".to_owned() };
+            site.groups[0].group.inbound.push(rule);
+        }
+        10 => {
+            site.instance.power =
+                *dice.one_of(&[Power::Running, Power::Stopped, Power::Pending, Power::Stopping])
+        }
+        11 => site.instance.protected = Fact::Present(false),
+        12 => site.instance.metadata_guarded = false,
+        13 => site.instance.instance_type = id("m7g.large"),
+        14 => site.volumes[0].size = *dice.one_of(&[4, 8, 100, 300]),
+        15 => site.vpc.dns_support = Fact::Present(false),
+        16 => site.subnets[0].public_addresses = false,
+        17 => {
+            if let Fact::Present(identity) = &mut site.identity
+                && let Some(role) = &mut identity.role
+            {
+                role.managed.insert("arn:aws:iam::aws:policy/AdministratorAccess".to_owned());
+            }
+        }
+        18 => {
+            if let Fact::Present(identity) = &mut site.identity {
+                identity.profile.name = wanted().own_profile_name();
+                site.instance.profile = Some(wanted().own_profile_name());
+            }
+        }
+        19 => {
+            if let Fact::Present(Identity { role: Some(role), profile, .. }) = &mut site.identity {
+                role.name = wanted().role_name();
+                profile.role = Some(role.name.clone());
+            }
+        }
+        20 => site.vpc.tags.extend([("Name".to_owned(), wanted().name("vpc"))]),
+        _ => site.instance.tags.extend([("Name".to_owned(), wanted().name("machine"))]),
+    }
+    let ours = wanted().key();
+    let clear = |tags: &mut Tags| tags.retain(|_, value| *value != ours);
+    site.subnets.iter_mut().for_each(|r| clear(&mut r.tags));
+    site.gateways.iter_mut().for_each(|r| clear(&mut r.tags));
+}
+
+#[test]
+fn wherever_it_is_interrupted_it_goes_on_and_harms_nothing() {
+    let counts = std::cell::Cell::new((0, 0));
+    for_seeds("an adoption", |dice| {
+        let mut start = site();
+        for _ in 0..dice.below(5) {
+            vary(&mut start, dice);
+        }
+        let whole = of(&start);
+        assert!(whole.afterwards.steps.iter().all(|planned| !planned.impact.loses_data));
+        if !whole.refused.is_empty() {
+            assert!(whole.first.is_empty() && whole.then.is_empty());
+            return;
+        }
+        assert_harmless(&whole.desired, &whole.world, "adopted");
+        let mut gone = reach(&whole.desired, seen(&whole.desired, &whole.world), GONE, dice);
+        assert_eq!(ours(&whole.desired, &mut gone), 0);
+        // Bare of all our tags, and with the instance's identity in place of ours.
+        let bare = of(&start).first.len() + of(&start).then.len();
+        let steps: Vec<&Planned> = whole.first.iter().chain(&whole.then).collect();
+        for cut in 0..=steps.len() {
+            let saved = cut > whole.first.len();
+            // Whether the settings were written right before the cut does not show.
+            for saved in [saved, saved || cut == whole.first.len()] {
+                let desired = if saved { whole.desired.clone() } else { wanted() };
+                let mut world = merged_again(&start);
+                for planned in &steps[..cut] {
+                    world = world.after(&whole.desired, &planned.step, None);
+                }
+                let case = format!("{cut} of {bare} steps, saved {saved}");
+                if world.winners(&desired).instance.is_some() {
+                    assert_harmless(&desired, &world, &case);
+                }
+                let again = adoption(&desired, &seen(&desired, &world), &refreshed(&start, &world));
+                assert_eq!(refused(&again), "", "{case}");
+                assert_eq!(again.desired, whole.desired, "{case}");
+                assert_eq!(again.takes.len(), whole.takes.len(), "{case}");
+                let (done, todo) = (again.world.winners(&again.desired), whole.world.winners(&whole.desired));
+                assert_eq!(format!("{done:?}"), format!("{todo:?}"), "{case}");
+                assert_eq!(
+                    (&again.world.role, &again.world.profile),
+                    (&whole.world.role, &whole.world.profile)
+                );
+                let (cases, adopted) = counts.get();
+                counts.set((cases + 1, adopted + usize::from(cut == 0)));
+            }
+        }
+        // Again, when all is done: nothing.
+        let done =
+            adoption(&whole.desired, &seen(&whole.desired, &whole.world), &refreshed(&start, &whole.world));
+        let left = done.then.iter().filter(|planned| !matches!(&planned.step, Step::Tag { resources, .. } if resources.iter().all(|id| id.starts_with("eni-"))));
+        assert_eq!(left.count() + done.first.len() + done.settings.len(), 0);
+    });
+    let (cases, adopted) = counts.get();
+    println!("{cases} cuts of {adopted} adoptions");
+    assert!(adopted > 1000, "too few can be adopted");
+}
+
+/// The whole world with the site in it, without a tag of ours.
+fn merged_again(site: &Site) -> Observed {
+    let mut world = account();
+    there(&mut world.instances).push(site.instance.clone());
+    there(&mut world.volumes).extend(site.volumes.clone());
+    there(&mut world.vpcs).push(site.vpc.clone());
+    there(&mut world.subnets).extend(site.subnets.clone());
+    there(&mut world.gateways).extend(site.gateways.clone());
+    there(&mut world.route_tables).extend(site.tables.iter().map(|table| table.table.clone()));
+    there(&mut world.groups).extend(site.groups.iter().map(|named| named.group.clone()));
+    let identity = site.identity.present().unwrap();
+    world.profile = Fact::Present(identity.profile.clone());
+    world.role = Fact::from(identity.role.clone());
+    world
+}
+
+#[test]
+fn the_tags_say_who_may_have_made_it() {
+    let tagged = |tags: &[(&str, &str)]| {
+        of(&but_site(|site| {
+            site.instance
+                .tags
+                .extend(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        }))
+    };
+    for (tags, tool) in [
+        (&[][..], None),
+        (&[("pulumi:project", "box")][..], Some(Tool::Pulumi)),
+        (&[("ManagedBy", "Pulumi")][..], Some(Tool::Pulumi)),
+        (&[("managed-by", "terraform")][..], Some(Tool::Terraform)),
+        (&[("team", "OpenTofu fans")][..], Some(Tool::Terraform)),
+        (&[("owner", "bob")][..], None),
+    ] {
+        let adoption = tagged(tags);
+        assert_eq!(adoption.tool, tool, "{tags:?}");
+        assert_eq!(adoption.marks.len(), tags.len(), "{tags:?}");
+    }
+    let adoption = tagged(&[]);
+    let commands: Vec<String> =
+        [Tool::Pulumi, Tool::Terraform].into_iter().flat_map(|tool| forget(&adoption, tool)).collect();
+    insta::assert_snapshot!(commands.join("\n"), @"");
+}
+
+#[test]
+fn nothing_of_a_machine_in_use_loses_its_way_out() {
+    // The main table is in use: its own gets its route before the subnet goes over to it.
+    let site = but_site(|site| {
+        site.tables.remove(0);
+        site.tables[0].table.default_gateway = Some(id("igw-00000001"));
+    });
+    let adoption = of(&site);
+    let mut world = adoption.world.clone();
+    for _ in 0..10 {
+        let next = decide(&adoption.desired, &world, Goal::Settings);
+        let moves = |step: &&Step| matches!(step, Step::AssociateRouteTable { .. });
+        if next.ready.iter().any(|step| moves(&step)) {
+            let table = world.winners(&adoption.desired).route_table.unwrap();
+            assert!(table.default_gateway.is_some());
+        }
+        for step in &next.ready {
+            world = perform(&adoption.desired, world, step, &mut Counter::after(0x100));
+        }
+    }
+    assert!(plan(&adoption.desired, &world, Goal::Settings).is_done());
+}
