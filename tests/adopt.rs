@@ -317,7 +317,8 @@ async fn two_people_do_not_both_get_it() {
         told += codes.len();
         cases += 1;
         // Somebody has the last word, and it is whole then.
-        let owners = || owners(&sandbox, &ada.desired);
+        let wanted = ada.desired.clone();
+        let owners = || owners(&sandbox, &wanted);
         if owners().len() > 1 {
             assert!(!codes.is_empty(), "{head_start} ms: it is nobody's, and nobody was told");
         }

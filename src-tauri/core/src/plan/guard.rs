@@ -94,12 +94,15 @@ impl Note {
                 )
             }
             Self::ProfileDiffers { is } => format!(
-                "the instance has {}, the settings say {}; its agent may not reach SSM.",
+                "the instance has {}, the settings say {}; its agent may not reach SSM.{}",
                 is.as_ref().map_or_else(
                     || "no instance profile".to_owned(),
                     |is| format!("the instance profile {is}")
                 ),
-                desired.profile_name()
+                desired.profile_name(),
+                is.as_ref().map_or_else(String::new, |is| format!(
+                    " If that is as it should be: holdfast settings set instance_profile {is}"
+                ))
             ),
             Self::GatewayElsewhere { gateway, network } => {
                 format!(

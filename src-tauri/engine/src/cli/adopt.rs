@@ -152,14 +152,14 @@ fn say_how_to_forget(adoption: &Adoption) {
         None => vec![Tool::Pulumi, Tool::Terraform],
     };
     for tool in tools {
-        let (name, again) = match tool {
-            Tool::Pulumi => ("Pulumi", "pulumi up"),
-            Tool::Terraform => ("Terraform", "terraform apply"),
+        let (name, again, protected) = match tool {
+            Tool::Pulumi => ("Pulumi", "pulumi up", " (with --force also what is protected)"),
+            Tool::Terraform => ("Terraform", "terraform apply", ""),
         };
         let sure = if adoption.tool.is_some() { "Its tags name" } else { "If it was made by" };
         out::talk(&format!(
-            "\n{sure} {name}: in that project (it needs jq), the first of these has {name} forget it, and deletes nothing; the second only \
-             shows what that would be. Take it out of the program as well, or the next {again} makes another one."
+            "\n{sure} {name}: run these in its project (they need jq). The first lists what {name} has of the machine, the second makes it \
+             forget that and deletes nothing{protected}. Take the machine out of the program, too, or the next {again} makes another one."
         ));
         for command in forget(adoption, tool) {
             out::data(&command);

@@ -27,7 +27,7 @@ pub(super) fn made_by(marks: &[((String, String), usize)]) -> Option<Tool> {
     }
 }
 
-/// The commands that make `tool` forget what is taken. They delete nothing in AWS.
+/// The command that lists what `tool` has of what is taken, and the one that makes it forget that. They delete nothing in AWS.
 ///
 /// The names that a tool has for things are its own, so the commands look them up by id in its state, and by the route table, group and
 /// role for what has no id of AWS's.
@@ -37,7 +37,7 @@ pub(super) fn made_by(marks: &[((String, String), usize)]) -> Option<Tool> {
 /// <https://www.pulumi.com/docs/iac/cli/commands/pulumi_stack_export/>,
 /// <https://developer.hashicorp.com/terraform/cli/commands/state/rm>,
 /// <https://developer.hashicorp.com/terraform/internals/json-format#state-representation>
-pub fn forget(adoption: &Adoption, tool: Tool) -> Vec<String> {
+pub fn forget(adoption: &Adoption, tool: Tool) -> [String; 2] {
     let taken = &adoption.takes;
     let all = |what: fn(&Taken) -> bool| {
         let ids = taken.iter().filter(|taken| what(taken));
@@ -79,5 +79,6 @@ pub fn forget(adoption: &Adoption, tool: Tool) -> Vec<String> {
     // Ids and IAM's names hold nothing that a shell could not take.
     let filter = quote(&filter).unwrap_or_default();
     let find = format!("{list} | jq -r {filter}");
-    vec![format!("{find} | while read -r it; do {delete} \"$it\" </dev/null; done"), find]
+    let forget = format!("{find} | while read -r it; do {delete} \"$it\" </dev/null; done");
+    [find, forget]
 }

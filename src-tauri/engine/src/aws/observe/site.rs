@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types as ec2_types;
 use holdfast_core::machine::{
-    Card, Desired, Fact, Identity, Instance, NamedGroup, Power, Profile, Role, Rule, Site, TAG_MACHINE, Table,
+    Desired, Fact, Identity, Instance, NamedGroup, Power, Profile, Role, Rule, Site, TAG_MACHINE, Table,
 };
 use holdfast_core::names::{GroupId, InstanceId, VpcId};
 use holdfast_core::plan::Goal;
