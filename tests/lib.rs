@@ -90,16 +90,18 @@ impl Laptop {
         let looked = Box::pin(adopt::look(&self.aws, &self.desired, named)).await?;
         let adoption = match looked {
             Looked::Foreign(adoption) => adoption,
-            Looked::OfOther(_) => {
+            Looked::OfOther(found) => {
                 let witness = Agreeing::default();
-                return adopt::take_over(&self.aws, &self.store, &self.desired, &witness).await;
+                let count = adopt::take_over(&self.aws, &self.store, &self.desired, &witness).await?;
+                let more = adopt::with_other_names(&self.desired, &found.0);
+                return match more {
+                    Some(id) => Ok(count + Box::pin(self.adopt(Some(&id))).await?),
+                    None => Ok(count),
+                };
             }
         };
         if !adoption.refused.is_empty() {
             return Err(Problem::not_adoptable(&adoption.desired, &adoption.instance, &adoption.refused));
-        }
-        if adoption.is_done() {
-            return Ok(0);
         }
         let saved = Cell::new(false);
         let save = |_: &[holdfast_core::plan::Setting]| {

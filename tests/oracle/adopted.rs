@@ -33,11 +33,9 @@ async fn a_machine_of_other_tools_becomes_what_holdfast_would_have_made() {
 
     laptop.adopt(None).await.expect("an adoption");
     // Nothing but tags.
-    for difference in Everything::of(&account).await.differences(&before) {
-        let tag = ["Tag", "tags", "key:", "value:", "Some(", "None", "[", "]", "}", "{", ")"];
-        assert!(tag.iter().any(|words| difference.contains(words)), "{difference}");
-        assert!(!difference.ends_with("is gone") && !difference.ends_with("has come"), "{difference}");
-    }
+    let (now, then) = (Everything::of(&account).await.untagged(), before.untagged());
+    assert_eq!(now.differences(&then), [""; 0]);
+    assert_ne!(Everything::of(&account).await, before);
     assert_eq!(laptop.adopt(Some(&made.instance)).await.expect("an idle adoption"), 0);
     assert_eq!(laptop.desired.volume_size, 80);
 
@@ -69,7 +67,7 @@ async fn a_machine_that_holdfast_made_and_lost_its_tags_is_its_own_again() {
     let account = Account::new().await;
     let mut laptop = account.laptop(SETTINGS).await;
     laptop.reach(Goal::Settings).await.expect("an apply");
-    let whole = Box::pin(assert_whole(&account, &laptop.desired)).await;
+    Box::pin(assert_whole(&account, &laptop.desired)).await;
     let before = Everything::of(&account).await;
     let tag = |key: &str| aws_sdk_ec2::types::Tag::builder().key(key).build();
     let tags = || Some(["holdfast:machine", "holdfast:owner"].map(tag).into());
@@ -89,7 +87,8 @@ async fn a_machine_that_holdfast_made_and_lost_its_tags_is_its_own_again() {
     let untag = account.iam.untag_instance_profile().instance_profile_name(&profile);
     untag.set_tag_keys(keys()).send().await.expect("no tags");
     laptop.adopt(None).await.expect("an adoption");
-    let again = Box::pin(assert_whole(&account, &laptop.desired)).await;
-    assert_eq!(again.instance_id(), whole.instance_id());
+    let after = Everything::of(&account).await.differences(&before);
+    // moto does not tag the interface at the launch; by now it is tagged.
+    assert!(after.iter().all(|difference| difference.starts_with("eni-")), "{after:?}");
     assert_eq!(laptop.reach(Goal::Settings).await.expect("an idle apply").performed, 0);
 }

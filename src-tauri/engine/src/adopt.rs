@@ -83,7 +83,9 @@ pub async fn adopt(
         return Err(Problem::adoption_changed());
     }
     let intent = store.intent(&desired.key());
-    intent.write(&Intent::now(format!("adopt {id}"), Goal::Settings.word()))?;
+    if !adoption.is_done() {
+        intent.write(&Intent::now(format!("adopt {id}"), Goal::Settings.word()))?;
+    }
     let wanted = &adoption.desired;
     perform_all(aws, wanted, &adoption.first, witness).await?;
     save(&adoption.settings)?;
@@ -98,10 +100,20 @@ pub async fn adopt(
     let Some(instance) = observed.winners(wanted).instance.filter(|instance| &instance.id == id) else {
         return Err(Problem::adoption_changed());
     };
-    let on = matches!(instance.power, Power::Pending | Power::Running);
-    store.keep_applied(&desired.key(), Some(&Applied::of(wanted, on)))?;
+    if !adoption.is_done() {
+        let on = matches!(instance.power, Power::Pending | Power::Running);
+        store.keep_applied(&desired.key(), Some(&Applied::of(wanted, on)))?;
+    }
     intent.clear()?;
     Ok(adoption.first.len() + adoption.then.len())
+}
+
+/// The machine's instance, where its profile is not the one that the settings know: whoever takes the machine over has role and profile
+/// yet to adopt.
+pub fn with_other_names(desired: &Desired, observed: &Observed) -> Option<InstanceId> {
+    let instance = observed.winners(desired).instance?;
+    let other = instance.profile.as_ref().is_some_and(|profile| *profile != desired.profile_name());
+    other.then(|| instance.id.clone())
 }
 
 /// Makes the caller the owner of everything that carries the machine's tag. Interrupted, it goes on when it is run again.

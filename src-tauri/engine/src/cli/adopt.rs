@@ -31,7 +31,10 @@ pub(super) async fn adopt(global: &Global, named: Option<InstanceId>, yes: bool)
             adopt::take_over(&context.aws, &context.store, desired, &watcher).await?;
             drop(watcher);
             out::talk(&format!("{} is yours.", desired.machine));
-            return Ok(0);
+            return match adopt::with_other_names(desired, &observed) {
+                Some(id) => Box::pin(self::adopt(global, Some(id), yes)).await,
+                None => Ok(0),
+            };
         }
         Looked::Foreign(adoption) => adoption,
     };
@@ -39,17 +42,18 @@ pub(super) async fn adopt(global: &Global, named: Option<InstanceId>, yes: bool)
     if !adoption.refused.is_empty() {
         return Err(Problem::not_adoptable(&adoption.desired, id, &adoption.refused));
     }
-    if adoption.is_done() {
-        context.store.intent(&desired.key()).clear()?;
-        out::talk(&format!("{id} is {} already; there is nothing to take over.", desired.machine));
-        return Ok(0);
+    if !adoption.is_done() {
+        out::talk(&show(&context, &adoption, Style::stderr()));
+        agreed(&context, yes).await?;
     }
-    out::talk(&show(&context, &adoption, Style::stderr()));
-    agreed(&context, yes).await?;
     let watcher = Watcher::new(desired, Asking::Given);
     let save = |changes: &[Setting]| save(&context, global, changes);
     adopt::adopt(&context.aws, &context.store, desired, &adoption, save, &watcher).await?;
     drop(watcher);
+    if adoption.is_done() {
+        out::talk(&format!("{id} is {} already; there is nothing to take over.", desired.machine));
+        return Ok(0);
+    }
     out::talk(&format!("{id} is {} from now on.", desired.machine));
     let style = Style::stderr();
     if !adoption.afterwards.steps.is_empty() {
