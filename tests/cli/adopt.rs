@@ -48,7 +48,7 @@ fn a_machine_of_others_is_shown_asked_for_and_taken_over() {
     let made = runtime.block_on(async {
         let called = |part: &str| format!("box-{part}");
         let made = Box::pin(by_hand(&ec2, &iam, called)).await;
-        let tool = aws_sdk_ec2::types::Tag::builder().key("managed-by").value("pulumi\u{1b}[2J").build();
+        let tool = aws_sdk_ec2::types::Tag::builder().key("managed-by").value("pulumi").build();
         ec2.create_tags().resources(made.instance.as_str()).tags(tool).send().await.unwrap();
         made
     });

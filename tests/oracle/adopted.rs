@@ -24,10 +24,9 @@ async fn a_machine_of_other_tools_becomes_what_holdfast_would_have_made() {
     let Looked::Foreign(adoption) = look(&laptop.aws, &laptop.desired, None).await.expect("a look") else {
         panic!("it is nobody's")
     };
-    assert_eq!(
-        (&adoption.refused[..], &adoption.leaves[..], &adoption.keeps[..]),
-        (&[][..], &[][..], &[][..])
-    );
+    assert_eq!((&adoption.refused[..], &adoption.leaves[..]), (&[][..], &[][..]));
+    // moto says of every public address that it is the account's; of those that come and go AWS says `amazon`.
+    assert!(matches!(&adoption.keeps[..], [only] if only.contains("Elastic IP")), "{:?}", adoption.keeps);
     assert_eq!(adoption.takes.len(), 10, "{:?}", adoption.takes);
     Everything::of(&account).await.assert_same_as(&before, "a look");
 

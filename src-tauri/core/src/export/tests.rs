@@ -14,7 +14,82 @@ fn all() -> Vec<Resource> {
 #[test]
 fn pulumi_s_file() {
     let text = pulumi(&all());
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    {
+      "resources": [
+        {
+          "type": "aws:ec2/vpc:Vpc",
+          "name": "remote-dev-vpc",
+          "id": "vpc-00000001"
+        },
+        {
+          "type": "aws:ec2/subnet:Subnet",
+          "name": "remote-dev-subnet",
+          "id": "subnet-00000001"
+        },
+        {
+          "type": "aws:ec2/internetGateway:InternetGateway",
+          "name": "remote-dev-gateway",
+          "id": "igw-00000001"
+        },
+        {
+          "type": "aws:ec2/routeTable:RouteTable",
+          "name": "remote-dev-routes",
+          "id": "rtb-00000001"
+        },
+        {
+          "type": "aws:ec2/route:Route",
+          "name": "remote-dev-way-out",
+          "id": "rtb-00000001_0.0.0.0/0"
+        },
+        {
+          "type": "aws:ec2/routeTableAssociation:RouteTableAssociation",
+          "name": "remote-dev-routes-of-subnet",
+          "id": "subnet-00000001/rtb-00000001"
+        },
+        {
+          "type": "aws:ec2/securityGroup:SecurityGroup",
+          "name": "remote-dev-group",
+          "id": "sg-00000001"
+        },
+        {
+          "type": "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+          "name": "remote-dev-out-0",
+          "id": "sgr-00000001"
+        },
+        {
+          "type": "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+          "name": "remote-dev-in-1",
+          "id": "sgr-00000002"
+        },
+        {
+          "type": "aws:iam/role:Role",
+          "name": "remote-dev-role",
+          "id": "ada-remote-dev-us-west-2-role"
+        },
+        {
+          "type": "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+          "name": "remote-dev-policy-0",
+          "id": "ada-remote-dev-us-west-2-role/arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+        },
+        {
+          "type": "aws:iam/rolePolicy:RolePolicy",
+          "name": "remote-dev-own-policy-0",
+          "id": "ada-remote-dev-us-west-2-role:holdfast-deny-parameters"
+        },
+        {
+          "type": "aws:iam/instanceProfile:InstanceProfile",
+          "name": "remote-dev-profile",
+          "id": "ada-remote-dev-us-west-2-profile"
+        },
+        {
+          "type": "aws:ec2/instance:Instance",
+          "name": "remote-dev-machine",
+          "id": "i-00000001"
+        }
+      ]
+    }
+    "#);
     // As https://www.pulumi.com/docs/iac/cli/commands/pulumi_import/ documents it, and no other field.
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -44,7 +119,81 @@ fn pulumi_s_file() {
 #[test]
 fn terraform_s_blocks() {
     let text = terraform(&wanted(), &all());
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    # remote-dev in us-west-2, as Holdfast made or adopted it. The provider is hashicorp/aws, for that region.
+    #   terraform plan -generate-config-out=remote-dev.tf
+    # Of what that writes keep the routes and rules in one place: in the route table and the security group, or beside them.
+
+    import {
+      to = aws_vpc.remote_dev_vpc
+      id = "vpc-00000001"
+    }
+
+    import {
+      to = aws_subnet.remote_dev_subnet
+      id = "subnet-00000001"
+    }
+
+    import {
+      to = aws_internet_gateway.remote_dev_gateway
+      id = "igw-00000001"
+    }
+
+    import {
+      to = aws_route_table.remote_dev_routes
+      id = "rtb-00000001"
+    }
+
+    import {
+      to = aws_route.remote_dev_way_out
+      id = "rtb-00000001_0.0.0.0/0"
+    }
+
+    import {
+      to = aws_route_table_association.remote_dev_routes_of_subnet
+      id = "subnet-00000001/rtb-00000001"
+    }
+
+    import {
+      to = aws_security_group.remote_dev_group
+      id = "sg-00000001"
+    }
+
+    import {
+      to = aws_vpc_security_group_egress_rule.remote_dev_out_0
+      id = "sgr-00000001"
+    }
+
+    import {
+      to = aws_vpc_security_group_ingress_rule.remote_dev_in_1
+      id = "sgr-00000002"
+    }
+
+    import {
+      to = aws_iam_role.remote_dev_role
+      id = "ada-remote-dev-us-west-2-role"
+    }
+
+    import {
+      to = aws_iam_role_policy_attachment.remote_dev_policy_0
+      id = "ada-remote-dev-us-west-2-role/arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+    }
+
+    import {
+      to = aws_iam_role_policy.remote_dev_own_policy_0
+      id = "ada-remote-dev-us-west-2-role:holdfast-deny-parameters"
+    }
+
+    import {
+      to = aws_iam_instance_profile.remote_dev_profile
+      id = "ada-remote-dev-us-west-2-profile"
+    }
+
+    import {
+      to = aws_instance.remote_dev_machine
+      id = "i-00000001"
+    }
+    "#);
     let body: hcl::Body = hcl::from_str(&text).unwrap();
     let blocks: Vec<&hcl::Block> = body.blocks().collect();
     assert_eq!((blocks.len(), body.attributes().count()), (all().len(), 0));
@@ -101,5 +250,9 @@ fn what_the_company_provides_is_not_exported() {
 #[test]
 fn holdfast_lets_go_by_its_tags() {
     let desired = Desired { profile: Some(id("my company's")), ..wanted() };
-    insta::assert_snapshot!(letting_go(&desired, &whole()).join("\n"), @"");
+    insta::assert_snapshot!(letting_go(&desired, &whole()).join("\n"), @r"
+    aws ec2 delete-tags --profile 'my company'\''s' --region us-west-2 --resources vpc-00000001 subnet-00000001 igw-00000001 rtb-00000001 sg-00000001 i-00000001 vol-00000001 --tags Key=holdfast:machine Key=holdfast:owner Key=holdfast:maker Key=holdfast:generation Key=holdfast:resize
+    aws iam untag-role --profile 'my company'\''s' --role-name 'ada-remote-dev-us-west-2-role' --tag-keys holdfast:machine holdfast:owner
+    aws iam untag-instance-profile --profile 'my company'\''s' --instance-profile-name 'ada-remote-dev-us-west-2-profile' --tag-keys holdfast:machine holdfast:owner holdfast:network
+    ");
 }

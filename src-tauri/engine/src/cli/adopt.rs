@@ -32,7 +32,7 @@ pub(super) async fn adopt(global: &Global, named: Option<InstanceId>, yes: bool)
             drop(watcher);
             out::talk(&format!("{} is yours.", desired.machine));
             return match adopt::with_other_names(desired, &observed) {
-                Some(id) => Box::pin(self::adopt(global, Some(id), yes)).await,
+                Some(id) => Box::pin(adopt(global, Some(id), yes)).await,
                 None => Ok(0),
             };
         }

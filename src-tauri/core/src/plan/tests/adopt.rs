@@ -157,7 +157,35 @@ fn step(planned: &Planned) -> String {
 
 #[test]
 fn a_machine_of_the_same_design_is_taken_whole() {
-    insta::assert_snapshot!(show_adoption(&of(&site())), @"");
+    insta::assert_snapshot!(show_adoption(&of(&site())), @r#"
+    takes instance i-00000001 (box)
+    takes volume vol-00000001
+    takes network interface eni-00000001
+    takes security group sg-00000001
+    takes VPC vpc-00000001 (box-vpc)
+    takes subnet subnet-00000001 (box-subnet)
+    takes internet gateway igw-00000001
+    takes route table rtb-00000001
+    takes role box-role
+    takes instance profile box-profile
+    setting instance_profile = Some("box-profile"), was None
+    keeps: the security group is called box-sg, not ada-remote-dev-group
+    keeps: the role is called box-role, not ada-remote-dev-us-west-2-role
+    keeps: the instance profile is called box-profile, not ada-remote-dev-us-west-2-profile
+    first tag role box-role: Name do-not-nuke machine owner
+    first tag profile box-profile: Name do-not-nuke machine owner
+    then tag i-00000001 vol-00000001 eni-00000001 sg-00000001 vpc-00000001 subnet-00000001 igw-00000001 rtb-00000001: do-not-nuke machine owner
+    then tag igw-00000001: Name
+    then tag sg-00000001: Name
+    then tag eni-00000001: Name
+    then tag i-00000001: Name
+    then tag rtb-00000001: Name
+    then tag subnet-00000001: Name
+    then tag vol-00000001: Name
+    then tag vpc-00000001: Name
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    0 + Policy that denies ssm:GetParameter*
+    "#);
 }
 
 #[test]
@@ -174,11 +202,39 @@ fn with_our_own_names_no_setting_is_needed() {
         (&adoption.settings[..], &adoption.keeps[..], &adoption.first[..]),
         (&[][..], &[][..], &[][..])
     );
-    insta::assert_snapshot!(show_adoption(&adoption), @"");
+    insta::assert_snapshot!(show_adoption(&adoption), @"
+    takes instance i-00000001 (box)
+    takes volume vol-00000001
+    takes network interface eni-00000001
+    takes security group sg-00000001
+    takes VPC vpc-00000001 (box-vpc)
+    takes subnet subnet-00000001 (box-subnet)
+    takes internet gateway igw-00000001
+    takes route table rtb-00000001
+    takes role ada-remote-dev-us-west-2-role
+    takes instance profile ada-remote-dev-us-west-2-profile
+    then tag i-00000001 vol-00000001 eni-00000001 sg-00000001 vpc-00000001 subnet-00000001 igw-00000001 rtb-00000001: do-not-nuke machine owner
+    then tag role ada-remote-dev-us-west-2-role: Name do-not-nuke machine owner
+    then tag profile ada-remote-dev-us-west-2-profile: Name do-not-nuke machine network owner
+    then tag igw-00000001: Name
+    then tag sg-00000001: Name
+    then tag eni-00000001: Name
+    then tag i-00000001: Name
+    then tag rtb-00000001: Name
+    then tag subnet-00000001: Name
+    then tag vol-00000001: Name
+    then tag vpc-00000001: Name
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    0 + Policy that denies ssm:GetParameter*
+    ");
     // The claim on the network is there, too: a machine that is lost is made again in the same place.
     let mut world = adoption.world.clone();
     instance(&mut world).power = Power::Terminated;
-    insta::assert_snapshot!(show(&adoption.desired, &world, Goal::Settings), @"");
+    insta::assert_snapshot!(show(&adoption.desired, &world, Goal::Settings), @"
+    0 + Policy that denies ssm:GetParameter*
+    1 ~ Count instance generation 1
+    2 + Instance m8g.xlarge with 100 GiB gp3, encrypted [+$142.70] costs
+    ");
 }
 
 #[test]
@@ -255,7 +311,70 @@ fn what_differs_becomes_a_setting_or_is_mended_or_said() {
         let rest = shown.lines().filter(|line| !usual.iter().any(|usual| line.starts_with(usual)));
         let _ = writeln!(text, "# {name}\n{}\n", rest.collect::<Vec<_>>().join("\n"));
     }
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    # another type and a larger, faster volume
+    setting instance_type = Some("m7g.large"), was Some("m8g.xlarge")
+    setting volume_size = Some("250"), was Some("100")
+    setting volume_iops = Some("6000"), was Some("3000")
+    setting volume_throughput = Some("250"), was Some("125")
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    0 + Policy that denies ssm:GetParameter*
+
+    # another architecture than the settings' type
+    setting instance_type = Some("m7i.large"), was Some("m8g.xlarge")
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    0 + Policy that denies ssm:GetParameter*
+
+    # a volume smaller than the settings allow
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    0 + Policy that denies ssm:GetParameter*
+    0 ~ Make vol-00000001 100 GiB, 3000 IOPS, 125 MiB/s [+$7.68] costs
+
+    # a gp2 volume, not encrypted
+    keeps: vol-00000001 is not encrypted, which cannot be changed where it is
+    keeps: vol-00000001 is not gp3
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    0 + Policy that denies ssm:GetParameter*
+
+    # no protection, an end at power-off, an open metadata service, an open port
+    unsafe: sg-00000001 lets in tcp 22 from 0.0.0.0/0 (Settings right: apply takes the rule away)
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    unsafe: the metadata service of i-00000001 answers without a token, or to containers (Settings right: apply guards it again)
+    drift: i-00000001 is not protected from termination (Settings right: apply mends it)
+    drift: powering off inside would end i-00000001 for ever (Settings right: apply mends it)
+    0 - 1 inbound rule of sg-00000001
+    0 + Policy that denies ssm:GetParameter*
+    0 ~ Protect i-00000001 from termination
+    0 ~ Powering off inside stops i-00000001
+    0 ~ Guard the metadata service of i-00000001 (IMDSv2, one hop)
+
+    # other addresses, no DNS names, no public addresses
+    keeps: vpc-00000001 has the addresses 192.168.0.0/16, not 10.0.0.0/16
+    keeps: subnet-00000001 has the addresses 192.168.1.0/24, not 10.0.0.0/20
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    0 ~ Turn on DNS names in vpc-00000001
+    0 ~ Give public addresses in subnet-00000001
+    0 + Policy that denies ssm:GetParameter*
+
+    # the main route table is in use
+    keeps: subnet-00000001 uses its network's main route table, which nobody can delete
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    0 + Route table
+    0 + Policy that denies ssm:GetParameter*
+    1 + Route 0.0.0.0/0 to igw-00000001
+    2 ~ Use the new route table in subnet-00000001
+
+    # another disk, another card, an Elastic IP address
+    leaves vol-00000002: it is not the root volume
+    keeps: it has an Elastic IP address, which stays when the machine goes, and costs on
+    keeps: it has several network interfaces
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    0 + Policy that denies ssm:GetParameter*
+
+    # off
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    0 + Policy that denies ssm:GetParameter*
+    "#);
 }
 
 #[test]
@@ -333,7 +452,18 @@ fn a_network_that_is_not_its_alone_is_used_and_left() {
         assert!(left.vpcs.all().iter().any(|vpc| vpc.id == site.vpc.id), "{name}");
         assert_eq!(ours(&adoption.desired, &mut left), 0, "{name}");
     }
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @"
+    the account's default VPC: it is the account's default VPC
+    another instance: something else is in it, too: i-00000009
+    something that is no instance: something else is in it, too: eni-00000009
+    another subnet: another subnet is in it, too: subnet-00000009
+    another security group: another security group is in it, too: sg-00000009
+    another route table: another route table is in it, too: rtb-00000009
+    a way to other networks: it leads to other networks: rtb-0000aaaa
+    a second gateway: it has several gateways
+    a stack's VPC: vpc-00000001 belongs to the CloudFormation stack base, which would change it back or delete it
+    a subnet of another machine's: subnet-00000001 belongs to another machine of Holdfast's: bob/remote-dev/us-west-2
+    ");
     // What the settings name is the company's.
     let desired = Desired { subnet: Some(id("subnet-00000001")), ..wanted() };
     let adoption = adoption(&desired, &account(), &site());
@@ -424,7 +554,21 @@ fn a_role_is_taken_only_where_it_can_do_nothing_else() {
         assert_eq!(ours(&adoption.desired, &mut gone), 0, "{name}");
         assert_eq!(gone.role.present().is_some(), left != "taken", "{name}");
     }
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @"
+    alone: taken
+    no policy yet: taken
+    a statement that is no list, with a name: taken
+    another service, too: others than EC2 may assume its role box-role, or under conditions
+    another account, too: others than EC2 may assume its role box-role, or under conditions
+    a second statement: others than EC2 may assume its role box-role, or under conditions
+    a condition: others than EC2 may assume its role box-role, or under conditions
+    anybody: others than EC2 may assume its role box-role, or under conditions
+    no statement: others than EC2 may assume its role box-role, or under conditions
+    a managed policy: its role box-role has more rights: AdministratorAccess
+    an inline policy: its role box-role has more rights: s3
+    another user: it serves others, too: i-00000009
+    a stack's role: its role box-role belongs to the CloudFormation stack base, which would change it back or delete it
+    ");
     // What the settings name is the company's, unless it carries our tag.
     let desired = Desired { instance_profile: Some(id("box-profile")), ..wanted() };
     let why = &adoption(&desired, &account(), &site()).leaves[0].why;
@@ -513,7 +657,31 @@ fn what_forbids_it_is_said() {
         });
         let _ = writeln!(text, "{name} of ours: {}", refused(&adoption(&wanted(), &world, &site)));
     }
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    going: "it is going away for ever"
+    spot: "it is a spot instance, which AWS takes back when it wants to"
+    Windows: "it runs Windows"
+    no volume: "its disk is not a volume, and goes when it is stopped"
+    a stack: "i-00000001 belongs to the CloudFormation stack web, which would change it back or delete it"
+    a stack's volume: "vol-00000001 belongs to the CloudFormation stack web, which would change it back or delete it"
+    an Auto Scaling group: "i-00000001 belongs to the Auto Scaling group fleet, which replaces what is stopped"
+    EKS: "i-00000001 has the tag aws:eks:cluster-name, so a service of AWS looks after it"
+    a launch template is no owner: 
+    another machine of Holdfast's: "i-00000001 belongs to another machine of Holdfast's: bob/remote-dev/us-west-2"
+    somebody else's under our tag: "i-00000001 belongs to 123456789012/user/bob"
+    no instance profile: "it has no instance profile, so Session Manager cannot reach it"
+    a profile without role: "its instance profile box-profile has no role"
+    a role that nobody may see: "its instance profile or role cannot be seen: iam:GetRole is denied"
+    two groups: "it has 2 security groups, and Holdfast looks after one"
+    the default group: "its security group sg-0000aaaa is the default one of its VPC"
+    a shared group: "its security group sg-00000001 serves others, too: i-00000009"
+    an instance of ours: "the machine has an instance already: i-00000001"
+    a VPC of ours: "vpc-00000009 carries the machine's tag already, and is not part of it"
+    a gateway of ours: "igw-00000009 carries the machine's tag already, and is not part of it"
+    a group of ours: "sg-00000009 carries the machine's tag already, and is not part of it"
+    a role of ours: "ada-remote-dev-us-west-2-role carries the machine's tag already, and is not part of it"
+    a profile of ours: "ada-remote-dev-us-west-2-profile carries the machine's tag already, and is not part of it"
+    "#);
 }
 
 #[test]
@@ -562,13 +730,35 @@ fn what_was_adopted_is_an_ordinary_machine() {
     let mut spoilt = world.clone();
     role(&mut spoilt).managed = ["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()].into();
     role(&mut spoilt).tags.remove("do-not-nuke");
-    insta::assert_snapshot!(show(desired, &spoilt, Goal::Settings), @"");
+    insta::assert_snapshot!(show(desired, &spoilt, Goal::Settings), @"
+    unsafe: the machine's role has the policy AdministratorAccess, which Holdfast did not give it (Settings right: apply takes the policy away)
+    unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)
+    drift: the machine's role lacks AmazonSSMManagedInstanceCore, so nobody can reach it (Settings right: apply mends it)
+    0 + Policy AmazonSSMManagedInstanceCore
+    0 + Policy that denies ssm:GetParameter*
+    0 - Policy AdministratorAccess revokes
+    0 ~ Set tags of the role
+    ");
     for planned in plan(desired, &spoilt, Goal::Settings).steps {
         let text = format!("{:?}", planned.step);
         assert!(!text.contains("us-west-2-role") && !text.contains("us-west-2-profile"), "{text}");
     }
-    insta::assert_snapshot!(show(desired, world, Goal::Stopped), @"");
-    insta::assert_snapshot!(show(desired, world, GONE), @"");
+    insta::assert_snapshot!(show(desired, world, Goal::Stopped), @"0 ~ Stop i-00000001 [-$134.70] interrupts");
+    insta::assert_snapshot!(show(desired, world, GONE), @"
+    0 ~ Lift termination protection of i-00000001
+    1 - Instance i-00000001 and its volume with all data [-$142.70] interrupts loses data
+    2 - Use of a route table (rtbassoc-00000001)
+    2 ~ Detach igw-00000001 from vpc-00000001
+    2 - Security group sg-00000001
+    2 - Subnet subnet-00000001
+    2 ~ Take box-role out of the instance profile
+    2 - Policy AmazonSSMManagedInstanceCore
+    3 - Route table rtb-00000001
+    3 - Internet gateway igw-00000001
+    3 - Instance profile
+    3 - Role
+    4 - Private network vpc-00000001
+    ");
     let mut gone = reach(desired, world.clone(), GONE, &mut Counter::after(0x100));
     assert_eq!(ours(desired, &mut gone), 0);
     assert_eq!((&gone.role, &gone.profile), (&Fact::Absent, &Fact::Absent));
@@ -603,7 +793,12 @@ fn the_tags_say_who_may_have_made_it() {
     let adoption = tagged(&[]);
     let commands: Vec<String> =
         [Tool::Pulumi, Tool::Terraform].into_iter().flat_map(|tool| forget(&adoption, tool)).collect();
-    insta::assert_snapshot!(commands.join("\n"), @"");
+    insta::assert_snapshot!(commands.join("\n"), @r#"
+    pulumi stack export | jq -r '.deployment.resources | reverse | .[] | select(.custom and ((.id | IN("i-00000001", "vol-00000001", "eni-00000001", "sg-00000001", "vpc-00000001", "subnet-00000001", "igw-00000001", "rtb-00000001", "box-role", "box-profile")) or .outputs.routeTableId == "rtb-00000001" or .outputs.securityGroupId == "sg-00000001" or .outputs.role == "box-role")) | .urn'
+    pulumi stack export | jq -r '.deployment.resources | reverse | .[] | select(.custom and ((.id | IN("i-00000001", "vol-00000001", "eni-00000001", "sg-00000001", "vpc-00000001", "subnet-00000001", "igw-00000001", "rtb-00000001", "box-role", "box-profile")) or .outputs.routeTableId == "rtb-00000001" or .outputs.securityGroupId == "sg-00000001" or .outputs.role == "box-role")) | .urn' | while read -r it; do pulumi state delete --yes "$it" </dev/null; done
+    terraform show -json | jq -r '[.. | objects | select(.mode? == "managed" and ((.values.id | IN("i-00000001", "vol-00000001", "eni-00000001", "sg-00000001", "vpc-00000001", "subnet-00000001", "igw-00000001", "rtb-00000001", "box-role", "box-profile")) or .values.route_table_id == "rtb-00000001" or .values.security_group_id == "sg-00000001" or .values.role == "box-role")) | .address] | unique | .[]'
+    terraform show -json | jq -r '[.. | objects | select(.mode? == "managed" and ((.values.id | IN("i-00000001", "vol-00000001", "eni-00000001", "sg-00000001", "vpc-00000001", "subnet-00000001", "igw-00000001", "rtb-00000001", "box-role", "box-profile")) or .values.route_table_id == "rtb-00000001" or .values.security_group_id == "sg-00000001" or .values.role == "box-role")) | .address] | unique | .[]' | while read -r it; do terraform state rm "$it" </dev/null; done
+    "#);
 }
 
 #[test]
