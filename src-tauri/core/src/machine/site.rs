@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Fact, Gateway, Group, Instance, Profile, Role, RouteTable, Subnet, Tags, Volume, Vpc};
-use crate::names::{GroupId, InstanceId, InterfaceId, SubnetId};
+use crate::names::{GroupId, InstanceId, InterfaceId, SubnetId, VolumeId};
 
 /// An instance, and everything that may belong to it or share what it uses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub struct Site {
     pub cards: Vec<Card>,
     /// The volumes that are attached to it.
     pub volumes: Vec<Volume>,
+    /// Those of them, besides the root volume, that AWS deletes with the instance.
+    pub going_along: Vec<VolumeId>,
     /// Its instance profile and role; absent when it has none.
     pub identity: Fact<Identity>,
 }

@@ -356,6 +356,7 @@ fn leaves(site: &Site, network: Vec<String>, identity: &Belongs<'_>) -> Vec<Left
     }
     let root = site.instance.root.as_ref().map(|root| &root.id);
     let others = site.volumes.iter().filter(|volume| Some(&volume.id) != root);
+    let others = others.filter(|volume| !site.going_along.contains(&volume.id));
     left.extend(
         others.map(|volume| Left { id: volume.id.to_string(), why: "it is not the root volume".to_owned() }),
     );
@@ -405,6 +406,11 @@ fn keeps(desired: &Desired, site: &Site, parts: &Parts<'_>, identity: &Belongs<'
             keeps.push(format!("{} is not gp3", root.id));
         }
     }
+    keeps.extend(site.going_along.iter().map(|volume| {
+        format!(
+            "{volume} is attached, too, and AWS deletes it with the instance, as whoever attached it has set"
+        )
+    }));
     if own_cards(site).any(|card| card.elastic) {
         keeps
             .push("it has an Elastic IP address, which stays when the machine goes, and costs on".to_owned());

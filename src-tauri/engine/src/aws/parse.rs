@@ -415,6 +415,18 @@ mod tests {
     }
 
     #[test]
+    fn an_elastic_address_is_the_account_s() {
+        for (owner, elastic) in [(None, false), (Some("amazon"), false), (Some("123456789012"), true)] {
+            let address =
+                ec2::NetworkInterfaceAssociation::builder().set_ip_owner_id(owner.map(str::to_owned));
+            let raw = ec2::NetworkInterface::builder().network_interface_id("eni-0123456789abcdef0");
+            let raw = raw.association(address.build()).build();
+            assert_eq!(card(&raw).unwrap().elastic, elastic, "{owner:?}");
+        }
+        assert!(card(&ec2::NetworkInterface::builder().build()).is_err());
+    }
+
+    #[test]
     fn what_makes_no_sense_is_an_error_and_not_left_out() {
         assert!(vpc(&ec2::Vpc::builder().vpc_id("vpc-$(id)").build()).is_err());
         assert!(vpc(&ec2::Vpc::builder().build()).is_err());

@@ -44,6 +44,7 @@ fn site() -> Site {
         ],
         cards: vec![card("eni-00000001", Some("i-00000001"), "sg-00000001")],
         volumes: world.volumes.all().to_vec(),
+        going_along: vec![],
         identity: Fact::Present(Identity {
             profile: Profile {
                 name: "box-profile".to_owned(),
@@ -295,7 +296,9 @@ fn what_differs_becomes_a_setting_or_is_mended_or_said() {
             "another disk, another card, an Elastic IP address",
             but_site(|site| {
                 let second = Volume { id: id("vol-00000002"), size: 500, ..site.volumes[0].clone() };
-                site.volumes.push(second);
+                let third = Volume { id: id("vol-00000003"), ..second.clone() };
+                site.volumes.extend([second, third]);
+                site.going_along = vec![id("vol-00000003")];
                 site.cards[0].elastic = true;
                 site.cards.push(card("eni-00000002", Some("i-00000001"), "sg-00000001"));
             }),
@@ -366,6 +369,7 @@ fn what_differs_becomes_a_setting_or_is_mended_or_said() {
 
     # another disk, another card, an Elastic IP address
     leaves vol-00000002: it is not the root volume
+    keeps: vol-00000003 is attached, too, and AWS deletes it with the instance, as whoever attached it has set
     keeps: it has an Elastic IP address, which stays when the machine goes, and costs on
     keeps: it has several network interfaces
     unsafe: the machine may read the account's SSM parameters: its role lacks the policy that denies it (Settings right: apply gives the policy back)

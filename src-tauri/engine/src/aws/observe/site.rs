@@ -197,6 +197,12 @@ impl Surroundings {
             subnet.way_out = Fact::from(way_out);
         }
         let own = self.subnets.iter().find(|subnet| subnet.subnet_id() == subnet_id);
+        let root = instance.root.as_ref().map(|root| root.id.as_str());
+        let disks = raw.block_device_mappings().iter().filter_map(|mapping| mapping.ebs());
+        let along =
+            disks.filter(|disk| disk.delete_on_termination() == Some(true) && disk.volume_id() != root);
+        let along = along.map(|disk| parse::required(disk.volume_id(), "volumeId"));
+        let going_along = along.collect::<Result<_, _>>()?;
         let tables = self.tables.iter().map(|table| {
             Ok(Table { table: parse::route_table(table)?, main: is_main(table), plain: is_plain(table) })
         });
@@ -218,6 +224,7 @@ impl Surroundings {
             groups: groups.collect::<Result<_, Garbled>>()?,
             cards: self.cards.iter().map(parse::card).collect::<Result<_, _>>()?,
             gateways: self.gateways,
+            going_along,
             instance,
             vpc,
             subnets,
@@ -236,4 +243,30 @@ fn is_plain(table: &ec2_types::RouteTable) -> bool {
     table.routes().iter().all(|route| {
         route.gateway_id().is_some_and(|gateway| gateway == "local" || gateway.starts_with("igw-"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::{Route, RouteTable};
+
+    use super::is_plain;
+
+    #[test]
+    fn only_the_vpc_and_the_internet_are_plain() {
+        let route = || Route::builder().destination_cidr_block("0.0.0.0/0");
+        let local = Route::builder().destination_cidr_block("10.0.0.0/16").gateway_id("local").build();
+        for (way, plain) in [
+            (route().gateway_id("igw-0123456789abcdef0"), true),
+            (route().gateway_id("vgw-0123456789abcdef0"), false),
+            (route().gateway_id("vpce-0123456789abcdef0"), false),
+            (route().nat_gateway_id("nat-0123456789abcdef0"), false),
+            (route().transit_gateway_id("tgw-0123456789abcdef0"), false),
+            (route().vpc_peering_connection_id("pcx-0123456789abcdef0"), false),
+            (route().network_interface_id("eni-0123456789abcdef0"), false),
+        ] {
+            let way = way.build();
+            let table = RouteTable::builder().routes(local.clone()).routes(way.clone()).build();
+            assert_eq!(is_plain(&table), plain, "{way:?}");
+        }
+    }
 }
