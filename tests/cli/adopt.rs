@@ -58,7 +58,55 @@ fn a_machine_of_others_is_shown_asked_for_and_taken_over() {
     // Shown, and without a word nothing is done.
     let ran = home.run(&format!("--sandbox adopt {id}"));
     assert_eq!((ran.code, ran.out.as_str()), (Some(3), ""), "{}", ran.err);
-    assert_snapshot!(home.masked(&ran.err), @"");
+    assert_snapshot!(home.masked(&ran.err), @"
+    Sandbox: this is not AWS. Nothing costs money, and the machine is on this computer.
+    i-ID becomes remote-dev in us-west-2, for ada
+
+    Taken over, by tags alone: nothing restarts, nothing is made anew
+      ~ instance           i-ID      box-machine
+      ~ volume             vol-ID    box-volume
+      ~ network interface  eni-ID
+      ~ security group     sg-ID     box-group
+      ~ VPC                vpc-ID    box-vpc
+      ~ subnet             subnet-ID box-subnet
+      ~ internet gateway   igw-ID    box-gateway
+      ~ route table        rtb-ID    box-routes
+      ~ role               box-role
+      ~ instance profile   box-profile
+
+    The settings will say what is there
+      ~ instance_type      m8g.large                (now m8g.xlarge)
+      ~ volume_size        80                       (now 100)
+      ~ instance_profile   box-profile
+
+    Other than Holdfast would have made it, and stays so
+      - the security group is called box-group, not ada-remote-dev-group
+      - the role is called box-role, not ada-remote-dev-us-west-2-role
+      - the instance profile is called box-profile, not ada-remote-dev-us-west-2-profile
+
+    Tags that others gave it, and that stay
+      managed-by = pulumi  on 1 thing
+
+    After that holdfast apply would do:
+    remote-dev in us-west-2, for ada: 3 steps
+
+    Security
+      ! the machine may read the account's SSM parameters: its role lacks the policy that denies it  the settings are right: apply gives the policy back
+      ! the metadata service of i-ID answers without a token, or to containers  the settings are right: apply guards it again
+
+    Changed outside Holdfast
+      ! i-ID is not protected from termination  the settings are right: apply mends it
+
+    Identity
+      + Policy that denies ssm:GetParameter*          the other policy lets the machine read every parameter of the account
+
+    Machine
+      ~ Protect i-ID from termination  only destroy may end it
+      ~ Guard the metadata service of i-ID (IMDSv2, one hop)  keeps containers away from the machine's credentials
+
+    Problem: Nothing was changed: taking over somebody else's machine needs your word.
+    → type the machine's name at the prompt, or add --yes
+    ");
     assert_eq!(std::fs::read_to_string(&sandboxed).unwrap(), before);
     assert_eq!(home.run("--sandbox status --json").well().json()["state"], "absent");
 
@@ -69,7 +117,13 @@ fn a_machine_of_others_is_shown_asked_for_and_taken_over() {
     terminal.expect("pulumi state delete --yes");
     assert!(terminal.end().success());
     let after = std::fs::read_to_string(&sandboxed).unwrap();
-    assert_snapshot!(after, @"");
+    assert_snapshot!(after, @r#"
+    # mine
+    [machine.remote-dev] # the only one
+    volume_size = 80 # plenty
+    instance_type = "m8g.large"
+    instance_profile = "box-profile"
+    "#);
     let status = home.run("--sandbox status --json").well().json();
     assert_eq!(status["instance"]["id"], id.as_str());
     assert_eq!(status["instance"]["instance_type"], "m8g.large");
@@ -85,9 +139,9 @@ fn a_machine_of_others_is_shown_asked_for_and_taken_over() {
     assert_eq!(connected.out, "connected\n");
 
     let pulumi = home.run("--sandbox export --pulumi").well();
-    assert_eq!(pulumi.json()["resources"].as_array().unwrap().len(), 14, "{}", pulumi.out);
+    assert_eq!(pulumi.json()["resources"].as_array().unwrap().len(), 13, "{}", pulumi.out);
     let terraform = home.run("--sandbox export --terraform").well();
-    assert_eq!(terraform.out.matches("import {").count(), 14, "{}", terraform.out);
+    assert_eq!(terraform.out.matches("import {").count(), 13, "{}", terraform.out);
     assert!(terraform.err.contains("aws ec2 delete-tags"), "{}", terraform.err);
 
     home.run("--sandbox stop --yes").well();
