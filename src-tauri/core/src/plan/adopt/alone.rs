@@ -105,9 +105,9 @@ impl Belongs<'_> {
 /// Whether a trust policy lets EC2, and nobody else, assume the role.
 fn trusts_ec2_alone(desired: &Desired, trust: &serde_json::Value) -> bool {
     // A list of one is the same as that one.
-    let only = |value: &serde_json::Value| match value {
-        serde_json::Value::Array(all) if all.len() == 1 => all.first().cloned().unwrap_or_default(),
-        other => other.clone(),
+    let only = |value: &serde_json::Value| match value.as_array().map(Vec::as_slice) {
+        Some([one]) => one.clone(),
+        Some(_) | None => value.clone(),
     };
     let statement = only(&trust["Statement"]);
     let Some(fields) = statement.as_object() else { return false };

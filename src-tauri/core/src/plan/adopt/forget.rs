@@ -12,6 +12,9 @@ pub enum Tool {
     Terraform,
 }
 
+/// Whether it is one of a kind.
+type Kind = fn(&Taken) -> bool;
+
 /// The tool that the tags name. Neither of them tags by itself, so no tag means nothing.
 pub(super) fn made_by(marks: &[((String, String), usize)]) -> Option<Tool> {
     let says = |words: &[&str]| {
@@ -39,7 +42,7 @@ pub(super) fn made_by(marks: &[((String, String), usize)]) -> Option<Tool> {
 /// <https://developer.hashicorp.com/terraform/internals/json-format#state-representation>
 pub fn forget(adoption: &Adoption, tool: Tool) -> [String; 2] {
     let taken = &adoption.takes;
-    let all = |what: fn(&Taken) -> bool| {
+    let all = |what: Kind| {
         let ids = taken.iter().filter(|taken| what(taken));
         ids.map(|taken| serde_json::Value::from(taken.id.as_str()).to_string()).collect::<Vec<_>>().join(", ")
     };
@@ -52,7 +55,7 @@ pub fn forget(adoption: &Adoption, tool: Tool) -> [String; 2] {
         Tool::Terraform => format!("{record}.{}", fields[0]),
     };
     let mut tests = vec![format!("({ids} | IN({}))", all(|_| true))];
-    let parts: [(&str, fn(&Taken) -> bool); 3] = [
+    let parts: [(&str, Kind); 3] = [
         (fields[1], |taken| taken.what == "route table"),
         (fields[2], |taken| taken.what == "security group"),
         (fields[3], |taken| taken.what == "role"),
