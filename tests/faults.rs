@@ -9,6 +9,7 @@ use holdfast_core::plan::{Goal, Leave};
 use holdfast_sandbox::{ACCESS_KEY, Call, Fault, Principal, Rule, Sandbox, Service, When, ec2::State};
 use holdfast_tests::{Laptop, WHOLE, census, sandbox};
 
+mod adopt;
 #[path = "faults/replace.rs"]
 mod replace;
 

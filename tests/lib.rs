@@ -1,19 +1,25 @@
 //! What the suites share: a sandbox, a machine to bring up in it, and what must be there afterwards.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use holdfast::adopt::{self, Looked};
 use holdfast::aws::{Aws, Options as AwsOptions};
 use holdfast::converge::{Event, Report, Witness, converge};
 use holdfast::problem::Problem;
 use holdfast::store::Store;
 use holdfast_core::machine::{Desired, Observed, TAG_MACHINE};
+use holdfast_core::names::InstanceId;
 use holdfast_core::plan::{Consent, Goal, Impact, Plan};
 use holdfast_core::settings::Settings;
 use holdfast_sandbox::{ACCESS_KEY, Options, SECRET_KEY, Sandbox, Tags};
+
+mod by_hand;
+
+pub use by_hand::{ByHand, by_hand};
 
 /// Agrees to everything and remembers what happened.
 #[derive(Debug, Default)]
@@ -74,6 +80,41 @@ impl Laptop {
     pub async fn reach(&self, goal: Goal) -> Result<Report, Problem> {
         // A test's own future is on its thread's small stack.
         Box::pin(converge(&self.aws, &self.store, "test", &self.desired, goal, &Agreeing::default())).await
+    }
+
+    /// Takes over what Holdfast did not make, agreeing to everything, and keeps the settings that this writes; gives the number of steps.
+    ///
+    /// # Errors
+    /// Whatever forbids or stops it.
+    pub async fn adopt(&mut self, named: Option<&InstanceId>) -> Result<usize, Problem> {
+        let looked = Box::pin(adopt::look(&self.aws, &self.desired, named)).await?;
+        let adoption = match looked {
+            Looked::Foreign(adoption) => adoption,
+            Looked::OfOther(found) => {
+                let witness = Agreeing::default();
+                let count = adopt::take_over(&self.aws, &self.store, &self.desired, &witness).await?;
+                let more = adopt::with_other_names(&self.desired, &found.0);
+                return match more {
+                    Some(id) => Ok(count + Box::pin(self.adopt(Some(&id))).await?),
+                    None => Ok(count),
+                };
+            }
+        };
+        if !adoption.refused.is_empty() {
+            return Err(Problem::not_adoptable(&adoption.desired, &adoption.instance, &adoption.refused));
+        }
+        let saved = Cell::new(false);
+        let save = |_: &[holdfast_core::plan::Setting]| {
+            saved.set(true);
+            Ok(())
+        };
+        let witness = Agreeing::default();
+        let adopting = adopt::adopt(&self.aws, &self.store, &self.desired, &adoption, save, &witness);
+        let result = Box::pin(adopting).await;
+        if saved.get() {
+            self.desired = adoption.desired;
+        }
+        result
     }
 }
 

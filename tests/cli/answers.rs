@@ -29,8 +29,9 @@ fn help_shows_the_commands_and_how_to_begin() {
       types        List the instance types that the machine can become where it is
       cost         Show what the machine costs: a month if it is on, a month while it is off, and this
                    month so far
-      adopt        Take over a machine that carries this machine's tag and belongs to another AWS
+      adopt        Take over a machine that Pulumi, Terraform or hands have made, or another AWS
                    identity
+      export       Print what Pulumi or Terraform need to take the machine over
       status       Show the machine's state and cost
       connect      Open a shell on the machine
       open         Open a terminal window with a shell on the machine, or raise the one that is open

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test, in its helpers too")]
 
+#[cfg(unix)]
+mod adopt;
 mod answers;
 mod cost;
 #[cfg(target_os = "linux")]

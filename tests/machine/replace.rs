@@ -35,7 +35,7 @@ impl Stage {
     /// The instance that is the machine now, and the one that it was.
     fn follow_the_machine(&mut self) -> String {
         let before = std::mem::take(&mut self.instance);
-        self.instance = self.json("status --json")["instance"].as_str().unwrap().to_owned();
+        self.instance = self.json("status --json")["instance"]["id"].as_str().unwrap().to_owned();
         before
     }
 

@@ -78,6 +78,27 @@ impl Everything {
         }
     }
 
+    /// The same without any tag.
+    pub(crate) fn untagged(&self) -> Self {
+        let bare = |thing: &String| {
+            let mut inside = false;
+            let lines = thing.lines().filter(|line| {
+                let starts = line.trim() == "Tag {";
+                let ends = inside && line.trim() == "},";
+                inside = (inside || starts) && !ends;
+                !inside && !ends
+            });
+            let lines: Vec<&str> = lines.map(str::trim).collect();
+            lines.join("\n").replace("Some(\n[],\n)", "None").replace("Some(\n[\n],\n)", "None")
+        };
+        Self(self.0.iter().map(|(id, thing)| (id.clone(), bare(thing))).collect())
+    }
+
+    /// The ids, and for IAM the kinds and names.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
     /// What is there now and was not, or is other than it was, or is there no more.
     pub(crate) fn differences(&self, before: &Self) -> Vec<String> {
         let ids: BTreeSet<&String> = self.0.keys().chain(before.0.keys()).collect();

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test, in its helpers too")]
 
+mod adopted;
 mod destroyed;
 mod everything;
 mod half_made;

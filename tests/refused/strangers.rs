@@ -1,6 +1,6 @@
 //! What is not ours: things with our names, and somebody else's machine.
 
-use holdfast::converge;
+use holdfast::adopt::take_over;
 use holdfast::problem::Exit;
 use holdfast::world::World as _;
 use holdfast_core::machine::TAG_MACHINE;
@@ -93,13 +93,13 @@ async fn somebody_elses_machine_may_be_looked_at_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_adopted_belongs_to_its_new_owner() {
+async fn what_is_taken_over_belongs_to_its_new_owner() {
     let (sandbox, ada) = whole().await;
     sandbox.set(|conditions| conditions.principals.push(Principal::user(ACCOUNT, "bob", BOB)));
     let bob = laptop(&sandbox, BOB, "").await;
     let witness = Agreeing::default();
-    assert_eq!(converge::adopt(&bob.aws, &bob.store, &bob.desired, &witness).await.expect("an adoption"), 3);
-    assert_eq!(converge::adopt(&bob.aws, &bob.store, &bob.desired, &witness).await.expect("an idle one"), 0);
+    assert_eq!(take_over(&bob.aws, &bob.store, &bob.desired, &witness).await.expect("an adoption"), 3);
+    assert_eq!(take_over(&bob.aws, &bob.store, &bob.desired, &witness).await.expect("an idle one"), 0);
     assert_eq!(bob.reach(Goal::Settings).await.expect("an apply").performed, 0);
     assert_eq!(refused(&sandbox, &ada, Goal::Settings, "ada").await.code, "other_owner");
     bob.reach(GONE).await.expect("a destroy by the new owner");

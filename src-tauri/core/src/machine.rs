@@ -77,7 +77,8 @@ pub struct Desired {
     pub off_when_idle: Option<u32>,
     /// A subnet of the company's, used as it is; then no network is made.
     pub subnet: Option<SubnetId>,
-    /// An instance profile of the company's, used as it is; then no role is made.
+    /// An instance profile that was there before; then no role is made. It is used as it is, unless it carries our tag: then it was
+    /// adopted, and role and profile are the machine's own by another name.
     pub instance_profile: Option<InstanceProfileName>,
     /// The permissions boundary that a role must carry.
     pub permissions_boundary: Option<PolicyArn>,
@@ -141,7 +142,7 @@ impl Desired {
         self.name(&format!("{}-profile", self.region))
     }
 
-    /// The name of the instance profile that the instance gets: the company's, or our own.
+    /// The name of the instance profile that the instance gets: the one of the settings, or our own.
     pub fn profile_name(&self) -> String {
         self.instance_profile.as_ref().map_or_else(|| self.own_profile_name(), ToString::to_string)
     }
@@ -286,10 +287,11 @@ pub struct Observed {
     pub route_tables: Fact<Vec<RouteTable>>,
     /// Security groups.
     pub groups: Fact<Vec<Group>>,
-    /// The role with our name.
+    /// The role with our name; where the settings name an instance profile, the role of that one if it carries our tag.
     pub role: Fact<Role>,
-    /// The instance profile with our name, or the company's when the settings name one; for [`Goal::Gone`], which takes
-    /// nothing of the company's away, always the one with our name.
+    /// The instance profile with our name, or the one that the settings name: the machine's own where it carries our tag (it
+    /// was adopted), the company's where it does not. For [`Goal::Gone`], which takes nothing of the company's away, the one
+    /// with our name stands in for the company's.
     ///
     /// [`Goal::Gone`]: crate::plan::Goal::Gone
     pub profile: Fact<Profile>,
@@ -642,6 +644,8 @@ pub struct Rule {
 /// An IAM role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
+    /// Its name.
+    pub name: String,
     /// Its tags.
     pub tags: Tags,
     /// The ARNs of its managed policies.
@@ -653,6 +657,8 @@ pub struct Role {
 /// An instance profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
+    /// Its name.
+    pub name: String,
     /// Its tags.
     pub tags: Tags,
     /// The name of its role; IAM allows one.
@@ -816,3 +822,6 @@ pub enum SnapshotProgress {
 }
 
 mod after;
+mod site;
+
+pub use site::{Card, Identity, NamedGroup, Site, Table};

@@ -277,6 +277,8 @@ ids! {
     RuleId = "sgr";
     /// An instance.
     InstanceId = "i";
+    /// A network interface.
+    InterfaceId = "eni";
     /// A volume.
     VolumeId = "vol";
     /// A snapshot.

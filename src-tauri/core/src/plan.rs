@@ -19,11 +19,12 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::machine::{
-    Arch, Desired, Fact, Instance, Observed, Owner, Power, SnapshotProgress, TAG_GENERATION, TAG_MACHINE,
-    TAG_MAKER, TAG_NETWORK, TAG_OWNER, TAG_RESIZE, Tags, WayOut, Why,
+    Arch, Desired, Fact, Instance, Observed, Owner, Power, Profile, SnapshotProgress, TAG_GENERATION,
+    TAG_MACHINE, TAG_MAKER, TAG_NETWORK, TAG_OWNER, TAG_RESIZE, Tags, WayOut, Why,
 };
 use crate::names::{InstanceId, SnapshotId, SubnetId, VpcId};
 
+mod adopt;
 mod drift;
 mod guard;
 mod remove;
@@ -33,7 +34,9 @@ mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 mod winners;
+use winners::is_ours;
 
+pub use adopt::{Adoption, Left, Refused, Setting, Taken, Tool, adoption, candidate, forget};
 pub use drift::{Applied, Drift, Right};
 pub use guard::{Blocked, Note};
 pub use replace::{awaits_home, kept as kept_instances};
@@ -240,8 +243,8 @@ pub fn forgetting(desired: &Desired, observed: &Observed, snapshots: &[SnapshotI
 
 /// The plan to make the caller the owner of everything that carries the machine's tag: tags, and nothing else. What
 /// merely has our names is not touched.
-pub fn adoption(desired: &Desired, observed: &Observed) -> Plan {
-    let steps = guard::adoption(desired, observed).into_iter();
+pub fn taking_over(desired: &Desired, observed: &Observed) -> Plan {
+    let steps = guard::take_over(desired, observed).into_iter();
     let steps = steps.map(|step| Planned::new(desired, observed, step, 0)).collect();
     Plan {
         goal: Goal::Settings,
@@ -330,7 +333,10 @@ fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: 
         }
         group(winners, next);
     }
-    if desired.instance_profile.is_none() {
+    // And so would an identity for a machine that has another.
+    let has_another = winners.instance.and_then(|instance| instance.profile.as_ref());
+    let has_another = has_another.is_some_and(|profile| *profile != desired.profile_name());
+    if owns_identity(desired, observed) && !(has_another && observed.profile == Fact::Absent) {
         identity(desired, observed, winners, next);
     }
     if replaces {
@@ -390,8 +396,11 @@ fn network(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     {
         next.ready.push(Step::CreateDefaultRoute { table: table.id.clone(), gateway: gateway.id.clone() });
     }
+    // What runs in the subnet is not to lose its way out in between.
+    let leads_out = winners.instance.is_none() || attached.is_none() || table.default_gateway.is_some();
     if let Some(subnet) = winners.subnet
         && !table.serves(&subnet.id)
+        && leads_out
     {
         // A subnet has one table; our own would have won if it were in use.
         let of_subnet = observed.route_tables.all().iter().flat_map(|table| &table.associations);
@@ -422,21 +431,35 @@ fn group(winners: &Winners<'_>, next: &mut Next) {
 fn identity(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     match &observed.role {
         Fact::Unknown(_) => {}
-        Fact::Absent => next.ready.push(Step::CreateRole),
+        Fact::Absent if desired.instance_profile.is_none() => next.ready.push(Step::CreateRole),
+        Fact::Absent => {}
         Fact::Present(role) => {
             if !role.managed.contains(&desired.managed_policy()) {
-                next.ready.push(Step::AttachManagedPolicy);
+                next.ready.push(Step::AttachManagedPolicy { role: role.name.clone() });
             }
             if role.inline.get(DENY_POLICY) != Some(&deny_parameters()) {
-                next.ready.push(Step::DenyParameters);
+                next.ready.push(Step::DenyParameters { role: role.name.clone() });
             }
             // What is not ours is blocked elsewhere.
             let managed = role.managed.iter().filter(|policy| **policy != desired.managed_policy());
-            next.ready.extend(managed.map(|policy| Step::DetachManagedPolicy { policy: policy.clone() }));
+            let name = || role.name.clone();
+            next.ready.extend(
+                managed.map(|policy| Step::DetachManagedPolicy { role: name(), policy: policy.clone() }),
+            );
             let inline = role.inline.keys().filter(|policy| *policy != DENY_POLICY);
-            next.ready.extend(inline.map(|policy| Step::DeleteInlinePolicy { policy: policy.clone() }));
+            next.ready.extend(
+                inline.map(|policy| Step::DeleteInlinePolicy { role: name(), policy: policy.clone() }),
+            );
         }
     }
+    if desired.instance_profile.is_some() {
+        // What was adopted is mended, and not made anew under another's name.
+        return;
+    }
+    let take_out = |profile: &Profile, role: &String| Step::RemoveRoleFromProfile {
+        profile: profile.name.clone(),
+        role: role.clone(),
+    };
     match &observed.profile {
         Fact::Unknown(_) => {}
         Fact::Absent => match winners.vpc {
@@ -448,16 +471,28 @@ fn identity(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next:
         Fact::Present(profile) => match &profile.role {
             // Two laptops could move a claim at the same moment, so it is given up and made anew.
             Some(role) if winners.claims_nothing(desired, profile) => {
-                next.ready.push(Step::RemoveRoleFromProfile { role: role.clone() });
+                next.ready.push(take_out(profile, role));
             }
-            None if winners.claims_nothing(desired, profile) => next.ready.push(Step::DeleteProfile),
+            None if winners.claims_nothing(desired, profile) => {
+                next.ready.push(Step::DeleteProfile { profile: profile.name.clone() });
+            }
             Some(role) if role != &desired.role_name() => {
-                next.ready.push(Step::RemoveRoleFromProfile { role: role.clone() });
+                next.ready.push(take_out(profile, role));
             }
             None if observed.role.present().is_some() => next.ready.push(Step::AddRoleToProfile),
             None | Some(_) => {}
         },
     }
+}
+
+/// Whether role and instance profile are the machine's own: made here, or adopted. The company's are used as they are.
+fn owns_identity(desired: &Desired, observed: &Observed) -> bool {
+    let key = desired.key();
+    let adopted = || {
+        observed.role.present().is_some_and(|role| is_ours(&key, &role.tags))
+            && observed.profile.present().is_some_and(|profile| is_ours(&key, &profile.tags))
+    };
+    desired.instance_profile.is_none() || adopted()
 }
 
 /// Whether the instance profile gives the machine just what it needs, in the network that counts.
@@ -592,13 +627,17 @@ fn tags(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mu
     }
     by_tags.remove(&Tags::new());
     next.ready.extend(by_tags.into_iter().map(|(tags, resources)| Step::Tag { resources, tags }));
-    if desired.instance_profile.is_none() {
-        let of_role =
-            observed.role.present().map(|role| missing(&role.tags, "role")).filter(|t| !t.is_empty());
-        next.ready.extend(of_role.map(|tags| Step::TagRole { tags }));
-        let of_profile =
-            observed.profile.present().map(|p| missing(&p.tags, "profile")).filter(|t| !t.is_empty());
-        next.ready.extend(of_profile.map(|tags| Step::TagProfile { tags }));
+    if owns_identity(desired, observed) {
+        if let Some(role) = observed.role.present() {
+            let tags = missing(&role.tags, "role");
+            let step = (!tags.is_empty()).then(|| Step::TagRole { role: role.name.clone(), tags });
+            next.ready.extend(step);
+        }
+        if let Some(profile) = observed.profile.present() {
+            let tags = missing(&profile.tags, "profile");
+            let step = (!tags.is_empty()).then(|| Step::TagProfile { profile: profile.name.clone(), tags });
+            next.ready.extend(step);
+        }
     }
 }
 

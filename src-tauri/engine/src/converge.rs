@@ -379,7 +379,7 @@ pub async fn restart<W: World>(
         if !witness.consent(&observed, &plan).await.covers(plan.impact()) {
             return Err(Problem::no_consent(Goal::Stopped));
         }
-        perform_all(world, desired, &plan, witness).await?;
+        perform_all(world, desired, &plan.steps, witness).await?;
         // For a moment the line to the agent still stands, and would pass for the one after the restart.
         let gone = async {
             while world.observe(desired, Goal::Reachable).await?.agent.present().is_some() {
@@ -391,23 +391,6 @@ pub async fn restart<W: World>(
     }
     drop(lock);
     converge(world, store, "restart", desired, Goal::Reachable, witness).await
-}
-
-/// Makes the caller the owner of everything that carries the machine's tag. Interrupted, it goes on when it is run again.
-///
-/// # Errors
-/// A machine that is locked, and what AWS refuses.
-pub async fn adopt<W: World>(
-    world: &W,
-    store: &Store,
-    desired: &Desired,
-    witness: &impl Witness,
-) -> Result<usize, Problem> {
-    let _lock = store.lock(&desired.key(), "adopt")?;
-    let observed = world.observe(desired, Goal::Settings).await?;
-    let plan = plan::adoption(desired, &observed);
-    perform_all(world, desired, &plan, witness).await?;
-    Ok(plan.steps.len())
 }
 
 /// Takes a snapshot of the machine as it is; `None` where it has no volume.
@@ -432,7 +415,7 @@ pub async fn snapshot<W: World>(
     if !witness.consent(&observed, &plan).await.covers(plan.impact()) {
         return Err(Problem::no_consent(Goal::Settings));
     }
-    let made = perform_all(world, desired, &plan, witness).await?;
+    let made = perform_all(world, desired, &plan.steps, witness).await?;
     let snapshot = |made| if let Made::Snapshot(id) = made { Some(id) } else { None };
     Ok(made.into_iter().find_map(snapshot))
 }
@@ -450,17 +433,21 @@ pub async fn carry_out<W: World>(
     witness: &impl Witness,
 ) -> Result<(), Problem> {
     let _lock = store.lock(&desired.key(), operation)?;
-    perform_all(world, desired, plan, witness).await.map(drop)
+    perform_all(world, desired, &plan.steps, witness).await.map(drop)
 }
 
-async fn perform_all<W: World>(
+/// Performs steps of which none waits for another, one by one.
+///
+/// # Errors
+/// The first that AWS refuses, or of which nobody knows.
+pub(crate) async fn perform_all<W: World>(
     world: &W,
     desired: &Desired,
-    plan: &Plan,
+    steps: &[Planned],
     witness: &impl Witness,
 ) -> Result<Vec<Made>, Problem> {
     let mut made = Vec::new();
-    for Planned { step, .. } in &plan.steps {
+    for Planned { step, .. } in steps {
         witness.event(Event::Started(step));
         match world.perform(desired, step).await {
             Ok(done) => {

@@ -1,5 +1,6 @@
 //! Holdfast's engine: effects, and the command line `holdfast`.
 
+pub mod adopt;
 pub mod app;
 pub mod aws;
 pub mod cli;

@@ -12,6 +12,8 @@ use serde::Serialize;
 
 use crate::store::{LockError, StoreError};
 
+mod adopting;
+
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -296,6 +298,7 @@ impl Problem {
                     "foreign",
                     format!("{there} named {name} is there already, and Holdfast did not make it"),
                 )
+                .hint("to see whether Holdfast can take it over: holdfast adopt")
                 .hint("nothing of it is changed; rename or remove it, or name the machine otherwise")
             }
             Blocked::SeveralInstances { instances } => Self::new(

@@ -119,18 +119,20 @@ impl Observed {
             Step::AllowOutbound { group } => self.group_mut(group, |g| g.outbound = true),
             Step::CreateRole => {
                 let tags = plan::tags_for(desired, self.caller.present(), None, "role");
-                self.role = Fact::Present(Role { tags, managed: [].into(), inline: [].into() });
+                let name = desired.role_name();
+                self.role = Fact::Present(Role { name, tags, managed: [].into(), inline: [].into() });
             }
-            Step::AttachManagedPolicy => self.role_mut(|role| {
+            Step::AttachManagedPolicy { .. } => self.role_mut(|role| {
                 role.managed.insert(desired.managed_policy());
             }),
-            Step::DenyParameters => self.role_mut(|role| {
+            Step::DenyParameters { .. } => self.role_mut(|role| {
                 role.inline.insert(plan::DENY_POLICY.to_owned(), plan::deny_parameters());
             }),
             Step::CreateProfile { network } => {
                 let mut tags = plan::tags_for(desired, self.caller.present(), None, "profile");
                 tags.extend(network.as_ref().map(|vpc| (super::TAG_NETWORK.to_owned(), vpc.to_string())));
-                self.profile = Fact::Present(Profile { tags, role: None, managed: Fact::NOT_LOOKED });
+                let name = desired.own_profile_name();
+                self.profile = Fact::Present(Profile { name, tags, role: None, managed: Fact::NOT_LOOKED });
             }
             Step::AddRoleToProfile => self.profile_mut(|profile| profile.role = Some(desired.role_name())),
             Step::NextGeneration { network, generation } => {
@@ -147,8 +149,8 @@ impl Observed {
             }
             Step::GuardMetadata { instance } => self.instance_mut(instance, |i| i.metadata_guarded = true),
             Step::Tag { resources, tags } => self.tag(resources, tags),
-            Step::TagRole { tags } => self.role_mut(|role| role.tags.extend(tags.clone())),
-            Step::TagProfile { tags } => self.profile_mut(|profile| profile.tags.extend(tags.clone())),
+            Step::TagRole { tags, .. } => self.role_mut(|role| role.tags.extend(tags.clone())),
+            Step::TagProfile { tags, .. } => self.profile_mut(|profile| profile.tags.extend(tags.clone())),
             Step::Start { instance } => {
                 let public = plan::gets_public_address(self);
                 self.instance_mut(instance, |i| {
@@ -268,14 +270,14 @@ impl Observed {
             Step::DeleteSubnet { subnet } => self.subnets.remove(|s| &s.id == subnet),
             Step::DeleteVpc { vpc } => self.vpcs.remove(|v| &v.id == vpc),
             Step::RemoveRoleFromProfile { .. } => self.profile_mut(|profile| profile.role = None),
-            Step::DeleteProfile => self.profile = Fact::Absent,
-            Step::DetachManagedPolicy { policy } => self.role_mut(|role| {
+            Step::DeleteProfile { .. } => self.profile = Fact::Absent,
+            Step::DetachManagedPolicy { policy, .. } => self.role_mut(|role| {
                 role.managed.remove(policy);
             }),
-            Step::DeleteInlinePolicy { policy } => self.role_mut(|role| {
+            Step::DeleteInlinePolicy { policy, .. } => self.role_mut(|role| {
                 role.inline.remove(policy);
             }),
-            Step::DeleteRole => self.role = Fact::Absent,
+            Step::DeleteRole { .. } => self.role = Fact::Absent,
         }
     }
 

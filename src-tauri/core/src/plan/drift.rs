@@ -112,7 +112,9 @@ fn doors(winners: &Winners<'_>, found: &mut Vec<Drift>) {
 }
 
 fn rights(desired: &Desired, observed: &Observed, found: &mut Vec<Drift>) {
-    let Some(role) = observed.role.present().filter(|_| desired.instance_profile.is_none()) else { return };
+    let Some(role) = observed.role.present().filter(|_| super::owns_identity(desired, observed)) else {
+        return;
+    };
     if !is_ours(&desired.key(), &role.tags) {
         return;
     }
@@ -225,7 +227,7 @@ fn tags(
     for (id, is, part) in winners.tagged() {
         check(id, is, part);
     }
-    if desired.instance_profile.is_none() {
+    if super::owns_identity(desired, observed) {
         for (what, is, part) in [
             ("the role", observed.role.present().map(|role| &role.tags), "role"),
             ("the instance profile", observed.profile.present().map(|profile| &profile.tags), "profile"),

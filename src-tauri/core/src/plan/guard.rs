@@ -113,12 +113,15 @@ impl Note {
                 )
             }
             Self::ProfileDiffers { is } => format!(
-                "the instance has {}, the settings say {}; its agent may not reach SSM.",
+                "the instance has {}, the settings say {}; its agent may not reach SSM.{}",
                 is.as_ref().map_or_else(
                     || "no instance profile".to_owned(),
                     |is| format!("the instance profile {is}")
                 ),
-                desired.profile_name()
+                desired.profile_name(),
+                is.as_ref().map_or_else(String::new, |is| format!(
+                    " If that is as it should be: holdfast settings set instance_profile {is}"
+                ))
             ),
             Self::GatewayElsewhere { gateway, network } => {
                 format!(
@@ -227,22 +230,23 @@ fn other_owner(desired: &Desired, observed: &Observed) -> Option<Blocked> {
     let (thing, tags) = strangers(desired, observed, caller).next()?;
     let resource = match thing {
         Thing::Ec2(id) => id.to_owned(),
-        Thing::Role => desired.role_name(),
-        Thing::Profile => desired.profile_name(),
+        Thing::Role(name) | Thing::Profile(name) => name.to_owned(),
     };
     Some(Blocked::OtherOwner { resource, owner: owner(tags), caller: caller.clone() })
 }
 
 /// Makes the caller the owner of everything that carries the machine's tag.
-pub(super) fn adoption(desired: &Desired, observed: &Observed) -> Vec<Step> {
+pub(super) fn take_over(desired: &Desired, observed: &Observed) -> Vec<Step> {
     let Some(caller) = observed.caller.present() else { return Vec::new() };
     let tags = Tags::from([(TAG_OWNER.to_owned(), caller.to_string())]);
     let (mut resources, mut steps) = (Vec::new(), Vec::new());
     for (thing, _) in strangers(desired, observed, caller) {
         match thing {
             Thing::Ec2(id) => resources.push(id.to_owned()),
-            Thing::Role => steps.push(Step::TagRole { tags: tags.clone() }),
-            Thing::Profile => steps.push(Step::TagProfile { tags: tags.clone() }),
+            Thing::Role(role) => steps.push(Step::TagRole { role: role.to_owned(), tags: tags.clone() }),
+            Thing::Profile(profile) => {
+                steps.push(Step::TagProfile { profile: profile.to_owned(), tags: tags.clone() });
+            }
         }
     }
     if !resources.is_empty() {
@@ -255,8 +259,8 @@ pub(super) fn adoption(desired: &Desired, observed: &Observed) -> Vec<Step> {
 #[derive(Clone, Copy)]
 enum Thing<'a> {
     Ec2(&'a str),
-    Role,
-    Profile,
+    Role(&'a str),
+    Profile(&'a str),
 }
 
 fn owner(tags: &Tags) -> Option<Owner> {
@@ -279,8 +283,9 @@ fn strangers<'a>(
         .chain(alive.map(|r| (r.id.as_str(), &r.tags)))
         .chain(observed.volumes.all().iter().map(|r| (r.id.as_str(), &r.tags)))
         .map(|(id, tags)| (Thing::Ec2(id), tags));
-    let role = observed.role.present().map(|role| (Thing::Role, &role.tags));
-    let profile = observed.profile.present().map(|profile| (Thing::Profile, &profile.tags));
+    let role = observed.role.present().map(|role| (Thing::Role(&role.name), &role.tags));
+    let profile = observed.profile.present();
+    let profile = profile.map(|profile| (Thing::Profile(&profile.name), &profile.tags));
     let all = ec2.chain(role).chain(profile);
     all.filter(move |(_, tags)| is_ours(&key, tags) && owner(tags).as_ref() != Some(caller))
 }

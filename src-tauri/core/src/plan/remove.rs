@@ -98,17 +98,19 @@ fn identity(observed: &Observed, ours: impl Fn(&Tags) -> bool, next: &mut Next) 
     let profile = observed.profile.present().filter(|profile| ours(&profile.tags));
     if let Some(profile) = profile {
         next.ready.push(match &profile.role {
-            Some(role) => Step::RemoveRoleFromProfile { role: role.clone() },
-            None => Step::DeleteProfile,
+            Some(role) => Step::RemoveRoleFromProfile { profile: profile.name.clone(), role: role.clone() },
+            None => Step::DeleteProfile { profile: profile.name.clone() },
         });
     }
     let Some(role) = observed.role.present().filter(|role| ours(&role.tags)) else { return };
-    let policies = |policy: &String| Step::DetachManagedPolicy { policy: policy.clone() };
+    let name = || role.name.clone();
+    let policies = |policy: &String| Step::DetachManagedPolicy { role: name(), policy: policy.clone() };
     next.ready.extend(role.managed.iter().map(policies));
-    next.ready.extend(role.inline.keys().map(|policy| Step::DeleteInlinePolicy { policy: policy.clone() }));
+    let inline = |policy: &String| Step::DeleteInlinePolicy { role: name(), policy: policy.clone() };
+    next.ready.extend(role.inline.keys().map(inline));
     let in_use = profile.is_some_and(|profile| profile.role.is_some());
     if role.managed.is_empty() && role.inline.is_empty() && !in_use {
-        next.ready.push(Step::DeleteRole);
+        next.ready.push(Step::DeleteRole { role: name() });
     }
 }
 

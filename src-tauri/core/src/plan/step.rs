@@ -14,8 +14,8 @@ use crate::price::{self, Money};
 
 /// One call that changes something.
 ///
-/// A step says with ids what it works on, so that it can be performed without looking again. Names, tags and policies
-/// follow from the settings.
+/// A step says with ids, or the names that IAM has for them, what it works on, so that it can be performed without looking again. The
+/// names of what is made, tags and policies follow from the settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are the ids of what the variant names")]
@@ -49,9 +49,9 @@ pub enum Step {
     /// Make the role.
     CreateRole,
     /// Attach the one managed policy.
-    AttachManagedPolicy,
+    AttachManagedPolicy { role: String },
     /// Deny reading SSM parameters.
-    DenyParameters,
+    DenyParameters { role: String },
     /// Make the instance profile, with the tag that claims `network` for the machine. When one is there already that
     /// claims another, the world has changed.
     CreateProfile { network: Option<VpcId> },
@@ -72,9 +72,9 @@ pub enum Step {
     /// Set tags of EC2 resources.
     Tag { resources: Vec<String>, tags: Tags },
     /// Set tags of the role.
-    TagRole { tags: Tags },
+    TagRole { role: String, tags: Tags },
     /// Set tags of the instance profile.
-    TagProfile { tags: Tags },
+    TagProfile { profile: String, tags: Tags },
     /// Start the instance.
     Start { instance: InstanceId },
     /// Stop the instance.
@@ -136,15 +136,15 @@ pub enum Step {
     DeleteVpc { vpc: VpcId },
     /// Take the role out of the instance profile. A look at the profile follows: until then nobody knows whose claim it
     /// carries.
-    RemoveRoleFromProfile { role: String },
+    RemoveRoleFromProfile { profile: String, role: String },
     /// Delete the instance profile.
-    DeleteProfile,
+    DeleteProfile { profile: String },
     /// Detach a managed policy from the role.
-    DetachManagedPolicy { policy: String },
+    DetachManagedPolicy { role: String, policy: String },
     /// Delete an inline policy of the role.
-    DeleteInlinePolicy { policy: String },
+    DeleteInlinePolicy { role: String, policy: String },
     /// Delete the role.
-    DeleteRole,
+    DeleteRole { role: String },
 }
 
 /// What carries the generation tag: the VPC, or our group in a network of the company's.
@@ -295,7 +295,7 @@ impl Step {
             Self::Terminate { volume_goes, .. } => {
                 Impact { interrupts: true, loses_data: *volume_goes, ..Impact::NONE }
             }
-            Self::DetachManagedPolicy { policy } | Self::DeleteInlinePolicy { policy } => {
+            Self::DetachManagedPolicy { policy, .. } | Self::DeleteInlinePolicy { policy, .. } => {
                 Impact { revokes: !is_own_policy(policy), ..Impact::NONE }
             }
             Self::DeleteVolume { .. } | Self::DeleteSnapshot { .. } => {
@@ -315,8 +315,8 @@ impl Step {
             | Self::RevokeInbound { .. }
             | Self::AllowOutbound { .. }
             | Self::CreateRole
-            | Self::AttachManagedPolicy
-            | Self::DenyParameters
+            | Self::AttachManagedPolicy { .. }
+            | Self::DenyParameters { .. }
             | Self::CreateProfile { .. }
             | Self::AddRoleToProfile
             | Self::NextGeneration { .. }
@@ -345,8 +345,8 @@ impl Step {
             | Self::DeleteSubnet { .. }
             | Self::DeleteVpc { .. }
             | Self::RemoveRoleFromProfile { .. }
-            | Self::DeleteProfile
-            | Self::DeleteRole => Impact::NONE,
+            | Self::DeleteProfile { .. }
+            | Self::DeleteRole { .. } => Impact::NONE,
         }
     }
 
@@ -412,10 +412,10 @@ impl Step {
             Self::CreateRole => {
                 say(Identity, Add, "Role for EC2".into(), "lets the machine's agent talk to SSM")
             }
-            Self::AttachManagedPolicy => {
+            Self::AttachManagedPolicy { .. } => {
                 say(Identity, Add, "Policy AmazonSSMManagedInstanceCore".into(), "all that the agent needs")
             }
-            Self::DenyParameters => say(
+            Self::DenyParameters { .. } => say(
                 Identity,
                 Add,
                 "Policy that denies ssm:GetParameter*".into(),
@@ -586,21 +586,23 @@ impl Step {
             Self::DeleteVpc { vpc } => {
                 say(Network, Remove, format!("Private network {vpc}"), "not needed any more")
             }
-            Self::RemoveRoleFromProfile { role } => say(
+            Self::RemoveRoleFromProfile { role, .. } => say(
                 Identity,
                 Alter,
                 format!("Take {role} out of the instance profile"),
                 "not needed any more",
             ),
-            Self::DeleteProfile => say(Identity, Remove, "Instance profile".into(), "not needed any more"),
-            Self::DetachManagedPolicy { policy } => {
+            Self::DeleteProfile { .. } => {
+                say(Identity, Remove, "Instance profile".into(), "not needed any more")
+            }
+            Self::DetachManagedPolicy { policy, .. } => {
                 let name = policy.rsplit('/').next().unwrap_or(policy);
                 say(Identity, Remove, format!("Policy {name}"), "the machine does not need it")
             }
-            Self::DeleteInlinePolicy { policy } => {
+            Self::DeleteInlinePolicy { policy, .. } => {
                 say(Identity, Remove, format!("Policy {policy}"), "the machine does not need it")
             }
-            Self::DeleteRole => say(Identity, Remove, "Role".into(), "not needed any more"),
+            Self::DeleteRole { .. } => say(Identity, Remove, "Role".into(), "not needed any more"),
         }
     }
 

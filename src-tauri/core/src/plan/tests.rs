@@ -1,5 +1,6 @@
 //! The planner against scripted cases, random worlds, and several laptops at once.
 
+mod adopt;
 mod company;
 mod destroy;
 mod drift;

@@ -110,7 +110,7 @@ impl<'a> Winners<'a> {
     }
 
     /// What carries tags of ours: id, tags and name part. The company's subnet does not.
-    pub(super) fn tagged(&self) -> Vec<(&'a str, &'a Tags, &'static str)> {
+    pub(crate) fn tagged(&self) -> Vec<(&'a str, &'a Tags, &'static str)> {
         let mut all = Vec::new();
         if let Some(vpc) = self.vpc {
             all.push((vpc.id.as_str(), &vpc.tags, "vpc"));

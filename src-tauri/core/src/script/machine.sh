@@ -1171,7 +1171,9 @@ bring() {
     if [ -e "$d/ours/$name" ]; then
       rm -rf "/home/${name:?}"
     elif [ -e "/home/$name" ] || [ -L "/home/$name" ]; then
-      mv -T "/home/$name" "/home/.before-$2-$name" || exit 1
+      number=''
+      while [ -e "/home/.before-$2-$name$number" ]; do number=$((number + 1)); done
+      mv -T "/home/$name" "/home/.before-$2-$name$number" 2>>"$said" || exit 1
     fi
     : >"$d/ours/$name"
     cp --archive --one-file-system --sparse=always -T "$there/home/$name" "/home/$name" 2>>"$said" || exit 1

@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 
 use holdfast_core::cost::Stored;
+use holdfast_core::export::GroupRule;
 use holdfast_core::kinds::Kind;
-use holdfast_core::machine::{Desired, Fact, Observed, Snapshot};
-use holdfast_core::names::InstanceType;
-use holdfast_core::plan::{Goal, Step};
+use holdfast_core::machine::{Desired, Fact, Observed, Site, Snapshot};
+use holdfast_core::names::{GroupId, InstanceId, InstanceType};
+use holdfast_core::plan::{Goal, Refused, Step};
 use holdfast_core::price::Quote;
 
 use crate::problem::Problem;
@@ -58,6 +59,36 @@ impl Aws {
     /// What forbids looking.
     pub async fn kinds(&self, architecture: &str, zone: Option<&str>) -> Result<Vec<Kind>, Problem> {
         Ok(observe::kinds(self, architecture, zone).await?)
+    }
+
+    /// An instance that is to be adopted, with all that may belong to it.
+    ///
+    /// # Errors
+    /// An instance that is not there, or is gone, and what forbids looking.
+    pub async fn site(&self, desired: &Desired, id: &InstanceId) -> Result<Site, Problem> {
+        match observe::site(self, desired, id).await? {
+            Some(observe::Found::There(site)) => Ok(*site),
+            Some(observe::Found::Ended(power)) => {
+                Err(Problem::not_adoptable(desired, id, &[Refused::Ended { power }]))
+            }
+            None => Err(Problem::no_such_instance(desired, id, &self.owner().await?)),
+        }
+    }
+
+    /// The instances in a VPC that has our name and not our tag.
+    ///
+    /// # Errors
+    /// What forbids looking.
+    pub async fn in_named_vpc(&self, desired: &Desired) -> Result<Vec<InstanceId>, Problem> {
+        Ok(observe::in_named_vpc(self, desired).await?)
+    }
+
+    /// The rules of a security group.
+    ///
+    /// # Errors
+    /// What forbids looking.
+    pub async fn rules(&self, group: &GroupId) -> Result<Vec<GroupRule>, Problem> {
+        Ok(observe::rules(self, group).await?)
     }
 }
 

@@ -26,6 +26,12 @@ use super::leeway;
 use super::parse::{self, Garbled};
 use crate::problem::{CallError, CallErrorKind};
 
+mod export;
+mod site;
+
+pub(super) use export::rules;
+pub(super) use site::{Found, in_named_vpc, site};
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Looks at everything that matters for `goal`.
@@ -35,7 +41,6 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
     let waits = goal == Goal::Reachable && aws.met_instance.load(Ordering::Relaxed);
     let all = !waits && goal != Goal::Stopped;
     let makes = all && matches!(goal, Goal::Settings | Goal::Replaced | Goal::Reachable);
-    let own_role = desired.instance_profile.is_none() || matches!(goal, Goal::Gone(_));
     let snapshots = match goal {
         Goal::Replaced => true,
         Goal::Settings => desired.home_from.is_some(),
@@ -54,8 +59,7 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
             route_tables: observed.route_tables,
             groups: observed.groups,
         },
-        observed.role,
-        observed.profile,
+        (observed.role, observed.profile),
         (observed.offer, observed.alternates, observed.image),
         observed.snapshots,
         observed.reservations,
@@ -63,8 +67,7 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
         when(true, aws.caller()),
         look.machine(all),
         look.network(all, makes),
-        when(all && own_role, look.role()),
-        when(all, look.profile()),
+        look.identity(all),
         look.market(makes),
         when(snapshots, look.snapshots()),
         besides(all && goal != Goal::Reachable, look.reservations()),
@@ -109,7 +112,7 @@ pub(super) async fn rivals(aws: &Aws, desired: &Desired) -> Result<Observed, Cal
     let (vpcs, instances, profile) = try_join!(
         look.list_vpcs(look.ours()),
         look.list_instances(look.ours()),
-        when(desired.instance_profile.is_none(), look.profile()),
+        when(desired.instance_profile.is_none(), look.profile(desired.own_profile_name(), false)),
     )?;
     let (vpcs, instances) = (Fact::Present(vpcs), Fact::Present(instances));
     Ok(Observed { vpcs, instances, profile, ..Observed::unknown(&aws.maker) })
@@ -205,10 +208,14 @@ pub(super) async fn own_vpcs(aws: &Aws, desired: &Desired) -> Result<Vec<Vpc>, C
     look.list_vpcs(look.ours()).await
 }
 
-/// The instance profile with our name.
-pub(super) async fn own_profile(aws: &Aws, desired: &Desired) -> Result<Fact<Profile>, CallError> {
+/// An instance profile of ours.
+pub(super) async fn own_profile(
+    aws: &Aws,
+    desired: &Desired,
+    name: &str,
+) -> Result<Fact<Profile>, CallError> {
     let look = Look { aws, desired, goal: Goal::Settings };
-    when(true, look.profile()).await
+    when(true, look.profile(name.to_owned(), false)).await
 }
 
 /// The gateways with our tag.
@@ -617,8 +624,34 @@ impl<'a> Look<'a> {
         understand("DescribeSecurityGroupRules", inbound.map(parse::rule))
     }
 
-    async fn role(self) -> Result<Role, CallError> {
-        let name = self.desired.role_name();
+    /// Role and instance profile.
+    fn identity(self, matters: bool) -> Chain<'a, (Fact<Role>, Fact<Profile>)> {
+        Box::pin(async move {
+            let own = || async {
+                let role = when(matters, self.role(self.desired.role_name()));
+                let profile = when(matters, self.profile(self.desired.own_profile_name(), false));
+                try_join!(role, profile)
+            };
+            let Some(given) = &self.desired.instance_profile else { return own().await };
+            let profile = when(matters, self.profile(given.to_string(), true)).await?;
+            let adopted = profile.present().filter(|profile| self.is_ours(&profile.tags));
+            match (adopted.and_then(|profile| profile.role.clone()), self.goal) {
+                (Some(role), _) => Ok((when(true, self.role(role)).await?, profile)),
+                // Nothing of the company's is ever taken away.
+                (None, Goal::Gone(_)) => own().await,
+                (None, Goal::Settings | Goal::Reachable | Goal::Stopped | Goal::Replaced | Goal::Only(_)) => {
+                    Ok((Fact::NOT_LOOKED, profile))
+                }
+            }
+        })
+    }
+
+    async fn role(self, name: String) -> Result<Role, CallError> {
+        Ok(self.role_with_trust(name).await?.0)
+    }
+
+    /// The role, and its trust policy as IAM answers it.
+    async fn role_with_trust(self, name: String) -> Result<(Role, String), CallError> {
         let role = async { self.aws.iam.get_role().role_name(&name).send().await.map_err(iam("GetRole")) };
         let (role, managed, names, denial) =
             join!(role, self.managed_policies(&name), self.inline_policies(&name), self.denial(&name));
@@ -634,7 +667,8 @@ impl<'a> Look<'a> {
             names.into_iter().map(|name| (name, serde_json::Value::Null)).collect();
         inline.extend(denial.map(|document| (DENY_POLICY.to_owned(), document)));
         let tags = role.role().map(|role| parse::iam_tags(role.tags())).unwrap_or_default();
-        Ok(Role { tags, managed, inline })
+        let trust = role.role().and_then(|role| role.assume_role_policy_document()).unwrap_or_default();
+        Ok((Role { name, tags, managed, inline }, trust.to_owned()))
     }
 
     async fn managed_policies(self, role: &str) -> Result<BTreeSet<String>, CallError> {
@@ -662,26 +696,18 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// The instance profile. Of the company's, the policies of its role too.
-    async fn profile(self) -> Result<Profile, CallError> {
-        let (name, company) = match (&self.desired.instance_profile, self.goal) {
-            // Nothing of the company's is ever taken away.
-            (_, Goal::Gone(_)) | (None, _) => (self.desired.own_profile_name(), false),
-            (
-                Some(name),
-                Goal::Settings | Goal::Reachable | Goal::Stopped | Goal::Replaced | Goal::Only(_),
-            ) => (name.to_string(), true),
-        };
-        let call = self.aws.iam.get_instance_profile().instance_profile_name(name);
+    /// The instance profile; where it may be the company's, with the policies of its role.
+    async fn profile(self, name: String, given: bool) -> Result<Profile, CallError> {
+        let call = self.aws.iam.get_instance_profile().instance_profile_name(&name);
         let answer = call.send().await.map_err(iam("GetInstanceProfile"))?;
         let profile = answer.instance_profile();
         let profile = profile.ok_or_else(|| garbled("iam", "GetInstanceProfile", "no instance profile"))?;
         let role = profile.roles().first().map(|role| role.role_name().to_owned());
-        let managed = match role.as_ref().filter(|_| company) {
+        let managed = match role.as_ref().filter(|_| given) {
             Some(role) => seen(self.managed_policies(role).await)?,
             None => Fact::NOT_LOOKED,
         };
-        Ok(Profile { tags: parse::iam_tags(profile.tags()), role, managed })
+        Ok(Profile { name, tags: parse::iam_tags(profile.tags()), role, managed })
     }
 
     async fn snapshots(self) -> Result<Vec<Snapshot>, CallError> {

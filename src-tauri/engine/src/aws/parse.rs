@@ -9,8 +9,8 @@ use aws_sdk_ec2::types as ec2;
 use aws_smithy_types::date_time::Format;
 use holdfast_core::kinds::Kind;
 use holdfast_core::machine::{
-    Arch, Fact, Gateway, Group, Image, Instance, Modification, ModificationState, Offer, Power, Reservation,
-    RootVolume, RouteTable, Rule, Snapshot, SnapshotProgress, Subnet, Tags, Volume, Vpc, WayOut,
+    Arch, Card, Fact, Gateway, Group, Image, Instance, Modification, ModificationState, Offer, Power,
+    Reservation, RootVolume, RouteTable, Rule, Snapshot, SnapshotProgress, Subnet, Tags, Volume, Vpc, WayOut,
 };
 use holdfast_core::names::{GatewayId, GroupId, InstanceType, NotAllowed, Region, RuleId};
 
@@ -141,6 +141,22 @@ pub(super) fn rule(rule: &ec2::SecurityGroupRule) -> Result<(GroupId, Rule), Gar
     let id = required(rule.security_group_rule_id(), "securityGroupRuleId")?;
     let text = format!("{protocol}{ports} from {source}");
     Ok((required(rule.group_id(), "groupId")?, Rule { id, text }))
+}
+
+/// A network interface. The address of a VPC's own pool belongs to `amazon`, an Elastic IP address to the account.
+/// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterfaceAssociation.html> (`ipOwnerId`)
+pub(super) fn card(card: &ec2::NetworkInterface) -> Result<Card, Garbled> {
+    let owner = card.association().and_then(|association| association.ip_owner_id());
+    let attached = card.attachment().and_then(|attachment| attachment.instance_id());
+    let groups = card.groups().iter().map(|group| required(group.group_id(), "groupId"));
+    Ok(Card {
+        id: required(card.network_interface_id(), "networkInterfaceId")?,
+        instance: optional(attached, "instanceId")?,
+        groups: groups.collect::<Result<_, _>>()?,
+        description: card.description().unwrap_or_default().to_owned(),
+        elastic: owner.is_some_and(|owner| owner.bytes().all(|b| b.is_ascii_digit())),
+        tags: tags(card.tag_set()),
+    })
 }
 
 pub(super) fn instance(instance: &ec2::Instance) -> Result<Instance, Garbled> {
@@ -403,6 +419,18 @@ mod tests {
     fn a_document_is_decoded_and_parsed() {
         assert_eq!(document("%7B%22a%22%3A%22x%2By%20z%22%7D").unwrap(), serde_json::json!({"a": "x+y z"}));
         assert!(document("%7B").is_err());
+    }
+
+    #[test]
+    fn an_elastic_address_is_the_account_s() {
+        for (owner, elastic) in [(None, false), (Some("amazon"), false), (Some("123456789012"), true)] {
+            let address =
+                ec2::NetworkInterfaceAssociation::builder().set_ip_owner_id(owner.map(str::to_owned));
+            let raw = ec2::NetworkInterface::builder().network_interface_id("eni-0123456789abcdef0");
+            let raw = raw.association(address.build()).build();
+            assert_eq!(card(&raw).unwrap().elastic, elastic, "{owner:?}");
+        }
+        assert!(card(&ec2::NetworkInterface::builder().build()).is_err());
     }
 
     #[test]

@@ -178,17 +178,13 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
             call.set_permissions_boundary(boundary).send().await.map_err(iam("CreateRole"))?;
             Ok(Done::default())
         }
-        Step::AttachManagedPolicy => {
-            let call = identity
-                .attach_role_policy()
-                .role_name(desired.role_name())
-                .policy_arn(desired.managed_policy());
+        Step::AttachManagedPolicy { role } => {
+            let call = identity.attach_role_policy().role_name(role).policy_arn(desired.managed_policy());
             call.send().await.map_err(iam("AttachRolePolicy"))?;
             Ok(Done::default())
         }
-        Step::DenyParameters => {
-            let call =
-                identity.put_role_policy().role_name(desired.role_name()).policy_name(plan::DENY_POLICY);
+        Step::DenyParameters { role } => {
+            let call = identity.put_role_policy().role_name(role).policy_name(plan::DENY_POLICY);
             let call = call.policy_document(plan::deny_parameters().to_string());
             call.send().await.map_err(iam("PutRolePolicy"))?;
             Ok(Done::default())
@@ -247,13 +243,13 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
             call.send().await.map_err(ec2("CreateTags"))?;
             Ok(Done::default())
         }
-        Step::TagRole { tags } => {
-            let call = identity.tag_role().role_name(desired.role_name());
+        Step::TagRole { role, tags } => {
+            let call = identity.tag_role().role_name(role);
             call.set_tags(Some(iam_tags("TagRole", tags)?)).send().await.map_err(iam("TagRole"))?;
             Ok(Done::default())
         }
-        Step::TagProfile { tags } => {
-            let call = identity.tag_instance_profile().instance_profile_name(desired.own_profile_name());
+        Step::TagProfile { profile, tags } => {
+            let call = identity.tag_instance_profile().instance_profile_name(profile);
             let tags = iam_tags("TagInstanceProfile", tags)?;
             call.set_tags(Some(tags)).send().await.map_err(iam("TagInstanceProfile"))?;
             Ok(Done::default())
@@ -425,31 +421,31 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
             cloud.delete_vpc().vpc_id(vpc.as_str()).send().await.map_err(ec2("DeleteVpc"))?;
             Ok(Done::default())
         }
-        Step::RemoveRoleFromProfile { role } => {
+        Step::RemoveRoleFromProfile { profile, role } => {
             let call = identity.remove_role_from_instance_profile().role_name(role);
-            let call = call.instance_profile_name(desired.own_profile_name());
+            let call = call.instance_profile_name(profile);
             call.send().await.map_err(iam("RemoveRoleFromInstanceProfile"))?;
             // Another laptop may have deleted the profile and made it anew by now, with a claim of its own.
-            let saw = observe::own_profile(aws, desired).await.ok();
+            let saw = observe::own_profile(aws, desired, profile).await.ok();
             Ok(Done { made: None, saw: saw.map(|profile| Observed { profile, ..nothing(aws) }) })
         }
-        Step::DeleteProfile => {
-            let call = identity.delete_instance_profile().instance_profile_name(desired.own_profile_name());
+        Step::DeleteProfile { profile } => {
+            let call = identity.delete_instance_profile().instance_profile_name(profile);
             call.send().await.map_err(iam("DeleteInstanceProfile"))?;
             Ok(Done::default())
         }
-        Step::DetachManagedPolicy { policy } => {
-            let call = identity.detach_role_policy().role_name(desired.role_name()).policy_arn(policy);
+        Step::DetachManagedPolicy { role, policy } => {
+            let call = identity.detach_role_policy().role_name(role).policy_arn(policy);
             call.send().await.map_err(iam("DetachRolePolicy"))?;
             Ok(Done::default())
         }
-        Step::DeleteInlinePolicy { policy } => {
-            let call = identity.delete_role_policy().role_name(desired.role_name()).policy_name(policy);
+        Step::DeleteInlinePolicy { role, policy } => {
+            let call = identity.delete_role_policy().role_name(role).policy_name(policy);
             call.send().await.map_err(iam("DeleteRolePolicy"))?;
             Ok(Done::default())
         }
-        Step::DeleteRole => {
-            identity.delete_role().role_name(desired.role_name()).send().await.map_err(iam("DeleteRole"))?;
+        Step::DeleteRole { role } => {
+            identity.delete_role().role_name(role).send().await.map_err(iam("DeleteRole"))?;
             Ok(Done::default())
         }
     }

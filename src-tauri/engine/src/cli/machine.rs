@@ -6,7 +6,7 @@ use holdfast_core::status::{State, Status};
 use serde::Serialize;
 
 use super::Context;
-use super::ask::{ask, confirm};
+use super::ask::confirm;
 use super::jobs::bring_up;
 use super::out::{self, Style};
 use super::plan::render;
@@ -186,29 +186,6 @@ pub(super) async fn restart(context: &Context, yes: bool) -> Result<u8, Problem>
     let report = converge::restart(&context.aws, &context.store, &context.desired, &watcher).await?;
     out::talk(&format!("{} is on again and can be reached.", context.desired.machine));
     hint(context, &report);
-    Ok(0)
-}
-
-pub(super) async fn adopt(context: &Context, yes: bool) -> Result<u8, Problem> {
-    let desired = &context.desired;
-    let observed = context.aws.observe(desired, Goal::Settings).await?;
-    let plan = plan::adoption(desired, &observed);
-    if plan.steps.is_empty() {
-        out::talk("There is nothing of somebody else's to take over.");
-        return Ok(0);
-    }
-    out::talk(&render(desired, &observed, &plan, Style::stderr()));
-    out::talk("From then on it is yours, and blocked for whoever has it now.");
-    let name = desired.machine.as_str();
-    let typed =
-        || async { ask(&format!("Type {name} to go on: ")).await.is_some_and(|answer| answer == name) };
-    if !yes && !typed().await {
-        return Err(Problem::not_adopted());
-    }
-    let watcher = Watcher::new(desired, Asking::Given);
-    converge::adopt(&context.aws, &context.store, desired, &watcher).await?;
-    drop(watcher);
-    out::talk(&format!("{} is yours.", desired.machine));
     Ok(0)
 }
 

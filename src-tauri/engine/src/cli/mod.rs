@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use holdfast_core::machine::{Desired, Observed};
-use holdfast_core::names::{MachineName, SessionName, UserName};
+use holdfast_core::names::{InstanceId, MachineName, SessionName, UserName};
 use holdfast_core::settings::Settings;
 
 use crate::aws::{Aws, Options};
@@ -17,9 +17,11 @@ use crate::raise::Here;
 use crate::sandbox as local;
 use crate::store::{self, Store};
 
+mod adopt;
 mod ask;
 mod config;
 mod cost;
+mod export;
 mod follow;
 mod jobs;
 mod machine;
@@ -142,8 +144,24 @@ enum Command {
         #[arg(long)]
         refresh: bool,
     },
-    /// Take over a machine that carries this machine's tag and belongs to another AWS identity.
-    Adopt(Yes),
+    /// Take over a machine that Pulumi, Terraform or hands have made, or another AWS identity.
+    ///
+    /// Only tags change: nothing restarts and nothing is made anew. What is not the machine's alone is used and not taken.
+    #[command(
+        after_help = "Examples:\n  holdfast adopt                       the one that has this machine's names\n  holdfast adopt i-0123456789abcdef0   this one"
+    )]
+    Adopt {
+        /// The instance, whatever its name.
+        #[arg(value_name = "INSTANCE-ID")]
+        instance: Option<InstanceId>,
+        #[command(flatten)]
+        yes: Yes,
+    },
+    /// Print what Pulumi or Terraform need to take the machine over.
+    #[command(
+        after_help = "Examples:\n  holdfast export --pulumi > import.json && pulumi import --file import.json\n  holdfast export --terraform > import.tf"
+    )]
+    Export(export::Export),
     /// Show the machine's state and cost.
     Status {
         /// As JSON.
@@ -377,7 +395,7 @@ impl Parting {
             | Command::Destroy { .. }
             | Command::Start(_)
             | Command::Stop(_)
-            | Command::Adopt(_)
+            | Command::Adopt { .. }
             | Command::Resize(_)
             | Command::Replace(_)
             | Command::Snapshot { command: snapshot::Command::Restore { .. } }
@@ -386,6 +404,7 @@ impl Parting {
             | Command::Types { .. }
             | Command::Snapshot { .. }
             | Command::Cost { .. }
+            | Command::Export(_)
             | Command::Status { watch: false, .. }
             | Command::Connect { .. }
             | Command::Open { .. }
@@ -455,7 +474,8 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Snapshot { command } => snapshot::run(&mut Context::open(global).await?, command).await,
         Command::Types { json } => resize::types(&Context::open(global).await?, json).await,
         Command::Cost { json, refresh } => cost::run(&Context::open(global).await?, json, refresh).await,
-        Command::Adopt(yes) => machine::adopt(&Context::open(global).await?, yes.yes).await,
+        Command::Adopt { instance, yes } => adopt::adopt(global, instance, yes.yes).await,
+        Command::Export(args) => export::export(&Context::open(global).await?, args).await,
         Command::Restart(yes) => machine::restart(&Context::open(global).await?, yes.yes).await,
         Command::Status { json, watch } => status::run(&Context::open(global).await?, json, watch).await,
         Command::Connect { session, hold } => {

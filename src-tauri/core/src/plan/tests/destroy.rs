@@ -386,7 +386,7 @@ fn policies_of_others_go_with_our_role() {
         role(w).inline.insert("mine".to_owned(), serde_json::json!({}));
     });
     let plan = plan(&wanted(), &world, GONE);
-    let last = plan.steps.iter().rposition(|s| s.step == Step::DeleteRole).unwrap();
+    let last = plan.steps.iter().rposition(|s| matches!(s.step, Step::DeleteRole { .. })).unwrap();
     let detached = plan.steps[..last]
         .iter()
         .filter(|s| matches!(s.step, Step::DetachManagedPolicy { .. } | Step::DeleteInlinePolicy { .. }));

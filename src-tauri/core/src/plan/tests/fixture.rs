@@ -126,6 +126,7 @@ pub(crate) fn company_subnet(way_out: Fact<crate::machine::WayOut>) -> Subnet {
 /// An instance profile of the company's.
 pub(crate) fn company_profile(desired: &Desired) -> Profile {
     Profile {
+        name: "company-ssm".to_owned(),
         tags: Tags::new(),
         role: Some("company-role".to_owned()),
         managed: Fact::Present([desired.managed_policy()].into()),

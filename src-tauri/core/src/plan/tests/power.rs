@@ -2,7 +2,7 @@
 
 use super::fixture::*;
 use crate::machine::{Fact, Observed, Owner, Power, Snapshot, SnapshotProgress, Why};
-use crate::plan::{Blocked, Goal, Step, adoption, client_token, plan, reboot};
+use crate::plan::{Blocked, Goal, Step, client_token, plan, reboot, taking_over};
 
 const POWERS: [(&str, Power); 6] = [
     ("pending", Power::Pending),
@@ -325,25 +325,25 @@ fn a_quick_look_keeps_what_it_leaves_out() {
 }
 
 #[test]
-fn adoption_takes_over_what_carries_our_tag_and_nothing_else() {
+fn what_carries_our_tag_is_taken_over_and_nothing_else() {
     let mut world = whole();
-    assert_eq!(adoption(&wanted(), &world).steps, []);
+    assert_eq!(taking_over(&wanted(), &world).steps, []);
     world.caller = Fact::Present(Owner::from_tag("123456789012/user/grace"));
     assert!(!plan(&wanted(), &world, Goal::Settings).blocked.is_empty());
-    let adopted = adoption(&wanted(), &world).steps;
+    let adopted = taking_over(&wanted(), &world).steps;
     for planned in &adopted {
         assert!(matches!(planned.step, Step::Tag { .. } | Step::TagRole { .. } | Step::TagProfile { .. }));
         world = world.after(&wanted(), &planned.step, None);
     }
     assert_eq!(adopted.len(), 3);
     assert_eq!(show(&wanted(), &world, Goal::Settings), "nothing to do\n");
-    assert_eq!(adoption(&wanted(), &world).steps, []);
+    assert_eq!(taking_over(&wanted(), &world).steps, []);
     let foreign = but(|w| {
         vpc(w).tags.remove(crate::machine::TAG_MACHINE);
         w.caller = Fact::Present(Owner::from_tag("123456789012/user/grace"));
     });
     let id = foreign.vpcs.all().first().map(|vpc| vpc.id.to_string()).unwrap();
-    let steps = adoption(&wanted(), &foreign).steps;
+    let steps = taking_over(&wanted(), &foreign).steps;
     let named = |step: &Step| matches!(step, Step::Tag { resources, .. } if resources.contains(&id));
     assert!(!steps.iter().any(|planned| named(&planned.step)));
 }

@@ -11,19 +11,19 @@ use crate::plan::{Goal, Leave, Note, Step, decide, plan};
 const SEEDS: u64 = 2_000;
 
 /// Runs `check` for many seeds, and says which one fails.
-fn for_seeds(name: &str, check: impl Fn(&mut Dice)) {
-    for seed in 0..SEEDS {
+pub(super) fn for_seeds(name: &str, seeds: u64, check: impl Fn(&mut Dice)) {
+    for seed in 0..seeds {
         let run = std::panic::AssertUnwindSafe(|| check(&mut Dice::new(seed)));
         if std::panic::catch_unwind(run).is_err() {
             panic!("{name}: seed {seed}");
         }
     }
-    println!("{name}: {SEEDS} seeds");
+    println!("{name}: {seeds} seeds");
 }
 
 #[test]
 fn every_goal_is_reached() {
-    for_seeds("every goal is reached", |dice| {
+    for_seeds("every goal is reached", SEEDS, |dice| {
         let desired = settings(dice);
         let world = damaged(&desired, dice);
         for goal in GOALS {
@@ -42,7 +42,7 @@ fn every_goal_is_reached() {
 #[test]
 fn the_end_is_what_the_settings_ask_for() {
     let checked = std::cell::Cell::new(0);
-    for_seeds("the end is what the settings ask for", |dice| {
+    for_seeds("the end is what the settings ask for", SEEDS, |dice| {
         let desired = settings(dice);
         let world = damaged(&desired, dice);
         let no_machine = world.winners(&desired).instance.is_none();
@@ -64,7 +64,7 @@ fn the_end_is_what_the_settings_ask_for() {
 
 #[test]
 fn data_is_lost_for_gone_only() {
-    for_seeds("data is lost for Gone only", |dice| {
+    for_seeds("data is lost for Gone only", SEEDS, |dice| {
         let desired = settings(dice);
         let world = arbitrary(&desired, dice);
         for goal in [Goal::Settings, Goal::Reachable, Goal::Stopped, Goal::Replaced] {
@@ -93,7 +93,7 @@ fn data_is_lost_for_gone_only() {
 
 #[test]
 fn nothing_is_made_from_the_unknown() {
-    for_seeds("nothing is made from the unknown", |dice| {
+    for_seeds("nothing is made from the unknown", SEEDS, |dice| {
         let desired = settings(dice);
         let mut world = damaged(&desired, dice);
         for _ in 0..=dice.below(3) {
@@ -131,7 +131,7 @@ fn kind_is_known(step: &Step, world: &Observed) -> Option<bool> {
 
 #[test]
 fn plans_are_total_and_alike() {
-    for_seeds("plans are total and alike", |dice| {
+    for_seeds("plans are total and alike", SEEDS, |dice| {
         let desired = settings(dice);
         let world = arbitrary(&desired, dice);
         for goal in GOALS {
@@ -146,7 +146,7 @@ fn plans_are_total_and_alike() {
 
 #[test]
 fn gone_takes_all_of_ours_and_nothing_else() {
-    for_seeds("gone takes all of ours and nothing else", |dice| {
+    for_seeds("gone takes all of ours and nothing else", SEEDS, |dice| {
         let desired = settings(dice);
         let world = damaged(&desired, dice);
         let key = desired.key();
@@ -233,7 +233,7 @@ fn ids_in(step: &Step) -> Vec<String> {
 
 #[test]
 fn no_goal_touches_what_is_not_ours() {
-    for_seeds("no goal touches what is not ours", |dice| {
+    for_seeds("no goal touches what is not ours", SEEDS, |dice| {
         let desired = settings(dice);
         let mut world = damaged(&desired, dice);
         let key = desired.key();
@@ -275,7 +275,7 @@ impl Ids for ByStep {
 
 #[test]
 fn ready_steps_commute() {
-    for_seeds("ready steps commute", |dice| {
+    for_seeds("ready steps commute", SEEDS, |dice| {
         let desired = settings(dice);
         let world = damaged(&desired, dice);
         for goal in GOALS {
@@ -320,7 +320,7 @@ fn sorted(mut world: Observed) -> Observed {
 #[test]
 fn steps_may_come_one_by_one() {
     // As the engine does it: whatever ends first is followed by what is ready then.
-    for_seeds("steps may come one by one", |dice| {
+    for_seeds("steps may come one by one", SEEDS, |dice| {
         let desired = settings(dice);
         let start = damaged(&desired, dice);
         for goal in GOALS {
@@ -361,7 +361,7 @@ fn table_but_tags(desired: &Desired, world: &Observed) -> Result<(), String> {
 
 #[test]
 fn two_makers_agree() {
-    for_seeds("two makers agree", |dice| {
+    for_seeds("two makers agree", SEEDS, |dice| {
         let desired = settings(dice);
         let world = damaged(&desired, dice);
         let seen_by = |maker: &str| Observed { maker: maker.to_owned(), ..world.clone() };

@@ -122,15 +122,15 @@ fn allowed(w: &Observed, desired: &Desired, step: &Step) -> bool {
         // Only one has this name.
         Step::CreateGroup { vpc: id } => vpc(id) && !w.groups.all().iter().any(|g| &g.vpc == id),
         Step::CreateRole => w.role == Fact::Absent,
-        Step::AttachManagedPolicy | Step::DenyParameters => w.role.present().is_some(),
+        Step::AttachManagedPolicy { .. } | Step::DenyParameters { .. } => w.role.present().is_some(),
         Step::CreateProfile { .. } => w.profile == Fact::Absent,
         Step::AddRoleToProfile => {
             w.role.present().is_some() && w.profile.present().is_some_and(|p| p.role.is_none())
         }
-        Step::RemoveRoleFromProfile { role } => {
+        Step::RemoveRoleFromProfile { role, .. } => {
             w.profile.present().is_some_and(|p| p.role.as_ref() == Some(role))
         }
-        Step::DeleteProfile => w.profile.present().is_some_and(|p| p.role.is_none()),
+        Step::DeleteProfile { .. } => w.profile.present().is_some_and(|p| p.role.is_none()),
         Step::NextGeneration { network, .. } => {
             w.vpcs.all().iter().any(|v| v.id.as_str() == network.as_str())
                 || w.groups.all().iter().any(|g| g.id.as_str() == network.as_str())

@@ -101,7 +101,7 @@ fn what_is_missing_is_made() {
     # the route table
     0 + Route table
     1 + Route 0.0.0.0/0 to igw-00000001
-    1 ~ Use the new route table in subnet-00000001
+    2 ~ Use the new route table in subnet-00000001
 
     # the group
     0 + Security group, nothing inbound

@@ -24,8 +24,8 @@ fn steps_read_well() {
         Step::StopOnShutdown { instance: instance() },
         Step::GuardMetadata { instance: instance() },
         Step::Tag { resources: vec!["vpc-1234abcd".to_owned(), "i-1234abcd".to_owned()], tags: Tags::new() },
-        Step::TagRole { tags: Tags::new() },
-        Step::TagProfile { tags: Tags::new() },
+        Step::TagRole { role: "r".to_owned(), tags: Tags::new() },
+        Step::TagProfile { profile: "p".to_owned(), tags: Tags::new() },
         Step::Start { instance: instance() },
         Step::Stop { instance: instance() },
         Step::Reboot { instance: instance() },
@@ -43,11 +43,14 @@ fn steps_read_well() {
         Step::DeleteGateway { gateway: gateway() },
         Step::DeleteSubnet { subnet: subnet() },
         Step::DeleteVpc { vpc: vpc() },
-        Step::RemoveRoleFromProfile { role: "admin".to_owned() },
-        Step::DeleteProfile,
-        Step::DetachManagedPolicy { policy: "arn:aws:iam::aws:policy/AdministratorAccess".to_owned() },
-        Step::DeleteInlinePolicy { policy: "mine".to_owned() },
-        Step::DeleteRole,
+        Step::RemoveRoleFromProfile { profile: "p".to_owned(), role: "admin".to_owned() },
+        Step::DeleteProfile { profile: "p".to_owned() },
+        Step::DetachManagedPolicy {
+            role: "r".to_owned(),
+            policy: "arn:aws:iam::aws:policy/AdministratorAccess".to_owned(),
+        },
+        Step::DeleteInlinePolicy { role: "r".to_owned(), policy: "mine".to_owned() },
+        Step::DeleteRole { role: "r".to_owned() },
     ];
     let mut text = String::new();
     for step in by_plan.chain(others) {
