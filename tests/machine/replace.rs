@@ -10,25 +10,24 @@ use crate::stage::Stage;
 
 /// What a home may hold.
 const HOME: &str = r#"
-useradd --create-home --uid 1234 ada 2>/dev/null
-cd /home/ada && umask 022
+mkdir -p /home/ada/work && cd /home/ada/work && umask 022
 head -c 3M /dev/urandom >data; chmod 640 data; ln data linked; ln -s data symbolic; ln -s /nowhere broken
 mkdir -p "a b/c" && printf 'x\n' >"a b/c/with
 newline"; printf x >'quote'\''s'; : >empty; chmod 000 empty
 truncate -s 200M sparse; printf end | dd of=sparse bs=1 seek=100M conv=notrunc 2>/dev/null
 setfattr -n user.note -v kept data; setfacl -m u:4321:rw data; setfacl -d -m g:4321:rx "a b"
 mkfifo pipe; chown 4321:8765 symbolic -h; touch -d '2001-02-03 04:05:06.789' data
-chown -R ada:ada "a b" data; chmod 2750 "a b"
+chown -R 1234:1234 "a b" data; chmod 2750 "a b"
 mkdir /home/.hidden && echo of-nobody >/home/.hidden/file
 mkdir -p /home/ssm-user && echo mine >/home/ssm-user/own
 sync
 "#;
 /// All of it, as what it is.
 const LIST: &str = r#"cd /home && {
-find ada .hidden -printf '%y %m %U %G %n %l %p\n' | grep -v '^d' | sed 's/ada-//'
-find ada .hidden -type d -printf '%m %U %G %p\n'
-find ada .hidden -type f -printf '%s %T@ ' -exec sha256sum {} ';'
-getfacl -Rn ada .hidden; getfattr -R -d -m - ada .hidden
+find ada/work .hidden -printf '%y %m %U %G %n %l %p\n' | grep -v '^d'
+find ada/work .hidden -type d -printf '%m %U %G %p\n'
+find ada/work .hidden -type f -printf '%s %T@ ' -exec sha256sum {} ';'
+getfacl -Rn ada/work .hidden; getfattr -R -d -m - ada/work .hidden
 } 2>/dev/null | sort"#;
 
 impl Stage {
@@ -83,6 +82,7 @@ fn snapshot() -> SnapshotId {
 #[test]
 fn a_home_survives_its_machine() {
     let Some(mut stage) = Stage::on_disk(Disk::new(3)) else { return };
+    stage.holdfast("rebuild --yes");
     stage.root(HOME);
     let home = stage.root(LIST);
     assert!(home.contains("user.note=\"kept\"") && home.contains("user:4321:rw-"), "{home}");
@@ -115,7 +115,7 @@ fn a_home_survives_its_machine() {
 
     // And from the snapshot, to a machine beside it.
     let taken = stage.holdfast("snapshot create --yes");
-    stage.root("rm -rf /home/ada/*; sync");
+    stage.root("rm -rf /home/ada/work; sync");
     let (told, code) = stage.told(&format!("snapshot restore {} --yes", taken.trim()));
     assert_eq!(code, Some(0), "{told}");
     stage.follow_the_machine();

@@ -39,7 +39,7 @@ use winners::is_ours;
 pub use adopt::{Adoption, Left, Refused, Setting, Taken, Tool, adoption, candidate, forget};
 pub use drift::{Applied, Drift, Right};
 pub use guard::{Blocked, Note};
-pub use replace::{awaits_home, kept as kept_instances};
+pub use replace::{awaits_home, kept as kept_instances, retired};
 pub use resize::{is_due as resize_is_due, type_of};
 pub(crate) use step::gets_public_address;
 pub use step::{Area, Change, Consent, CostChange, Impact, Made, NetworkId, Run, Step, Words};

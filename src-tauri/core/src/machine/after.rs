@@ -4,7 +4,7 @@ use super::{
     Fact, Gateway, Group, Instance, Modification, ModificationState, Observed, Power, Profile, Reservation,
     Role, RootVolume, RouteTable, Snapshot, SnapshotProgress, Subnet, Tags, Volume, Vpc,
 };
-use crate::machine::{Desired, TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_RESIZE, TAG_RETIRED};
+use crate::machine::{Desired, TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_RESIZE};
 use crate::names::{
     AssociationId, GatewayId, GroupId, InstanceId, ReservationId, RouteTableId, SnapshotId, SubnetId,
     VolumeId, VpcId,
@@ -254,9 +254,9 @@ impl Observed {
                     v.attached = None;
                 }
             }),
-            Step::Retire { instance, by } => self.instance_mut(instance, |i| {
-                i.tags.insert(TAG_RETIRED.to_owned(), by.to_string());
-            }),
+            Step::Retire { instance, by } => {
+                self.instance_mut(instance, |i| i.tags.extend(plan::retired(desired, by)));
+            }
             Step::DeleteVolume { volume } | Step::DeleteCopy { volume } => {
                 self.volumes.remove(|v| &v.id == volume)
             }

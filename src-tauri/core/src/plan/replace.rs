@@ -53,6 +53,11 @@ pub fn kept<'a>(desired: &Desired, observed: &'a Observed) -> impl Iterator<Item
     all.filter(move |i| is_ours(&key, &i.tags) && is_here(i) && is_retired(observed, i))
 }
 
+/// The tags of an instance whose place another takes.
+pub fn retired(desired: &Desired, by: &InstanceId) -> Tags {
+    [(TAG_RETIRED.to_owned(), by.to_string()), ("Name".to_owned(), desired.name("machine-old"))].into()
+}
+
 /// The instance that waits for its home, unless there is none left for it.
 fn newcomer<'a>(observed: &'a Observed, winners: &Winners<'a>) -> Option<&'a Instance> {
     let lost = |new: &Instance| observed.snapshots.is_known() && source(observed, None, new).is_none();

@@ -1148,6 +1148,8 @@ bring() {
   d=$root/carry there=$tokens/carry said=$tokens/carry.said
   [ -d "$tokens" ] || mkdir -m 711 "$tokens"
   mkdir -p "$there"
+  # Who was killed has left it mounted.
+  umount "$there" 2>/dev/null
   trap 'umount "$there" 2>/dev/null; rm -f "$said" "$said".*' EXIT
   put "$d/phase" device
   # As udev names it: https://docs.aws.amazon.com/ebs/latest/userguide/identify-nvme-ebs-device.html

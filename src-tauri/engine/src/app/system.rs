@@ -270,7 +270,8 @@ mod tests {
         let progress = Progress::new("n");
         let job = async {
             listener.line(&entry("one".to_owned()), &progress);
-            tokio::task::yield_now().await;
+            // Whoever tells may be asked before or after this in one turn.
+            sleep(GATHERING / 100).await;
             assert!(matches!(told.try_recv(), Ok(Event::JobAt { log, .. }) if log.count() == 1));
             // A mark that changes nothing of what is known.
             listener.mark(&Mark::End("ok".to_owned()), &progress);

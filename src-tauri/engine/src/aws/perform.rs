@@ -17,7 +17,7 @@ use aws_sdk_ec2::types::{
 use aws_smithy_types::retry::RetryConfig;
 use holdfast_core::machine::{
     Desired, Fact, Instance, ModificationState, Observed, Power, TAG_CARRIED, TAG_COPY, TAG_FINAL,
-    TAG_GENERATION, TAG_NETWORK, TAG_RESIZE, TAG_RETIRED, Tags,
+    TAG_GENERATION, TAG_NETWORK, TAG_RESIZE, Tags,
 };
 use holdfast_core::names::{InstanceId, InstanceType, NotAllowed, VolumeId};
 use holdfast_core::plan::{self, Made, Run, SUBNET_CIDR, Step, VPC_CIDR};
@@ -367,7 +367,7 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
             Ok(Done::default())
         }
         Step::Retire { instance, by } => {
-            let tags = Tags::from([(TAG_RETIRED.to_owned(), by.to_string())]);
+            let tags = plan::retired(desired, by);
             let call = cloud.create_tags().resources(instance.as_str()).set_tags(Some(ec2_tags(&tags)));
             call.send().await.map_err(ec2("CreateTags"))?;
             Ok(Done::default())

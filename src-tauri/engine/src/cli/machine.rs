@@ -157,6 +157,12 @@ pub(super) async fn destroy(
     } else {
         out::talk(&format!("{} is gone.", desired.machine));
     }
+    let kept = context.aws.snapshots(desired).await.map_or(0, |snapshots| snapshots.len());
+    if kept > 0 {
+        let what =
+            if kept == 1 { "1 snapshot of it is".to_owned() } else { format!("{kept} snapshots of it are") };
+        out::talk(&format!("{what} kept, and costs on: holdfast snapshot list"));
+    }
     for snapshot in report.observed.snapshots.all().iter().filter(|_| leave.snapshot) {
         out::data(snapshot.id.as_str());
     }

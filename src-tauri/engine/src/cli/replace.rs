@@ -41,7 +41,7 @@ pub(super) async fn replace(context: &Context, args: &Replace) -> Result<u8, Pro
         Replace { cancel: true, yes, .. } => cancel(context, &observed, yes.yes).await,
         Replace { let_go: true, yes, .. } => let_go(context, &observed, yes.yes).await,
         Replace { back: true, yes, .. } => back(context, &observed, yes.yes).await,
-        Replace { yes, .. } => begin(context, &observed, Goal::Replaced, yes.yes).await,
+        Replace { yes, .. } => begin(context, &observed, Goal::Replaced, "replace", yes.yes).await,
     }
 }
 
@@ -50,6 +50,7 @@ pub(super) async fn begin(
     context: &Context,
     observed: &Observed,
     goal: Goal,
+    operation: &str,
     yes: bool,
 ) -> Result<u8, Problem> {
     let desired = &context.desired;
@@ -73,8 +74,8 @@ pub(super) async fn begin(
         .hint("or take it back: holdfast replace --cancel")
         .exit(Exit::Refused));
     }
-    reach(context, "replace", goal, asking(yes)).await?;
-    let report = reach(context, "replace", Goal::Reachable, Asking::Given).await?;
+    reach(context, operation, goal, asking(yes)).await?;
+    let report = reach(context, operation, Goal::Reachable, Asking::Given).await?;
     out::talk(&format!("{} is on, with its home, and can be reached.", desired.machine));
     if let Some(instance) = report.observed.winners(desired).instance {
         bring_up(context, &instance.id, yes).await?;

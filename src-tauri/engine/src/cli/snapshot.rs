@@ -105,12 +105,13 @@ fn table(snapshots: &[Kept]) -> String {
 async fn restore(context: &mut Context, id: SnapshotId, yes: bool) -> Result<u8, Problem> {
     let all = context.aws.snapshots(&context.desired).await?;
     must_be_ours(&all, [&id])?;
+    let operation = format!("snapshot restore {id}");
     context.desired.home_from = Some(id);
     let observed = context.aws.observe(&context.desired, Goal::Replaced).await?;
     // Where there is no machine it is made, and nothing is replaced.
     let there = observed.winners(&context.desired).instance.is_some();
     let goal = if there { Goal::Replaced } else { Goal::Settings };
-    replace::begin(context, &observed, goal, yes).await
+    replace::begin(context, &observed, goal, &operation, yes).await
 }
 
 async fn delete(context: &Context, ids: &[SnapshotId], yes: bool) -> Result<u8, Problem> {
