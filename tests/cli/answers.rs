@@ -27,6 +27,8 @@ fn help_shows_the_commands_and_how_to_begin() {
       restart      Restart the machine where it is
       resize       Make the machine another type, or its volume larger or faster
       types        List the instance types that the machine can become where it is
+      replace      Put a new instance in the machine's place, with its home
+      snapshot     Take, list, restore and delete snapshots of the machine's volume
       cost         Show what the machine costs: a month if it is on, a month while it is off, and this
                    month so far
       adopt        Take over a machine that Pulumi, Terraform or hands have made, or another AWS

@@ -195,8 +195,10 @@ pub struct Run {
     /// Whether it gets a public address.
     pub public_address: bool,
     /// The instance whose place it is to take, once it has its home.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<InstanceId>,
     /// Where its home is to come from, as [`TAG_HOME`](crate::machine::TAG_HOME) says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
 }
 
