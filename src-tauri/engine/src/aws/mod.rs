@@ -16,10 +16,10 @@ use holdfast_core::price::Quote;
 use crate::problem::Problem;
 use crate::world::{Done, Failure, World};
 
-mod carry;
 mod clients;
 mod credentials;
 mod error;
+mod home;
 mod image;
 mod leeway;
 mod observe;
@@ -113,7 +113,7 @@ impl Aws {
 
 impl World for Aws {
     async fn observe(&self, desired: &Desired, goal: Goal) -> Result<Observed, Problem> {
-        Ok(observe::observe(self, desired, goal).await?)
+        Ok(Box::pin(observe::observe(self, desired, goal)).await?)
     }
 
     async fn glance(&self, desired: &Desired) -> Result<Observed, Problem> {
@@ -121,6 +121,6 @@ impl World for Aws {
     }
 
     async fn perform(&self, desired: &Desired, step: &Step) -> Result<Done, Failure> {
-        perform::perform(self, desired, step).await
+        Box::pin(perform::perform(self, desired, step)).await
     }
 }

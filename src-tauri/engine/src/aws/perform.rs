@@ -16,8 +16,8 @@ use aws_sdk_ec2::types::{
 };
 use aws_smithy_types::retry::RetryConfig;
 use holdfast_core::machine::{
-    Desired, Fact, Instance, ModificationState, Observed, Power, TAG_CARRIED, TAG_COPY, TAG_FINAL,
-    TAG_GENERATION, TAG_NETWORK, TAG_RESIZE, Tags,
+    Desired, Fact, Instance, ModificationState, Observed, Power, TAG_FINAL, TAG_GENERATION, TAG_NETWORK,
+    TAG_RESIZE, Tags,
 };
 use holdfast_core::names::{InstanceId, InstanceType, NotAllowed, VolumeId};
 use holdfast_core::plan::{self, Made, Run, SUBNET_CIDR, Step, VPC_CIDR};
@@ -25,7 +25,7 @@ use holdfast_core::plan::{self, Made, Run, SUBNET_CIDR, Step, VPC_CIDR};
 use super::clients::Aws;
 use super::error::{ec2, garbled, iam};
 use super::verdict::{Verdict, verdict};
-use super::{carry, observe, parse};
+use super::{home, observe, parse};
 use crate::problem::{CallError, Problem};
 use crate::world::{Done, Failure};
 
@@ -59,10 +59,6 @@ impl From<CallError> for Trouble {
         Self::Call(error)
     }
 }
-
-/// Where a copy is attached; on the machine it has another name, by its id.
-/// Source: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html>
-const COPY_DEVICE: &str = "/dev/sdf";
 
 #[expect(clippy::too_many_lines, reason = "one arm for each step, read as a table")]
 async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble> {
@@ -331,47 +327,18 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
                 call.customize().config_override(once).send().await.map_err(ec2("CreateSnapshot"))?;
             Ok(made(Made::Snapshot(id("CreateSnapshot", answer.snapshot_id())?)))
         }
-        Step::DeleteSnapshot { snapshot } => {
-            let call = cloud.delete_snapshot().snapshot_id(snapshot.as_str());
-            call.send().await.map_err(ec2("DeleteSnapshot"))?;
-            Ok(Done::default())
-        }
+        // Each is a future of its own, or this one would not fit on a thread's stack.
+        Step::DeleteSnapshot { snapshot } => Box::pin(home::delete_snapshot(aws, snapshot)).await,
         Step::CreateCopy { snapshot, zone, instance } => {
-            let mut tags = owned_tags(aws, desired, "copy").await?;
-            tags.insert(TAG_COPY.to_owned(), instance.to_string());
-            let call = cloud.create_volume().snapshot_id(snapshot.as_str()).availability_zone(zone);
-            // Two laptops, or one twice, make one.
-            let call = call.client_token(plan::copy_token(snapshot, instance)).volume_type(VolumeType::Gp3);
-            let call = call.tag_specifications(tagged(ResourceType::Volume, &tags));
-            let answer = call.send().await.map_err(ec2("CreateVolume"))?;
-            Ok(made(Made::Volume(id("CreateVolume", answer.volume_id())?)))
+            Box::pin(home::create_copy(aws, desired, snapshot, zone, instance)).await
         }
-        Step::AttachCopy { volume, instance } => {
-            let call = cloud.attach_volume().volume_id(volume.as_str()).instance_id(instance.as_str());
-            call.device(COPY_DEVICE).send().await.map_err(ec2("AttachVolume"))?;
-            Ok(Done::default())
-        }
+        Step::AttachCopy { volume, instance } => Box::pin(home::attach_copy(aws, volume, instance)).await,
         Step::Carry { instance, volume, snapshot } => {
-            Box::pin(carry::carry(aws, desired, instance, volume, snapshot)).await?;
-            let tags = Tags::from([(TAG_CARRIED.to_owned(), snapshot.to_string())]);
-            let call = cloud.create_tags().resources(instance.as_str()).set_tags(Some(ec2_tags(&tags)));
-            call.send().await.map_err(ec2("CreateTags"))?;
-            Ok(Done::default())
+            Box::pin(home::carry(aws, desired, instance, volume, snapshot)).await
         }
-        Step::DetachCopy { volume } => {
-            cloud.detach_volume().volume_id(volume.as_str()).send().await.map_err(ec2("DetachVolume"))?;
-            Ok(Done::default())
-        }
-        Step::DeleteCopy { volume } => {
-            cloud.delete_volume().volume_id(volume.as_str()).send().await.map_err(ec2("DeleteVolume"))?;
-            Ok(Done::default())
-        }
-        Step::Retire { instance, by } => {
-            let tags = plan::retired(desired, by);
-            let call = cloud.create_tags().resources(instance.as_str()).set_tags(Some(ec2_tags(&tags)));
-            call.send().await.map_err(ec2("CreateTags"))?;
-            Ok(Done::default())
-        }
+        Step::DetachCopy { volume } => Box::pin(home::detach_copy(aws, volume)).await,
+        Step::DeleteCopy { volume } => Box::pin(home::delete_copy(aws, volume)).await,
+        Step::Retire { instance, by } => Box::pin(home::retire(aws, desired, instance, by)).await,
         Step::KeepVolume { instance, device } => root_goes_with(aws, instance, device, false).await,
         Step::ReleaseVolume { instance, device } => root_goes_with(aws, instance, device, true).await,
         Step::Terminate { instance, volume_goes: _ } => {
@@ -632,15 +599,15 @@ async fn made_tags(aws: &Aws, desired: &Desired, part: &str) -> Result<Tags, Cal
 }
 
 /// The tags of what is there once.
-async fn owned_tags(aws: &Aws, desired: &Desired, part: &str) -> Result<Tags, CallError> {
+pub(super) async fn owned_tags(aws: &Aws, desired: &Desired, part: &str) -> Result<Tags, CallError> {
     Ok(plan::tags_for(desired, Some(&aws.owner().await?), None, part))
 }
 
-fn tagged(kind: ResourceType, tags: &Tags) -> TagSpecification {
+pub(super) fn tagged(kind: ResourceType, tags: &Tags) -> TagSpecification {
     TagSpecification::builder().resource_type(kind).set_tags(Some(ec2_tags(tags))).build()
 }
 
-fn ec2_tags(tags: &Tags) -> Vec<aws_sdk_ec2::types::Tag> {
+pub(super) fn ec2_tags(tags: &Tags) -> Vec<aws_sdk_ec2::types::Tag> {
     tags.iter().map(|(key, value)| aws_sdk_ec2::types::Tag::builder().key(key).value(value).build()).collect()
 }
 
@@ -665,11 +632,14 @@ fn understand<T, U>(
     thing.map_err(|error| garbled("ec2", operation, error))
 }
 
-fn id<T: FromStr<Err = NotAllowed>>(operation: &'static str, text: Option<&str>) -> Result<T, CallError> {
+pub(super) fn id<T: FromStr<Err = NotAllowed>>(
+    operation: &'static str,
+    text: Option<&str>,
+) -> Result<T, CallError> {
     parse::required(text, "id").map_err(|error| garbled("ec2", operation, error))
 }
 
-fn made(made: Made) -> Done {
+pub(super) fn made(made: Made) -> Done {
     Done { made: Some(made), saw: None }
 }
 
