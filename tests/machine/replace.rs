@@ -16,9 +16,9 @@ mkdir -p "a b/c" && printf 'x\n' >"a b/c/with
 newline"; printf x >'quote'\''s'; : >empty; chmod 000 empty
 truncate -s 200M sparse; printf end | dd of=sparse bs=1 seek=100M conv=notrunc 2>/dev/null
 setfattr -n user.note -v kept data; setfacl -m u:4321:rw data; setfacl -d -m g:4321:rx "a b"
-mkfifo pipe; chown 4321:8765 symbolic -h; touch -d '2001-02-03 04:05:06.789' data
-chown -R 1234:1234 "a b" data; chmod 2750 "a b"
-mkdir /home/.hidden && echo of-nobody >/home/.hidden/file
+mkfifo pipe; touch -d '2001-02-03 04:05:06.789' data
+chmod 2750 "a b"; chown -hR --reference=/home/ada /home/ada/work
+mkdir /home/.hidden && echo of-nobody >/home/.hidden/file && chown 4321:8765 /home/.hidden/file
 mkdir -p /home/ssm-user && echo mine >/home/ssm-user/own
 sync
 "#;
@@ -111,6 +111,7 @@ fn a_home_survives_its_machine() {
     let new = stage.follow_the_machine();
     assert_eq!(stage.instance, old);
     assert_ne!(new, old);
+    stage.wait_until_reachable();
     assert_eq!(stage.root(LIST), home);
 
     // And from the snapshot, to a machine beside it.
@@ -118,8 +119,10 @@ fn a_home_survives_its_machine() {
     stage.root("rm -rf /home/ada/work; sync");
     let (told, code) = stage.told(&format!("snapshot restore {} --yes", taken.trim()));
     assert_eq!(code, Some(0), "{told}");
-    stage.follow_the_machine();
-    assert_eq!(stage.root(LIST), home);
+    assert!(told.contains("takes the place of"), "{told}");
+    let before = stage.follow_the_machine();
+    assert_ne!(stage.instance, before);
+    assert_eq!(stage.root(LIST), home, "{told}");
     stage.holdfast("replace --let-go --yes");
     stage.holdfast("destroy --yes");
 }
