@@ -73,7 +73,7 @@ pub(super) async fn run(context: &Context, command: Option<Command>, json: bool)
     };
     // Its own configuration may say more than the settings can.
     if !agrees && desired.config == ConfigSource::Embedded {
-        let wanted = wanted.map_or_else(|| "never".to_owned(), |rule| rule);
+        let wanted = wanted.unwrap_or_else(|| "never".to_owned());
         out::talk(&format!("The settings say: {wanted}."));
         hint("holdfast rebuild", "brings that onto the machine");
     } else if found.is_none() {
