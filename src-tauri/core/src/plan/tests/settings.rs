@@ -175,9 +175,7 @@ fn the_instance_gets_what_it_needs() {
       "subnet": "subnet-00000001",
       "zone": "us-west-2a",
       "group": "sg-00000001",
-      "public_address": true,
-      "replaces": null,
-      "home": null
+      "public_address": true
     }
     "#);
 }
