@@ -157,7 +157,7 @@ async fn letting_go_and_taking_back_meet_every_fault() {
         let steps = changes(&clean.calls());
         assert!(steps.len() >= 2, "{steps:?}");
         for (service, operation, nth) in &steps {
-            // Each step of it was met by all of them in a destroy.
+            // Every third of them: most of these steps are those of a destroy, which meets all.
             for (name, when, fault) in faults().into_iter().step_by(3) {
                 let case = format!("{goal:?}, swapped {swapped}, {operation} #{nth}, {name}");
                 let (sandbox, laptop) = stage().await;
