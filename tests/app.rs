@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use holdfast::app::{Input, Place, Shell, run};
 use holdfast::store::{Intent, Store};
-use holdfast_core::app::view::{Progress, Sessions};
+use holdfast_core::app::view::{Key, Progress, Sessions};
 use holdfast_core::app::{Command, Draft, Notice, Problem, Refusal, View};
 use holdfast_core::names::SessionName;
 use holdfast_core::plan::{Goal, Leave};
@@ -141,13 +141,14 @@ async fn with_machine() -> (Sandbox, Laptop) {
 }
 
 fn draft() -> Draft {
-    Draft {
-        profile: String::new(),
-        region: "us-west-2".to_owned(),
-        instance_type: "m8g.xlarge".to_owned(),
-        volume_size: "100".to_owned(),
-        user: "ada".to_owned(),
-    }
+    let typed = [
+        (Key::Profile, ""),
+        (Key::Region, "us-west-2"),
+        (Key::InstanceType, "m8g.xlarge"),
+        (Key::VolumeSize, "100"),
+        (Key::User, "ada"),
+    ];
+    typed.into_iter().fold(Draft::default(), |draft, (key, value)| draft.with(key, value))
 }
 
 async fn preview(person: &Person, draft: Draft) -> u32 {
@@ -162,7 +163,7 @@ async fn from_nothing_through_the_preview_to_a_machine_and_a_terminal() {
     with_app(&sandbox, SETTINGS, async |person| {
         person.waits_for_state(State::Absent).await;
         person.window(true);
-        let number = preview(person, Draft { volume_size: "120".to_owned(), ..draft() }).await;
+        let number = preview(person, draft().with(Key::VolumeSize, "120")).await;
         assert!(
             !sandbox.calls().iter().any(|call| call.operation.starts_with("Create")),
             "a preview changes nothing"
@@ -367,7 +368,7 @@ async fn more_than_was_shown_is_not_done() {
     with_app(&sandbox, SETTINGS, async |person| {
         person.waits_for_state(State::On).await;
         // Only the settings would change; then the machine goes, and the same would make another one.
-        let number = preview(person, Draft { profile: "work".to_owned(), ..draft() }).await;
+        let number = preview(person, draft().with(Key::Profile, "work")).await;
         assert_eq!(person.sees().commands.apply.expect("an offer").label, "Save");
         other.reach(Goal::Gone(Leave { volume: false, snapshot: false })).await.expect("gone");
         sandbox.clear_calls();
@@ -422,7 +423,7 @@ async fn a_file_that_is_edited_by_hand_counts_and_drops_the_preview() {
     let (sandbox, _other) = with_machine().await;
     with_app(&sandbox, SETTINGS, async |person| {
         person.waits_for_state(State::On).await;
-        let number = preview(person, Draft { profile: "work".to_owned(), ..draft() }).await;
+        let number = preview(person, draft().with(Key::Profile, "work")).await;
         person.store.write_settings("[machine.remote-dev]\nuser = \"bob\"\n").expect("settings");
         assert!(person.asks(Command::Apply { number }).await.is_err());
         let view = person.waits_for_state(State::Absent).await;

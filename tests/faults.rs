@@ -12,6 +12,8 @@ use holdfast_tests::{Laptop, WHOLE, census, sandbox};
 mod adopt;
 #[path = "faults/replace.rs"]
 mod replace;
+#[path = "faults/schedule.rs"]
+mod schedule;
 
 const LATENCY: Duration = Duration::from_millis(40);
 const GONE: Goal = Goal::Gone(Leave { volume: false, snapshot: false });

@@ -241,3 +241,55 @@ async fn a_new_machine_that_aws_has_none_of_stops_nothing() {
     assert!(!is_off(&sandbox));
     assert_eq!(census(&sandbox, &laptop.desired), WHOLE);
 }
+
+#[tokio::test(start_paused = true)]
+async fn every_step_into_another_zone_meets_every_fault() {
+    let stage = || async {
+        let (sandbox, mut laptop) = to_be_replaced().await;
+        let here = zones(&sandbox);
+        let other = if here == ["us-west-2a"] { "us-west-2b" } else { "us-west-2a" };
+        laptop.desired.zone = Some(other.parse().expect("a zone"));
+        (sandbox, laptop)
+    };
+    let (clean, laptop) = stage().await;
+    reach_it(&laptop, Goal::Replaced).await.expect("a plain replacement");
+    assert_eq!(not_replaced(&clean), None);
+    let zone = laptop.desired.zone.as_ref().map(ToString::to_string).expect("a zone");
+    let steps = changes(&clean.calls());
+    // Of the others each meets every fault in a replacement that stays where it is.
+    let begin = steps.iter().position(|(_, operation, _)| operation == "RunInstances").expect("it is made");
+    let steps: Vec<_> = steps.into_iter().take(begin).filter(|(_, name, _)| name != "CreateTags").collect();
+    assert_eq!(steps.len(), 3, "a subnet, its addresses, its routes: {steps:?}");
+    let mut cases = 0;
+    for (service, operation, nth) in &steps {
+        for (name, when, fault) in faults() {
+            let case = format!("another zone, {operation} #{nth}, {name}");
+            let (sandbox, laptop) = stage().await;
+            for when in from_nth(when, *nth) {
+                sandbox.fault(Rule::on(*service, operation, when, fault.clone()));
+            }
+            let _ = reach_it(&laptop, Goal::Replaced).await;
+            sandbox.clear_faults();
+            reach_it(&laptop, Goal::Replaced).await.unwrap_or_else(|p| panic!("{case}: again: {p:?}"));
+            assert_eq!(not_replaced(&sandbox), None, "{case}");
+            reach_it(&laptop, Goal::Only(Keep::Machine)).await.expect("the old one goes");
+            // Its subnet goes with the next apply.
+            reach_it(&laptop, Goal::Settings).await.unwrap_or_else(|p| panic!("{case}: tidy: {p:?}"));
+            assert_eq!(census(&sandbox, &laptop.desired), WHOLE, "{case}");
+            assert_eq!(zones(&sandbox), [zone.as_str()], "{case}");
+            cases += 1;
+        }
+    }
+    println!("{cases} cases: {} steps into another zone, {} faults each", steps.len(), faults().len());
+}
+
+/// The zones that subnets and instances are in.
+fn zones(sandbox: &Sandbox) -> Vec<String> {
+    let world = sandbox.world();
+    let regions = || world.accounts.values().flat_map(|account| account.regions.values());
+    let subnets =
+        regions().flat_map(|r| r.subnets.values()).filter(|s| !s.tags.is_empty()).map(|s| s.zone.clone());
+    let alive = regions().flat_map(|r| r.instances.values()).filter(|i| i.terminated.is_none());
+    let zones: std::collections::BTreeSet<String> = subnets.chain(alive.map(|i| i.zone.clone())).collect();
+    zones.into_iter().collect()
+}

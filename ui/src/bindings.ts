@@ -129,19 +129,8 @@ export type Cost = {
 	prices_of: string,
 };
 
-/**  Settings as somebody typed them. An empty value takes the default. */
-export type Draft = {
-	/**  The AWS profile. */
-	profile: string,
-	/**  The region. */
-	region: string,
-	/**  The instance type. */
-	instance_type: string,
-	/**  Size of the root volume in GiB. */
-	volume_size: string,
-	/**  The user on the machine. */
-	user: string,
-};
+/**  Settings as somebody typed them. An empty value takes the default, one that is missing stays as it is. */
+export type Draft = Partial<{ [key in Key]: string }>;
 
 /**  An operation that did not reach its goal. */
 export type Failed = {
@@ -157,6 +146,8 @@ export type Failed = {
 export type Field = {
 	/**  Which. */
 	key: Key,
+	/**  What it is about. */
+	topic: Topic,
 	/**  Its value; empty where there is none. */
 	value: string,
 	/**  Whether it is the default. */
@@ -258,18 +249,8 @@ export type Job = {
 	problem: Problem | null,
 };
 
-/**  A setting that can be changed in the window. */
-export type Key = 
-/**  The AWS profile. */
-"profile" | 
-/**  The region. */
-"region" | 
-/**  The instance type. */
-"instance_type" | 
-/**  Size of the root volume. */
-"volume_size" | 
-/**  The user on the machine. */
-"user";
+/**  A setting that can be changed in the window: one whose value is one text. */
+export type Key = "profile" | "region" | "instance_type" | "volume_size" | "user" | "volume_iops" | "volume_throughput" | "alternates" | "zone" | "snapshot_every" | "snapshot_keep" | "off_at" | "off_when_idle" | "subnet" | "instance_profile" | "permissions_boundary" | "kms_key";
 
 /**  How a job ended. */
 export type LastJob = {
@@ -571,6 +552,19 @@ export type System = {
 	/**  Look at it again. */
 	look: Offer | null,
 };
+
+/**  What a setting is about; the form has a part for each. */
+export type Topic = 
+/**  What everybody decides. */
+"machine" | 
+/**  How fast it is, where it stands. */
+"hardware" | 
+/**  Snapshots by the clock. */
+"snapshots" | 
+/**  When it goes off by itself. */
+"power" | 
+/**  What the company provides. */
+"company";
 
 /**  All that is shown. */
 export type View = {

@@ -13,6 +13,7 @@ import type {
   Sessions,
   StepView,
   System,
+  Topic,
   View,
 } from "./bindings";
 
@@ -25,15 +26,19 @@ export function offer(label: string, rest: Partial<Offer> = {}): Offer {
 }
 
 export function fields(fixed: string | null = null): Field[] {
-  const values: Record<Key, string> = {
-    profile: "",
-    region: "us-west-2",
-    instance_type: "m8g.xlarge",
-    volume_size: "100",
-    user: "dev",
-  };
-  return Object.entries(values).map(([key, value]) => ({
-    key: key as Key,
+  const values: [Key, Topic, string][] = [
+    ["profile", "machine", ""],
+    ["region", "machine", "us-west-2"],
+    ["instance_type", "machine", "m8g.xlarge"],
+    ["volume_size", "machine", "100"],
+    ["user", "machine", "dev"],
+    ["zone", "hardware", ""],
+    ["snapshot_every", "snapshots", ""],
+    ["snapshot_keep", "snapshots", "7"],
+  ];
+  return values.map(([key, topic, value]) => ({
+    key,
+    topic,
     value,
     default: true,
     fixed: key === "profile" ? null : fixed,

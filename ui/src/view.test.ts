@@ -52,7 +52,7 @@ test("a reason is said once where successive steps share it", () => {
 
 test("a draft holds what was typed, and what is fixed as it is", () => {
   const typed = { profile: "work", user: "me" };
-  const all = { region: "us-west-2", instance_type: "m8g.xlarge", volume_size: "100" };
+  const all = { region: "us-west-2", instance_type: "m8g.xlarge", volume_size: "100", zone: "", snapshot_every: "", snapshot_keep: "7" };
   expect(draft(fields(), typed)).toEqual({ ...all, profile: "work", user: "me" });
   expect(draft(fields("It stays."), typed)).toEqual({ ...all, profile: "work", user: "dev" });
   expect(draft(fields(), { region: "" }).region).toBe("");

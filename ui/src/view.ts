@@ -116,16 +116,14 @@ export function value(field: Field, typed: Typed): string {
 
 /** The settings as the form shows them. */
 export function draft(fields: Field[], typed: Typed): Draft {
-  const draft: Draft = { profile: "", region: "", instance_type: "", volume_size: "", user: "" };
-  for (const field of fields) draft[field.key] = value(field, typed);
-  return draft;
+  return Object.fromEntries(fields.map((field) => [field.key, value(field, typed)]));
 }
 
 /** What was typed for the preview of this view. */
 export function typedFor({ preview, settings }: View): Typed {
   if (!preview) return {};
-  const differs = settings.fields.filter((field) => preview.draft[field.key] !== field.value);
-  return Object.fromEntries(differs.map((field) => [field.key, preview.draft[field.key]]));
+  const typed = settings.fields.map((field) => [field.key, preview.draft[field.key] ?? field.value, field.value] as const);
+  return Object.fromEntries(typed.filter(([, typed, value]) => typed !== value));
 }
 
 /** A question that is asked before something is done. */

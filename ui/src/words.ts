@@ -1,6 +1,6 @@
 // What the pages themselves say, in one place, to be translated. What is said about the machine comes from Rust.
 
-import type { Area, Change, Flag, Key } from "./bindings";
+import type { Area, Change, Flag, Key, Topic } from "./bindings";
 
 /** The language of this file. The user's region still decides how numbers and dates are written. */
 export const language = "en";
@@ -109,6 +109,18 @@ export const words = {
     instance_type: "Instance type",
     volume_size: "Volume, GiB",
     user: "User",
+    volume_iops: "Volume, IOPS",
+    volume_throughput: "Volume, MiB/s",
+    alternates: "Other types if AWS has none",
+    zone: "Zone",
+    snapshot_every: "A snapshot every so many hours",
+    snapshot_keep: "Snapshots that stay",
+    off_at: "Off each day at",
+    off_when_idle: "Off when idle, minutes",
+    subnet: "Subnet",
+    instance_profile: "Instance profile",
+    permissions_boundary: "Permissions boundary",
+    kms_key: "KMS key",
   } satisfies Record<Key, string>,
   changed: {
     profile: "AWS profile",
@@ -116,10 +128,41 @@ export const words = {
     instance_type: "instance type",
     volume_size: "volume in GiB",
     user: "user",
+    volume_iops: "IOPS of the volume",
+    volume_throughput: "MiB/s of the volume",
+    alternates: "other types",
+    zone: "zone",
+    snapshot_every: "hours between snapshots",
+    snapshot_keep: "snapshots that stay",
+    off_at: "off each day at",
+    off_when_idle: "off after idle minutes",
+    subnet: "subnet",
+    instance_profile: "instance profile",
+    permissions_boundary: "permissions boundary",
+    kms_key: "KMS key",
   } satisfies Record<Key, string>,
+  topics: {
+    machine: "Machine",
+    hardware: "Speed and place",
+    snapshots: "Snapshots by the clock",
+    power: "Off by itself",
+    company: "What your company provides",
+  } satisfies Record<Topic, string>,
+  /** What a field takes, where that is not plain. */
+  asks: {
+    alternates: "m7g.xlarge, m8g.2xlarge",
+    zone: "where it is, or the first that has the type",
+    snapshot_every: "never; 1, 2, 3, 4, 6, 8, 12 or 24",
+    off_at: "never; a time like 22:30",
+    off_when_idle: "never; 10 to 1440",
+    subnet: "made for the machine",
+    instance_profile: "made for the machine",
+    permissions_boundary: "none",
+    kms_key: "the account's own",
+    profile: "the usual chain",
+  } as Partial<Record<Key, string>>,
   becomes: "becomes",
   default: "default",
-  defaultProfile: "the usual chain",
   file: "Settings file",
   plan: "Show the plan",
 

@@ -96,6 +96,22 @@ pub fn resources(desired: &Desired, observed: &Observed, rules: &[GroupRule]) ->
         let pulumi = "aws:iam/instanceProfile:InstanceProfile";
         add("aws_iam_instance_profile", pulumi, "profile", profile.name.clone());
     }
+    for policy in observed.lifecycles.all().iter().filter(|policy| ours(&policy.tags)) {
+        let id = policy.id.to_string();
+        add("aws_dlm_lifecycle_policy", "aws:dlm/lifecyclePolicy:LifecyclePolicy", "snapshots", id);
+    }
+    if let Some(role) = observed.backup_role.present().filter(|role| ours(&role.tags)) {
+        add("aws_iam_role", "aws:iam/role:Role", "backup", role.name.clone());
+        for (number, policy) in role.inline.keys().enumerate() {
+            let id = format!("{}:{policy}", role.name);
+            add(
+                "aws_iam_role_policy",
+                "aws:iam/rolePolicy:RolePolicy",
+                &format!("backup-policy-{number}"),
+                id,
+            );
+        }
+    }
     if let Some(instance) = winners.instance {
         add("aws_instance", "aws:ec2/instance:Instance", "machine", instance.id.to_string());
     }

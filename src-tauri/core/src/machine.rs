@@ -8,7 +8,7 @@ use crate::cost::History;
 use crate::names::{
     AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceProfileName, InstanceType, KmsKey,
     MachineName, OffAt, PolicyArn, ProfileName, Region, ReservationId, RouteTableId, RuleId, SnapshotId,
-    SubnetId, TagKey, TagValue, UserName, VolumeId, VpcId,
+    SubnetId, TagKey, TagValue, UserName, VolumeId, VpcId, Zone,
 };
 use crate::plan::Applied;
 use crate::price::Prices;
@@ -57,6 +57,8 @@ pub struct Desired {
     pub profile: Option<ProfileName>,
     /// The region.
     pub region: Region,
+    /// The zone that a new instance is made in; `None` is where the machine is, or the first that offers the type.
+    pub zone: Option<Zone>,
     /// The instance type.
     pub instance_type: InstanceType,
     /// The types that the machine may have for the time that AWS has none free of [`Self::instance_type`], the best first.
@@ -75,6 +77,10 @@ pub struct Desired {
     pub off_at: Option<OffAt>,
     /// After how many idle minutes it does.
     pub off_when_idle: Option<u32>,
+    /// Every how many hours a snapshot of the volume is taken.
+    pub snapshot_every: Option<u32>,
+    /// How many of those stay.
+    pub snapshot_keep: u32,
     /// A subnet of the company's, used as it is; then no network is made.
     pub subnet: Option<SubnetId>,
     /// An instance profile that was there before; then no role is made. It is used as it is, unless it carries our tag: then it was
@@ -135,6 +141,21 @@ impl Desired {
     /// The role's name. IAM is global, so it carries the region. The settings refuse what would be too long for IAM.
     pub fn role_name(&self) -> String {
         self.name(&format!("{}-role", self.region))
+    }
+
+    /// The name of the role that Data Lifecycle Manager takes snapshots with.
+    pub fn backup_role_name(&self) -> String {
+        self.name(&format!("{}-backup", self.region))
+    }
+
+    /// Its ARN in the account of this owner.
+    pub fn backup_role_arn(&self, owner: &Owner) -> String {
+        format!("arn:{}:iam::{}:role/{}", self.region.partition(), owner.account(), self.backup_role_name())
+    }
+
+    /// When snapshots are taken, if the settings ask for it.
+    pub fn schedule(&self) -> Option<Schedule> {
+        self.snapshot_every.map(|every| Schedule { every, keep: self.snapshot_keep })
     }
 
     /// The name of the instance profile that Holdfast makes.
@@ -302,6 +323,10 @@ pub struct Observed {
     pub volumes: Fact<Vec<Volume>>,
     /// The machine's snapshots.
     pub snapshots: Fact<Vec<Snapshot>>,
+    /// The lifecycle policies that carry our tag.
+    pub lifecycles: Fact<Vec<Lifecycle>>,
+    /// The role with the name of the one that they act with.
+    pub backup_role: Fact<Role>,
     /// Whether SSM has a line to the machine's agent.
     pub agent: Fact<()>,
     /// Whether it has one to the agent of an instance that waits for its home.
@@ -335,6 +360,8 @@ impl Observed {
             instances: Fact::NOT_LOOKED,
             volumes: Fact::NOT_LOOKED,
             snapshots: Fact::NOT_LOOKED,
+            lifecycles: Fact::NOT_LOOKED,
+            backup_role: Fact::NOT_LOOKED,
             agent: Fact::NOT_LOOKED,
             newcomer: Fact::NOT_LOOKED,
         }
@@ -401,6 +428,8 @@ impl Observed {
         take(&mut self.instances, newer.instances);
         take(&mut self.volumes, newer.volumes);
         take(&mut self.snapshots, newer.snapshots);
+        take(&mut self.lifecycles, newer.lifecycles);
+        take(&mut self.backup_role, newer.backup_role);
         take(&mut self.agent, newer.agent);
         take(&mut self.newcomer, newer.newcomer);
     }
@@ -431,6 +460,11 @@ impl Owner {
     /// As the tag writes it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The account.
+    pub fn account(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
     }
 }
 
@@ -549,6 +583,8 @@ pub type Tags = BTreeMap<String, String>;
 pub struct Vpc {
     /// Its id.
     pub id: VpcId,
+    /// Its first addresses, as `10.0.0.0/16`.
+    pub addresses: String,
     /// Its tags.
     pub tags: Tags,
     /// Whether Amazon's resolver answers in it.
@@ -566,6 +602,8 @@ pub struct Subnet {
     pub vpc: VpcId,
     /// Its zone.
     pub zone: String,
+    /// Its addresses, as `10.0.0.0/20`.
+    pub addresses: String,
     /// Its tags.
     pub tags: Tags,
     /// Whether instances get a public address by themselves.
@@ -822,6 +860,8 @@ pub enum SnapshotProgress {
 }
 
 mod after;
+mod lifecycle;
 mod site;
 
+pub use lifecycle::{Lifecycle, LifecycleRule, Schedule};
 pub use site::{Card, Identity, NamedGroup, Site, Table};

@@ -184,6 +184,21 @@ impl Region {
 }
 
 name!(
+    /// An availability zone of a region. The settings check that it is one of the machine's.
+    /// Source: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-regions-availability-zones.html>
+    Zone,
+    "an availability zone like us-west-2a",
+    |text| text.strip_suffix(|c: char| c.is_ascii_lowercase()).is_some_and(|region| region.parse::<Region>().is_ok())
+);
+
+impl Zone {
+    /// Whether it is one of the region's.
+    pub fn is_in(&self, region: &Region) -> bool {
+        self.0.strip_prefix(region.as_str()).is_some_and(|letter| letter.len() == 1)
+    }
+}
+
+name!(
     /// A time of day at which a machine switches itself off, in its own time zone.
     OffAt,
     "a time of day from 00:00 to 23:59, like 22:30",
@@ -287,6 +302,8 @@ ids! {
     ReservationId = "cr";
     /// A machine image.
     ImageId = "ami";
+    /// A policy of Data Lifecycle Manager.
+    PolicyId = "policy";
 }
 
 #[cfg(test)]
@@ -323,6 +340,11 @@ mod tests {
         }
         for bad in ["", "us", "us-west", "us-west-2a", "US-west-2", "us--west-2", "-west-2", "us-west-2\n"] {
             assert!(bad.parse::<Region>().is_err(), "{bad:?}");
+        }
+        let (region, zone): (Region, Zone) = ("us-west-2".parse().unwrap(), "us-west-2b".parse().unwrap());
+        assert!(zone.is_in(&region) && !zone.is_in(&"us-west-1".parse().unwrap()));
+        for bad in ["", "b", "us-west-2", "us-west-2B", "us-west-2-lax-1", "us-west-2bc", "usw2-az1"] {
+            assert!(bad.parse::<Zone>().is_err(), "{bad:?}");
         }
         for good in ["m8g.xlarge", "m7i-flex.2xlarge", "u-6tb1.112xlarge", "t4g.micro", "m8g.metal-24xl"] {
             assert!(good.parse::<InstanceType>().is_ok(), "{good}");

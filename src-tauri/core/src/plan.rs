@@ -19,17 +19,19 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::machine::{
-    Arch, Desired, Fact, Instance, Observed, Owner, Power, Profile, SnapshotProgress, TAG_GENERATION,
-    TAG_MACHINE, TAG_MAKER, TAG_NETWORK, TAG_OWNER, TAG_RESIZE, Tags, WayOut, Why,
+    Arch, Desired, Fact, Instance, Observed, Owner, Power, Profile, SnapshotProgress, Subnet, TAG_GENERATION,
+    TAG_MACHINE, TAG_MAKER, TAG_NETWORK, TAG_OWNER, TAG_RESIZE, Tags, Vpc, WayOut, Why,
 };
 use crate::names::{InstanceId, SnapshotId, SubnetId, VpcId};
 
+mod addresses;
 mod adopt;
 mod drift;
 mod guard;
 mod remove;
 mod replace;
 mod resize;
+mod schedule;
 mod step;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -41,6 +43,7 @@ pub use drift::{Applied, Drift, Right};
 pub use guard::{Blocked, Note};
 pub use replace::{awaits_home, kept as kept_instances, retired};
 pub use resize::{is_due as resize_is_due, type_of};
+pub use schedule::{BACKUP_POLICY, allow_snapshots, trust_lifecycles};
 pub(crate) use step::gets_public_address;
 pub use step::{Area, Change, Consent, CostChange, Impact, Made, NetworkId, Run, Step, Words};
 pub use winners::Winners;
@@ -303,7 +306,7 @@ pub fn dangers(desired: &Desired, observed: &Observed) -> Vec<Drift> {
 pub fn decide(desired: &Desired, observed: &Observed, goal: Goal) -> Next {
     let winners = observed.winners(desired);
     let blocked = guard::blocked(desired, observed, &winners, goal);
-    let notes = guard::notes(desired, observed, &winners);
+    let notes = guard::notes(desired, observed, &winners, goal);
     let mut next = Next { blocked, notes, ..Next::default() };
     if next.blocked.is_empty() {
         match goal {
@@ -329,7 +332,7 @@ fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: 
     let replaces = replace::is_due(observed, winners, goal);
     if winners.elsewhere().is_none() || replaces {
         if desired.subnet.is_none() {
-            network(observed, winners, next);
+            network(desired, observed, winners, goal, next);
         }
         group(winners, next);
     }
@@ -346,6 +349,9 @@ fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: 
     }
     replace::tidy(desired, observed, winners, next);
     resize::release(desired, observed, winners, next);
+    if goal != Goal::Reachable {
+        schedule::provide(desired, observed, next);
+    }
     tags(desired, observed, winners, next);
     remove::duplicates(desired, observed, winners, next);
     if replaces {
@@ -356,7 +362,7 @@ fn provide(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: 
     }
 }
 
-fn network(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
+fn network(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: Goal, next: &mut Next) {
     let gateway = winners.gateway;
     if gateway.is_none() {
         next.ready.push(Step::CreateGateway);
@@ -376,16 +382,22 @@ fn network(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     if let (Some(gateway), None) = (gateway, attached) {
         next.ready.push(Step::AttachGateway { gateway: gateway.id.clone(), vpc: id() });
     }
-    match winners.subnet {
-        None => {
-            let zone = winners.instance.map(|instance| &instance.zone);
-            let zone = zone.or_else(|| observed.offer.present().and_then(|offer| offer.zones.first()));
-            next.ready.extend(zone.map(|zone| Step::CreateSubnet { vpc: id(), zone: zone.clone() }));
-        }
-        Some(subnet) if !subnet.public_addresses => {
+    let lands = winners.successor.is_some() || replace::is_to_begin(observed, winners, goal);
+    let (lives, lands) = (winners.instance.is_some(), lands || winners.instance.is_none());
+    let missing = match winners.instance {
+        _ if lands && winners.landing.is_none() => winners.landing_zone(desired, observed),
+        Some(instance) if winners.subnet.is_none() => Some(instance.zone.clone()),
+        Some(_) | None => None,
+    };
+    if let (Some(zone), Some(addresses)) = (missing, free_addresses(observed, vpc)) {
+        next.ready.push(Step::CreateSubnet { vpc: id(), zone, addresses });
+    }
+    let mut used: Vec<&Subnet> = winners.subnet.filter(|_| lives).into_iter().collect();
+    used.extend(winners.landing.filter(|landing| lands && !(lives && winners.is_subnet(&landing.id))));
+    for subnet in &used {
+        if !subnet.public_addresses {
             next.ready.push(Step::EnablePublicAddresses { subnet: subnet.id.clone() });
         }
-        Some(_) => {}
     }
     let Some(table) = winners.route_table else {
         next.ready.push(Step::CreateRouteTable { vpc: id() });
@@ -398,10 +410,7 @@ fn network(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
     }
     // What runs in the subnet is not to lose its way out in between.
     let leads_out = winners.instance.is_none() || attached.is_none() || table.default_gateway.is_some();
-    if let Some(subnet) = winners.subnet
-        && !table.serves(&subnet.id)
-        && leads_out
-    {
+    for subnet in used.iter().filter(|subnet| !table.serves(&subnet.id) && leads_out) {
         // A subnet has one table; our own would have won if it were in use.
         let of_subnet = observed.route_tables.all().iter().flat_map(|table| &table.associations);
         let other = of_subnet.into_iter().find(|(_, id)| id == &subnet.id);
@@ -410,6 +419,12 @@ fn network(observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
             None => Step::AssociateRouteTable { table: table.id.clone(), subnet: subnet.id.clone() },
         });
     }
+}
+
+/// Addresses of the network that no subnet has taken.
+fn free_addresses(observed: &Observed, vpc: &Vpc) -> Option<String> {
+    let there = observed.subnets.all().iter().filter(|subnet| subnet.vpc == vpc.id);
+    addresses::free(&vpc.addresses, there.map(|subnet| subnet.addresses.as_str()))
 }
 
 fn group(winners: &Winners<'_>, next: &mut Next) {
@@ -545,7 +560,7 @@ fn run(
     replaces: Option<InstanceId>,
     home: Option<String>,
 ) -> Option<Step> {
-    let (subnet, group) = (winners.subnet?, winners.group?);
+    let (subnet, group) = (winners.landing?, winners.group?);
     let (image, offer) = (observed.image.present()?, observed.offer.present()?);
     let (network, generation) = winners.generation(desired)?;
     let spent = |token: &str| observed.instances.all().iter().any(|old| old.token.as_deref() == Some(token));
@@ -614,13 +629,16 @@ pub fn tags_for(desired: &Desired, owner: Option<&Owner>, maker: Option<&str>, p
     tags
 }
 
+/// Those of the tags that a thing with the name part `part` must carry and does not.
+fn missing_tags(desired: &Desired, observed: &Observed, is: &Tags, part: &str) -> Tags {
+    // The owner is missing on a root volume that has lost all its tags, and nowhere else.
+    let mut wanted = tags_for(desired, observed.caller.present(), None, part);
+    wanted.retain(|key, value| is.get(key) != Some(value));
+    wanted
+}
+
 fn tags(desired: &Desired, observed: &Observed, winners: &Winners<'_>, next: &mut Next) {
-    let missing = |is: &Tags, part: &str| -> Tags {
-        // The owner is missing on a root volume that has lost all its tags, and nowhere else.
-        let mut wanted = tags_for(desired, observed.caller.present(), None, part);
-        wanted.retain(|key, value| is.get(key) != Some(value));
-        wanted
-    };
+    let missing = |is: &Tags, part: &str| missing_tags(desired, observed, is, part);
     let mut by_tags: BTreeMap<Tags, Vec<String>> = BTreeMap::new();
     for (id, is, part) in winners.tagged() {
         by_tags.entry(missing(is, part)).or_default().push(id.to_owned());

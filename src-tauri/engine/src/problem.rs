@@ -334,8 +334,19 @@ impl Problem {
                     .hint("use a subnet with a route for 0.0.0.0/0")
             }
             Blocked::TypeNotInZone { zone } => {
-                Self::new("type_not_in_zone", format!("{zone} does not offer {}", desired.instance_type))
-                    .hint("see what it offers: holdfast types")
+                let problem =
+                    Self::new("type_not_in_zone", format!("{zone} does not offer {}", desired.instance_type))
+                        .hint("see what it offers: holdfast types");
+                problem.hint(if desired.subnet.is_some() {
+                    "or take a subnet in another zone: holdfast settings set subnet subnet-…"
+                } else {
+                    "or take another zone: holdfast settings set zone …; a machine that is there moves with holdfast replace"
+                })
+            }
+            Blocked::NoAddresses { vpc } => {
+                Self::new("no_addresses", format!("all addresses of {vpc} are taken"))
+                    .because("another zone needs a subnet of its own")
+                    .hint("take away what has them, or let the machine stay in its zone: holdfast settings unset zone")
             }
             Blocked::OtherArchitecture { is, wanted } => Self::new(
                 "other_architecture",

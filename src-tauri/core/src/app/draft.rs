@@ -6,7 +6,7 @@ use super::show::sentence;
 use super::view::{Changed, Draft, FieldError, Key};
 use crate::machine::Desired;
 use crate::names::UserName;
-use crate::settings::{self, Origin, Settings, SettingsError, Wrong};
+use crate::settings::{self, Origin, Settings, SettingsError, ShownValue, Wrong};
 
 /// The user who is proposed where the login name of this computer cannot serve, as `root` cannot.
 const FALLBACK_USER: &str = "dev";
@@ -45,12 +45,9 @@ impl Setup {
 }
 
 fn value(desired: &Desired, key: Key) -> String {
-    match key {
-        Key::Profile => desired.profile.as_ref().map(ToString::to_string).unwrap_or_default(),
-        Key::Region => desired.region.to_string(),
-        Key::InstanceType => desired.instance_type.to_string(),
-        Key::VolumeSize => desired.volume_size.to_string(),
-        Key::User => desired.user.to_string(),
+    match settings::value(desired, key.word()) {
+        ShownValue::Nothing => String::new(),
+        value @ (ShownValue::Text(_) | ShownValue::Number(_)) => value.to_string(),
     }
 }
 
@@ -63,7 +60,7 @@ pub fn drafted(setup: &Setup, draft: &Draft) -> Result<Drafted, Vec<FieldError>>
     let mut text = setup.text.clone();
     let mut wrong = Vec::new();
     for key in Key::ALL {
-        let typed = draft.get(key).trim();
+        let Some(typed) = draft.get(key).map(str::trim) else { continue };
         // A user that nobody has named must stand in the file, or the command line would not know it.
         let assumed = key == Key::User && login.is_none() && !given.contains(&Key::User);
         if typed == setup.value(key) && !assumed {
@@ -85,7 +82,8 @@ pub fn drafted(setup: &Setup, draft: &Draft) -> Result<Drafted, Vec<FieldError>>
     match Setup::read(text, login.clone()) {
         Ok(setup) => Ok(Drafted { text: setup.text, desired: setup.desired }),
         Err(errors) => {
-            let of = |key: &str| Key::ALL.into_iter().find(|known| key.ends_with(known.word()));
+            let word = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+            let of = |key: &str| Key::ALL.into_iter().find(|known| word(key) == known.word());
             Err(errors.iter().map(|e| field_error(of(&e.key).unwrap_or(Key::User), &e.wrong)).collect())
         }
     }

@@ -69,7 +69,7 @@ impl Preview {
             problem,
             changes: self.changes.clone(),
             groups: shown.map(groups).unwrap_or_default(),
-            notes: shown.map(notes).unwrap_or_default(),
+            notes: shown.map(|shown| notes(shown, &self.changes)).unwrap_or_default(),
             cost: shown.and_then(cost),
             refused: refused.filter(|_| self.can_be_applied()),
         }
@@ -126,14 +126,18 @@ fn step(planned: &Planned) -> StepView {
     }
 }
 
-fn notes(foreseen: &Foreseen) -> Vec<String> {
-    let Foreseen { plan, desired, .. } = foreseen;
+fn notes(foreseen: &Foreseen, changes: &[Changed]) -> Vec<String> {
+    let Foreseen { plan, desired, observed, .. } = foreseen;
+    let of_system = changes.iter().any(|changed| matches!(changed.key, Key::OffAt | Key::OffWhenIdle));
+    let rebuild = of_system && observed.winners(desired).instance.is_some();
+    let rebuild =
+        rebuild.then(|| "When it goes off by itself is a part of its system: rebuild it then.".to_owned());
     let drift = plan.drift.iter().map(|drift| {
         let mark = if drift.security { "Security: " } else { "Changed outside: " };
         format!("{mark}{}. {}", drift.what, super::show::sentence(drift.mend))
     });
     let notes = plan.notes.iter().map(|note| super::show::sentence(&note.words(desired)));
-    drift.chain(notes).map(|text| harmless(&text, 400)).collect()
+    drift.chain(rebuild).chain(notes).map(|text| harmless(&text, 400)).collect()
 }
 
 /// What the machine costs when something new begins to cost.

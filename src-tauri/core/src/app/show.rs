@@ -351,6 +351,7 @@ fn settings(app: &App) -> Settings {
 fn fields(setup: &Setup, known: Option<&Known>) -> Vec<Field> {
     let field = |key: Key| Field {
         key,
+        topic: key.topic(),
         value: setup.value(key),
         default: !setup.given.contains(&key),
         fixed: fixed(key, setup, known),
@@ -362,9 +363,23 @@ fn fields(setup: &Setup, known: Option<&Known>) -> Vec<Field> {
 pub(super) fn fixed(key: Key, setup: &Setup, known: Option<&Known>) -> Option<String> {
     known?.observed.winners(&setup.desired).instance?;
     match key {
-        Key::Profile | Key::InstanceType | Key::VolumeSize => None,
         Key::Region => Some("The machine stays in its region.".to_owned()),
         Key::User => Some("The machine keeps its user.".to_owned()),
+        Key::Subnet => Some("The machine stays in its network.".to_owned()),
+        Key::Profile
+        | Key::InstanceType
+        | Key::VolumeSize
+        | Key::VolumeIops
+        | Key::VolumeThroughput
+        | Key::Alternates
+        | Key::Zone
+        | Key::SnapshotEvery
+        | Key::SnapshotKeep
+        | Key::OffAt
+        | Key::OffWhenIdle
+        | Key::InstanceProfile
+        | Key::PermissionsBoundary
+        | Key::KmsKey => None,
     }
 }
 

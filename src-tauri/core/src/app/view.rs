@@ -3,6 +3,8 @@
 //! Amounts are US cents and moments are seconds since the Unix epoch, so that whoever renders them can follow the user's locale.
 //! Every text that came from AWS is [`harmless`](super::harmless::harmless).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
@@ -440,26 +442,67 @@ pub struct Settings {
     pub regions: Vec<String>,
 }
 
-/// A setting that can be changed in the window.
+/// A setting that can be changed in the window: one whose value is one text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Type)]
 #[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the settings file has the same names")]
 pub enum Key {
-    /// The AWS profile.
     Profile,
-    /// The region.
     Region,
-    /// The instance type.
     InstanceType,
-    /// Size of the root volume.
     VolumeSize,
-    /// The user on the machine.
     User,
+    VolumeIops,
+    VolumeThroughput,
+    Alternates,
+    Zone,
+    SnapshotEvery,
+    SnapshotKeep,
+    OffAt,
+    OffWhenIdle,
+    Subnet,
+    InstanceProfile,
+    PermissionsBoundary,
+    KmsKey,
+}
+
+/// What a setting is about; the form has a part for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    /// What everybody decides.
+    Machine,
+    /// How fast it is, where it stands.
+    Hardware,
+    /// Snapshots by the clock.
+    Snapshots,
+    /// When it goes off by itself.
+    Power,
+    /// What the company provides.
+    Company,
 }
 
 impl Key {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 5] =
-        [Self::Profile, Self::Region, Self::InstanceType, Self::VolumeSize, Self::User];
+    pub const ALL: [Self; 17] = [
+        Self::Profile,
+        Self::Region,
+        Self::InstanceType,
+        Self::VolumeSize,
+        Self::User,
+        Self::VolumeIops,
+        Self::VolumeThroughput,
+        Self::Alternates,
+        Self::Zone,
+        Self::SnapshotEvery,
+        Self::SnapshotKeep,
+        Self::OffAt,
+        Self::OffWhenIdle,
+        Self::Subnet,
+        Self::InstanceProfile,
+        Self::PermissionsBoundary,
+        Self::KmsKey,
+    ];
 
     /// The key in the settings file.
     pub fn word(self) -> &'static str {
@@ -469,6 +512,31 @@ impl Key {
             Self::InstanceType => "instance_type",
             Self::VolumeSize => "volume_size",
             Self::User => "user",
+            Self::VolumeIops => "volume_iops",
+            Self::VolumeThroughput => "volume_throughput",
+            Self::Alternates => "alternates",
+            Self::Zone => "zone",
+            Self::SnapshotEvery => "snapshot_every",
+            Self::SnapshotKeep => "snapshot_keep",
+            Self::OffAt => "off_at",
+            Self::OffWhenIdle => "off_when_idle",
+            Self::Subnet => "subnet",
+            Self::InstanceProfile => "instance_profile",
+            Self::PermissionsBoundary => "permissions_boundary",
+            Self::KmsKey => "kms_key",
+        }
+    }
+
+    /// What it is about.
+    pub fn topic(self) -> Topic {
+        match self {
+            Self::Profile | Self::Region | Self::InstanceType | Self::VolumeSize | Self::User => {
+                Topic::Machine
+            }
+            Self::VolumeIops | Self::VolumeThroughput | Self::Alternates | Self::Zone => Topic::Hardware,
+            Self::SnapshotEvery | Self::SnapshotKeep => Topic::Snapshots,
+            Self::OffAt | Self::OffWhenIdle => Topic::Power,
+            Self::Subnet | Self::InstanceProfile | Self::PermissionsBoundary | Self::KmsKey => Topic::Company,
         }
     }
 }
@@ -478,6 +546,8 @@ impl Key {
 pub struct Field {
     /// Which.
     pub key: Key,
+    /// What it is about.
+    pub topic: Topic,
     /// Its value; empty where there is none.
     pub value: String,
     /// Whether it is the default.
@@ -486,32 +556,22 @@ pub struct Field {
     pub fixed: Option<String>,
 }
 
-/// Settings as somebody typed them. An empty value takes the default.
+/// Settings as somebody typed them. An empty value takes the default, one that is missing stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
-#[serde(deny_unknown_fields)]
-pub struct Draft {
-    /// The AWS profile.
-    pub profile: String,
-    /// The region.
-    pub region: String,
-    /// The instance type.
-    pub instance_type: String,
-    /// Size of the root volume in GiB.
-    pub volume_size: String,
-    /// The user on the machine.
-    pub user: String,
-}
+#[serde(transparent)]
+pub struct Draft(BTreeMap<Key, String>);
 
 impl Draft {
-    /// The value of one setting.
-    pub fn get(&self, key: Key) -> &str {
-        match key {
-            Key::Profile => &self.profile,
-            Key::Region => &self.region,
-            Key::InstanceType => &self.instance_type,
-            Key::VolumeSize => &self.volume_size,
-            Key::User => &self.user,
-        }
+    /// The value of one setting, where it was typed.
+    pub fn get(&self, key: Key) -> Option<&str> {
+        self.0.get(&key).map(String::as_str)
+    }
+
+    /// The same with this setting.
+    #[must_use]
+    pub fn with(mut self, key: Key, value: &str) -> Self {
+        self.0.insert(key, value.to_owned());
+        self
     }
 }
 

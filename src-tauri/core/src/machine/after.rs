@@ -1,13 +1,13 @@
 //! What a step will have done.
 
 use super::{
-    Fact, Gateway, Group, Instance, Modification, ModificationState, Observed, Power, Profile, Reservation,
-    Role, RootVolume, RouteTable, Snapshot, SnapshotProgress, Subnet, Tags, Volume, Vpc,
+    Fact, Gateway, Group, Instance, Lifecycle, Modification, ModificationState, Observed, Power, Profile,
+    Reservation, Role, RootVolume, RouteTable, Snapshot, SnapshotProgress, Subnet, Tags, Volume, Vpc,
 };
 use crate::machine::{Desired, TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_RESIZE};
 use crate::names::{
-    AssociationId, GatewayId, GroupId, InstanceId, ReservationId, RouteTableId, SnapshotId, SubnetId,
-    VolumeId, VpcId,
+    AssociationId, GatewayId, GroupId, InstanceId, PolicyId, ReservationId, RouteTableId, SnapshotId,
+    SubnetId, VolumeId, VpcId,
 };
 use crate::plan::{self, Made, Run, Step, Waiting};
 
@@ -70,16 +70,25 @@ impl Observed {
                 let id = if let Some(Made::Vpc(id)) = made { id.clone() } else { VpcId::planned() };
                 let (support, names) = (Fact::Present(true), Fact::Present(false));
                 let tags = named("vpc");
-                self.vpcs.push(Vpc { id, tags, dns_support: support, dns_hostnames: names });
+                let addresses = plan::VPC_CIDR.to_owned();
+                self.vpcs.push(Vpc { id, addresses, tags, dns_support: support, dns_hostnames: names });
             }
             Step::EnableDnsSupport { vpc } => self.vpc_mut(vpc, |v| v.dns_support = Fact::Present(true)),
             Step::EnableDnsHostnames { vpc } => self.vpc_mut(vpc, |v| v.dns_hostnames = Fact::Present(true)),
-            Step::CreateSubnet { vpc, zone } => {
+            Step::CreateSubnet { vpc, zone, addresses } => {
                 let id = if let Some(Made::Subnet(id)) = made { id.clone() } else { SubnetId::planned() };
                 let tags = named("subnet");
-                let (vpc, zone) = (vpc.clone(), zone.clone());
+                let (vpc, zone, addresses) = (vpc.clone(), zone.clone(), addresses.clone());
                 let way_out = Fact::NOT_LOOKED;
-                self.subnets.push(Subnet { id, vpc, zone, tags, public_addresses: false, way_out });
+                self.subnets.push(Subnet {
+                    id,
+                    vpc,
+                    zone,
+                    addresses,
+                    tags,
+                    public_addresses: false,
+                    way_out,
+                });
             }
             Step::EnablePublicAddresses { subnet } => {
                 self.subnets.each(|s| s.public_addresses |= &s.id == subnet);
@@ -122,10 +131,10 @@ impl Observed {
                 let name = desired.role_name();
                 self.role = Fact::Present(Role { name, tags, managed: [].into(), inline: [].into() });
             }
-            Step::AttachManagedPolicy { .. } => self.role_mut(|role| {
+            Step::AttachManagedPolicy { role } => self.role_mut(role, |role| {
                 role.managed.insert(desired.managed_policy());
             }),
-            Step::DenyParameters { .. } => self.role_mut(|role| {
+            Step::DenyParameters { role } => self.role_mut(role, |role| {
                 role.inline.insert(plan::DENY_POLICY.to_owned(), plan::deny_parameters());
             }),
             Step::CreateProfile { network } => {
@@ -149,7 +158,7 @@ impl Observed {
             }
             Step::GuardMetadata { instance } => self.instance_mut(instance, |i| i.metadata_guarded = true),
             Step::Tag { resources, tags } => self.tag(resources, tags),
-            Step::TagRole { tags, .. } => self.role_mut(|role| role.tags.extend(tags.clone())),
+            Step::TagRole { role, tags } => self.role_mut(role, |role| role.tags.extend(tags.clone())),
             Step::TagProfile { tags, .. } => self.profile_mut(|profile| profile.tags.extend(tags.clone())),
             Step::Start { instance } => {
                 let public = plan::gets_public_address(self);
@@ -271,13 +280,43 @@ impl Observed {
             Step::DeleteVpc { vpc } => self.vpcs.remove(|v| &v.id == vpc),
             Step::RemoveRoleFromProfile { .. } => self.profile_mut(|profile| profile.role = None),
             Step::DeleteProfile { .. } => self.profile = Fact::Absent,
-            Step::DetachManagedPolicy { policy, .. } => self.role_mut(|role| {
+            Step::DetachManagedPolicy { role, policy } => self.role_mut(role, |role| {
                 role.managed.remove(policy);
             }),
-            Step::DeleteInlinePolicy { policy, .. } => self.role_mut(|role| {
+            Step::DeleteInlinePolicy { role, policy } => self.role_mut(role, |role| {
                 role.inline.remove(policy);
             }),
-            Step::DeleteRole { .. } => self.role = Fact::Absent,
+            Step::DeleteRole { role } => {
+                for fact in [&mut self.role, &mut self.backup_role] {
+                    if fact.present().is_some_and(|known| &known.name == role) {
+                        *fact = Fact::Absent;
+                    }
+                }
+            }
+            Step::CreateBackupRole => {
+                let tags = plan::tags_for(desired, self.caller.present(), None, "backup");
+                let name = desired.backup_role_name();
+                self.backup_role = Fact::Present(Role { name, tags, managed: [].into(), inline: [].into() });
+            }
+            Step::AllowSnapshots { role } => self.role_mut(role, |role| {
+                role.inline.insert(plan::BACKUP_POLICY.to_owned(), plan::allow_snapshots(desired));
+            }),
+            Step::CreateLifecycle { rule } => {
+                let id = if let Some(Made::Lifecycle(id)) = made { id.clone() } else { PolicyId::planned() };
+                let (tags, rule) = (named("snapshots"), Some(rule.clone()));
+                self.lifecycles.push(Lifecycle { id, tags, rule, idle: None });
+            }
+            Step::ChangeLifecycle { policy, rule } => self.lifecycles.each(|known| {
+                if &known.id == policy {
+                    (known.rule, known.idle) = (Some(rule.clone()), None);
+                }
+            }),
+            Step::TagLifecycle { policy, tags } => self.lifecycles.each(|known| {
+                if &known.id == policy {
+                    known.tags.extend(tags.clone());
+                }
+            }),
+            Step::DeleteLifecycle { policy } => self.lifecycles.remove(|known| &known.id == policy),
         }
     }
 
@@ -433,8 +472,13 @@ impl Observed {
         });
     }
 
-    fn role_mut(&mut self, change: impl FnOnce(&mut Role)) {
-        if let Fact::Present(role) = &mut self.role {
+    fn role_mut(&mut self, name: &str, change: impl FnOnce(&mut Role)) {
+        let roles = [&mut self.role, &mut self.backup_role];
+        let known = roles.into_iter().find_map(|role| match role {
+            Fact::Present(role) if role.name == name => Some(role),
+            Fact::Present(_) | Fact::Absent | Fact::Unknown(_) => None,
+        });
+        if let Some(role) = known {
             change(role);
         }
     }

@@ -5,8 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::winners::is_ours;
-use super::{DENY_POLICY, Desired, Observed, Power, Tags, Winners, deny_parameters, step};
-use crate::machine::{Instance, Volume};
+use super::{
+    BACKUP_POLICY, DENY_POLICY, Desired, Observed, Power, Tags, Winners, deny_parameters, schedule, step,
+};
+use crate::machine::{Instance, Schedule, Volume};
 use crate::names::InstanceType;
 
 /// Something that somebody changed outside of Holdfast.
@@ -46,6 +48,9 @@ pub struct Applied {
     pub volume_iops: u32,
     /// Throughput of its volume in MiB a second.
     pub volume_throughput: u32,
+    /// When snapshots were to be taken.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
     /// The tags of the settings.
     pub tags: Tags,
     /// Whether it was left on.
@@ -60,6 +65,7 @@ impl Applied {
             volume_size: desired.volume_size,
             volume_iops: desired.volume_iops,
             volume_throughput: desired.volume_throughput,
+            schedule: desired.schedule(),
             tags: desired.tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
             on,
         }
@@ -87,6 +93,7 @@ pub(super) fn drift(desired: &Desired, observed: &Observed, winners: &Winners<'_
     if let Some(volume) = winners.volume {
         disk(desired, applied, volume, &mut found);
     }
+    snapshots(desired, observed, applied, &mut found);
     tags(desired, observed, applied, winners, &mut found);
     found.sort_by_key(|drift| !drift.security);
     found
@@ -202,6 +209,30 @@ fn disk(desired: &Desired, applied: Option<&Applied>, volume: &Volume, found: &m
         if let Some(is) = is.filter(|is| *is != wanted && !is_new) {
             found.push(mended(format!("{} has {is} {unit}, not {wanted}", volume.id)));
         }
+    }
+}
+
+fn snapshots(desired: &Desired, observed: &Observed, applied: Option<&Applied>, found: &mut Vec<Drift>) {
+    if let Some(role) = schedule::role(desired, observed) {
+        let managed = role.managed.iter().map(|arn| arn.rsplit('/').next().unwrap_or(arn));
+        let inline = role.inline.keys().map(String::as_str).filter(|name| *name != BACKUP_POLICY);
+        found.extend(managed.chain(inline).map(|policy| {
+            unsafe_(
+                format!("the role for snapshots has the policy {policy}, which Holdfast did not give it"),
+                "apply takes the policy away",
+            )
+        }));
+    }
+    let Some(wanted) = desired.schedule().filter(|_| observed.lifecycles.is_known()) else { return };
+    let policy = schedule::winner(desired, observed);
+    let idle = policy.and_then(|policy| Some((&policy.id, policy.idle.as_ref()?)));
+    found.extend(idle.map(|(id, why)| mended(format!("{id} takes no snapshots: {why}"))));
+    let is = policy.and_then(|policy| policy.rule.as_ref()).map(|rule| rule.schedule);
+    if applied.and_then(|applied| applied.schedule) == Some(wanted) && is != Some(wanted) {
+        found.push(mended(match policy {
+            None => "no snapshots are taken by the clock any more".to_owned(),
+            Some(policy) => format!("{} takes snapshots otherwise than the settings say", policy.id),
+        }));
     }
 }
 

@@ -8,8 +8,9 @@ use super::{
     Arch, Desired, Fact, Goal, Instance, Observed, Owner, Power, Step, TAG_MAKER, TAG_OWNER, Tags, VpcId,
     Why, Winners,
 };
-use super::{replace, resize};
+use super::{replace, resize, schedule};
 use crate::machine::TAG_COPY;
+use crate::names::PolicyId;
 
 /// Something that forbids every step. Nothing has been changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,6 +49,8 @@ pub enum Blocked {
     NoSnapshot { snapshot: String },
     /// AWS has no machine of the type free.
     NoCapacity { instance_type: String },
+    /// No addresses of the network are free for a subnet in another zone.
+    NoAddresses { vpc: String },
     /// The settings name an instance profile that is not there.
     NoProfile { profile: String },
     /// The instance profile has no role.
@@ -77,6 +80,10 @@ pub enum Note {
     NetworkDiffers { is: String },
     /// The instance has another instance profile than the settings say, or none: its agent may not reach SSM.
     ProfileDiffers { is: Option<String> },
+    /// The machine is in another zone than the settings say, and stays there until it is replaced.
+    ZoneDiffers { is: String },
+    /// Nobody could see whether snapshots are taken by the clock.
+    ScheduleUnseen,
     /// A gateway of ours that somebody attached to another network. It is left alone.
     GatewayElsewhere { gateway: String, network: String },
 }
@@ -123,6 +130,14 @@ impl Note {
                     " If that is as it should be: holdfast settings set instance_profile {is}"
                 ))
             ),
+            Self::ZoneDiffers { is } => format!(
+                "the machine is in {is}, the settings say {}. Move it: holdfast replace",
+                desired.zone.as_ref().map(ToString::to_string).unwrap_or_default()
+            ),
+            Self::ScheduleUnseen => {
+                "the account does not let us look whether snapshots are taken by the clock; if they are, that goes on."
+                    .to_owned()
+            }
             Self::GatewayElsewhere { gateway, network } => {
                 format!(
                     "{gateway} is the machine's, but attached to {network}, which is not. It is left alone."
@@ -156,6 +171,9 @@ pub(super) fn blocked(
         blocked.extend(company(desired, observed));
         if winners.instance.is_none() || replace::is_to_begin(observed, winners, goal) {
             blocked.extend(offer(desired, observed, winners));
+            let landing = winners.vpc.filter(|_| winners.landing.is_none());
+            let full = landing.filter(|vpc| super::free_addresses(observed, vpc).is_none());
+            blocked.extend(full.map(|vpc| Blocked::NoAddresses { vpc: vpc.id.to_string() }));
         }
         if !replace::is_due(observed, winners, goal) {
             blocked.extend(resize::blocked(desired, observed, winners));
@@ -195,6 +213,10 @@ fn unseen(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: G
             unseen.extend(see("the role", &observed.role));
         }
     }
+    if matches!(goal, Goal::Settings | Goal::Replaced) && desired.snapshot_every.is_some() {
+        unseen.extend(see("the schedule of snapshots", &observed.lifecycles));
+        unseen.extend(see("the role for snapshots", &observed.backup_role));
+    }
     if let Goal::Gone(leave) = goal
         && leave.snapshot
     {
@@ -231,6 +253,7 @@ fn other_owner(desired: &Desired, observed: &Observed) -> Option<Blocked> {
     let resource = match thing {
         Thing::Ec2(id) => id.to_owned(),
         Thing::Role(name) | Thing::Profile(name) => name.to_owned(),
+        Thing::Lifecycle(policy) => policy.to_string(),
     };
     Some(Blocked::OtherOwner { resource, owner: owner(tags), caller: caller.clone() })
 }
@@ -244,6 +267,9 @@ pub(super) fn take_over(desired: &Desired, observed: &Observed) -> Vec<Step> {
         match thing {
             Thing::Ec2(id) => resources.push(id.to_owned()),
             Thing::Role(role) => steps.push(Step::TagRole { role: role.to_owned(), tags: tags.clone() }),
+            Thing::Lifecycle(policy) => {
+                steps.push(Step::TagLifecycle { policy: policy.clone(), tags: tags.clone() });
+            }
             Thing::Profile(profile) => {
                 steps.push(Step::TagProfile { profile: profile.to_owned(), tags: tags.clone() });
             }
@@ -261,6 +287,7 @@ enum Thing<'a> {
     Ec2(&'a str),
     Role(&'a str),
     Profile(&'a str),
+    Lifecycle(&'a PolicyId),
 }
 
 fn owner(tags: &Tags) -> Option<Owner> {
@@ -283,10 +310,12 @@ fn strangers<'a>(
         .chain(alive.map(|r| (r.id.as_str(), &r.tags)))
         .chain(observed.volumes.all().iter().map(|r| (r.id.as_str(), &r.tags)))
         .map(|(id, tags)| (Thing::Ec2(id), tags));
-    let role = observed.role.present().map(|role| (Thing::Role(&role.name), &role.tags));
+    let roles = observed.role.present().into_iter().chain(observed.backup_role.present());
+    let roles = roles.map(|role| (Thing::Role(&role.name), &role.tags));
+    let policies = observed.lifecycles.all().iter().map(|p| (Thing::Lifecycle(&p.id), &p.tags));
     let profile = observed.profile.present();
     let profile = profile.map(|profile| (Thing::Profile(&profile.name), &profile.tags));
-    let all = ec2.chain(role).chain(profile);
+    let all = ec2.chain(roles).chain(profile).chain(policies);
     all.filter(move |(_, tags)| is_ours(&key, tags) && owner(tags).as_ref() != Some(caller))
 }
 
@@ -362,6 +391,12 @@ fn foreign(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Vec
             found.push(Blocked::Foreign { what: "instance profile", resource: name.clone(), name });
         }
     }
+    if desired.snapshot_every.is_some()
+        && observed.backup_role.present().is_some_and(|role| !is_ours(&key, &role.tags))
+    {
+        let name = desired.backup_role_name();
+        found.push(Blocked::Foreign { what: "role", resource: name.clone(), name });
+    }
     found
 }
 
@@ -397,8 +432,8 @@ fn offer(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Vec<B
         Fact::Present(offer) => offer,
     };
     let mut blocked = Vec::new();
-    if let Some(subnet) = winners.subnet.filter(|subnet| !offer.zones.contains(&subnet.zone)) {
-        blocked.push(Blocked::TypeNotInZone { zone: subnet.zone.clone() });
+    if let Some(zone) = winners.landing_zone(desired, observed).filter(|zone| !offer.zones.contains(zone)) {
+        blocked.push(Blocked::TypeNotInZone { zone });
     } else if offer.zones.is_empty() {
         blocked.push(Blocked::NoZone);
     }
@@ -416,7 +451,7 @@ fn offer(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Vec<B
     blocked
 }
 
-pub(super) fn notes(desired: &Desired, observed: &Observed, winners: &Winners<'_>) -> Vec<Note> {
+pub(super) fn notes(desired: &Desired, observed: &Observed, winners: &Winners<'_>, goal: Goal) -> Vec<Note> {
     let key = desired.key();
     let mut notes = Vec::new();
     if let Some(instance) = winners.instance
@@ -431,12 +466,22 @@ pub(super) fn notes(desired: &Desired, observed: &Observed, winners: &Winners<'_
     {
         notes.push(Note::ManagedPolicyMissing { profile: desired.profile_name() });
     }
-    notes.extend(twins(&key, observed, winners).map(|resource| Note::Duplicate { resource }));
+    notes.extend(twins(desired, &key, observed, winners).map(|resource| Note::Duplicate { resource }));
     notes.extend(replace::kept(desired, observed).map(|i| Note::KeptInstance { instance: i.id.to_string() }));
     if let (Some(instance), Some(by)) = (winners.instance, winners.successor) {
         notes.push(Note::Replacing { instance: instance.id.to_string(), by: by.id.to_string() });
     }
     notes.extend(replace::homeless(observed, winners).map(|i| Note::HomeLost { instance: i.id.to_string() }));
+    if let (Goal::Gone(_), Fact::Unknown(Why::Denied(_))) = (goal, &observed.lifecycles) {
+        notes.push(Note::ScheduleUnseen);
+    }
+    if let (Some(instance), Some(zone)) = (winners.instance, &desired.zone)
+        && replace::is_here(instance)
+        && winners.successor.is_none()
+        && instance.zone != zone.as_str()
+    {
+        notes.push(Note::ZoneDiffers { is: instance.zone.clone() });
+    }
     let kept = observed.volumes.all().iter();
     let kept = kept.filter(|v| is_ours(&key, &v.tags) && v.attached.is_none());
     let kept = kept.filter(|v| !v.tags.contains_key(TAG_COPY));
@@ -461,6 +506,7 @@ pub(super) fn notes(desired: &Desired, observed: &Observed, winners: &Winners<'_
 
 /// What is ours and has lost against its twin, where another installation made it.
 fn twins<'a>(
+    desired: &'a Desired,
     key: &'a str,
     observed: &'a Observed,
     winners: &'a Winners<'_>,
@@ -479,4 +525,5 @@ fn twins<'a>(
     (vpcs.map(|v| v.id.to_string()))
         .chain(gateways.map(|g| g.id.to_string()))
         .chain(tables.map(|t| t.id.to_string()))
+        .chain(schedule::losers(desired, observed).filter(move |p| others(&p.tags)).map(|p| p.id.to_string()))
 }

@@ -3,9 +3,9 @@
 use super::winners::is_ours;
 use super::{
     Desired, Leave, Next, Observed, Power, SnapshotProgress, Step, TAG_MAKER, Tags, VpcId, Waiting, Winners,
-    step,
+    schedule, step,
 };
-use crate::machine::{Gateway, Group, Instance, RouteTable, Subnet, TAG_COPY, Volume};
+use crate::machine::{Gateway, Group, Instance, Role, RouteTable, Subnet, TAG_COPY, Volume};
 
 /// Takes away all that carries our tag.
 pub(super) fn everything(desired: &Desired, observed: &Observed, leave: Leave, next: &mut Next) {
@@ -13,6 +13,7 @@ pub(super) fn everything(desired: &Desired, observed: &Observed, leave: Leave, n
     let ours = |tags: &Tags| is_ours(&key, tags);
     let alive = observed.instances.all().iter().filter(|i| ours(&i.tags) && i.power != Power::Terminated);
     let alive: Vec<&Instance> = alive.collect();
+    schedule::remove(desired, observed, next);
     let held = observed.reservations.all().iter();
     next.ready.extend(held.map(|held| Step::Release { reservation: held.id.clone() }));
     for instance in &alive {
@@ -102,13 +103,17 @@ fn identity(observed: &Observed, ours: impl Fn(&Tags) -> bool, next: &mut Next) 
             None => Step::DeleteProfile { profile: profile.name.clone() },
         });
     }
-    let Some(role) = observed.role.present().filter(|role| ours(&role.tags)) else { return };
+    let Some(of_machine) = observed.role.present().filter(|role| ours(&role.tags)) else { return };
+    role(of_machine, profile.is_some_and(|profile| profile.role.is_some()), next);
+}
+
+/// Takes a role away, its policies first; not while an instance profile has it.
+pub(super) fn role(role: &Role, in_use: bool, next: &mut Next) {
     let name = || role.name.clone();
     let policies = |policy: &String| Step::DetachManagedPolicy { role: name(), policy: policy.clone() };
     next.ready.extend(role.managed.iter().map(policies));
     let inline = |policy: &String| Step::DeleteInlinePolicy { role: name(), policy: policy.clone() };
     next.ready.extend(role.inline.keys().map(inline));
-    let in_use = profile.is_some_and(|profile| profile.role.is_some());
     if role.managed.is_empty() && role.inline.is_empty() && !in_use {
         next.ready.push(Step::DeleteRole { role: name() });
     }
@@ -156,6 +161,31 @@ pub(super) fn duplicates(desired: &Desired, observed: &Observed, winners: &Winne
         groups: observed.groups.all().iter().filter(|g| mine(&g.tags) && lost(&g.vpc)).collect(),
     };
     doomed.steps(next);
+    idle_subnets(observed, winners, mine, next);
+}
+
+/// Takes away what this installation made in a zone that the machine has left.
+fn idle_subnets(observed: &Observed, winners: &Winners<'_>, mine: impl Fn(&Tags) -> bool, next: &mut Next) {
+    let Some(vpc) = winners.vpc else { return };
+    let houses = |subnet: &Subnet| {
+        let alive = observed.instances.all().iter().filter(|i| i.power != Power::Terminated);
+        alive.filter(|i| i.vpc.as_ref() == Some(&vpc.id)).any(|i| i.zone == subnet.zone)
+    };
+    let used = |subnet: &Subnet| {
+        winners.is_subnet(&subnet.id) || winners.landing.is_some_and(|landing| landing.id == subnet.id)
+    };
+    let idle = observed.subnets.all().iter().filter(|s| s.vpc == vpc.id && mine(&s.tags));
+    for subnet in idle.filter(|subnet| !used(subnet) && !houses(subnet)) {
+        let tables = observed.route_tables.all().iter().flat_map(|table| &table.associations);
+        let mut associations = tables.filter(|(_, served)| served == &subnet.id).peekable();
+        if associations.peek().is_none() {
+            next.ready.push(Step::DeleteSubnet { subnet: subnet.id.clone() });
+        }
+        let unused = |(association, _): &(_, _)| Step::DisassociateRouteTable {
+            association: Clone::clone(association),
+        };
+        next.ready.extend(associations.map(unused));
+    }
 }
 
 /// Parts of networks that are to go.

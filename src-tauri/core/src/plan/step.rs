@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use crate::machine::{
-    Fact, Instance, Observed, Power, Snapshot, SnapshotProgress, TAG_FINAL, TAG_HOME, TAG_REPLACES, Tags,
-    WayOut,
+    Fact, Instance, LifecycleRule, Observed, Power, Schedule, Snapshot, SnapshotProgress, TAG_FINAL,
+    TAG_HOME, TAG_REPLACES, Tags, WayOut,
 };
 use crate::names::{
-    AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceType, ReservationId, RouteTableId,
-    RuleId, SnapshotId, SubnetId, VolumeId, VpcId,
+    AssociationId, GatewayId, GroupId, ImageId, InstanceId, InstanceType, PolicyId, ReservationId,
+    RouteTableId, RuleId, SnapshotId, SubnetId, VolumeId, VpcId,
 };
 use crate::price::{self, Money};
 
@@ -26,8 +26,8 @@ pub enum Step {
     EnableDnsSupport { vpc: VpcId },
     /// Give instances in it DNS names.
     EnableDnsHostnames { vpc: VpcId },
-    /// Make the one subnet.
-    CreateSubnet { vpc: VpcId, zone: String },
+    /// Make a subnet with these addresses.
+    CreateSubnet { vpc: VpcId, zone: String, addresses: String },
     /// Give instances in the subnet a public address.
     EnablePublicAddresses { subnet: SubnetId },
     /// Make the internet gateway.
@@ -145,6 +145,18 @@ pub enum Step {
     DeleteInlinePolicy { role: String, policy: String },
     /// Delete the role.
     DeleteRole { role: String },
+    /// Make the role that snapshots are taken with.
+    CreateBackupRole,
+    /// Let it take them.
+    AllowSnapshots { role: String },
+    /// Have snapshots taken by the clock.
+    CreateLifecycle { rule: LifecycleRule },
+    /// Have them taken so from now on.
+    ChangeLifecycle { policy: PolicyId, rule: LifecycleRule },
+    /// Set tags of a lifecycle policy.
+    TagLifecycle { policy: PolicyId, tags: Tags },
+    /// Have no more snapshots taken; those that there are stay.
+    DeleteLifecycle { policy: PolicyId },
 }
 
 /// What carries the generation tag: the VPC, or our group in a network of the company's.
@@ -291,6 +303,8 @@ impl Step {
             | Self::Snapshot { .. }
             | Self::CreateCopy { .. }
             | Self::Reserve { .. }
+            | Self::CreateLifecycle { .. }
+            | Self::ChangeLifecycle { .. }
             | Self::SetType { .. }
             | Self::GrowVolume { .. } => Impact { costs: true, ..Impact::NONE },
             Self::Stop { .. } | Self::Reboot { .. } => Impact { interrupts: true, ..Impact::NONE },
@@ -348,7 +362,11 @@ impl Step {
             | Self::DeleteVpc { .. }
             | Self::RemoveRoleFromProfile { .. }
             | Self::DeleteProfile { .. }
-            | Self::DeleteRole { .. } => Impact::NONE,
+            | Self::DeleteRole { .. }
+            | Self::CreateBackupRole
+            | Self::AllowSnapshots { .. }
+            | Self::TagLifecycle { .. }
+            | Self::DeleteLifecycle { .. } => Impact::NONE,
         }
     }
 
@@ -372,7 +390,7 @@ impl Step {
                 "AWS gives the machine a name",
             ),
             Self::CreateSubnet { zone, .. } => {
-                say(Network, Add, format!("Subnet in {zone}"), "this zone offers the instance type")
+                say(Network, Add, format!("Subnet in {zone}"), "the machine is to be in this zone")
             }
             Self::EnablePublicAddresses { subnet } => say(
                 Network,
@@ -604,7 +622,40 @@ impl Step {
             Self::DeleteInlinePolicy { policy, .. } => {
                 say(Identity, Remove, format!("Policy {policy}"), "the machine does not need it")
             }
-            Self::DeleteRole { .. } => say(Identity, Remove, "Role".into(), "not needed any more"),
+            Self::DeleteRole { role } => {
+                let what = if role.ends_with("-backup") { "Role for snapshots" } else { "Role" };
+                say(Identity, Remove, what.into(), "not needed any more")
+            }
+            Self::CreateBackupRole => {
+                say(Identity, Add, "Role for snapshots".into(), "Data Lifecycle Manager takes them with it")
+            }
+            Self::AllowSnapshots { .. } => say(
+                Identity,
+                Add,
+                "Policy of that role: snapshots of this machine's volume".into(),
+                "and of nothing else",
+            ),
+            Self::CreateLifecycle { rule } => say(
+                Machine,
+                Add,
+                scheduled(rule.schedule),
+                "Data Lifecycle Manager takes it; each costs what has changed",
+            ),
+            Self::ChangeLifecycle { rule, .. } => say(
+                Machine,
+                Alter,
+                scheduled(rule.schedule),
+                "as the settings say; each costs what has changed",
+            ),
+            Self::TagLifecycle { policy, .. } => {
+                say(Machine, Alter, format!("Set tags of {policy}"), "as the settings say")
+            }
+            Self::DeleteLifecycle { policy } => say(
+                Machine,
+                Remove,
+                format!("Snapshots by the clock ({policy})"),
+                "those that there are stay",
+            ),
         }
     }
 
@@ -672,9 +723,15 @@ pub(crate) fn gets_public_address(observed: &Observed) -> bool {
     !observed.subnets.all().iter().any(|subnet| subnet.way_out == Fact::Present(WayOut::Other))
 }
 
-/// Whether it is one of the two that Holdfast gives the role, by its ARN or name.
+/// Whether it is one of those that Holdfast gives a role, by its ARN or name.
 fn is_own_policy(policy: &str) -> bool {
-    policy == super::DENY_POLICY || policy.ends_with(":iam::aws:policy/AmazonSSMManagedInstanceCore")
+    [super::DENY_POLICY, super::BACKUP_POLICY].contains(&policy)
+        || policy.ends_with(":iam::aws:policy/AmazonSSMManagedInstanceCore")
+}
+
+/// A schedule as a plan shows it.
+fn scheduled(schedule: Schedule) -> String {
+    format!("A{}", schedule.words().trim_start_matches('a'))
 }
 
 /// A change of what a month costs.
@@ -774,6 +831,7 @@ pub enum Made {
     Instance(InstanceId),
     Snapshot(SnapshotId),
     Reservation(ReservationId),
+    Lifecycle(PolicyId),
     Volume(VolumeId),
 }
 

@@ -14,8 +14,10 @@ use crate::machine::{Gateway, Group, Profile, RouteTable, Subnet, Volume, Vpc};
 pub struct Winners<'a> {
     /// Our VPC.
     pub vpc: Option<&'a Vpc>,
-    /// Our subnet, or the company's.
+    /// Our subnet, the one that the instance is in, or the company's.
     pub subnet: Option<&'a Subnet>,
+    /// The subnet that a new instance would be made in.
+    pub landing: Option<&'a Subnet>,
     /// Our gateway.
     pub gateway: Option<&'a Gateway>,
     /// Our route table.
@@ -56,7 +58,11 @@ impl Observed {
             None => {
                 let own =
                     self.subnets.all().iter().filter(|s| ours(&s.tags) && vpc.is_some_and(|v| v.id == s.vpc));
-                own.min_by_key(|subnet| &subnet.id)
+                own.min_by_key(|subnet| {
+                    let elsewhere = instance.is_some_and(|instance| instance.zone != subnet.zone);
+                    let other = desired.zone.as_ref().is_some_and(|zone| zone.as_str() != subnet.zone);
+                    (elsewhere, other, &subnet.id)
+                })
             }
         };
         let network = vpc.map(|vpc| &vpc.id).or_else(|| subnet.map(|subnet| &subnet.vpc));
@@ -74,7 +80,24 @@ impl Observed {
         let volume = self.volumes.all().iter().find(|v| root.is_some_and(|root| root.id == v.id));
         let needs_claim = desired.subnet.is_none() && desired.instance_profile.is_none();
         let claimed = !needs_claim || vpc.is_some_and(|vpc| !unclaimed(&vpc.id));
-        Winners { vpc, subnet, gateway, route_table, group, instance, successor, volume, claimed }
+        let landing = subnet.filter(|_| desired.subnet.is_some());
+        let mut winners = Winners {
+            vpc,
+            subnet,
+            landing,
+            gateway,
+            route_table,
+            group,
+            instance,
+            successor,
+            volume,
+            claimed,
+        };
+        if let (Some(vpc), Some(zone)) = (vpc, winners.landing_zone(desired, self)) {
+            let own = self.subnets.all().iter().filter(|s| ours(&s.tags) && s.vpc == vpc.id);
+            winners.landing = own.filter(|subnet| subnet.zone == zone).min_by_key(|subnet| &subnet.id);
+        }
+        winners
     }
 }
 
@@ -82,6 +105,32 @@ impl<'a> Winners<'a> {
     /// The VPC that the machine is in, ours or the company's.
     pub fn network(&self) -> Option<&'a VpcId> {
         self.vpc.map(|vpc| &vpc.id).or_else(|| self.subnet.map(|subnet| &subnet.vpc))
+    }
+
+    /// The zone that a new instance would be made in: that of one that is on its way; else the one of the settings; else where
+    /// the machine is, or was; else the first that offers the type. One that does not offer the type is left for another only by
+    /// a replacement.
+    pub(super) fn landing_zone(&self, desired: &Desired, observed: &Observed) -> Option<String> {
+        if desired.subnet.is_some() {
+            return self.subnet.map(|subnet| subnet.zone.clone());
+        }
+        if let Some(new) = self.successor {
+            return Some(new.zone.clone());
+        }
+        if let Some(zone) = &desired.zone {
+            return Some(zone.to_string());
+        }
+        let offered = observed.offer.present().map(|offer| &offer.zones);
+        let first = || offered.and_then(|zones| zones.first());
+        let zone = match (self.instance, self.subnet) {
+            (Some(instance), _) => {
+                let here = offered.is_none_or(|zones| zones.contains(&instance.zone));
+                Some(&instance.zone).filter(|_| here).or_else(first)
+            }
+            (None, Some(subnet)) => Some(&subnet.zone),
+            (None, None) => first(),
+        };
+        zone.cloned()
     }
 
     /// The VPC that our instance lives in, when that is not the one that the settings ask for.
@@ -114,7 +163,9 @@ impl<'a> Winners<'a> {
         let mut all = Vec::new();
         if let Some(vpc) = self.vpc {
             all.push((vpc.id.as_str(), &vpc.tags, "vpc"));
-            all.extend(self.subnet.map(|subnet| (subnet.id.as_str(), &subnet.tags, "subnet")));
+            let landing = self.landing.filter(|landing| !self.is_subnet(&landing.id));
+            let subnets = self.subnet.into_iter().chain(landing);
+            all.extend(subnets.map(|subnet| (subnet.id.as_str(), &subnet.tags, "subnet")));
         }
         all.extend(self.gateway.map(|gateway| (gateway.id.as_str(), &gateway.tags, "gateway")));
         all.extend(self.route_table.map(|table| (table.id.as_str(), &table.tags, "routes")));

@@ -117,9 +117,12 @@ fn literal(path: &[&str], value: &str) -> String {
             Value::from(names.collect::<toml_edit::Array>())
         }
         ["machine", _, "alternates"] => value.trim().parse().unwrap_or_else(|_| Value::from(value)),
-        ["machine", _, "volume_size" | "volume_iops" | "volume_throughput" | "off_when_idle"] => {
-            value.trim().parse::<i64>().map_or_else(|_| Value::from(value), Value::from)
-        }
+        [
+            "machine",
+            _,
+            "volume_size" | "volume_iops" | "volume_throughput" | "off_when_idle" | "snapshot_every"
+            | "snapshot_keep",
+        ] => value.trim().parse::<i64>().map_or_else(|_| Value::from(value), Value::from),
         ["machine", _, "tags", tag]
             if value == "false" && DEFAULT_TAGS.iter().any(|(default, _)| default == tag) =>
         {

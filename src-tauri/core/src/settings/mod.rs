@@ -24,7 +24,7 @@ mod tests;
 
 pub use edit::{set, unset};
 pub use error::{SettingsError, Wrong};
-pub use show::{Origin, Shown, ShownValue, show};
+pub use show::{Origin, Shown, ShownValue, show, value};
 pub use template::template;
 
 /// The version of the file's shape that this Holdfast reads and writes.
@@ -61,6 +61,14 @@ pub const MAX_VOLUME_THROUGHPUT: (u32, u32) = (2_000, 4);
 /// The least and the most minutes after which an idle machine switches itself off: half of the least is what the announcement
 /// before it takes, and longer than a day is never.
 pub const OFF_WHEN_IDLE: (u32, u32) = (10, 1440);
+/// The hours that there may be between two snapshots.
+/// Source: <https://docs.aws.amazon.com/dlm/latest/APIReference/API_CreateRule.html> (`Interval`)
+pub const SNAPSHOT_EVERY: [u32; 8] = [1, 2, 3, 4, 6, 8, 12, 24];
+/// How many snapshots stay when the settings do not say it.
+pub const DEFAULT_SNAPSHOT_KEEP: u32 = 7;
+/// How many snapshots may stay.
+/// Source: <https://docs.aws.amazon.com/dlm/latest/APIReference/API_RetainRule.html> (`Count`)
+pub const MAX_SNAPSHOT_KEEP: u32 = 1000;
 /// Tags of one machine, the default ones included. AWS allows 50 on a resource; the rest is for Holdfast's own.
 /// Source: <https://docs.aws.amazon.com/tag-editor/latest/userguide/reference.html>
 pub const MAX_TAGS: usize = 40;
@@ -77,9 +85,10 @@ const TOP_KEYS: [&str; 4] = ["version", "default", "terminal", "machine"];
 const OWN_KEYS: [&str; 2] = ["default", "terminal"];
 
 /// The keys of a machine, in the order in which people read them.
-const MACHINE_KEYS: [&str; 16] = [
+const MACHINE_KEYS: [&str; 19] = [
     "profile",
     "region",
+    "zone",
     "instance_type",
     "alternates",
     "volume_size",
@@ -89,6 +98,8 @@ const MACHINE_KEYS: [&str; 16] = [
     "config",
     "off_at",
     "off_when_idle",
+    "snapshot_every",
+    "snapshot_keep",
     "tags",
     "subnet",
     "instance_profile",

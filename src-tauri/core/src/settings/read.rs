@@ -10,13 +10,14 @@ use std::str::FromStr;
 use toml_edit::{Document, Item, Key, Table, TableLike, TomlError, Value};
 
 use super::{
-    DEFAULT_INSTANCE_TYPE, DEFAULT_MACHINE, DEFAULT_REGION, DEFAULT_TAGS, DEFAULT_VOLUME_IOPS,
-    DEFAULT_VOLUME_SIZE, DEFAULT_VOLUME_THROUGHPUT, MACHINE_KEYS, MAX_PROFILE_NAME, MAX_ROLE_NAME, MAX_TAGS,
-    MAX_VOLUME_IOPS, MAX_VOLUME_SIZE, MAX_VOLUME_THROUGHPUT, MIN_VOLUME_SIZE, OFF_WHEN_IDLE, Settings,
-    SettingsError, TOP_KEYS, VERSION, Wrong, dotted, nearest,
+    DEFAULT_INSTANCE_TYPE, DEFAULT_MACHINE, DEFAULT_REGION, DEFAULT_SNAPSHOT_KEEP, DEFAULT_TAGS,
+    DEFAULT_VOLUME_IOPS, DEFAULT_VOLUME_SIZE, DEFAULT_VOLUME_THROUGHPUT, MACHINE_KEYS, MAX_PROFILE_NAME,
+    MAX_ROLE_NAME, MAX_SNAPSHOT_KEEP, MAX_TAGS, MAX_VOLUME_IOPS, MAX_VOLUME_SIZE, MAX_VOLUME_THROUGHPUT,
+    MIN_VOLUME_SIZE, OFF_WHEN_IDLE, SNAPSHOT_EVERY, Settings, SettingsError, TOP_KEYS, VERSION, Wrong,
+    dotted, nearest,
 };
 use crate::machine::{ConfigSource, Desired};
-use crate::names::{InstanceType, MachineName, NotAllowed, TagKey, TagValue, UserName};
+use crate::names::{InstanceType, MachineName, NotAllowed, Region, TagKey, TagValue, UserName, Zone};
 use crate::terminal::Choice;
 
 pub(super) fn settings(text: &str, login: Option<&UserName>) -> Result<Settings, Vec<SettingsError>> {
@@ -148,6 +149,7 @@ impl<'a> Reader<'a> {
         self.refuse_unknown(section, &MACHINE_KEYS);
         let profile = self.optional(section, "profile");
         let region = self.or_default(section, "region", DEFAULT_REGION);
+        let zone = self.zone(section, region.as_ref());
         let instance_type = self.or_default(section, "instance_type", DEFAULT_INSTANCE_TYPE);
         let alternates = self.alternates(section);
         let volume_size = self.volume_size(section);
@@ -161,6 +163,10 @@ impl<'a> Reader<'a> {
             self.refuse_in_own(section, "off_at", "holdfast.power.offAt");
             self.refuse_in_own(section, "off_when_idle", "holdfast.power.offWhenIdle");
         }
+        let snapshot_every = self.snapshot_every(section);
+        let most = MAX_SNAPSHOT_KEEP;
+        let snapshot_keep =
+            self.number(section, "snapshot_keep", DEFAULT_SNAPSHOT_KEEP, 1..=most, "snapshots", "");
         let tags = self.tags(section);
         let subnet = self.optional(section, "subnet");
         let instance_profile = self.optional(section, "instance_profile");
@@ -171,6 +177,7 @@ impl<'a> Reader<'a> {
             user: user?,
             profile,
             region: region?,
+            zone,
             instance_type: instance_type?,
             alternates,
             volume_size,
@@ -180,6 +187,8 @@ impl<'a> Reader<'a> {
             config: config?,
             off_at,
             off_when_idle,
+            snapshot_every,
+            snapshot_keep,
             subnet,
             instance_profile,
             permissions_boundary,
@@ -231,6 +240,33 @@ impl<'a> Reader<'a> {
         self.field(section, "off_when_idle")?;
         let (least, most) = OFF_WHEN_IDLE;
         Some(self.number(section, "off_when_idle", least, least..=most, "minutes", ""))
+    }
+
+    fn snapshot_every(&mut self, section: &Section<'a>) -> Option<u32> {
+        let field = self.field(section, "snapshot_every")?;
+        let allowed = "a number of hours that a day holds: 1, 2, 3, 4, 6, 8, 12 or 24";
+        let Some(hours) = field.item.as_integer() else {
+            self.refuse_type(&field, allowed);
+            return None;
+        };
+        let found = SNAPSHOT_EVERY.into_iter().find(|every| i64::from(*every) == hours);
+        if found.is_none() {
+            self.refuse(&field, Wrong::Value { allowed: allowed.to_owned() });
+        }
+        found
+    }
+
+    /// A zone of the region; in a subnet of the company's it is the subnet's.
+    fn zone(&mut self, section: &Section<'a>, region: Option<&Region>) -> Option<Zone> {
+        let zone: Zone = self.optional(section, "zone")?;
+        let field = self.field(section, "zone")?;
+        if let Some(region) = region.filter(|region| !zone.is_in(region)) {
+            self.refuse(&field, Wrong::Value { allowed: format!("a zone of {region}, like {region}a") });
+        }
+        if self.field(section, "subnet").is_some() {
+            self.refuse(&field, Wrong::Excluded { by: "subnet" });
+        }
+        Some(zone)
     }
 
     /// A setting that reaches the machine through the configuration that ships with Holdfast.
@@ -318,7 +354,9 @@ impl<'a> Reader<'a> {
         let names = [
             ("IAM role", desired.role_name(), MAX_ROLE_NAME),
             ("instance profile", desired.own_profile_name(), MAX_PROFILE_NAME),
+            ("IAM role for snapshots", desired.backup_role_name(), MAX_ROLE_NAME),
         ];
+        let names = names.into_iter().take(if desired.snapshot_every.is_some() { 3 } else { 2 });
         for (what, name, max) in names {
             if name.len() > max {
                 let (user, machine) = (desired.user.clone(), desired.machine.clone());

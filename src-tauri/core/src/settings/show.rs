@@ -88,6 +88,13 @@ fn origin(settings: &Settings, path: &[&str]) -> Origin {
     if settings.given.contains(&dotted(path)) { Origin::Set } else { Origin::Default }
 }
 
+/// The value in force of a machine's setting that is no table; nothing for one that is.
+pub fn value(desired: &Desired, key: &'static str) -> ShownValue {
+    let path = |path: &[String]| path.len() == 1 && path.iter().all(|part| part == key);
+    let all = values(desired, key).into_iter();
+    all.filter(|(at, _)| path(at)).map(|(_, value)| value).next().unwrap_or(ShownValue::Nothing)
+}
+
 fn values(desired: &Desired, key: &'static str) -> Vec<(Vec<String>, ShownValue)> {
     let text = |text: &dyn ToString| ShownValue::Text(text.to_string());
     fn optional<T: ToString>(value: Option<&T>) -> ShownValue {
@@ -96,6 +103,7 @@ fn values(desired: &Desired, key: &'static str) -> Vec<(Vec<String>, ShownValue)
     let value = match key {
         "profile" => optional(desired.profile.as_ref()),
         "region" => text(&desired.region),
+        "zone" => optional(desired.zone.as_ref()),
         "instance_type" => text(&desired.instance_type),
         "alternates" if desired.alternates.is_empty() => ShownValue::Nothing,
         "alternates" => ShownValue::Text(
@@ -107,6 +115,8 @@ fn values(desired: &Desired, key: &'static str) -> Vec<(Vec<String>, ShownValue)
         "user" => text(&desired.user),
         "off_at" => optional(desired.off_at.as_ref()),
         "off_when_idle" => desired.off_when_idle.map_or(ShownValue::Nothing, ShownValue::Number),
+        "snapshot_every" => desired.snapshot_every.map_or(ShownValue::Nothing, ShownValue::Number),
+        "snapshot_keep" => ShownValue::Number(desired.snapshot_keep),
         "subnet" => optional(desired.subnet.as_ref()),
         "instance_profile" => optional(desired.instance_profile.as_ref()),
         "permissions_boundary" => optional(desired.permissions_boundary.as_ref()),

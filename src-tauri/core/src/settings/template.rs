@@ -24,6 +24,10 @@ default = "remote-dev"
 
 # region = "us-west-2"
 
+# The zone that a new machine is made in; one that is there moves with `holdfast replace`. Without it: where it is, or the first
+# that offers the type.
+# zone = "us-west-2a"
+
 # arm64 and x86_64 types both work; the price is shown before anything is made.
 # instance_type = "m8g.xlarge"
 
@@ -49,6 +53,11 @@ default = "remote-dev"
 # change it), and after so many minutes in which nobody needs it. Never, if neither is set. Connect starts it.
 # off_at = "22:30"
 # off_when_idle = 45
+
+# A snapshot of the volume is taken every so many hours (1, 2, 3, 4, 6, 8, 12 or 24), by AWS, whether or not this computer is on; so
+# many of them stay. Never, if snapshot_every is not set.
+# snapshot_every = 24
+# snapshot_keep = 7
 
 # Tags for everything that is made. This one is there by default; write false to leave it out.
 # tags.do-not-nuke = "true"

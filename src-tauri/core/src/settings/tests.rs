@@ -64,6 +64,8 @@ profile = "team/Admin"
 region = "eu-central-1"
 instance_type = "m7i.large"
 volume_size = 500
+snapshot_every = 6
+snapshot_keep = 20
 user = "grace"
 config = { git = "https://example.com/team/machines.git", branch = "main", folder = "nixos", attribute = "big" }
 subnet = "subnet-0123456789abcdef0"
@@ -84,6 +86,7 @@ fn an_empty_file_is_one_machine_with_all_defaults() {
     |terminal|default|Default
     remote-dev|profile|(none)|Default
     remote-dev|region|us-west-2|Default
+    remote-dev|zone|(none)|Default
     remote-dev|instance_type|m8g.xlarge|Default
     remote-dev|alternates|(none)|Default
     remote-dev|volume_size|100|Default
@@ -93,6 +96,8 @@ fn an_empty_file_is_one_machine_with_all_defaults() {
     remote-dev|config|embedded|Default
     remote-dev|off_at|(none)|Default
     remote-dev|off_when_idle|(none)|Default
+    remote-dev|snapshot_every|(none)|Default
+    remote-dev|snapshot_keep|7|Default
     remote-dev|tags.do-not-nuke|true|Default
     remote-dev|subnet|(none)|Default
     remote-dev|instance_profile|(none)|Default
@@ -109,6 +114,7 @@ fn everything_that_can_be_set_is_shown_as_set() {
     |terminal|default|Default
     remote-dev|profile|(none)|Default
     remote-dev|region|us-west-2|Default
+    remote-dev|zone|(none)|Default
     remote-dev|instance_type|m8g.xlarge|Default
     remote-dev|alternates|(none)|Default
     remote-dev|volume_size|100|Default
@@ -118,6 +124,8 @@ fn everything_that_can_be_set_is_shown_as_set() {
     remote-dev|config|embedded|Default
     remote-dev|off_at|(none)|Default
     remote-dev|off_when_idle|(none)|Default
+    remote-dev|snapshot_every|(none)|Default
+    remote-dev|snapshot_keep|7|Default
     remote-dev|tags.do-not-nuke|true|Default
     remote-dev|subnet|(none)|Default
     remote-dev|instance_profile|(none)|Default
@@ -125,6 +133,7 @@ fn everything_that_can_be_set_is_shown_as_set() {
     remote-dev|kms_key|(none)|Default
     work|profile|team/Admin|Set
     work|region|eu-central-1|Set
+    work|zone|(none)|Default
     work|instance_type|m7i.large|Set
     work|alternates|(none)|Default
     work|volume_size|500|Set
@@ -137,6 +146,8 @@ fn everything_that_can_be_set_is_shown_as_set() {
     work|config.attribute|big|Set
     work|off_at|(none)|Default
     work|off_when_idle|(none)|Default
+    work|snapshot_every|6|Set
+    work|snapshot_keep|20|Set
     work|tags.cost center|42|Set
     work|tags.do-not-nuke|(none)|Set
     work|tags.team.a|x|Set
@@ -152,13 +163,13 @@ fn everything_that_can_be_set_is_shown_as_set() {
 
 #[test]
 fn a_dotted_tag_needs_quotes() {
-    insta::assert_snapshot!(errors(FULL), @r#"line 21: machine.work.tags.team: a table, not text; a key with a dot in it needs quotes: "a.b" = "…""#);
+    insta::assert_snapshot!(errors(FULL), @r#"line 23: machine.work.tags.team: a table, not text; a key with a dot in it needs quotes: "a.b" = "…""#);
 }
 
 #[test]
 fn shown_settings_are_plain_json() {
     let json = serde_json::to_string(&show(&parse("machine.a.volume_size = 50"))[5..7]).unwrap();
-    insta::assert_snapshot!(json, @r#"[{"machine":"a","key":"alternates","value":null,"origin":"default"},{"machine":"a","key":"volume_size","value":50,"origin":"set"}]"#);
+    insta::assert_snapshot!(json, @r#"[{"machine":"a","key":"instance_type","value":"m8g.xlarge","origin":"default"},{"machine":"a","key":"alternates","value":null,"origin":"default"}]"#);
 }
 
 #[test]
@@ -229,7 +240,7 @@ fn names_and_types() {
     insta::assert_snapshot!(machine_errors("permissions_boundary = 'boundary'"), @r#"line 2: machine.remote-dev.permissions_boundary = "boundary": not the ARN of a policy, like arn:aws:iam::123456789012:policy/boundary"#);
     insta::assert_snapshot!(machine_errors("kms_key = 'a b'"), @r#"line 2: machine.remote-dev.kms_key = "a b": not a KMS key id, alias/NAME or key ARN"#);
     insta::assert_snapshot!(machine_errors("size = 5"), @"line 2: machine.remote-dev.size = 5: no such setting; did you mean volume_size?");
-    insta::assert_snapshot!(machine_errors("zzz = 5"), @"line 2: machine.remote-dev.zzz = 5: no such setting; allowed: profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(machine_errors("zzz = 5"), @"line 2: machine.remote-dev.zzz = 5: no such setting; allowed: profile, region, zone, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, snapshot_every, snapshot_keep, tags, subnet, instance_profile, permissions_boundary, kms_key");
 }
 
 #[test]
@@ -389,6 +400,49 @@ fn addresses_that_git_may_be_given() {
 }
 
 #[test]
+fn snapshots_by_the_clock() {
+    let desired = |text: &str| parse(text).machine(None).cloned().unwrap();
+    assert_eq!(desired("").schedule(), None, "off by default");
+    assert_eq!(desired("[machine.remote-dev]\nsnapshot_keep = 3").schedule(), None);
+    let schedule = |every, keep| Some(crate::machine::Schedule { every, keep });
+    for every in [1, 2, 3, 4, 6, 8, 12, 24] {
+        let text = format!("[machine.remote-dev]\nsnapshot_every = {every}");
+        assert_eq!(desired(&text).schedule(), schedule(every, 7));
+    }
+    let both = desired("[machine.remote-dev]\nsnapshot_every = 1\nsnapshot_keep = 1000");
+    assert_eq!(both.schedule(), schedule(1, 1000));
+    insta::assert_snapshot!(machine_errors("snapshot_every = 5\nsnapshot_keep = 0"), @"
+    line 2: machine.remote-dev.snapshot_every = 5: not a number of hours that a day holds: 1, 2, 3, 4, 6, 8, 12 or 24
+    line 3: machine.remote-dev.snapshot_keep = 0: not a whole number of snapshots from 1 to 1000
+    ");
+    insta::assert_snapshot!(machine_errors("snapshot_every = '6'\nsnapshot_keep = 1001"), @r#"
+    line 2: machine.remote-dev.snapshot_every = "6": text, not a number of hours that a day holds: 1, 2, 3, 4, 6, 8, 12 or 24
+    line 3: machine.remote-dev.snapshot_keep = 1001: not a whole number of snapshots from 1 to 1000
+    "#);
+    let text = put(&put("", "snapshot_every", "6"), "snapshot_keep", "20");
+    insta::assert_snapshot!(text, @"
+    [machine.remote-dev]
+    snapshot_every = 6
+    snapshot_keep = 20
+    ");
+    assert_eq!(in_force(&drop_key(&text, "snapshot_every"), "snapshot_every").to_string(), "(none)");
+    let long = format!("user = '{}'\nregion = 'ap-southeast-10'\n", "a".repeat(31));
+    insta::assert_snapshot!(machine_errors(&format!("{long}snapshot_every = 1")), @"line 2: machine.remote-dev: user aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa and machine remote-dev make the name of the IAM role for snapshots too long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-remote-dev-ap-southeast-10-backup has 65 characters, at most 64 are allowed; choose a shorter user or machine name");
+}
+
+#[test]
+fn zones() {
+    let zone = |text: &str| parse(text).machine(None).unwrap().zone.as_ref().map(ToString::to_string);
+    assert_eq!(zone(""), None);
+    assert_eq!(zone("[machine.remote-dev]\nzone = 'us-west-2c'").as_deref(), Some("us-west-2c"));
+    let eu = "[machine.remote-dev]\nzone = 'eu-west-1b'\nregion = 'eu-west-1'";
+    assert_eq!(zone(eu).as_deref(), Some("eu-west-1b"));
+    insta::assert_snapshot!(machine_errors("zone = 'eu-west-1b'"), @r#"line 2: machine.remote-dev.zone = "eu-west-1b": not a zone of us-west-2, like us-west-2a"#);
+    insta::assert_snapshot!(machine_errors("zone = 'b'"), @r#"line 2: machine.remote-dev.zone = "b": not an availability zone like us-west-2a"#);
+    insta::assert_snapshot!(machine_errors("zone = 'us-west-2b'\nsubnet = 'subnet-12345678'"), @r#"line 2: machine.remote-dev.zone = "us-west-2b": does not go together with subnet; keep one of them"#);
+}
+
+#[test]
 fn power_on_purpose() {
     let desired = |text: &str| parse(text).machine(None).cloned().unwrap();
     let none = desired("");
@@ -443,7 +497,7 @@ fn terminals() {
     line 2: defualt = "x": no such setting; did you mean default?
     "#);
     insta::assert_snapshot!(errors("terminal = ['foot', 1, '{}']"), @r#"line 1: terminal = ['foot', 1, '{}']: not a list of words, a program first, with one "{}" among them for the command's words or one {command} in them for the command as one word"#);
-    insta::assert_snapshot!(machine_errors("terminal = 'kitty'"), @r#"line 2: machine.remote-dev.terminal = "kitty": no such setting; allowed: profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, tags, subnet, instance_profile, permissions_boundary, kms_key"#);
+    insta::assert_snapshot!(machine_errors("terminal = 'kitty'"), @r#"line 2: machine.remote-dev.terminal = "kitty": no such setting; allowed: profile, region, zone, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, snapshot_every, snapshot_keep, tags, subnet, instance_profile, permissions_boundary, kms_key"#);
 
     let text = "# mine\n\ndefault = 'work'\n\n[machine.work]\n";
     let kitty = put(text, "terminal", "kitty");
@@ -667,7 +721,7 @@ fn a_bad_set_is_refused() {
     insta::assert_snapshot!(put_errors("", "volume_size", "4"), @"machine.remote-dev.volume_size = 4: not a whole number of GiB from 8 to 65536");
     insta::assert_snapshot!(put_errors("", "regoin", "us-west-2"), @"regoin: no such setting; did you mean region?");
     insta::assert_snapshot!(put_errors("", "machine.remote-dev.region", "us-west-2"), @"machine.remote-dev.region: no such setting; did you mean region?");
-    insta::assert_snapshot!(put_errors("", "version", "1"), @"version: no such setting; allowed: default, terminal, profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(put_errors("", "version", "1"), @"version: no such setting; allowed: default, terminal, profile, region, zone, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, snapshot_every, snapshot_keep, tags, subnet, instance_profile, permissions_boundary, kms_key");
     insta::assert_snapshot!(put_errors("", "tags", "a=b"), @"tags: no such setting; did you mean tags.NAME?");
     insta::assert_snapshot!(put_errors("", "tags.a#b", "c"), @"tags.a#b: the key is not a tag key: 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws: or holdfast:");
     insta::assert_snapshot!(put_errors("", "config.ref", "main"), @"config.ref: no such setting; allowed: git, branch, folder, directory, attribute");
@@ -677,7 +731,7 @@ fn a_bad_set_is_refused() {
     insta::assert_snapshot!(put_errors("", "region", "us\nwest"), @r#"machine.remote-dev.region = "us\nwest": not an AWS region like us-west-2"#);
     insta::assert_snapshot!(put_errors("x = =", "region", "us-west-2"), @"line 1: x = =: not TOML: extra `=`, expected nothing");
     insta::assert_snapshot!(put_errors("\nzone = 'b'\n[machine.remote-dev]\nregion = 'x'", "user", "0"), @r#"
-    line 2: zone = "b": no such setting; allowed: version, default, terminal, machine
+    line 2: zone = "b": no such setting; did you mean machine.remote-dev.zone?
     line 4: machine.remote-dev.region = "x": not an AWS region like us-west-2
     machine.remote-dev.user = "0": not a Linux user name: 1 to 31 small letters, digits, _ and -, a letter or _ first, not root
     "#);
@@ -771,7 +825,7 @@ config = { git = 'https://example.com/a', branch = 'b', folder = 'c' }
     assert_eq!(drop_key("", "tags.x"), "");
     insta::assert_snapshot!(
         lines(&unset(text, ada().as_ref(), &name("remote-dev"), "config.git").unwrap_err()), @r#"machine.remote-dev.config = { branch = 'b', folder = 'c' }: says neither git nor directory; allowed is "embedded", { git = "https://…", branch, folder, attribute } or { directory = "~/…", attribute }"#);
-    insta::assert_snapshot!(lines(&unset(text, ada().as_ref(), &name("remote-dev"), "zone").unwrap_err()), @"zone: no such setting; allowed: default, terminal, profile, region, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(lines(&unset(text, ada().as_ref(), &name("remote-dev"), "galaxy").unwrap_err()), @"galaxy: no such setting; allowed: default, terminal, profile, region, zone, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, snapshot_every, snapshot_keep, tags, subnet, instance_profile, permissions_boundary, kms_key");
     let table =
         "[machine.remote-dev.tags] # t\na = '1'\n# c\n\"b.c\" = '2'\n[machine.remote-dev]\nuser = 'u'\n";
     insta::assert_snapshot!(drop_key(table, "tags"), @"

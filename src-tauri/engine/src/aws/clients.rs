@@ -44,6 +44,7 @@ pub struct Options {
 /// AWS as one profile and region see it.
 #[derive(Debug)]
 pub struct Aws {
+    pub(super) dlm: aws_sdk_dlm::Client,
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) iam: aws_sdk_iam::Client,
     pub(super) ssm: aws_sdk_ssm::Client,
@@ -121,12 +122,14 @@ impl Aws {
         // By default all clients of a service in a process slow down together, of whichever account.
         let apart = |service: &'static str| RetryPartition::custom(service).build();
         let ec2 = aws_sdk_ec2::config::Builder::from(&config).retry_partition(apart("ec2")).build();
+        let dlm = aws_sdk_dlm::config::Builder::from(&config).retry_partition(apart("dlm")).build();
         let iam = aws_sdk_iam::config::Builder::from(&config).retry_partition(apart("iam")).build();
         let ssm = aws_sdk_ssm::config::Builder::from(&config).retry_partition(apart("ssm")).build();
         let sts = aws_sdk_sts::config::Builder::from(&config).retry_partition(apart("sts")).build();
         let quotas = aws_sdk_servicequotas::config::Builder::from(&config);
         let quotas = quotas.retry_partition(apart("servicequotas")).build();
         Self {
+            dlm: aws_sdk_dlm::Client::from_conf(dlm),
             ec2: aws_sdk_ec2::Client::from_conf(ec2),
             iam: aws_sdk_iam::Client::from_conf(iam),
             ssm: aws_sdk_ssm::Client::from_conf(ssm),

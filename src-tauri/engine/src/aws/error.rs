@@ -19,6 +19,10 @@ pub(super) fn iam<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, Htt
     move |error| call_error("iam", operation, &error)
 }
 
+pub(super) fn dlm<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CallError {
+    move |error| call_error("dlm", operation, &error)
+}
+
 pub(super) fn sts<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CallError {
     move |error| call_error("sts", operation, &error)
 }
@@ -104,10 +108,11 @@ impl CallError {
 
     /// Whether AWS does not know the thing that the call names.
     /// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>,
-    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>,
+    /// <https://docs.aws.amazon.com/dlm/latest/APIReference/API_GetLifecyclePolicy.html>
     pub fn is_missing(&self) -> bool {
         let code = self.code();
-        code == "NoSuchEntity" || code.ends_with(".NotFound")
+        matches!(code, "NoSuchEntity" | "ResourceNotFoundException") || code.ends_with(".NotFound")
     }
 }
 

@@ -22,6 +22,7 @@ mod error;
 mod home;
 mod image;
 mod leeway;
+mod lifecycle;
 mod observe;
 mod parse;
 mod perform;

@@ -12,18 +12,19 @@ use aws_sdk_ec2::types::{Filter, InstanceAttributeName, InstanceTypeInfo, Locati
 use futures_util::future::try_join_all;
 use holdfast_core::kinds::Kind;
 use holdfast_core::machine::{
-    Arch, Desired, Fact, Gateway, Group, Image, Instance, Modification, Observed, Offer, Power, Profile,
-    Reservation, Role, RouteTable, Rule, Snapshot, Subnet, TAG_MACHINE, Tags, Volume, Vpc, WayOut, Why,
+    Arch, Desired, Fact, Gateway, Group, Image, Instance, Lifecycle, Modification, Observed, Offer, Power,
+    Profile, Reservation, Role, RouteTable, Rule, Snapshot, Subnet, TAG_MACHINE, Tags, Volume, Vpc, WayOut,
+    Why,
 };
 use holdfast_core::names::{GroupId, InstanceId, InstanceType, VolumeId, VpcId};
-use holdfast_core::plan::{self, DENY_POLICY, Goal};
+use holdfast_core::plan::{self, BACKUP_POLICY, DENY_POLICY, Goal};
 use tokio::{join, try_join};
 
 use super::clients::Aws;
 use super::error::{call_error, ec2, garbled, iam, seen};
 use super::image::{self, Candidate};
-use super::leeway;
 use super::parse::{self, Garbled};
+use super::{leeway, lifecycle};
 use crate::problem::{CallError, CallErrorKind};
 
 mod export;
@@ -63,6 +64,7 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
         (observed.offer, observed.alternates, observed.image),
         observed.snapshots,
         observed.reservations,
+        (observed.lifecycles, observed.backup_role),
     ) = try_join!(
         when(true, aws.caller()),
         look.machine(all),
@@ -71,6 +73,7 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired, goal: Goal) -> Result<
         look.market(makes),
         when(snapshots, look.snapshots()),
         besides(all && goal != Goal::Reachable, look.reservations()),
+        look.schedule(),
     )?;
     if goal == Goal::Settings && plan::resize_is_due(desired, &observed) {
         observed.leeway = Fact::Present(Box::pin(leeway::leeway(aws, desired, &observed)).await?);
@@ -254,6 +257,14 @@ fn besides<'a, T: Send + 'a>(
     })
 }
 
+/// What an endpoint tells that may not know the service at all.
+async fn if_spoken<T>(look: Chain<'_, Fact<T>>) -> Result<Fact<T>, CallError> {
+    match look.await {
+        Err(CallError { kind: CallErrorKind::Garbled(words), .. }) => Ok(Fact::Unknown(Why::Failed(words))),
+        seen => seen,
+    }
+}
+
 /// The parts of a network.
 struct Network {
     vpcs: Fact<Vec<Vpc>>,
@@ -358,6 +369,27 @@ impl<'a> Look<'a> {
             all.extend(modification.volume_id().map(|id| (id.to_owned(), parsed)));
         }
         Ok(all)
+    }
+
+    /// Who takes snapshots by the clock: what the settings ask for, or would be left, decides; else it is good to know.
+    fn schedule(self) -> Chain<'a, (Fact<Vec<Lifecycle>>, Fact<Role>)> {
+        Box::pin(async move {
+            let matters = matches!(self.goal, Goal::Settings | Goal::Replaced | Goal::Gone(_));
+            let (policies, role) = (
+                lifecycle::list(self.aws, self.desired),
+                self.role(self.desired.backup_role_name(), BACKUP_POLICY),
+            );
+            match self.goal {
+                _ if self.desired.snapshot_every.is_some() => {
+                    try_join!(when(matters, policies), when(matters, role))
+                }
+                // An endpoint without this service makes no snapshots either.
+                Goal::Gone(_) => try_join!(if_spoken(when(matters, policies)), when(matters, role)),
+                Goal::Settings | Goal::Replaced | Goal::Reachable | Goal::Stopped | Goal::Only(_) => {
+                    try_join!(besides(matters, policies), besides(matters, role))
+                }
+            }
+        })
     }
 
     /// Capacity that is held for us.
@@ -628,7 +660,7 @@ impl<'a> Look<'a> {
     fn identity(self, matters: bool) -> Chain<'a, (Fact<Role>, Fact<Profile>)> {
         Box::pin(async move {
             let own = || async {
-                let role = when(matters, self.role(self.desired.role_name()));
+                let role = when(matters, self.role(self.desired.role_name(), DENY_POLICY));
                 let profile = when(matters, self.profile(self.desired.own_profile_name(), false));
                 try_join!(role, profile)
             };
@@ -636,7 +668,7 @@ impl<'a> Look<'a> {
             let profile = when(matters, self.profile(given.to_string(), true)).await?;
             let adopted = profile.present().filter(|profile| self.is_ours(&profile.tags));
             match (adopted.and_then(|profile| profile.role.clone()), self.goal) {
-                (Some(role), _) => Ok((when(true, self.role(role)).await?, profile)),
+                (Some(role), _) => Ok((when(true, self.role(role, DENY_POLICY)).await?, profile)),
                 // Nothing of the company's is ever taken away.
                 (None, Goal::Gone(_)) => own().await,
                 (None, Goal::Settings | Goal::Reachable | Goal::Stopped | Goal::Replaced | Goal::Only(_)) => {
@@ -646,26 +678,27 @@ impl<'a> Look<'a> {
         })
     }
 
-    async fn role(self, name: String) -> Result<Role, CallError> {
-        Ok(self.role_with_trust(name).await?.0)
+    /// The role, with the document of its inline policy `own`.
+    async fn role(self, name: String, own: &'static str) -> Result<Role, CallError> {
+        Ok(self.role_with_trust(name, own).await?.0)
     }
 
-    /// The role, and its trust policy as IAM answers it.
-    async fn role_with_trust(self, name: String) -> Result<(Role, String), CallError> {
+    /// The same, and its trust policy as IAM answers it.
+    async fn role_with_trust(self, name: String, own: &'static str) -> Result<(Role, String), CallError> {
         let role = async { self.aws.iam.get_role().role_name(&name).send().await.map_err(iam("GetRole")) };
-        let (role, managed, names, denial) =
-            join!(role, self.managed_policies(&name), self.inline_policies(&name), self.denial(&name));
+        let (role, managed, names, document) =
+            join!(role, self.managed_policies(&name), self.inline_policies(&name), self.document(&name, own));
         // What could not be seen whole is not made anew: a denial counts for more than an absence.
         let errors =
-            [role.as_ref().err(), managed.as_ref().err(), names.as_ref().err(), denial.as_ref().err()];
+            [role.as_ref().err(), managed.as_ref().err(), names.as_ref().err(), document.as_ref().err()];
         if let Some(error) = errors.into_iter().flatten().find(|error| !error.is_missing()) {
             return Err(error.clone());
         }
-        let (role, managed, names, denial) = (role?, managed?, names?, denial?);
+        let (role, managed, names, document) = (role?, managed?, names?, document?);
         // Of the other inline policies the name is all that anybody asks for.
         let mut inline: BTreeMap<String, serde_json::Value> =
             names.into_iter().map(|name| (name, serde_json::Value::Null)).collect();
-        inline.extend(denial.map(|document| (DENY_POLICY.to_owned(), document)));
+        inline.extend(document.map(|document| (own.to_owned(), document)));
         let tags = role.role().map(|role| parse::iam_tags(role.tags())).unwrap_or_default();
         let trust = role.role().and_then(|role| role.assume_role_policy_document()).unwrap_or_default();
         Ok((Role { name, tags, managed, inline }, trust.to_owned()))
@@ -683,9 +716,9 @@ impl<'a> Look<'a> {
         pages.collect::<Result<Vec<_>, _>>().await.map_err(iam("ListRolePolicies"))
     }
 
-    /// The document of the policy that denies reading parameters, when the role has it.
-    async fn denial(self, role: &str) -> Result<Option<serde_json::Value>, CallError> {
-        let call = self.aws.iam.get_role_policy().role_name(role).policy_name(DENY_POLICY);
+    /// The document of an inline policy, when the role has it.
+    async fn document(self, role: &str, policy: &str) -> Result<Option<serde_json::Value>, CallError> {
+        let call = self.aws.iam.get_role_policy().role_name(role).policy_name(policy);
         match call.send().await.map_err(iam("GetRolePolicy")) {
             Ok(answer) => {
                 let document = parse::document(answer.policy_document());

@@ -39,6 +39,7 @@ pub(super) fn iam_tags(tags: &[aws_sdk_iam::types::Tag]) -> Tags {
 pub(super) fn vpc(vpc: &ec2::Vpc) -> Result<Vpc, Garbled> {
     Ok(Vpc {
         id: required(vpc.vpc_id(), "vpcId")?,
+        addresses: vpc.cidr_block().unwrap_or_default().to_owned(),
         tags: tags(vpc.tags()),
         dns_support: Fact::NOT_LOOKED,
         dns_hostnames: Fact::NOT_LOOKED,
@@ -50,6 +51,7 @@ pub(super) fn subnet(subnet: &ec2::Subnet) -> Result<Subnet, Garbled> {
         id: required(subnet.subnet_id(), "subnetId")?,
         vpc: required(subnet.vpc_id(), "vpcId")?,
         zone: subnet.availability_zone().unwrap_or_default().to_owned(),
+        addresses: subnet.cidr_block().unwrap_or_default().to_owned(),
         tags: tags(subnet.tags()),
         public_addresses: subnet.map_public_ip_on_launch().unwrap_or_default(),
         way_out: Fact::NOT_LOOKED,

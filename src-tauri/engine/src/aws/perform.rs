@@ -20,12 +20,12 @@ use holdfast_core::machine::{
     TAG_RESIZE, Tags,
 };
 use holdfast_core::names::{InstanceId, InstanceType, NotAllowed, VolumeId};
-use holdfast_core::plan::{self, Made, Run, SUBNET_CIDR, Step, VPC_CIDR};
+use holdfast_core::plan::{self, Made, Run, Step, VPC_CIDR};
 
 use super::clients::Aws;
 use super::error::{ec2, garbled, iam};
 use super::verdict::{Verdict, verdict};
-use super::{home, observe, parse};
+use super::{home, lifecycle, observe, parse};
 use crate::problem::{CallError, Problem};
 use crate::world::{Done, Failure};
 
@@ -84,10 +84,10 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
             call.send().await.map_err(ec2("ModifyVpcAttribute"))?;
             Ok(Done::default())
         }
-        Step::CreateSubnet { vpc, zone } => {
+        Step::CreateSubnet { vpc, zone, addresses } => {
             let tags = tagged(ResourceType::Subnet, &made_tags(aws, desired, "subnet").await?);
             let call =
-                cloud.create_subnet().vpc_id(vpc.as_str()).availability_zone(zone).cidr_block(SUBNET_CIDR);
+                cloud.create_subnet().vpc_id(vpc.as_str()).availability_zone(zone).cidr_block(addresses);
             let answer = call.tag_specifications(tags).send().await.map_err(ec2("CreateSubnet"))?;
             let subnet = understand("CreateSubnet", answer.subnet(), parse::subnet)?;
             Ok(made(Made::Subnet(subnet.id)))
@@ -415,6 +415,14 @@ async fn call(aws: &Aws, desired: &Desired, step: &Step) -> Result<Done, Trouble
             identity.delete_role().role_name(role).send().await.map_err(iam("DeleteRole"))?;
             Ok(Done::default())
         }
+        Step::CreateBackupRole => Box::pin(lifecycle::create_role(aws, desired)).await,
+        Step::AllowSnapshots { role } => Box::pin(lifecycle::allow(aws, desired, role)).await,
+        Step::CreateLifecycle { rule } => Box::pin(lifecycle::create(aws, desired, rule)).await,
+        Step::ChangeLifecycle { policy, rule } => Box::pin(lifecycle::change(aws, policy, rule)).await,
+        Step::TagLifecycle { policy, tags } => {
+            Box::pin(lifecycle::tag_policy(aws, desired, policy, tags)).await
+        }
+        Step::DeleteLifecycle { policy } => Box::pin(lifecycle::delete(aws, policy)).await,
     }
 }
 
@@ -594,7 +602,7 @@ async fn root_goes_with(aws: &Aws, instance: &InstanceId, device: &str, goes: bo
 }
 
 /// The tags of what AWS may make twice.
-async fn made_tags(aws: &Aws, desired: &Desired, part: &str) -> Result<Tags, CallError> {
+pub(super) async fn made_tags(aws: &Aws, desired: &Desired, part: &str) -> Result<Tags, CallError> {
     Ok(plan::tags_for(desired, Some(&aws.owner().await?), Some(&aws.maker), part))
 }
 
@@ -611,7 +619,10 @@ pub(super) fn ec2_tags(tags: &Tags) -> Vec<aws_sdk_ec2::types::Tag> {
     tags.iter().map(|(key, value)| aws_sdk_ec2::types::Tag::builder().key(key).value(value).build()).collect()
 }
 
-fn iam_tags(operation: &'static str, tags: &Tags) -> Result<Vec<aws_sdk_iam::types::Tag>, CallError> {
+pub(super) fn iam_tags(
+    operation: &'static str,
+    tags: &Tags,
+) -> Result<Vec<aws_sdk_iam::types::Tag>, CallError> {
     let tag = |(key, value)| aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
     tags.iter()
         .map(tag)

@@ -78,6 +78,12 @@ fn of_code(operation: &str, code: &str) -> Verdict {
         ("CreateRole", "NoSuchEntity") => Refused,
         ("CreateSnapshot", "SnapshotCreationPerVolumeRateExceeded") => NotYet,
 
+        // A role that has not got around yet has no code of its own, nor has one whose policy has not. What else is wrong with a
+        // policy has it too; the plan rules that out.
+        ("CreateLifecyclePolicy" | "UpdateLifecyclePolicy", "InvalidRequestException") => NotYet,
+        ("UpdateLifecyclePolicy" | "TagResource", "ResourceNotFoundException") => Changed,
+        ("DeleteLifecyclePolicy", "ResourceNotFoundException") => Done,
+
         (_, "NoSuchEntity") if takes_away => Done,
         (_, "NoSuchEntity") => NotYet,
         (_, code) if code.ends_with(".NotFound") && takes_away => Done,
@@ -101,7 +107,12 @@ fn of_code(operation: &str, code: &str) -> Verdict {
         // The fault is AWS's own: it may have come after the effect.
         (
             _,
-            "InternalError" | "InternalFailure" | "ServiceFailure" | "ServiceUnavailable" | "Unavailable",
+            "InternalError"
+            | "InternalServerException"
+            | "InternalFailure"
+            | "ServiceFailure"
+            | "ServiceUnavailable"
+            | "Unavailable",
         ) => Changed,
 
         _ => Refused,
@@ -182,6 +193,12 @@ mod tests {
             ("DetachInternetGateway", "Gateway.NotAttached", Done),
             ("TerminateInstances", "InvalidInstanceID.NotFound", Done),
             ("DeleteRole", "NoSuchEntity", Done),
+            ("DeleteLifecyclePolicy", "ResourceNotFoundException", Done),
+            ("CreateLifecyclePolicy", "InvalidRequestException", NotYet),
+            ("CreateLifecyclePolicy", "LimitExceededException", Refused),
+            ("CreateLifecyclePolicy", "AccessDeniedException", Refused),
+            ("CreateLifecyclePolicy", "InternalServerException", Changed),
+            ("UpdateLifecyclePolicy", "ResourceNotFoundException", Changed),
             ("RemoveRoleFromInstanceProfile", "NoSuchEntity", Done),
             // Never.
             ("CreateVpc", "VpcLimitExceeded", Refused),

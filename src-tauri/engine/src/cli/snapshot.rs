@@ -88,6 +88,9 @@ async fn list(context: &Context, json: bool) -> Result<u8, Problem> {
         out::data(&table(&snapshots));
         out::talk("\nEach costs what has changed since the one before it, for as long as it is kept.");
     }
+    if let (false, Some(schedule)) = (json, desired.schedule()) {
+        out::talk(&format!("By the clock: {}.", schedule.words()));
+    }
     Ok(0)
 }
 

@@ -8,13 +8,14 @@ use crate::plan::tests::fixture::empty;
 use crate::plan::{Goal, plan};
 
 fn draft() -> Draft {
-    Draft {
-        profile: String::new(),
-        region: "us-west-2".to_owned(),
-        instance_type: "m8g.xlarge".to_owned(),
-        volume_size: "100".to_owned(),
-        user: "ada".to_owned(),
-    }
+    let typed = [
+        (Key::Profile, ""),
+        (Key::Region, "us-west-2"),
+        (Key::InstanceType, "m8g.xlarge"),
+        (Key::VolumeSize, "100"),
+        (Key::User, "ada"),
+    ];
+    typed.into_iter().fold(Draft::default(), |draft, (key, value)| draft.with(key, value))
 }
 
 /// Asks for a preview and answers it from this world.
@@ -61,13 +62,11 @@ fn a_first_machine_is_previewed_then_made() {
 #[test]
 fn what_does_not_hold_is_said_by_its_field() {
     let mut app = seeing(empty());
-    let wrong = Draft {
-        region: "Oregon".to_owned(),
-        instance_type: "huge".to_owned(),
-        volume_size: "-1".to_owned(),
-        user: "root; rm -rf /".to_owned(),
-        ..draft()
-    };
+    let wrong = draft()
+        .with(Key::Region, "Oregon")
+        .with(Key::InstanceType, "huge")
+        .with(Key::VolumeSize, "-1")
+        .with(Key::User, "root; rm -rf /");
     app.on(Event::Drafted(Box::new(wrong.clone())), at(20));
     let shown = app.view().preview.unwrap();
     let keys: Vec<Key> = shown.errors.iter().map(|error| error.key).collect();
@@ -81,8 +80,7 @@ fn what_does_not_hold_is_said_by_its_field() {
 fn only_what_changes_is_written_and_an_empty_value_takes_the_default_back() {
     let mut app = seeing(empty());
     app.on(setup("# mine\n[machine.remote-dev]\nprofile = \"work\" # keep\nvolume_size = 200\n"), at(5));
-    let typed =
-        Draft { profile: "work".to_owned(), volume_size: String::new(), user: "bob".to_owned(), ..draft() };
+    let typed = draft().with(Key::Profile, "work").with(Key::VolumeSize, "").with(Key::User, "bob");
     let drafted = drafted(app.setup().unwrap(), &typed).unwrap();
     assert_eq!(drafted.text, "# mine\n[machine.remote-dev]\nprofile = \"work\" # keep\nuser = \"bob\"\n");
     assert_eq!(drafted.desired.volume_size, 100);
@@ -93,9 +91,9 @@ fn a_machine_that_exists_keeps_what_cannot_be_changed() {
     let app = seeing(reachable());
     let fixed = app.view().settings.fields;
     let keys: Vec<Key> = fixed.iter().filter(|field| field.fixed.is_some()).map(|field| field.key).collect();
-    assert_eq!(keys, [Key::Region, Key::User]);
+    assert_eq!(keys, [Key::Region, Key::User, Key::Subnet]);
     let mut app = seeing(reachable());
-    let smaller = Draft { volume_size: "50".to_owned(), ..draft() };
+    let smaller = draft().with(Key::VolumeSize, "50");
     app.on(Event::Drafted(Box::new(smaller)), at(20));
     let errors = app.view().preview.unwrap().errors;
     assert_eq!(errors.len(), 1);
@@ -104,7 +102,7 @@ fn a_machine_that_exists_keeps_what_cannot_be_changed() {
         (Key::VolumeSize, "The volume has 100 GiB. A volume grows and never shrinks.")
     );
     let mut app = seeing(reachable());
-    let other = Draft { profile: "work".to_owned(), region: "eu-central-1".to_owned(), ..draft() };
+    let other = draft().with(Key::Profile, "work").with(Key::Region, "eu-central-1");
     app.on(Event::Drafted(Box::new(other)), at(20));
     let errors = app.view().preview.unwrap().errors;
     assert_eq!(errors.len(), 1);
@@ -114,7 +112,7 @@ fn a_machine_that_exists_keeps_what_cannot_be_changed() {
 #[test]
 fn settings_alone_are_saved() {
     let mut app = seeing(reachable());
-    let number = preview(&mut app, Draft { profile: "work".to_owned(), ..draft() }, reachable());
+    let number = preview(&mut app, draft().with(Key::Profile, "work"), reachable());
     let view = app.view();
     assert_eq!(view.commands.apply.map(|apply| apply.label).as_deref(), Some("Save"));
     assert_eq!(view.preview.unwrap().changes.len(), 1);
@@ -157,4 +155,66 @@ fn an_answer_to_an_older_preview_is_dropped_and_new_settings_drop_all() {
     assert!(app.view().preview.unwrap().looking);
     app.on(setup("# somebody has edited the file\n"), at(32));
     assert_eq!(app.view().preview, None);
+}
+
+#[test]
+fn every_setting_of_one_text_can_be_typed() {
+    let values = [
+        (Key::VolumeIops, "6000"),
+        (Key::VolumeThroughput, "250"),
+        (Key::Alternates, "m7g.xlarge, m8g.2xlarge"),
+        (Key::Zone, "us-west-2b"),
+        (Key::SnapshotEvery, "6"),
+        (Key::SnapshotKeep, "20"),
+        (Key::OffAt, "22:30"),
+        (Key::OffWhenIdle, "45"),
+        (Key::InstanceProfile, "company-ssm"),
+        (Key::PermissionsBoundary, "arn:aws:iam::123456789012:policy/boundary"),
+        (Key::KmsKey, "alias/company"),
+    ];
+    let app = seeing(empty());
+    let typed = values.iter().fold(draft(), |draft, (key, value)| draft.with(*key, value));
+    let drafted = drafted(app.setup().unwrap(), &typed).unwrap();
+    insta::assert_snapshot!(drafted.text, @r#"
+    [machine.remote-dev]
+    volume_iops = 6000
+    volume_throughput = 250
+    alternates = ["m7g.xlarge", "m8g.2xlarge"]
+    zone = "us-west-2b"
+    snapshot_every = 6
+    snapshot_keep = 20
+    off_at = "22:30"
+    off_when_idle = 45
+    instance_profile = "company-ssm"
+    permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+    kms_key = "alias/company"
+    "#);
+
+    // And the form shows them, and takes each of them back.
+    let mut app = seeing(empty());
+    app.on(setup(&drafted.text), at(5));
+    let fields = app.view().settings.fields;
+    for (key, value) in values {
+        let field = fields.iter().find(|field| field.key == key).unwrap();
+        assert_eq!((field.value.as_str(), field.default), (value, false), "{key:?}");
+    }
+    let none = values.iter().fold(Draft::default(), |draft, (key, _)| draft.with(*key, ""));
+    let back = crate::app::drafted(app.setup().unwrap(), &none).unwrap();
+    assert_eq!(back.text.trim(), "[machine.remote-dev]");
+
+    let wrong = Draft::default().with(Key::InstanceProfile, "not a name").with(Key::SnapshotEvery, "5");
+    let errors = crate::app::drafted(app.setup().unwrap(), &wrong).unwrap_err();
+    let keys: Vec<Key> = errors.iter().map(|error| error.key).collect();
+    assert_eq!(keys, [Key::SnapshotEvery, Key::InstanceProfile]);
+}
+
+#[test]
+fn what_is_of_the_system_says_that_it_takes_a_rebuild() {
+    let mut app = seeing(reachable());
+    preview(&mut app, draft().with(Key::OffAt, "22:30"), reachable());
+    let notes = app.view().preview.unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("rebuild it then")), "{notes:?}");
+    let mut app = seeing(empty());
+    preview(&mut app, draft().with(Key::OffAt, "22:30"), empty());
+    assert!(!app.view().preview.unwrap().notes.iter().any(|note| note.contains("rebuild")));
 }

@@ -38,6 +38,7 @@ pub(crate) fn wanted() -> Desired {
         user: id("ada"),
         profile: None,
         region: id("us-west-2"),
+        zone: None,
         instance_type: id("m8g.xlarge"),
         alternates: vec![],
         volume_size: 100,
@@ -47,6 +48,8 @@ pub(crate) fn wanted() -> Desired {
         config: ConfigSource::Embedded,
         off_at: None,
         off_when_idle: None,
+        snapshot_every: None,
+        snapshot_keep: 7,
         subnet: None,
         instance_profile: None,
         permissions_boundary: None,
@@ -102,6 +105,8 @@ pub(crate) fn empty() -> Observed {
         instances: Fact::Present(vec![]),
         volumes: Fact::Present(vec![]),
         snapshots: Fact::Present(vec![]),
+        lifecycles: Fact::Present(vec![]),
+        backup_role: Fact::Absent,
         agent: Fact::Absent,
         newcomer: Fact::Absent,
     }
@@ -117,6 +122,7 @@ pub(crate) fn company_subnet(way_out: Fact<crate::machine::WayOut>) -> Subnet {
         id: id("subnet-cccccccc"),
         vpc: id("vpc-cccccccc"),
         zone: "us-west-2b".to_owned(),
+        addresses: "172.31.16.0/20".to_owned(),
         tags: [("Name".to_owned(), "company".to_owned())].into(),
         public_addresses: false,
         way_out,
@@ -189,6 +195,7 @@ pub(crate) fn made(step: &Step, ids: &mut impl Ids) -> Option<Made> {
         Step::RunInstance(_) => Made::Instance(id(&named("i"))),
         Step::Snapshot { .. } => Made::Snapshot(id(&named("snap"))),
         Step::CreateCopy { .. } => Made::Volume(id(&named("vol"))),
+        Step::CreateLifecycle { .. } => Made::Lifecycle(id(&named("policy"))),
         Step::Reserve { .. } => Made::Reservation(id(&named("cr"))),
         _ => return None,
     })
@@ -348,7 +355,13 @@ pub(crate) fn tags(part: &str, maker: Option<&str>) -> Tags {
 /// Another VPC with our tag.
 pub(crate) fn twin_vpc(id_: &str, maker: &str) -> Vpc {
     let dns = Fact::Present(true);
-    Vpc { id: id(id_), tags: tags("vpc", Some(maker)), dns_support: dns.clone(), dns_hostnames: dns }
+    Vpc {
+        id: id(id_),
+        addresses: "10.0.0.0/16".to_owned(),
+        tags: tags("vpc", Some(maker)),
+        dns_support: dns.clone(),
+        dns_hostnames: dns,
+    }
 }
 
 /// Another subnet with our tag.
@@ -357,6 +370,7 @@ pub(crate) fn twin_subnet(id_: &str, vpc: &str, maker: &str) -> Subnet {
         id: id(id_),
         vpc: id(vpc),
         zone: "us-west-2a".to_owned(),
+        addresses: "10.0.0.0/20".to_owned(),
         tags: tags("subnet", Some(maker)),
         public_addresses: true,
         way_out: Fact::NOT_LOOKED,

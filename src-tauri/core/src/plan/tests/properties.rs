@@ -123,6 +123,8 @@ fn kind_is_known(step: &Step, world: &Observed) -> Option<bool> {
         Step::RunInstance(_) => {
             world.instances.is_known() && world.offer.is_known() && world.image.is_known()
         }
+        Step::CreateBackupRole => world.backup_role.is_known(),
+        Step::CreateLifecycle { .. } => world.lifecycles.is_known(),
         Step::Snapshot { .. } => world.snapshots.is_known(),
         Step::Reserve { .. } => world.reservations.is_known() && world.leeway.is_known(),
         _ => return None,
@@ -200,6 +202,7 @@ fn ids_with(world: &Observed, like: impl Fn(&Tags) -> bool) -> BTreeSet<String> 
         ids.insert(table.id.to_string());
         ids.extend(table.associations.iter().map(|(association, _)| association.to_string()));
     }
+    ids.extend(world.lifecycles.all().iter().filter(|r| like(&r.tags)).map(|r| r.id.to_string()));
     ids.extend(world.groups.all().iter().filter(|r| like(&r.tags)).map(|r| r.id.to_string()));
     ids.extend(alive.clone().filter(|r| like(&r.tags)).map(|r| r.id.to_string()));
     let volumes = world.volumes.all().iter();

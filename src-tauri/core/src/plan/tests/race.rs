@@ -30,6 +30,10 @@ impl Account {
         there(&mut seen.route_tables).retain(|r| visible(r.id.as_str()));
         there(&mut seen.groups).retain(|r| visible(r.id.as_str()));
         there(&mut seen.instances).retain(|r| visible(r.id.as_str()));
+        there(&mut seen.lifecycles).retain(|r| visible(r.id.as_str()));
+        if !visible("backup") {
+            seen.backup_role = Fact::Absent;
+        }
         if !visible("role") {
             seen.role = Fact::Absent;
         }
@@ -70,6 +74,8 @@ impl Account {
         let name = match (&made, step) {
             (_, Step::CreateRole) => Some("role".to_owned()),
             (_, Step::CreateProfile { .. }) => Some("profile".to_owned()),
+            (_, Step::CreateBackupRole) => Some("backup".to_owned()),
+            (Some(Made::Lifecycle(id)), _) => Some(id.to_string()),
             (Some(Made::Vpc(id)), _) => Some(id.to_string()),
             (Some(Made::Subnet(id)), _) => Some(id.to_string()),
             (Some(Made::Gateway(id)), _) => Some(id.to_string()),
@@ -105,7 +111,9 @@ fn allowed(w: &Observed, desired: &Desired, step: &Step) -> bool {
     match step {
         Step::EnableDnsSupport { vpc: id } | Step::EnableDnsHostnames { vpc: id } => vpc(id),
         // Only one has these addresses.
-        Step::CreateSubnet { vpc: id, .. } => vpc(id) && !w.subnets.all().iter().any(|s| &s.vpc == id),
+        Step::CreateSubnet { vpc: id, addresses, .. } => {
+            vpc(id) && !w.subnets.all().iter().any(|s| &s.vpc == id && &s.addresses == addresses)
+        }
         Step::EnablePublicAddresses { subnet: id } => subnet(id).is_some(),
         Step::AttachGateway { gateway: id, vpc: to } => {
             let taken = w.gateways.all().iter().any(|g| g.vpc.as_ref() == Some(to));
@@ -122,6 +130,9 @@ fn allowed(w: &Observed, desired: &Desired, step: &Step) -> bool {
         // Only one has this name.
         Step::CreateGroup { vpc: id } => vpc(id) && !w.groups.all().iter().any(|g| &g.vpc == id),
         Step::CreateRole => w.role == Fact::Absent,
+        Step::CreateBackupRole => w.backup_role == Fact::Absent,
+        Step::AllowSnapshots { .. } | Step::CreateLifecycle { .. } => w.backup_role.present().is_some(),
+        Step::ChangeLifecycle { policy, .. } => w.lifecycles.all().iter().any(|known| &known.id == policy),
         Step::AttachManagedPolicy { .. } | Step::DenyParameters { .. } => w.role.present().is_some(),
         Step::CreateProfile { .. } => w.profile == Fact::Absent,
         Step::AddRoleToProfile => {
@@ -147,7 +158,10 @@ fn allowed(w: &Observed, desired: &Desired, step: &Step) -> bool {
             gateway(id).is_some_and(|g| g.vpc.as_ref() == Some(from)) && !lived_in(from)
         }
         Step::DeleteGateway { gateway: id } => gateway(id).is_some_and(|g| g.vpc.is_none()),
-        Step::DeleteSubnet { subnet: id } => subnet(id).is_some_and(|s| !lived_in(&s.vpc)),
+        Step::DeleteSubnet { subnet: id } => subnet(id).is_some_and(|s| {
+            let in_zone = |i: &&crate::machine::Instance| i.vpc.as_ref() == Some(&s.vpc) && i.zone == s.zone;
+            !w.instances.all().iter().filter(in_zone).any(|i| i.power != Power::Terminated)
+        }),
         Step::DeleteGroup { group: id } => group(id).is_some_and(|g| !lived_in(&g.vpc)),
         Step::DeleteVpc { vpc: id } => {
             vpc(id)

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::fixture::*;
-use crate::machine::Tags;
+use crate::machine::{Desired, LifecycleRule, Tags};
 use crate::plan::{Change, NetworkId, Step, plan};
 
 #[test]
@@ -14,6 +14,10 @@ fn steps_read_well() {
     let (table, group, instance) = (|| id("rtb-1234abcd"), || id("sg-1234abcd"), || id("i-1234abcd"));
     let device = || "/dev/xvda".to_owned();
     let rules = |n: usize| std::iter::repeat_n(id("sgr-1234abcd"), n).collect();
+    let rule = |every, keep| {
+        let desired = Desired { snapshot_every: Some(every), snapshot_keep: keep, ..wanted() };
+        LifecycleRule::of(&desired, &me()).unwrap()
+    };
     let others = [
         Step::EnableDnsSupport { vpc: vpc() },
         Step::RevokeInbound { group: group(), rules: rules(1) },
@@ -51,6 +55,13 @@ fn steps_read_well() {
         },
         Step::DeleteInlinePolicy { role: "r".to_owned(), policy: "mine".to_owned() },
         Step::DeleteRole { role: "r".to_owned() },
+        Step::CreateBackupRole,
+        Step::AllowSnapshots { role: "r-backup".to_owned() },
+        Step::CreateLifecycle { rule: rule(1, 1) },
+        Step::ChangeLifecycle { policy: id("policy-1234abcd"), rule: rule(6, 20) },
+        Step::TagLifecycle { policy: id("policy-1234abcd"), tags: Tags::new() },
+        Step::DeleteLifecycle { policy: id("policy-1234abcd") },
+        Step::DeleteRole { role: "r-backup".to_owned() },
     ];
     let mut text = String::new();
     for step in by_plan.chain(others) {
@@ -68,7 +79,7 @@ fn steps_read_well() {
     Identity + Role for EC2: lets the machine's agent talk to SSM
     Network ~ Turn on DNS names in the new network: AWS gives the machine a name
     Network ~ Attach the new gateway to the new network: the way out
-    Network + Subnet in us-west-2a: this zone offers the instance type
+    Network + Subnet in us-west-2a: the machine is to be in this zone
     Network + Route table: the subnet's own routes
     Network + Security group, nothing inbound: nobody reaches the machine from outside
     Identity + Policy AmazonSSMManagedInstanceCore: all that the agent needs
@@ -112,5 +123,12 @@ fn steps_read_well() {
     Identity - Policy AdministratorAccess: the machine does not need it
     Identity - Policy mine: the machine does not need it
     Identity - Role: not needed any more
+    Identity + Role for snapshots: Data Lifecycle Manager takes them with it
+    Identity + Policy of that role: snapshots of this machine's volume: and of nothing else
+    Machine + A snapshot every hour; the newest stays: Data Lifecycle Manager takes it; each costs what has changed
+    Machine ~ A snapshot every 6 hours; the newest 20 stay: as the settings say; each costs what has changed
+    Machine ~ Set tags of policy-1234abcd: as the settings say
+    Machine - Snapshots by the clock (policy-1234abcd): those that there are stay
+    Identity - Role for snapshots: not needed any more
     ");
 }

@@ -2,10 +2,10 @@
 
 use super::fixture::*;
 use crate::machine::{
-    Desired, Fact, Instance, Leeway, Modification, ModificationState, Observed, Power, Quota, Reservation,
-    RootVolume, Rule, Snapshot, SnapshotProgress, TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_GENERATION, TAG_HOME,
-    TAG_MACHINE, TAG_MAKER, TAG_NETWORK, TAG_OWNER, TAG_REPLACES, TAG_RESIZE, TAG_RETIRED, Tags, Volume,
-    WayOut, Why,
+    Desired, Fact, Instance, Leeway, Lifecycle, Modification, ModificationState, Observed, Power, Quota,
+    Reservation, RootVolume, Rule, Snapshot, SnapshotProgress, TAG_CARRIED, TAG_COPY, TAG_FINAL,
+    TAG_GENERATION, TAG_HOME, TAG_MACHINE, TAG_MAKER, TAG_NETWORK, TAG_OWNER, TAG_REPLACES, TAG_RESIZE,
+    TAG_RETIRED, Tags, Volume, WayOut, Why,
 };
 use crate::plan::{Step, decide};
 
@@ -59,11 +59,15 @@ impl Ids for Dice {
 
 /// Settings of a user's, or with things of the company's.
 pub(super) fn settings(dice: &mut Dice) -> Desired {
-    match dice.below(7) {
-        0 => wanted_in_company_subnet(),
+    let scheduled = dice.once_in(3);
+    let snapshot_every = scheduled.then_some(24);
+    let wanted = || Desired { snapshot_every, ..wanted() };
+    match dice.below(8) {
+        0 => Desired { snapshot_every, ..wanted_in_company_subnet() },
         1 => wanted_with_company_profile(),
         2 => Desired { alternates: vec![id("m7g.xlarge")], ..wanted() },
         3 => Desired { instance_profile: Some(id("company-ssm")), ..wanted_in_company_subnet() },
+        4 => Desired { zone: Some(id(name(dice, &["us-west-2a", "us-west-2b"]))), ..wanted() },
         _ => wanted(),
     }
 }
@@ -138,7 +142,7 @@ const POWERS: [Power; 6] =
 /// One thing that somebody did by hand, or that another laptop left behind.
 fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
     let company = desired.subnet.clone();
-    match dice.below(46) {
+    match dice.below(50) {
         0 => {
             lose(&mut w.vpcs, |_| false, dice);
             nothing_without_its_vpc(w);
@@ -293,6 +297,26 @@ fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
             w.leeway = Fact::Present(Leeway { denied: vec![], may_reserve: dice.once_in(2), quota });
         }
         40..=43 => replacement(w, dice),
+        44 => with(&mut w.lifecycles, dice, |policy, dice| match dice.below(3) {
+            0 => policy.rule = None,
+            1 => policy.idle = Some("DISABLED".to_owned()),
+            _ => _ = policy.tags.remove("do-not-nuke"),
+        }),
+        45 => lose(&mut w.lifecycles, |_| false, dice),
+        46 => {
+            let id = id(&format!("policy-{}", dice.hex()));
+            let tags = tags("snapshots", Some(maker(dice)));
+            there(&mut w.lifecycles).push(Lifecycle { id, tags, rule: None, idle: None });
+        }
+        47 => {
+            if let Fact::Present(role) = &mut w.backup_role {
+                match dice.below(3) {
+                    0 => role.inline.clear(),
+                    1 => _ = role.managed.insert("arn:aws:iam::aws:policy/AdministratorAccess".to_owned()),
+                    _ => w.backup_role = Fact::Absent,
+                }
+            }
+        }
         _ => {
             w.maker = OTHER.to_owned();
         }
@@ -491,8 +515,10 @@ fn some_tags<'a>(w: &'a mut Observed, dice: &mut Dice) -> Option<&'a mut Tags> {
     all.extend(there(&mut w.groups).iter_mut().map(|r| &mut r.tags));
     all.extend(there(&mut w.instances).iter_mut().map(|r| &mut r.tags));
     all.extend(there(&mut w.volumes).iter_mut().map(|r| &mut r.tags));
-    if let Fact::Present(role) = &mut w.role {
-        all.push(&mut role.tags);
+    for role in [&mut w.role, &mut w.backup_role] {
+        if let Fact::Present(role) = role {
+            all.push(&mut role.tags);
+        }
     }
     all.retain(|tags| tags.get(TAG_MACHINE) == Some(&key));
     let index = dice.below(all.len());
@@ -644,7 +670,7 @@ pub(super) fn blind(w: &mut Observed, dice: &mut Dice) {
     fn hide<T>(fact: &mut Fact<T>, dice: &mut Dice) {
         *fact = if dice.once_in(2) { Fact::NOT_LOOKED } else { Fact::Unknown(Why::Denied("it".to_owned())) };
     }
-    match dice.below(12) {
+    match dice.below(14) {
         0 => hide(&mut w.caller, dice),
         1 => hide(&mut w.vpcs, dice),
         2 => hide(&mut w.subnets, dice),
@@ -656,6 +682,8 @@ pub(super) fn blind(w: &mut Observed, dice: &mut Dice) {
         8 => hide(&mut w.instances, dice),
         9 => hide(&mut w.volumes, dice),
         10 => hide(&mut w.snapshots, dice),
+        11 => hide(&mut w.lifecycles, dice),
+        12 => hide(&mut w.backup_role, dice),
         _ => hide(&mut w.agent, dice),
     }
 }

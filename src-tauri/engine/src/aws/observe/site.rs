@@ -5,7 +5,7 @@ use holdfast_core::machine::{
     Desired, Fact, Identity, Instance, NamedGroup, Power, Profile, Role, Rule, Site, TAG_MACHINE, Table,
 };
 use holdfast_core::names::{GroupId, InstanceId, VpcId};
-use holdfast_core::plan::Goal;
+use holdfast_core::plan::{DENY_POLICY, Goal};
 use tokio::try_join;
 
 use super::{Look, VpcAttributeName, filter, understand, when};
@@ -152,7 +152,7 @@ impl Look<'_> {
                 let held = pages.collect::<Result<Vec<_>, _>>().await;
                 held.map_err(iam("ListInstanceProfilesForRole"))
             };
-            let ((role, trust), holders) = try_join!(self.role_with_trust(role), holders)?;
+            let ((role, trust), holders) = try_join!(self.role_with_trust(role, DENY_POLICY), holders)?;
             let trust = parse::document(&trust).map_err(|error| garbled("iam", "GetRole", error))?;
             Ok(Some((role, trust, holders)))
         };
