@@ -68,6 +68,29 @@ impl At {
         u64::try_from(millis).ok().map(Self)
     }
 
+    /// The moment that a signature spells as `20260115T120000Z`.
+    pub(crate) fn from_signature(text: &str) -> Option<Self> {
+        let part = |range: std::ops::Range<usize>| text.get(range);
+        let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+        if date.len() != 8 || time.len() != 6 {
+            return None;
+        }
+        let (year, month, day) = (part(0..4)?, part(4..6)?, part(6..8)?);
+        let (hour, minute, second) = (part(9..11)?, part(11..13)?, part(13..15)?);
+        Self::from_iso(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
+    }
+
+    /// As a signature writes time: `20260115T120000Z`.
+    pub(crate) fn signature(self) -> String {
+        self.iso_seconds().replace(['-', ':'], "")
+    }
+
+    /// As HTTP's `Date` writes time: `Thu, 15 Jan 2026 12:00:00 GMT`.
+    pub(crate) fn http(self) -> String {
+        let seconds = i64::try_from(self.0 / 1000).unwrap_or(i64::MAX);
+        DateTime::from_secs(seconds).fmt(Format::HttpDate).unwrap_or_default()
+    }
+
     /// As EC2 writes time: `2026-01-15T12:00:00.000Z`.
     pub fn iso(self) -> String {
         let seconds = self.iso_seconds();
@@ -144,6 +167,10 @@ mod tests {
         assert_eq!(at.iso(), "2026-01-15T12:00:00.042Z");
         assert_eq!(At::from_iso(&at.iso()), Some(at));
         assert_eq!(At::from_iso("tomorrow"), None);
+        assert_eq!(at.signature(), "20260115T120000Z");
+        assert_eq!(At::from_signature("20260115T120000Z"), Some(At::from_millis(1_768_478_400_000)));
+        assert_eq!(At::from_signature("2026-01-15"), None);
+        assert_eq!(at.http(), "Thu, 15 Jan 2026 12:00:00 GMT");
         assert_eq!(at.iso_seconds(), "2026-01-15T12:00:00Z");
         assert_eq!(at.gmt(), "2026-01-15 12:00:00 GMT");
         assert_eq!(at.year_and_month(), (2026, 1));

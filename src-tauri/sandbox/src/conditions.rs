@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use holdfast_core::price::Money;
 
+use crate::clock::At;
 use crate::ec2::Image;
 use crate::principal::{ACCESS_KEY, Principal};
+use crate::sso::Portal;
 
 /// Everything that can be set, also while the sandbox runs (`Sandbox::set`).
 #[derive(Clone, Debug)]
@@ -44,10 +46,20 @@ pub struct Conditions {
     pub keys: Vec<Key>,
     /// Policies of the customer's own: ARN and document.
     pub policies: BTreeMap<String, String>,
+    /// The access portals of IAM Identity Center.
+    pub portals: Vec<Portal>,
+    /// How long a client of IAM Identity Center is registered.
+    pub client_registration: Duration,
+    /// The devices that users prove themselves with.
+    pub mfa_devices: Vec<MfaDevice>,
+    /// By how many seconds AWS's clock is ahead of the sandbox's. While it is set (0, too), each answer says in `Date` what
+    /// time AWS has, and a request that was signed more than five minutes off is refused. Otherwise nobody looks at when a
+    /// request was signed, since the sandbox's clock may run apart from those of its clients.
+    pub clock_skew: Option<i64>,
 }
 
 impl Conditions {
-    /// One caller, user `sandbox` of this account, and AWS as it usually is.
+    /// One caller, user `sandbox` of this account, an access portal to it, and AWS as it usually is.
     pub fn of(account: &str) -> Self {
         Self {
             pace: Pace::default(),
@@ -66,8 +78,35 @@ impl Conditions {
             session_preferences: SessionPreferences::default(),
             keys: vec![Key::new("alias/aws/ebs"), Key::new("alias/aws/ssm")],
             policies: BTreeMap::new(),
+            portals: vec![Portal::of(account)],
+            client_registration: Duration::from_secs(90 * 24 * 3600),
+            mfa_devices: Vec::new(),
+            clock_skew: None,
         }
     }
+
+    /// What time AWS has, if anybody is to know.
+    pub(crate) fn aws_time(&self, now: At) -> Option<At> {
+        let skew = self.clock_skew?;
+        let by = Duration::from_secs(skew.unsigned_abs());
+        Some(if skew < 0 { now.minus(by) } else { now.plus(by) })
+    }
+
+    /// A moment as AWS's clock says it, for what tells a client when something ends.
+    pub(crate) fn as_told(&self, at: At) -> At {
+        self.aws_time(at).unwrap_or(at)
+    }
+}
+
+/// A device for multi-factor authentication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MfaDevice {
+    /// `arn:aws:iam::ACCOUNT:mfa/NAME`, or what is printed on it.
+    pub serial: String,
+    /// The ARN of the user whose it is.
+    pub user: String,
+    /// The codes that are right; each of them once.
+    pub codes: BTreeSet<String>,
 }
 
 /// How long AWS takes.

@@ -98,7 +98,10 @@ pub(crate) fn made_up(code: &str, status: u16) -> Fail {
 
 /// EC2 says `RequestLimitExceeded` with 503 (query-api-troubleshooting.html#api-request-rate), IAM and STS
 /// `Throttling`, the JSON services `ThrottlingException` (each service's CommonErrors.html), but Service Quotas
-/// `TooManyRequestsException` (docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html).
+/// `TooManyRequestsException` (docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html); the access
+/// portal that too, with 429 (docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_GetRoleCredentials.html, its words:
+/// github.com/jonathanmorley/oktaws/issues/512), and the OIDC service `SlowDownException`
+/// (docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_RegisterClient.html).
 fn throttled(service: Service) -> Fail {
     match service {
         Service::Ec2 => Fail::new("RequestLimitExceeded", "Request limit exceeded."),
@@ -107,6 +110,8 @@ fn throttled(service: Service) -> Fail {
             Fail::new("ThrottlingException", "Rate exceeded")
         }
         Service::ServiceQuotas => Fail::new("TooManyRequestsException", "Rate exceeded"),
+        Service::SsoOidc => Fail::new("SlowDownException", "Too many requests"),
+        Service::Sso => Fail::new("TooManyRequestsException", "HTTP 429 Unknown Code").with_status(429),
     }
 }
 
@@ -141,7 +146,7 @@ fn not_found_yet(call: &Incoming) -> Option<Fail> {
                 ["PolicyId", "ResourceArn"].into_iter().find_map(|name| call.json.get(name)?.as_str());
             named.map(crate::dlm::not_found)
         }
-        Service::Sts | Service::ServiceQuotas | Service::Pricing => None,
+        Service::Sts | Service::ServiceQuotas | Service::Pricing | Service::SsoOidc | Service::Sso => None,
     }
 }
 
@@ -236,11 +241,12 @@ pub(crate) fn changes(service: Service, operation: &str) -> bool {
     match service {
         Service::Ec2
         | Service::Iam
-        | Service::Sts
         | Service::Ssm
         | Service::ServiceQuotas
         | Service::Dlm
         | Service::Pricing => !["Describe", "Get", "List"].iter().any(|prefix| operation.starts_with(prefix)),
         Service::Kms => false,
+        // Whoever signs in or goes over into a role changes nothing in the account.
+        Service::Sts | Service::SsoOidc | Service::Sso => false,
     }
 }

@@ -152,6 +152,17 @@ impl Sandbox {
                 }
                 Err(error) => text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
             },
+            (&Method::POST, "device") => match serde_json::from_slice::<Device>(body) {
+                Ok(Device { user_code, allow }) => {
+                    let found =
+                        if allow { self.allow_device(&user_code) } else { self.deny_device(&user_code) };
+                    match found {
+                        true => json_answer(&json!({})),
+                        false => text(StatusCode::NOT_FOUND, "no device with this code waits\n"),
+                    }
+                }
+                Err(error) => text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
+            },
             (&Method::POST, "reset") => {
                 self.reset();
                 json_answer(&json!({}))
@@ -217,6 +228,13 @@ impl Sandbox {
 #[derive(Deserialize)]
 struct Advance {
     seconds: u64,
+}
+
+/// What the user says to a device, without a browser.
+#[derive(Deserialize)]
+struct Device {
+    user_code: String,
+    allow: bool,
 }
 
 #[derive(Debug)]

@@ -1,9 +1,13 @@
 //! Who calls: access keys and what they may do.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use crate::clock::At;
+use crate::conditions::Conditions;
 use crate::ids::hash;
 use crate::wire::{Fail, Incoming, Service};
+use crate::world::World;
 
 /// The access key of the default caller.
 pub const ACCESS_KEY: &str = "AKIAHOLDFASTSANDBOX0";
@@ -25,6 +29,8 @@ pub struct Principal {
     pub expired: bool,
     /// Actions that a policy denies: `ec2:CreateVpc`, `ssm:*`, `*`.
     pub denied: BTreeSet<String>,
+    /// The documents of the policies that say what it may do; without any it may do everything that is not denied.
+    pub policies: Option<Vec<String>>,
 }
 
 impl Principal {
@@ -44,6 +50,7 @@ impl Principal {
             user_id: format!("AIDA{:017X}", hash(&format!("{account}/{name}"))),
             expired: false,
             denied: BTreeSet::new(),
+            policies: None,
         }
     }
 
@@ -69,8 +76,15 @@ impl Principal {
     }
 
     pub(crate) fn may(&self, service: Service, operation: &str) -> bool {
+        let action = format!("{}:{operation}", service.name());
+        let allowed = |policies: &Vec<String>| crate::iam::permits(policies, &action);
+        !self.is_denied(service, operation) && self.policies.as_ref().is_none_or(allowed)
+    }
+
+    /// Whether a policy denies it, whatever others allow.
+    pub(crate) fn is_denied(&self, service: Service, operation: &str) -> bool {
         let service = service.name();
-        ![format!("{service}:{operation}"), format!("{service}:*"), "*".to_owned()]
+        [format!("{service}:{operation}"), format!("{service}:*"), "*".to_owned()]
             .iter()
             .any(|action| self.denied.contains(action))
     }
@@ -99,10 +113,15 @@ impl Principal {
             Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing => {
                 Fail::new("AccessDeniedException", explained)
             }
-            Service::Dlm => Fail::new("AccessDeniedException", explained).with_status(403),
+            Service::Dlm | Service::SsoOidc | Service::Sso => {
+                Fail::new("AccessDeniedException", explained).with_status(403)
+            }
         }
     }
 }
+
+/// How far the time of a signature may be off (docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html).
+const TOLERANCE: Duration = Duration::from_secs(300);
 
 /// Finds the caller, or says what the service says about such credentials.
 ///
@@ -111,47 +130,78 @@ impl Principal {
 /// `ExpiredToken`, `MissingAuthenticationToken` (docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html); the
 /// JSON services: `UnrecognizedClientException`, `ExpiredTokenException`, `MissingAuthenticationTokenException`
 /// (docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html).
-pub(crate) fn authenticate<'a>(principals: &'a [Principal], call: &Incoming) -> Result<&'a Principal, Fail> {
+pub(crate) fn authenticate(
+    world: &World,
+    conditions: &Conditions,
+    now: At,
+    call: &Incoming,
+) -> Result<Principal, Fail> {
+    let xml = matches!(call.service, Service::Iam | Service::Sts);
     let Some(key) = call.access_key.as_deref() else {
-        return Err(match call.service {
-            Service::Ec2 | Service::Iam | Service::Sts => {
-                Fail::new("MissingAuthenticationToken", "Request is missing Authentication Token")
-            }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm | Service::Pricing => {
-                Fail::new("MissingAuthenticationTokenException", "Missing Authentication Token")
-            }
+        return Err(if xml || call.service == Service::Ec2 {
+            Fail::new("MissingAuthenticationToken", "Request is missing Authentication Token")
+        } else {
+            Fail::new("MissingAuthenticationTokenException", "Missing Authentication Token")
         });
     };
-    let known = principals
+    let lasting = conditions
+        .principals
         .iter()
         .find(|principal| principal.access_key == key)
-        .filter(|_| !key.starts_with("ASIA") || call.has_session_token);
-    let Some(principal) = known else {
-        return Err(match call.service {
-            Service::Ec2 => {
-                Fail::new("AuthFailure", "AWS was not able to validate the provided access credentials")
-            }
-            Service::Iam | Service::Sts => {
-                Fail::new("InvalidClientTokenId", "The security token included in the request is invalid.")
-            }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm | Service::Pricing => {
-                Fail::new(
-                    "UnrecognizedClientException",
-                    "The security token included in the request is invalid.",
-                )
-            }
-        });
+        .filter(|_| !key.starts_with("ASIA") || call.session_token.is_some());
+    let temporary = || {
+        let session = world.temporary.get(key);
+        let session =
+            session.filter(|session| call.session_token.as_ref() == Some(&session.session_token))?;
+        Some(session.principal(key, world, conditions, now))
     };
+    let Some(principal) = lasting.cloned().or_else(temporary) else {
+        let code = if xml { "InvalidClientTokenId" } else { "UnrecognizedClientException" };
+        let fail = Fail::new(code, "The security token included in the request is invalid.");
+        return Err(if call.service == Service::Ec2 { invalid_in_ec2() } else { fail });
+    };
+    if let (Some(aws), Some(signed)) = (conditions.aws_time(now), call.signed_at) {
+        in_time(call.service, aws, signed)?;
+    }
     if principal.expired {
-        return Err(match call.service {
-            Service::Ec2 => Fail::new("RequestExpired", "Request has expired."),
-            Service::Iam | Service::Sts => {
-                Fail::new("ExpiredToken", "The security token included in the request is expired")
-            }
-            Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm | Service::Pricing => {
-                Fail::new("ExpiredTokenException", "The security token included in the request is expired")
-            }
-        });
+        let code = if xml { "ExpiredToken" } else { "ExpiredTokenException" };
+        let fail = Fail::new(code, "The security token included in the request is expired");
+        let in_ec2 = Fail::new("RequestExpired", "Request has expired.");
+        return Err(if call.service == Service::Ec2 { in_ec2 } else { fail });
     }
     Ok(principal)
+}
+
+fn invalid_in_ec2() -> Fail {
+    Fail::new("AuthFailure", "AWS was not able to validate the provided access credentials")
+}
+
+/// Whether a request was signed in AWS's present.
+///
+/// IAM and STS say `SignatureDoesNotMatch` and which time they have (github.com/convox/rack/issues/235), the JSON services
+/// `InvalidSignatureException` in the same words (github.com/aws/aws-sdk-js/issues/254), and EC2 only `AuthFailure`, as to any wrong
+/// signature (github.com/aws/aws-sdk-java/issues/519).
+fn in_time(service: Service, aws: At, signed: At) -> Result<(), Fail> {
+    let (earliest, latest) = (aws.minus(TOLERANCE), aws.plus(TOLERANCE));
+    let [signed_text, aws_text] = [signed, aws].map(At::signature);
+    let why = if signed < earliest {
+        let earliest = earliest.signature();
+        format!("Signature expired: {signed_text} is now earlier than {earliest} ({aws_text} - 5 min.)")
+    } else if signed > latest {
+        let latest = latest.signature();
+        format!("Signature not yet current: {signed_text} is still later than {latest} ({aws_text} + 5 min.)")
+    } else {
+        return Ok(());
+    };
+    Err(match service {
+        Service::Ec2 => invalid_in_ec2(),
+        Service::Iam | Service::Sts => Fail::new("SignatureDoesNotMatch", why),
+        Service::Dlm => Fail::new("InvalidSignatureException", why).with_status(403),
+        Service::Ssm
+        | Service::Kms
+        | Service::ServiceQuotas
+        | Service::Pricing
+        | Service::SsoOidc
+        | Service::Sso => Fail::new("InvalidSignatureException", why),
+    })
 }

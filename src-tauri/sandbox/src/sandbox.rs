@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::header::{DATE, HeaderValue};
 use http::{Request, Response};
 use hyper::body::Bytes;
 
@@ -17,8 +18,8 @@ use crate::fault::{Call, Fault, Faults, Rule, made_up};
 use crate::principal::authenticate;
 use crate::store::Store;
 use crate::wire::{Fail, Form, Incoming, Json, Refused, Reply, Service, Xml, parse, reply};
-use crate::world::{Ctx, News, World};
-use crate::{dlm, iam, kms, pricing, quotas, ssm, sts};
+use crate::world::{Ctx, Everywhere, News, World};
+use crate::{dlm, iam, kms, pricing, quotas, ssm, sso, sts};
 
 /// What is told of each call once its effect is there and before its answer goes out.
 pub type OnCall = Arc<dyn Fn(&Call) + Send + Sync>;
@@ -202,6 +203,15 @@ impl Sandbox {
         result
     }
 
+    /// Does something that belongs to no single account, beside all calls.
+    pub(crate) fn everywhere<T>(&self, change: impl FnOnce(&mut Everywhere<'_>) -> T) -> T {
+        let (now, mut state) = (self.now(), self.state());
+        let State { world, conditions, .. } = &mut *state;
+        let result = change(&mut Everywhere { world, conditions, region: "", now });
+        self.save(&state.world);
+        result
+    }
+
     /// Changes what this AWS is like.
     pub fn set<T>(&self, change: impl FnOnce(&mut Conditions) -> T) -> T {
         change(&mut self.state().conditions)
@@ -258,7 +268,7 @@ impl Sandbox {
     pub fn reset(&self) {
         let mut state = self.state();
         let absent = state.world.absent();
-        state.world.accounts.clear();
+        state.world.clear();
         state.faults.clear();
         state.calls.clear();
         state.depth = 0;
@@ -336,9 +346,13 @@ impl Sandbox {
         let refusal = fault.and_then(|fault| fault.refusal(incoming));
         let mut state = self.state();
         let mut news = self.settle(&mut state);
-        let caller = authenticate(&state.conditions.principals, incoming).cloned();
+        let caller = match incoming.service.is_signed() {
+            true => authenticate(&state.world, &state.conditions, self.now(), incoming).map(Some),
+            false => Ok(None),
+        };
         let mut took_effect = false;
         let request_id = state.world.ids.uuid();
+        let told_time = state.conditions.aws_time(self.now());
         let mut outcome = match (&caller, refusal) {
             (Err(fail), _) => Err(fail.clone()),
             (Ok(_), _) if fault == Some(&Fault::DropBefore) => Err(made_up("Dropped", 400)),
@@ -347,23 +361,33 @@ impl Sandbox {
                 let State { world, conditions, .. } = &mut *state;
                 // The call works on a copy, so a refusal halfway leaves nothing behind.
                 let mut next = world.clone();
-                let now = self.now();
-                let mut ctx =
-                    Ctx::new(&mut next, conditions, caller, &incoming.region, now, &*self.shared.backend);
-                let outcome = dispatch(&mut ctx, incoming);
-                let told = std::mem::take(&mut ctx.news);
+                let (now, region) = (self.now(), incoming.region.as_str());
+                let (outcome, told) = match caller {
+                    Some(caller) if incoming.service != Service::Sts => {
+                        let backend = &*self.shared.backend;
+                        let mut ctx = Ctx::new(&mut next, conditions, caller, region, now, backend);
+                        (dispatch(&mut ctx, incoming), std::mem::take(&mut ctx.news))
+                    }
+                    caller => {
+                        let mut place = Everywhere { world: &mut next, conditions, region, now };
+                        let outcome = match caller {
+                            Some(caller) => sts::call(&mut place, caller, incoming),
+                            None => sso::call(&mut place, incoming),
+                        };
+                        (outcome, Vec::new())
+                    }
+                };
                 took_effect = outcome.is_ok();
                 // What was due before happened, whatever becomes of this call.
                 if took_effect {
                     news.extend(told);
                 }
-                if took_effect && is_change(incoming) {
+                if took_effect && leaves_something(incoming) {
                     *world = next;
                     news.append(&mut world.settle(now, conditions));
                     self.save(world);
                 } else {
-                    // Ids are never given twice, whatever became of the call.
-                    world.ids = next.ids;
+                    world.keep_of(next);
                 }
                 outcome
             }
@@ -389,7 +413,7 @@ impl Sandbox {
             service: incoming.service,
             operation: incoming.operation.clone(),
             region: incoming.region.clone(),
-            caller: caller.ok().map(|caller| caller.arn),
+            caller: caller.ok().flatten().map(|caller| caller.arn),
             at: arrival.at,
             depth: arrival.depth,
             dry_run: is_dry_run(incoming),
@@ -407,7 +431,13 @@ impl Sandbox {
         if dropped {
             return (Err(Dropped), late);
         }
-        (Ok(reply(incoming.service, &incoming.operation, &request_id, &outcome)), late)
+        let mut response = reply(incoming.service, &incoming.operation, &request_id, &outcome);
+        if let Some(aws) = told_time
+            && let Ok(date) = HeaderValue::from_str(&aws.http())
+        {
+            response.headers_mut().insert(DATE, date);
+        }
+        (Ok(response), late)
     }
 }
 
@@ -428,8 +458,10 @@ pub(crate) fn is_dry_run(incoming: &Incoming) -> bool {
     incoming.fields.get("DryRun").is_some_and(|value| value == "true")
 }
 
-fn is_change(incoming: &Incoming) -> bool {
+/// Whether the world is another one after it: also where only credentials and tokens were given out.
+fn leaves_something(incoming: &Incoming) -> bool {
     crate::fault::changes(incoming.service, &incoming.operation)
+        || matches!(incoming.service, Service::Sts | Service::SsoOidc | Service::Sso)
 }
 
 fn dispatch(ctx: &mut Ctx<'_>, incoming: &Incoming) -> Result<Reply, Fail> {
@@ -437,7 +469,7 @@ fn dispatch(ctx: &mut Ctx<'_>, incoming: &Incoming) -> Result<Reply, Fail> {
     if !ec2::has_region(ctx.region) {
         return Err(Fail::new("AuthFailure", format!("The sandbox has no region {}.", ctx.region)));
     }
-    let permitted = ctx.caller.may(service, operation) || service == Service::Sts;
+    let permitted = ctx.caller.may(service, operation);
     let deny =
         |resource: &str| ctx.caller.denial(service, &format!("{}:{operation}", service.name()), resource);
     let anything = format!("arn:aws:{}:{}:{}:*", service.name(), ctx.region, ctx.owner());
@@ -458,7 +490,6 @@ fn dispatch(ctx: &mut Ctx<'_>, incoming: &Incoming) -> Result<Reply, Fail> {
             }
             iam::call(ctx, operation, &form).map(Reply::Xml)
         }
-        Service::Sts => sts::call(ctx, operation).map(Reply::Xml),
         Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Dlm | Service::Pricing
             if !permitted =>
         {
@@ -469,5 +500,9 @@ fn dispatch(ctx: &mut Ctx<'_>, incoming: &Incoming) -> Result<Reply, Fail> {
         Service::ServiceQuotas => quotas::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
         Service::Dlm => dlm::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
         Service::Pricing => pricing::call(ctx, operation, Json(&incoming.json)).map(Reply::Json),
+        // These belong to no single account and do not come here.
+        Service::Sts | Service::SsoOidc | Service::Sso => {
+            Err(Fail::new("UnsupportedOperation", "The sandbox has no such operation."))
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The state of this AWS: plain data, stored as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,8 @@ use crate::iam::Iam;
 use crate::ids::Ids;
 use crate::principal::Principal;
 use crate::ssm::Session;
+use crate::sso::Sso;
+use crate::temporary::Temporary;
 use crate::wire::{Fail, Service};
 
 /// Tags of a resource.
@@ -26,6 +28,15 @@ pub type Tags = BTreeMap<String, String>;
 pub struct World {
     /// By the twelve digits.
     pub accounts: BTreeMap<String, Account>,
+    /// Who is signed in, and who is about to be.
+    #[serde(default)]
+    pub(crate) sso: Sso,
+    /// Credentials that end, by their access key.
+    #[serde(default)]
+    pub(crate) temporary: BTreeMap<String, Temporary>,
+    /// Serial numbers of MFA devices with codes that were used.
+    #[serde(default)]
+    pub(crate) used_codes: BTreeSet<(String, String)>,
     pub(crate) ids: Ids,
 }
 
@@ -75,7 +86,26 @@ pub struct Region {
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { accounts: BTreeMap::new(), ids: Ids::new(seed) }
+        Self {
+            accounts: BTreeMap::new(),
+            sso: Sso::default(),
+            temporary: BTreeMap::new(),
+            used_codes: BTreeSet::new(),
+            ids: Ids::new(seed),
+        }
+    }
+
+    /// Nothing in it; ids go on, so that none repeats.
+    pub(crate) fn clear(&mut self) {
+        let ids = self.ids.clone();
+        *self = Self { ids, ..Self::new(0) };
+    }
+
+    /// What stays of a call that did nothing: an id is never given twice, a poll was a poll, and a code is used up.
+    pub(crate) fn keep_of(&mut self, call: Self) {
+        self.ids = call.ids;
+        self.sso.polls = call.sso.polls;
+        self.used_codes = call.used_codes;
     }
 
     /// The region of an account, as a test reads it.
@@ -103,7 +133,7 @@ impl World {
     /// Moves everything on that is due, and says what the machines are to know of it.
     pub(crate) fn settle(&mut self, now: At, conditions: &Conditions) -> Vec<News> {
         let mut news = Vec::new();
-        let Self { accounts, ids } = self;
+        let Self { accounts, ids, .. } = self;
         for (owner, Account { iam, regions }) in accounts {
             for (name, region) in regions {
                 ec2::settle(region, now, &conditions.pace, &mut news);
@@ -167,6 +197,16 @@ pub(crate) enum News {
     Storage(Storage),
 }
 
+/// What an operation works with that belongs to no single account.
+#[derive(Debug)]
+pub(crate) struct Everywhere<'a> {
+    pub(crate) world: &'a mut World,
+    pub(crate) conditions: &'a Conditions,
+    /// Empty where the request does not say it.
+    pub(crate) region: &'a str,
+    pub(crate) now: At,
+}
+
 /// What an operation works with.
 pub(crate) struct Ctx<'a> {
     pub(crate) account: &'a mut Account,
@@ -190,7 +230,7 @@ impl<'a> Ctx<'a> {
         backend: &'a dyn SessionBackend,
     ) -> Self {
         world.ensure(&caller.account, region, conditions, now);
-        let World { accounts, ids } = world;
+        let World { accounts, ids, .. } = world;
         let account = accounts.entry(caller.account.clone()).or_default();
         Self { account, ids, conditions, caller, region, now, backend, news: Vec::new() }
     }

@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 pub use policy::LIFECYCLE_POLICY;
-pub(crate) use policy::{Wish, allows, role, trusts};
+pub(crate) use policy::{Trust, Wish, allows, documents, permits, role, texts_of, trust, trusts};
 pub use profile::Profile;
 pub(crate) use profile::no_profile;
 pub use role::Role;

@@ -1,11 +1,14 @@
-//! What policy documents allow, as far as the sandbox has to know: of a role that a service acts with.
+//! What policy documents allow, as far as the sandbox has to know: of a role that a service acts with, or a caller.
 //!
 //! docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::{Iam, Role};
 use crate::conditions::Conditions;
+use crate::principal::Principal;
 use crate::world::Tags;
 
 /// AWS's own policy for roles of the Data Lifecycle Manager.
@@ -16,6 +19,13 @@ const LIFECYCLE: &str = r#"{"Statement":[
     {"Effect":"Allow","Resource":"*","Action":["ec2:CreateSnapshot","ec2:CreateSnapshots","ec2:DeleteSnapshot",
         "ec2:DescribeInstances","ec2:DescribeVolumes","ec2:DescribeSnapshots"]},
     {"Effect":"Allow","Resource":"arn:aws:ec2:*::snapshot/*","Action":["ec2:CreateTags"]}]}"#;
+/// docs.aws.amazon.com/aws-managed-policy/latest/reference/PowerUserAccess.html
+const POWER_USER: &str = r#"{"Statement":[
+    {"Effect":"Allow","NotAction":["iam:*","organizations:*","account:*"],"Resource":"*"}]}"#;
+/// What of it matters here (docs.aws.amazon.com/aws-managed-policy/latest/reference/ReadOnlyAccess.html).
+const READ_ONLY: &str = r#"{"Statement":[{"Effect":"Allow","Resource":"*","Action":["ec2:Describe*","ec2:Get*","dlm:Get*",
+    "dlm:List*","iam:Get*","iam:List*","kms:Describe*","kms:Get*","kms:List*","servicequotas:Get*","servicequotas:List*",
+    "ssm:Describe*","ssm:Get*","ssm:List*","sts:GetCallerIdentity"]}]}"#;
 const EVERYTHING: &str = r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 /// One thing that a role wants to do.
@@ -52,12 +62,7 @@ pub(crate) fn trusts(role: &Role, service: &str, facts: &[(&str, &str)]) -> bool
 
 /// Whether the role's policies, inline and attached, allow this and none denies it.
 pub(crate) fn allows(conditions: &Conditions, role: &Role, wish: &Wish<'_>) -> bool {
-    let attached = role.attached.iter().filter_map(|arn| match arn.as_str() {
-        LIFECYCLE_POLICY => Some(LIFECYCLE),
-        "arn:aws:iam::aws:policy/AdministratorAccess" => Some(EVERYTHING),
-        other => conditions.policies.get(other).map(String::as_str),
-    });
-    let documents: Vec<Value> = attached.chain(role.inline.values().map(String::as_str)).map(parse).collect();
+    let documents: Vec<Value> = documents(conditions, role).iter().map(|text| parse(text)).collect();
     let effects = |effect: &str| {
         documents.iter().flat_map(statements).any(|statement| {
             is(statement, "Effect", effect)
@@ -67,6 +72,79 @@ pub(crate) fn allows(conditions: &Conditions, role: &Role, wish: &Wish<'_>) -> b
         })
     };
     effects("Allow") && !effects("Deny")
+}
+
+/// The documents of a role's policies, attached and inline.
+pub(crate) fn documents(conditions: &Conditions, role: &Role) -> Vec<String> {
+    let mut documents = texts_of(conditions, &role.attached);
+    documents.extend(role.inline.values().cloned());
+    documents
+}
+
+/// The documents of policies with these ARNs; of AWS's own the sandbox knows a few.
+pub(crate) fn texts_of(conditions: &Conditions, arns: &BTreeSet<String>) -> Vec<String> {
+    let text = |arn: &String| match arn.as_str() {
+        LIFECYCLE_POLICY => Some(LIFECYCLE),
+        "arn:aws:iam::aws:policy/AdministratorAccess" => Some(EVERYTHING),
+        "arn:aws:iam::aws:policy/PowerUserAccess" => Some(POWER_USER),
+        "arn:aws:iam::aws:policy/ReadOnlyAccess" => Some(READ_ONLY),
+        other => conditions.policies.get(other).map(String::as_str),
+    };
+    arns.iter().filter_map(text).map(str::to_owned).collect()
+}
+
+/// Whether documents allow a caller an action at all. Which things, and under which conditions, is not looked at; so what is
+/// denied only of some things, or under some conditions, is not denied.
+pub(crate) fn permits(documents: &[String], action: &str) -> bool {
+    let wish = Wish { action, resource: "*", ..Wish::default() };
+    let documents: Vec<Value> = documents.iter().map(|text| parse(text)).collect();
+    let all = || documents.iter().flat_map(statements).filter(|statement| wish.acts(statement));
+    let whole = |statement: &&Value| wish.touches(statement) && statement.get("Condition").is_none();
+    all().any(|statement| is(statement, "Effect", "Allow"))
+        && !all().filter(whole).any(|statement| is(statement, "Effect", "Deny"))
+}
+
+/// How a role's trust policy speaks of a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Trust {
+    /// Not at all, or it denies it.
+    No,
+    /// It trusts the caller's whole account, which then decides itself by its own policies.
+    Account,
+    /// It names the caller.
+    Caller,
+}
+
+/// Whether the role trusts a caller
+/// (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html).
+pub(crate) fn trust(role: &Role, caller: &Principal, facts: &[(&str, &str)]) -> Trust {
+    let wish = Wish { action: "sts:AssumeRole", facts, ..Wish::default() };
+    let document = parse(&role.trust);
+    let of = |effect: &str| {
+        let statements = statements(&document);
+        let fits = statements.filter(|statement| {
+            is(statement, "Effect", effect) && wish.acts(statement) && wish.holds(statement)
+        });
+        let named = fits.flat_map(|statement| match statement.get("Principal") {
+            Some(named) if named.is_string() => texts(named),
+            Some(named) => named.get("AWS").map(texts).unwrap_or_default(),
+            None => Vec::new(),
+        });
+        named.map(|named| names(named, caller)).max().unwrap_or(Trust::No)
+    };
+    if of("Deny") == Trust::No { of("Allow") } else { Trust::No }
+}
+
+fn names(named: &str, caller: &Principal) -> Trust {
+    let account = &caller.account;
+    if named == "*" || named == account || named == format!("arn:aws:iam::{account}:root") {
+        return Trust::Account;
+    }
+    // A session is also named by its role, whose path its own ARN does not show.
+    let role = caller.arn.split_once(":assumed-role/").and_then(|(_, rest)| rest.split('/').next());
+    let of_role = named.strip_prefix(&format!("arn:aws:iam::{account}:role/"));
+    let same_role = of_role.is_some_and(|path| path.rsplit('/').next() == role);
+    if named == caller.arn || same_role { Trust::Caller } else { Trust::No }
 }
 
 fn parse(document: &str) -> Value {
@@ -82,7 +160,13 @@ fn statements(document: &Value) -> impl Iterator<Item = &Value> {
 /// One text or several.
 fn texts(value: &Value) -> Vec<&str> {
     let all = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-    all.iter().filter_map(Value::as_str).collect()
+    all.iter().filter_map(text).collect()
+}
+
+/// A condition's value may also be a plain `true` or `false`.
+fn text(value: &Value) -> Option<&str> {
+    let flag = value.as_bool().map(|flag| if flag { "true" } else { "false" });
+    value.as_str().or(flag)
 }
 
 fn is(statement: &Value, member: &str, value: &str) -> bool {
@@ -93,7 +177,11 @@ impl Wish<'_> {
     fn acts(&self, statement: &Value) -> bool {
         let action = self.action.to_ascii_lowercase();
         let like = |pattern: &&str| crate::ec2::matches(&pattern.to_ascii_lowercase(), &action);
-        statement.get("Action").map(texts).unwrap_or_default().iter().any(like)
+        match (statement.get("Action"), statement.get("NotAction")) {
+            (Some(listed), _) => texts(listed).iter().any(like),
+            (None, Some(listed)) => !texts(listed).iter().any(like),
+            (None, None) => false,
+        }
     }
 
     fn touches(&self, statement: &Value) -> bool {
@@ -112,7 +200,15 @@ impl Wish<'_> {
                         if like { crate::ec2::matches(wanted, value) } else { *wanted == value.as_str() }
                     })
                 };
-                match operator.as_str() {
+                let operator = match operator.strip_suffix("IfExists") {
+                    Some(_) if found.is_empty() => return true,
+                    Some(operator) => operator,
+                    None => operator,
+                };
+                match operator {
+                    "Bool" => {
+                        found.iter().any(|value| wanted.iter().any(|is| is.eq_ignore_ascii_case(value)))
+                    }
                     "StringEquals" | "ArnEquals" => found.iter().any(|value| among(value, false)),
                     "StringLike" | "ArnLike" => found.iter().any(|value| among(value, true)),
                     "ForAllValues:StringEquals" => found.iter().all(|value| among(value, false)),
@@ -146,7 +242,7 @@ impl Wish<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     use super::*;
     use crate::clock::At;

@@ -8,8 +8,10 @@ mod protocol;
 mod resize;
 mod served;
 mod sessions;
+mod signed;
 mod storage;
 mod store;
+mod sts;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,7 +31,7 @@ pub(crate) fn sandbox() -> Sandbox {
     sandbox_with(|_| {})
 }
 
-fn sandbox_with(change: impl FnOnce(&mut Options)) -> Sandbox {
+pub(crate) fn sandbox_with(change: impl FnOnce(&mut Options)) -> Sandbox {
     let mut options = Options { clock: Clock::Virtual, ..Options::default() };
     options.conditions.default_vpc = false;
     change(&mut options);
@@ -40,8 +42,8 @@ fn sandbox_with(change: impl FnOnce(&mut Options)) -> Sandbox {
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) sandbox: Sandbox,
-    key: &'static str,
-    token: bool,
+    pub(crate) key: &'static str,
+    pub(crate) token: Option<&'static str>,
 }
 
 pub(crate) struct Answer {
@@ -76,17 +78,17 @@ impl Answer {
 
 impl Client {
     pub(crate) fn new(sandbox: &Sandbox) -> Self {
-        Self { sandbox: sandbox.clone(), key: ACCESS_KEY, token: false }
+        Self { sandbox: sandbox.clone(), key: ACCESS_KEY, token: None }
     }
 
-    fn request(&self, service: Service, operation: &str, body: String) -> Request<Bytes> {
+    pub(crate) fn request(&self, service: Service, operation: &str, body: String) -> Request<Bytes> {
         let scope = format!("{}/20260115/{REGION}/{}/aws4_request", self.key, service.name());
         let mut request = Request::post("https://example.amazonaws.com/").header(
             "authorization",
             format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
         );
-        if self.token {
-            request = request.header("x-amz-security-token", "token");
+        if let Some(token) = self.token {
+            request = request.header("x-amz-security-token", token);
         }
         if matches!(service, Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing) {
             request = request.header("x-amz-target", format!("Target.{operation}"));
@@ -94,7 +96,7 @@ impl Client {
         request.body(Bytes::from(body)).unwrap()
     }
 
-    async fn try_form(
+    pub(crate) async fn try_form(
         &self,
         service: Service,
         operation: &str,
@@ -105,7 +107,7 @@ impl Client {
         read(self.sandbox.handle(self.request(service, operation, form.finish())).await)
     }
 
-    async fn ec2(&self, operation: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn ec2(&self, operation: &str, fields: &[(&str, &str)]) -> Answer {
         self.try_form(Service::Ec2, operation, fields).await.unwrap()
     }
 
@@ -113,7 +115,7 @@ impl Client {
         self.try_form(Service::Iam, operation, fields).await.unwrap()
     }
 
-    async fn json(&self, service: Service, operation: &str, body: Value) -> Answer {
+    pub(crate) async fn json(&self, service: Service, operation: &str, body: Value) -> Answer {
         let request = self.request(service, operation, body.to_string());
         read(self.sandbox.handle(request).await).unwrap()
     }
@@ -209,7 +211,7 @@ impl Client {
     }
 }
 
-fn read(response: Result<Response<Bytes>, Dropped>) -> Result<Answer, Dropped> {
+pub(crate) fn read(response: Result<Response<Bytes>, Dropped>) -> Result<Answer, Dropped> {
     let response = response?;
     let status = response.status().as_u16();
     Ok(Answer { status, body: String::from_utf8(response.into_body().to_vec()).unwrap() })

@@ -93,10 +93,10 @@ async fn credentials_are_refused_in_each_services_words() {
     });
     let with = |key, token| Client { sandbox: sandbox.clone(), key, token };
     for (key, token, ec2, sts, ssm) in [
-        ("AKIANOBODY", false, "AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"),
-        ("ASIAALICE", false, "AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"),
-        ("AKIAEXPIRED", false, "RequestExpired", "ExpiredToken", "ExpiredTokenException"),
-        ("ASIAALICE", true, "", "", ""),
+        ("AKIANOBODY", None, "AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"),
+        ("ASIAALICE", None, "AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"),
+        ("AKIAEXPIRED", None, "RequestExpired", "ExpiredToken", "ExpiredTokenException"),
+        ("ASIAALICE", Some("token"), "", "", ""),
     ] {
         let client = with(key, token);
         assert_eq!(client.ec2("DescribeVpcs", &[]).await.code(), ec2);
@@ -104,7 +104,7 @@ async fn credentials_are_refused_in_each_services_words() {
         let status = json!({ "Target": "i-0123456789abcdef0" });
         assert_eq!(client.json(Service::Ssm, "GetConnectionStatus", status).await.code(), ssm);
     }
-    let poor = with("AKIAPOOR", false);
+    let poor = with("AKIAPOOR", None);
     let vpc = [("CidrBlock", "10.0.0.0/16")];
     let answer = poor.ec2("CreateVpc", &vpc).await;
     assert_eq!((answer.status, &*answer.code()), (403, "UnauthorizedOperation"));

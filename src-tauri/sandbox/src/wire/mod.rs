@@ -1,5 +1,5 @@
 //! The wire protocols: form in and XML out (EC2, IAM, STS), JSON 1.1 (SSM, KMS, Service Quotas, the price list), REST with
-//! JSON (DLM), and each one's errors.
+//! JSON (DLM, and unsigned IAM Identity Center), and each one's errors.
 
 mod form;
 mod json;
@@ -11,7 +11,7 @@ pub(crate) use form::Form;
 pub(crate) use json::Json;
 pub(crate) use reply::{Fail, Reply, reply};
 pub(crate) use request::{Incoming, Refused, parse};
-pub(crate) use xml::Xml;
+pub(crate) use xml::{Xml, escape};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,10 @@ pub enum Service {
     Dlm,
     /// The Price List Query API.
     Pricing,
+    /// IAM Identity Center's OIDC service: who signs in.
+    SsoOidc,
+    /// IAM Identity Center's access portal: what whoever signed in may use.
+    Sso,
 }
 
 impl Service {
@@ -49,12 +53,30 @@ impl Service {
             Self::ServiceQuotas => "servicequotas",
             Self::Dlm => "dlm",
             Self::Pricing => "pricing",
+            Self::SsoOidc => "sso-oauth",
+            Self::Sso => "awsssoportal",
         }
     }
 
+    /// Whether requests carry a signature; a bearer token or a client's secret is in those that do not.
+    pub(crate) const fn is_signed(self) -> bool {
+        !matches!(self, Self::SsoOidc | Self::Sso)
+    }
+
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Ec2, Self::Iam, Self::Sts, Self::Ssm, Self::Kms, Self::ServiceQuotas, Self::Dlm, Self::Pricing]
-            .into_iter()
-            .find(|service| service.name() == name)
+        [
+            Self::Ec2,
+            Self::Iam,
+            Self::Sts,
+            Self::Ssm,
+            Self::Kms,
+            Self::ServiceQuotas,
+            Self::Dlm,
+            Self::Pricing,
+            Self::SsoOidc,
+            Self::Sso,
+        ]
+        .into_iter()
+        .find(|service| service.name() == name)
     }
 }

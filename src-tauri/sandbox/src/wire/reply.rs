@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY};
 use http::{Response, StatusCode};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use super::xml::escape;
 use super::{Service, Xml};
+
+/// What a page of the sandbox may load: nothing but its own style.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /// An operation that AWS refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +67,10 @@ fn status_of(code: &str) -> u16 {
 pub(crate) enum Reply {
     Xml(Xml),
     Json(Value),
+    /// A page for a browser.
+    Page(String),
+    /// Where a browser goes next.
+    Redirect(String),
 }
 
 /// The whole response.
@@ -73,9 +80,13 @@ pub(crate) fn reply(
     request_id: &str,
     outcome: &Result<Reply, Fail>,
 ) -> Response<Bytes> {
+    let is_page = crate::sso::is_page(operation) && service == Service::SsoOidc;
     let (status, body) = match outcome {
         Ok(Reply::Xml(xml)) => (200, success(service, operation, request_id, xml.as_str())),
         Ok(Reply::Json(value)) => (200, value.to_string()),
+        Ok(Reply::Page(page)) => (200, page.clone()),
+        Ok(Reply::Redirect(_)) => (302, String::new()),
+        Err(fail) if is_page => (fail.status, crate::sso::refusal(fail)),
         Err(fail) => (fail.status, error(service, request_id, fail)),
     };
     let mut response = Response::new(Bytes::from(body));
@@ -87,13 +98,29 @@ pub(crate) fn reply(
         Service::Ssm | Service::Kms | Service::ServiceQuotas | Service::Pricing => {
             "application/x-amz-json-1.1"
         }
-        Service::Dlm => "application/json",
+        Service::SsoOidc if is_page => "text/html; charset=utf-8",
+        Service::Dlm | Service::SsoOidc | Service::Sso => "application/json",
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if let (Service::Dlm, Err(fail)) = (service, outcome)
-        && let Ok(code) = HeaderValue::from_str(&fail.code)
-    {
-        headers.insert("x-amzn-errortype", code);
+    let kind = match (service, outcome) {
+        (Service::Dlm, Err(fail)) => Some(fail.code.to_string()),
+        (Service::SsoOidc | Service::Sso, Err(fail)) => Some(crate::sso::shape(service, fail).kind),
+        (_, Err(_) | Ok(_)) => None,
+    };
+    let location = match outcome {
+        Ok(Reply::Redirect(address)) => Some(address.clone()),
+        Ok(Reply::Xml(_) | Reply::Json(_) | Reply::Page(_)) | Err(_) => None,
+    };
+    for (name, value) in [("x-amzn-errortype", kind), ("location", location)] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    if is_page {
+        // Nobody puts the page into a frame, and no address with a code in it goes elsewhere.
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-amzn-requestid", id);
@@ -137,6 +164,7 @@ fn error(service: Service, request_id: &str, fail: &Fail) -> String {
         Service::ServiceQuotas | Service::Dlm | Service::Pricing => {
             json!({ "__type": fail.code, "Message": fail.message }).to_string()
         }
+        Service::SsoOidc | Service::Sso => crate::sso::shape(service, fail).body.to_string(),
     }
 }
 
@@ -149,6 +177,8 @@ fn namespace(service: Service) -> &'static str {
         | Service::Kms
         | Service::ServiceQuotas
         | Service::Dlm
-        | Service::Pricing => "https://sts.amazonaws.com/doc/2011-06-15/",
+        | Service::Pricing
+        | Service::SsoOidc
+        | Service::Sso => "https://sts.amazonaws.com/doc/2011-06-15/",
     }
 }
