@@ -363,6 +363,10 @@ impl Sandbox {
                 let mut next = world.clone();
                 let (now, region) = (self.now(), incoming.region.as_str());
                 let (outcome, told) = match caller {
+                    Some(_) if !ec2::has_region(region) => {
+                        let message = format!("The sandbox has no region {region}.");
+                        (Err(Fail::new("AuthFailure", message)), Vec::new())
+                    }
                     Some(caller) if incoming.service != Service::Sts => {
                         let backend = &*self.shared.backend;
                         let mut ctx = Ctx::new(&mut next, conditions, caller, region, now, backend);
@@ -461,14 +465,12 @@ pub(crate) fn is_dry_run(incoming: &Incoming) -> bool {
 /// Whether the world is another one after it: also where only credentials and tokens were given out.
 fn leaves_something(incoming: &Incoming) -> bool {
     crate::fault::changes(incoming.service, &incoming.operation)
-        || matches!(incoming.service, Service::Sts | Service::SsoOidc | Service::Sso)
+        || matches!(incoming.service, Service::SsoOidc | Service::Sso)
+        || (incoming.service == Service::Sts && incoming.operation == "AssumeRole")
 }
 
 fn dispatch(ctx: &mut Ctx<'_>, incoming: &Incoming) -> Result<Reply, Fail> {
     let (service, operation) = (incoming.service, incoming.operation.as_str());
-    if !ec2::has_region(ctx.region) {
-        return Err(Fail::new("AuthFailure", format!("The sandbox has no region {}.", ctx.region)));
-    }
     let permitted = ctx.caller.may(service, operation);
     let deny =
         |resource: &str| ctx.caller.denial(service, &format!("{}:{operation}", service.name()), resource);

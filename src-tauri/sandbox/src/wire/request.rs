@@ -97,7 +97,7 @@ pub(crate) fn parse(request: &Request<Bytes>) -> Result<Incoming, Refused> {
             incoming.fields = form(request);
             let with_iam = incoming.fields.contains_key("aws_iam");
             incoming.operation = crate::sso::operation(service, method, path, with_iam)
-                .ok_or_else(|| refuse("UnknownOperationException", "There is no such operation."))?
+                .ok_or_else(|| no_operation(service))?
                 .to_owned();
             if service == Service::SsoOidc && !crate::sso::is_page(&incoming.operation) {
                 incoming.fields.clear();
@@ -116,6 +116,11 @@ pub(crate) fn parse(request: &Request<Bytes>) -> Result<Incoming, Refused> {
         }
     }
     Ok(incoming)
+}
+
+fn no_operation(service: Service) -> Refused {
+    let fail = Fail::new("UnknownOperationException", "There is no such operation.").with_status(404);
+    Refused { service, fail }
 }
 
 /// The parameters of the query and of the body.
