@@ -56,6 +56,13 @@ fn assume(place: &mut Everywhere<'_>, caller: &Principal, form: &Form<'_>) -> Re
         };
         return Err(constraint(&duration.to_string(), "durationSeconds", bound));
     }
+    let is_id = |c: char| is_name(c) || ":/".contains(c);
+    if let Some(id) = form.text("ExternalId")
+        && (!(2..=1224).contains(&id.len()) || !id.chars().all(is_id))
+    {
+        let pattern = "Member must satisfy regular expression pattern: [\\w+=,.@:\\/-]*";
+        return Err(constraint(id, "externalId", pattern));
+    }
     let by_device = prove(place, caller, form)?;
 
     let denied = || {

@@ -31,7 +31,8 @@ pub(super) fn register(place: &mut Everywhere<'_>, incoming: &Incoming) -> Resul
         return Err(unsupported_grant());
     }
     if grants.is_empty() {
-        // Clients from before there were others register without any.
+        // The AWS CLI asks with a device and refreshes without having registered for it
+        // (github.com/aws/aws-cli, `awscli/botocore/utils.py`, SSOTokenFetcher).
         grants = vec![DEVICE, REFRESH];
     }
     let redirects = json.texts("redirectUris");

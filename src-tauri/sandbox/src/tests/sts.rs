@@ -192,6 +192,8 @@ async fn what_is_wrong_with_a_request_is_said() {
         (("RoleArn", "dev"), "ValidationError"),
         (("RoleSessionName", "a"), "ValidationError"),
         (("RoleSessionName", "a b"), "ValidationError"),
+        (("ExternalId", "a"), "ValidationError"),
+        (("ExternalId", "a b"), "ValidationError"),
         (("DurationSeconds", "899"), "ValidationError"),
         (("DurationSeconds", "43201"), "ValidationError"),
         (("DurationSeconds", "3601"), "ValidationError"),
