@@ -163,6 +163,17 @@ impl Sandbox {
                 }
                 Err(error) => text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
             },
+            (&Method::POST, "authorization") => match serde_json::from_slice::<Authorization>(body) {
+                Ok(Authorization { url, allow }) => {
+                    let location =
+                        if allow { self.allow_authorization(&url) } else { self.deny_authorization(&url) };
+                    match location {
+                        Some(location) => json_answer(&json!({ "location": location })),
+                        None => text(StatusCode::BAD_REQUEST, "the page would refuse that\n"),
+                    }
+                }
+                Err(error) => text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
+            },
             (&Method::POST, "reset") => {
                 self.reset();
                 json_answer(&json!({}))
@@ -234,6 +245,13 @@ struct Advance {
 #[derive(Deserialize)]
 struct Device {
     user_code: String,
+    allow: bool,
+}
+
+/// What the user says to the page with this address, without a browser.
+#[derive(Deserialize)]
+struct Authorization {
+    url: String,
     allow: bool,
 }
 

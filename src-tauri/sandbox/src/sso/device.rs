@@ -66,14 +66,13 @@ fn user_code() -> String {
 pub(super) fn ask(place: &mut Everywhere<'_>, client: &str, code: &str) -> Result<Device, Fail> {
     let device = place.world.sso.devices.get(code).filter(|device| device.client == client);
     let device = device.ok_or_else(|| invalid_grant("device code"))?.clone();
-    if device.answer == Answer::Used {
-        return Err(invalid_grant("device code"));
-    }
-    if device.ends <= place.now {
+    let used = device.answer == Answer::Used;
+    if !used && device.ends <= place.now {
         return Err(Fail::new("ExpiredTokenException", "Device code is expired"));
     }
     match device.answer {
-        Answer::Used | Answer::Denied => return Err(Fail::new("AccessDeniedException", "Access denied")),
+        Answer::Used => return Err(invalid_grant("device code")),
+        Answer::Denied => return Err(Fail::new("AccessDeniedException", "Access denied")),
         Answer::Allowed => return Ok(device),
         Answer::Pending => {}
     }

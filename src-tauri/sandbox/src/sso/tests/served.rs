@@ -41,6 +41,12 @@ async fn a_served_sandbox_finds_these_services_by_their_paths() {
     let request = lab.own(json!({ "grantType": DEVICE, "deviceCode": device["deviceCode"] })).to_string();
     let answer = send(port, "POST /token", &request).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let url = pkce::page(&lab, &[]);
+    let answer = json!({ "url": url, "allow": true }).to_string();
+    let answer = send(port, "POST /_holdfast/authorization", &answer).await;
+    assert!(answer.contains("\"location\":\"http://127.0.0.1:53682/oauth/callback?code="), "{answer}");
+    let answer = json!({ "url": "/authorize?client_id=nobody", "allow": true }).to_string();
+    assert!(send(port, "POST /_holdfast/authorization", &answer).await.starts_with("HTTP/1.1 400"));
     let strange = send(port, "POST /token", "[]").await;
     assert!(strange.contains("x-amzn-errortype: InvalidRequestException:"), "{strange}");
     assert!(send(port, "GET /assignment/accounts", "").await.starts_with("HTTP/1.1 401"));
