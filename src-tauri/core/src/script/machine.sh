@@ -1128,19 +1128,23 @@ carry() {
     fi
     ;;
   esac
+  # Before what belongs to it is read: that is there once it is done.
+  at=$(carried)
   for key in snapshot phase files bytes why; do
     [ ! -e "$d/$key" ] || echo "$key=$(get "$d/$key")"
   done
-  echo "state=$(carried)"
+  echo "state=$at"
   printf '\nend\n'
 }
-# What is neither done nor at it was interrupted.
+# What is neither done nor at it was interrupted. It may have come to its end between the two looks.
 carried() {
-  case $(get "$d/state") in
-  done) echo "done" ;;
-  running) if systemctl is-active --quiet holdfast-carry; then echo running; else echo failed; fi ;;
-  *) echo failed ;;
-  esac
+  if [ "$(get "$d/state")" = running ] && systemctl is-active --quiet holdfast-carry; then
+    echo running
+  elif [ "$(get "$d/state")" = "done" ]; then
+    echo "done"
+  else
+    echo failed
+  fi
 }
 
 # bring VOLUME SNAPSHOT: all that lies under /home there and belongs to no user of this machine's own image.
