@@ -1,12 +1,11 @@
 //! Every changing call of a replacement, met by every fault: afterwards there is one machine, with its home.
 
 use holdfast::aws::Aws;
-use holdfast::converge::{Report, converge};
+use holdfast::converge::Report;
 use holdfast::problem::Problem;
 use holdfast::world::{Done, Failure, World};
-use holdfast_core::machine::{Observed, TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_REPLACES, TAG_RETIRED, Tags};
+use holdfast_core::machine::{TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_REPLACES, TAG_RETIRED, Tags};
 use holdfast_core::plan::{Keep, Step};
-use holdfast_tests::Agreeing;
 
 use super::*;
 
@@ -292,4 +291,32 @@ fn zones(sandbox: &Sandbox) -> Vec<String> {
     let alive = regions().flat_map(|r| r.instances.values()).filter(|i| i.terminated.is_none());
     let zones: std::collections::BTreeSet<String> = subnets.chain(alive.map(|i| i.zone.clone())).collect();
     zones.into_iter().collect()
+}
+
+/// The whole life of a machine, and whether its owner needs more than what Holdfast says is the least.
+#[tokio::test(start_paused = true)]
+async fn the_least_policy_will_do() {
+    let (sandbox, mut laptop) = to_be_replaced().await;
+    laptop.desired.zone = Some("us-west-2a".parse().expect("a zone"));
+    laptop.desired.snapshot_every = Some(24);
+    for goal in [Goal::Replaced, Goal::Only(Keep::Machine), Goal::Settings, Goal::Reachable] {
+        reach_it(&laptop, goal).await.unwrap_or_else(|problem| panic!("{goal:?}: {problem:?}"));
+    }
+    let agreeing = Agreeing::default();
+    let made = holdfast::converge::snapshot(&laptop.aws, &laptop.store, &laptop.desired, &agreeing);
+    made.await.expect("it is taken");
+    laptop.desired.instance_type = "m7i.2xlarge".parse().expect("a type");
+    laptop.desired.volume_size = 200;
+    for goal in [Goal::Settings, Goal::Stopped, Goal::Gone(Leave { volume: false, snapshot: true })] {
+        reach_it(&laptop, goal).await.unwrap_or_else(|problem| panic!("{goal:?}: {problem:?}"));
+    }
+    let policy = holdfast_core::policy::least(&laptop.desired).to_string();
+    let calls: std::collections::BTreeSet<String> = sandbox
+        .calls()
+        .iter()
+        .map(|call| format!("{}:{}", format!("{:?}", call.service).to_lowercase(), call.operation))
+        .collect();
+    assert!(calls.len() > 50, "{calls:?}");
+    let more: Vec<&String> = calls.iter().filter(|call| !policy.contains(&format!("\"{call}\""))).collect();
+    assert!(more.is_empty(), "{more:?}");
 }

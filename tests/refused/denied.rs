@@ -38,6 +38,8 @@ struct Needed {
 }
 
 /// What is held for a moment ends by itself, so nobody needs to see it.
+/// Settings that want no snapshots by the clock can do without knowing of any.
+const SCHEDULES: &str = "dlm:GetLifecyclePolicies";
 const HELD: &str = "ec2:DescribeCapacityReservations";
 
 const BY_THE_LOG: Needed = Needed { besides: &[], not: &[] };
@@ -131,7 +133,7 @@ async fn an_apply_names_what_is_denied() {
     // No calls of their own: what EC2 asks for besides.
     let needed = Needed {
         besides: &["ec2:CreateTags", "iam:PassRole"],
-        not: &[HELD, "ec2:DescribeVolumesModifications"],
+        not: &[HELD, SCHEDULES, "ec2:DescribeVolumesModifications"],
     };
     let cases = each_denied(&sandbox, &empty, Goal::Settings, needed).await;
     // What the region offers matters to a new machine only.
@@ -143,6 +145,7 @@ async fn an_apply_names_what_is_denied() {
             "ec2:DescribeInstanceTypeOfferings",
             "ec2:DescribeVolumesModifications",
             HELD,
+            SCHEDULES,
         ],
     };
     let idle = each_denied(&sandbox, &on, Goal::Settings, needed).await;
@@ -173,7 +176,7 @@ async fn a_stop_names_what_is_denied() {
 async fn a_destroy_names_what_is_denied() {
     let (sandbox, [_, on, _]) = worlds().await;
     // Termination protection is lifted whether it is on or not.
-    let not = &["ec2:DescribeInstanceAttribute", HELD];
+    let not = &["ec2:DescribeInstanceAttribute", HELD, SCHEDULES];
     let needed = Needed { besides: &[], not };
     let cases = each_denied(&sandbox, &on, GONE, needed).await;
     let with_snapshot = each_denied(&sandbox, &on, WITH_SNAPSHOT, needed).await;

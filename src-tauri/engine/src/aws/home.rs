@@ -14,7 +14,7 @@ use super::error::ec2;
 use super::perform::{Trouble, ec2_tags, id, made, owned_tags, tagged};
 use crate::jobs::{BUSY, failed, garbled};
 use crate::problem::Problem;
-use crate::remote::Machine;
+use crate::remote::{Machine, NO_SYSTEM};
 use crate::world::Done;
 
 /// Where a copy is attached; on the machine it has another name, by its id.
@@ -129,7 +129,9 @@ async fn take(
                     Err(error) => return Err(Trouble::Refused(garbled(error))),
                 }
             }
-            Err(problem) if problem.is_about_credentials() || problem.is_denied() => {
+            Err(problem)
+                if problem.is_about_credentials() || problem.is_denied() || problem.code == NO_SYSTEM =>
+            {
                 return Err(Trouble::Refused(problem));
             }
             // It goes on without us.

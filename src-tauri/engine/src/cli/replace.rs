@@ -1,7 +1,7 @@
 //! `holdfast replace`: another instance in the place of the one that is there, with its home.
 
 use clap::Args;
-use holdfast_core::machine::{Fact, Observed, TAG_HOME};
+use holdfast_core::machine::{Fact, Observed, TAG_COPY, TAG_HOME};
 use holdfast_core::plan::{self, Goal, Keep};
 
 use super::jobs::bring_up;
@@ -55,7 +55,10 @@ pub(super) async fn begin(
 ) -> Result<u8, Problem> {
     let desired = &context.desired;
     let winners = observed.winners(desired);
-    if let Some(old) = plan::kept_instances(desired, observed).next() {
+    // One that has its place is not over while something is left to be put away.
+    let over = !was_begun(context, operation)?
+        && !observed.volumes.all().iter().any(|volume| volume.tags.contains_key(TAG_COPY));
+    if let Some(old) = plan::kept_instances(desired, observed).next().filter(|_| over) {
         return Err(Problem::new("still_kept", format!("{} was replaced, and is still kept", old.id))
             .because("one at a time: what is kept is the way back from the last replacement")
             .hint("let it go: holdfast replace --let-go")
@@ -94,7 +97,7 @@ pub(super) async fn begin(
 
 async fn cancel(context: &Context, observed: &Observed, yes: bool) -> Result<u8, Problem> {
     let desired = &context.desired;
-    if observed.winners(desired).successor.is_none() {
+    if observed.winners(desired).successor.is_none() && !was_begun(context, "replace --cancel")? {
         return Err(nothing("There is no replacement to take back"));
     }
     let report = reach(context, "replace --cancel", Goal::Only(Keep::Machine), asking(yes)).await?;
@@ -105,7 +108,8 @@ async fn cancel(context: &Context, observed: &Observed, yes: bool) -> Result<u8,
 
 async fn let_go(context: &Context, observed: &Observed, yes: bool) -> Result<u8, Problem> {
     let desired = &context.desired;
-    if plan::kept_instances(desired, observed).next().is_none() {
+    let none = plan::kept_instances(desired, observed).next().is_none();
+    if none && !was_begun(context, "replace --let-go")? {
         return Err(nothing("No instance is kept"));
     }
     let asking = if yes { Asking::Given } else { Asking::Name(desired.machine.as_str()) };
@@ -116,7 +120,8 @@ async fn let_go(context: &Context, observed: &Observed, yes: bool) -> Result<u8,
 
 async fn back(context: &Context, observed: &Observed, yes: bool) -> Result<u8, Problem> {
     let desired = &context.desired;
-    if plan::kept_instances(desired, observed).next().is_none() {
+    let none = plan::kept_instances(desired, observed).next().is_none();
+    if none && !was_begun(context, "replace --back")? {
         return Err(nothing("No instance is kept that one could go back to"));
     }
     let asking = if yes { Asking::Given } else { Asking::Name(desired.machine.as_str()) };
@@ -124,6 +129,12 @@ async fn back(context: &Context, observed: &Observed, yes: bool) -> Result<u8, P
     out::talk(&format!("{} is the old instance again.", desired.machine));
     hint(context, &report);
     Ok(0)
+}
+
+/// Whether this computer was interrupted in it, and has not seen its end.
+fn was_begun(context: &Context, operation: &str) -> Result<bool, Problem> {
+    let intent = context.store.intent(&context.desired.key()).read()?;
+    Ok(intent.is_some_and(|intent| intent.operation == operation))
 }
 
 fn nothing(what: &str) -> Problem {
