@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_core::machine::TAG_RESIZE;
-use holdfast_core::plan::{Goal, Leave};
+use holdfast::converge::{Event, Witness, converge};
+use holdfast_core::machine::{Observed, TAG_RESIZE};
+use holdfast_core::plan::{Consent, Goal, Leave, Plan};
 use holdfast_sandbox::{ACCESS_KEY, Call, Fault, Principal, Rule, Sandbox, Service, When, ec2::State};
-use holdfast_tests::{Laptop, WHOLE, census, sandbox};
+use holdfast_tests::{Agreeing, Laptop, WHOLE, census, sandbox};
 
 mod adopt;
 #[path = "faults/replace.rs"]
@@ -358,4 +359,75 @@ async fn every_step_of_a_destroy_meets_every_fault() {
         }
     }
     println!("{cases} cases: {} steps of a destroy, {} faults each", steps.len(), faults().len());
+}
+
+/// Agrees to everything, and waits for whoever signs in again.
+struct Patient(Agreeing);
+
+impl Witness for Patient {
+    async fn consent(&self, observed: &Observed, plan: &Plan) -> Consent {
+        self.0.consent(observed, plan).await
+    }
+
+    fn event(&self, event: Event<'_>) {
+        self.0.event(event);
+    }
+
+    fn waits_for_sign_in(&self) -> bool {
+        true
+    }
+}
+
+/// Credentials that are over from now on, or hold again.
+fn expire(sandbox: &Sandbox, expired: bool) {
+    let mut caller = Principal::user("123456789012", "sandbox", ACCESS_KEY);
+    caller.expired = expired;
+    sandbox.set(|conditions| conditions.principals = vec![caller]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_end_in_the_middle_are_waited_for() {
+    let mut waited = 0;
+    for moment in (0..6000).step_by(250) {
+        let (sandbox, laptop) = to_be_larger().await;
+        let witness = Patient(Agreeing::default());
+        let run = converge(&laptop.aws, &laptop.store, "test", &laptop.desired, Goal::Settings, &witness);
+        let night = async {
+            tokio::time::sleep(Duration::from_millis(moment)).await;
+            expire(&sandbox, true);
+            tokio::time::sleep(Duration::from_secs(8 * 3600)).await;
+            expire(&sandbox, false);
+        };
+        let (report, ()) = tokio::join!(Box::pin(run), night);
+        let said = witness.0.events.borrow().iter().filter(|event| event.starts_with("SignedOut")).count();
+        match report {
+            Ok(_) => {}
+            // Nothing had begun yet.
+            Err(problem) => {
+                assert!(problem.is_about_credentials() && said == 0, "{moment} ms: {problem:?}");
+                laptop.reach(Goal::Settings).await.expect("it is begun anew");
+            }
+        }
+        assert_eq!(not_as_wanted(&sandbox, &laptop, "m8g.2xlarge"), None, "{moment} ms");
+        assert_eq!(census(&sandbox, &laptop.desired), WHOLE, "{moment} ms");
+        waited += usize::from(said > 0);
+        // A night is not a thousand questions.
+        assert!(said < 700, "{moment} ms: {said}");
+    }
+    assert!(waited > 10, "{waited}");
+    println!("{waited} nights of 8 hours in the middle of a resize");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_can_sign_in_it_ends_with_that() {
+    let (sandbox, laptop) = to_be_larger().await;
+    let ends = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        expire(&sandbox, true);
+    };
+    let (report, ()) = tokio::join!(laptop.reach(Goal::Settings), ends);
+    assert!(report.expect_err("nobody signs in").is_about_credentials());
+    expire(&sandbox, false);
+    laptop.reach(Goal::Settings).await.expect("it goes on");
+    assert_eq!(not_as_wanted(&sandbox, &laptop, "m8g.2xlarge"), None);
 }

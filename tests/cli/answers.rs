@@ -48,6 +48,12 @@ fn help_shows_the_commands_and_how_to_begin() {
       generations  List the generations of the machine's system
       rollback     Have the machine go to a generation that is there; to the last good one if left out
       config       Edit the machine's NixOS configuration, and see what of it runs
+      profiles     List the profiles of the AWS configuration: what they are, and whether somebody has
+                   to sign in
+      policy       Print the least that your AWS identity must be allowed, as an IAM policy for these
+                   settings
+      login        Sign in with a profile: at its portal, with the code of its MFA device, or both
+      logout       Forget a sign-in, and make it worthless
       settings     Show and change the settings
       sandbox      The sandbox: a local AWS to try Holdfast without an account
       completions  Print a completion script for a shell
@@ -114,7 +120,7 @@ fn a_plan_on_an_empty_account_says_it_all_and_changes_nothing() {
       + Private network (VPC)                            the machine's own network
       ~ Turn on DNS names in the new network             AWS gives the machine a name
       ~ Attach the new gateway to the new network        the way out
-      + Subnet in us-west-2b                             this zone offers the instance type
+      + Subnet in us-west-2b                             the machine is to be in this zone
       + Route table                                      the subnet's own routes
       + Security group, nothing inbound                  nobody reaches the machine from outside
       ~ Give public addresses in the new subnet          the machine reaches AWS by itself
@@ -174,6 +180,7 @@ fn settings_are_shown_set_and_taken_back() {
     remote-dev
     profile               (none)      default
     region                us-west-2   default
+    zone                  (none)      default
     instance_type         m8g.xlarge  default
     alternates            (none)      default
     volume_size           50
@@ -183,6 +190,8 @@ fn settings_are_shown_set_and_taken_back() {
     config                embedded    default
     off_at                (none)      default
     off_when_idle         (none)      default
+    snapshot_every        (none)      default
+    snapshot_keep         7           default
     tags.do-not-nuke      true        default
     subnet                (none)      default
     instance_profile      (none)      default

@@ -9,8 +9,12 @@ mod cost;
 #[cfg(target_os = "linux")]
 #[path = "../keyring.rs"]
 mod keyring;
+#[cfg(target_os = "linux")]
+mod login;
 #[cfg(unix)]
 mod machine;
+#[cfg(unix)]
+mod profiles;
 #[path = "../program.rs"]
 mod program;
 #[cfg(unix)]
@@ -22,6 +26,8 @@ mod shells;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod token;
+#[cfg(target_os = "linux")]
+mod vault;
 #[cfg(unix)]
 mod windows;
 

@@ -37,6 +37,15 @@ impl Terminal {
         Self::spawn(command.env_clear().envs(environment(home.folder.path())))
     }
 
+    /// With more in its environment.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn run_with(home: &Home, line: &str, more: &[(&'static str, String)]) -> Self {
+        let program = PathBuf::from(PROGRAM);
+        let command = Command::new(program).args(line.split_whitespace()).env_clear();
+        let command = command.envs(environment(home.folder.path()));
+        Self::spawn(command.envs(more.iter().map(|(name, value)| (*name, value.as_str()))))
+    }
+
     pub(crate) fn spawn(mut command: Command) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(24, 80)).unwrap();

@@ -79,7 +79,7 @@ pub struct Place {
 /// Runs the app until nobody is left who could ask it for anything.
 pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedReceiver<Input>) {
     let mut desk = Desk::new(place, shell, inputs);
-    desk.on(Event::Profiles(profile::names().await));
+    desk.on(Event::Profiles(profile::names()));
     loop {
         desk.look_if_due();
         desk.foresee_if_asked();
@@ -93,7 +93,7 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
             Happened::Input(Input::Window(open)) => {
                 desk.on(Event::Window(open));
                 if open {
-                    desk.on(Event::Profiles(profile::names().await));
+                    desk.on(Event::Profiles(profile::names()));
                     desk.look_at_all |= desk.seen_all.is_none_or(|seen| seen.elapsed() > FRESH);
                     // Somebody who looks may have signed in meanwhile.
                     desk.look_now |= desk.app.is_blind();
@@ -177,6 +177,9 @@ impl Place {
         };
         options.maker = self.store.maker()?;
         options.prices = prices::known(&self.store, desired);
+        if self.options.is_none() {
+            options.vault = self.store.vault();
+        }
         Ok(Aws::connect(desired, options).await)
     }
 
@@ -192,9 +195,9 @@ impl Place {
     }
 
     /// A problem as the app shows it, with the way to sign in where that may help.
-    async fn explain(&self, desired: &Desired, problem: Problem) -> app::Problem {
+    fn explain(&self, desired: &Desired, problem: Problem) -> app::Problem {
         if problem.is_about_credentials() && !self.sandbox {
-            let command = profile::sign_in_command(desired).await;
+            let command = profile::sign_in_command(desired);
             return problem.hint_first(command.map(|command| format!("sign in: {command}"))).into();
         }
         problem.into()
@@ -654,7 +657,7 @@ async fn look(place: &Place, desired: Desired, aws: Option<Aws>) -> Looked {
     };
     let result = match look.await {
         Ok(seen) => Ok(seen),
-        Err(problem) => Err(place.explain(&desired, problem).await),
+        Err(problem) => Err(place.explain(&desired, problem)),
     };
     Looked { desired, all, result }
 }
@@ -674,7 +677,7 @@ async fn foresee(place: &Place, setup: Setup, number: u32, draft: Draft) -> Opti
             let blocked = plan.blocked.first().map(|blocked| Problem::blocked(&desired, blocked).into());
             Ok(Box::new(Foreseen { desired, observed, plan, blocked }))
         }
-        Err(problem) => Err(place.explain(&desired, problem).await),
+        Err(problem) => Err(place.explain(&desired, problem)),
     };
     Some(Event::Previewed { number, found })
 }
@@ -728,7 +731,7 @@ async fn operate(
     match work.await {
         Ok(()) => Ok(()),
         Err(Problem { code: "no_consent", .. }) => Err(changed_meanwhile().into()),
-        Err(problem) => Err(place.explain(&desired, problem).await),
+        Err(problem) => Err(place.explain(&desired, problem)),
     }
 }
 
@@ -774,6 +777,8 @@ impl Witness for Reporter {
             }
             converge::Event::Waiting(waiting) => Event::Waiting(waiting.to_vec()),
             converge::Event::Saw(observed) => Event::Saw(Box::new(observed.clone())),
+            // It ends there, and says so: the reporter does not wait for it.
+            converge::Event::SignedOut(_) => return,
         };
         // Nobody listens any more when the app ends.
         let _ = self.tell.send(event);

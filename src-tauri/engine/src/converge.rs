@@ -32,6 +32,8 @@ const CROWDED: (Duration, Duration) = (Duration::from_secs(20), Duration::from_s
 /// How often a look is taken at an instance that goes off and on between two types, at first and later: every moment that nobody
 /// sees it is off is one longer off.
 const WATCHFUL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+/// The first and the longest pause between two looks at whether somebody has signed in again.
+const SIGNED_OUT: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// The first and the longest pause between two looks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
@@ -41,6 +43,10 @@ pub trait Witness {
     fn consent(&self, observed: &Observed, plan: &Plan) -> impl Future<Output = Consent>;
     /// Something happened.
     fn event(&self, event: Event<'_>);
+    /// Whether somebody may sign in again when the credentials end in the middle of it.
+    fn waits_for_sign_in(&self) -> bool {
+        false
+    }
 }
 
 /// What happens in an operation.
@@ -58,6 +64,8 @@ pub enum Event<'a> {
     Waiting(&'a [Waiting]),
     /// The world was looked at.
     Saw(&'a Observed),
+    /// The credentials have ended; it goes on by itself when there are new ones.
+    SignedOut(&'a Problem),
 }
 
 /// The end of an operation that reached its goal.
@@ -205,7 +213,11 @@ pub async fn converge<W: World>(
                         None => journal.refuse(problem),
                     },
                     Err(Failure::Refused(problem)) if problem.is_about_credentials() => {
-                        journal.refuse(problem)
+                        if witness.waits_for_sign_in() {
+                            journal.signed_out.get_or_insert(problem);
+                        } else {
+                            journal.refuse(problem);
+                        }
                     }
                     Err(Failure::Refused(problem)) => {
                         let off = is_off(desired, &observed);
@@ -235,6 +247,14 @@ pub async fn converge<W: World>(
             if let Some(problem) = journal.refused.take() {
                 return Err(problem);
             }
+            if let Some(problem) = journal.signed_out.take() {
+                wait_for_sign_in(world, desired, witness, problem).await;
+                // Whatever is known is from before, and who signed in may be somebody else.
+                (journal.stale, fresh) = (true, false);
+                // Nor did anything take too long meanwhile.
+                journal.postponed.clear();
+                patience = Patience::default();
+            }
             if let Some(pause) = journal.pause() {
                 sleep_until(pause.until).await;
                 if !pause.look {
@@ -245,6 +265,9 @@ pub async fn converge<W: World>(
                 patience.watch(&next.waiting).await?;
                 match world.glance(desired).await {
                     Ok(seen) => observed.learn(seen),
+                    Err(problem) if problem.is_about_credentials() && witness.waits_for_sign_in() => {
+                        journal.signed_out = Some(problem);
+                    }
                     Err(problem) => journal.blind(problem, true).await?,
                 }
                 witness.event(Event::Saw(&observed));
@@ -268,6 +291,11 @@ pub async fn converge<W: World>(
             }
             match world.observe(desired, goal).await {
                 Ok(seen) => observed = seen.remembering(&observed),
+                Err(problem) if problem.is_about_credentials() && witness.waits_for_sign_in() => {
+                    journal.signed_out = Some(problem);
+                    fresh = false;
+                    continue;
+                }
                 Err(problem) => {
                     journal.blind(problem, is_off(desired, &observed)).await?;
                     fresh = false;
@@ -326,6 +354,27 @@ pub async fn converge<W: World>(
     let differs = notes.iter().any(|note| matches!(note, Note::NoCapacity { .. }));
     let shortage = journal.shortage.filter(|_| differs);
     Ok(Report { observed, performed: journal.count, grown, shortage })
+}
+
+/// Waits until somebody has signed in again: each pause is a tenth of the time that it has lasted.
+async fn wait_for_sign_in<W: World>(
+    world: &W,
+    desired: &Desired,
+    witness: &impl Witness,
+    mut problem: Problem,
+) {
+    let (least, most) = SIGNED_OUT;
+    let since = Instant::now();
+    let command = crate::aws::profile::sign_in_command(desired);
+    let way = command.map(|command| format!("sign in: {command}"));
+    loop {
+        witness.event(Event::SignedOut(&problem.clone().hint_first(way.clone())));
+        sleep((since.elapsed() / 10).clamp(least, most)).await;
+        match world.glance(desired).await {
+            Err(again) if again.is_about_credentials() => problem = again,
+            Ok(_) | Err(_) => return,
+        }
+    }
 }
 
 /// What is on record from now on of what this computer made of the machine. Whoever only switched it has made nothing else of it.
@@ -488,6 +537,8 @@ struct Journal {
     blind: u32,
     /// The instances that were made.
     machines: Vec<InstanceId>,
+    /// The credentials have ended.
+    signed_out: Option<Problem>,
 }
 
 struct Postponed {
@@ -593,7 +644,7 @@ impl Journal {
     }
 
     fn may_go_on(&self) -> bool {
-        self.refused.is_none() && !self.stale
+        self.refused.is_none() && self.signed_out.is_none() && !self.stale
     }
 
     /// Until when there is nothing to do but let AWS catch up.

@@ -2,7 +2,7 @@
 
 use holdfast_core::app::harmless::harmless;
 use keyring::{Entry, Error};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
 use crate::problem::Problem;
 
@@ -14,12 +14,15 @@ const SERVICE: &str = "holdfast";
 pub enum Name {
     /// The token of a git host: what [`credential_scope`](holdfast_core::config::credential_scope) says.
     Git(String),
+    /// A part of a longer value, see [`Vault`](crate::secrets::Vault).
+    Part(String),
 }
 
 impl Name {
     fn user(&self) -> String {
         match self {
             Self::Git(scope) => format!("git {scope}"),
+            Self::Part(name) => name.clone(),
         }
     }
 }
@@ -45,6 +48,27 @@ pub async fn set(name: Name, secret: SecretString) -> Result<(), Problem> {
     with_entry(name, set).await.map_err(|error| problem(&error))
 }
 
+/// The same for bytes.
+///
+/// # Errors
+/// As for [`get`].
+pub async fn get_bytes(name: Name) -> Result<Option<SecretSlice<u8>>, Problem> {
+    match with_entry(name, |entry| entry.get_secret()).await {
+        Ok(secret) => Ok(Some(secret.into())),
+        Err(Error::NoEntry) => Ok(None),
+        Err(error) => Err(problem(&error)),
+    }
+}
+
+/// The same for bytes.
+///
+/// # Errors
+/// As for [`get`].
+pub async fn set_bytes(name: Name, secret: SecretSlice<u8>) -> Result<(), Problem> {
+    let set = move |entry: &Entry| entry.set_secret(secret.expose_secret());
+    with_entry(name, set).await.map_err(|error| problem(&error))
+}
+
 /// Has the keyring hold nothing under this name; gives whether it did.
 ///
 /// # Errors
@@ -67,6 +91,12 @@ async fn with_entry<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(Error::PlatformFailure(Box::new(error))))
 }
 
+/// The keyring holds something that is not what was put there.
+pub fn garbled() -> Problem {
+    Problem::new("keyring_garbled", "What the keyring holds for Holdfast makes no sense")
+        .hint("remove the entries of the program holdfast there, and give it the secret again")
+}
+
 fn problem(error: &Error) -> Problem {
     match error {
         Error::NoDefaultStore => {
@@ -83,8 +113,7 @@ fn problem(error: &Error) -> Problem {
             .hint("unlock it, and allow Holdfast what it asks for"),
         // What these hold may be the secret itself.
         Error::BadEncoding(_) | Error::BadDataFormat(..) | Error::BadStoreFormat(_) | Error::Ambiguous(_) => {
-            Problem::new("keyring_garbled", "What the keyring holds for Holdfast makes no sense")
-                .hint("remove the entries of the program holdfast there, and give it the secret again")
+            garbled()
         }
         Error::PlatformFailure(_)
         | Error::NoEntry

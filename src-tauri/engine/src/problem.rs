@@ -6,6 +6,7 @@ use std::fmt;
 
 use holdfast_core::machine::{Desired, Instance, Why};
 use holdfast_core::plan::{Blocked, Goal};
+use holdfast_core::profile::Faulty;
 use holdfast_core::session::Failure;
 use holdfast_core::settings::SettingsError;
 use serde::Serialize;
@@ -86,6 +87,20 @@ pub enum CallErrorKind {
     Garbled(String),
 }
 
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let call = format!("{}:{}", self.service, self.operation);
+        match &self.kind {
+            CallErrorKind::Service { code, message } => write!(f, "{call}: {code}: {message}"),
+            CallErrorKind::Credentials(why) => write!(f, "{call}: no credentials: {why}"),
+            CallErrorKind::Timeout => write!(f, "{call}: no answer in time"),
+            CallErrorKind::Unreachable(why) | CallErrorKind::Garbled(why) => write!(f, "{call}: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
 impl CallError {
     /// AWS's error code; empty when AWS did not answer.
     pub fn code(&self) -> &str {
@@ -123,6 +138,13 @@ impl Problem {
     /// Whether signing in may help.
     pub fn is_about_credentials(&self) -> bool {
         matches!(self.code, "no_credentials" | "expired" | "bad_credentials")
+    }
+
+    /// A profile that gives no credentials.
+    pub fn faulty_profile(name: &str, faulty: &Faulty) -> Self {
+        Self::new("profile", format!("The profile {name} gives no credentials"))
+            .because(faulty.to_string())
+            .hint("see what there is: holdfast profiles")
     }
 
     /// Whether AWS forbids it.

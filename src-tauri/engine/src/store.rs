@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::prices::Asked;
+use crate::problem::Problem;
+use crate::secrets::Vault;
 
 /// The environment variable that names the folder of the settings file instead of the platform's.
 pub const CONFIG_DIR: &str = "HOLDFAST_CONFIG_DIR";
@@ -228,6 +230,24 @@ impl Store {
         let lock = Lock { file, holder };
         write_json(&lock.holder, &Holder { pid: std::process::id(), since: now(), what: what.to_owned() })?;
         Ok(lock)
+    }
+
+    /// Where sign-ins are kept.
+    pub fn vault(&self) -> Vault {
+        Vault::new(self.state.join("locks").join("renewing"))
+    }
+
+    /// Makes sure that nobody else signs in on this computer.
+    ///
+    /// # Errors
+    ///
+    /// When somebody does, or the lock cannot be had.
+    pub fn signing_in(&self) -> Result<Lock, Problem> {
+        self.lock("sign-in", "login").map_err(|error| match error {
+            LockError::Held(_) => Problem::new("signing_in", "Another sign-in is under way on this computer")
+                .hint("finish that one, or end it"),
+            LockError::Store(error) => error.into(),
+        })
     }
 
     /// Who works on the machine `key` right now, if anybody does.
@@ -454,6 +474,17 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
     let json = serde_json::to_vec(value).map_err(|error| failed("write", path)(error.into()))?;
     replace(path, &json, Privacy::Own)
+}
+
+/// Replaces a file of the user's, whole or not at all, wherever links lead.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let path = behind_links(path)?;
+    make_folder(path.parent().unwrap_or(&path), Privacy::Own)?;
+    replace(&path, bytes, Privacy::Own)
 }
 
 fn open_lock(path: &Path) -> Result<File, StoreError> {

@@ -56,7 +56,7 @@ pub(super) async fn on<T>(
     let work: Boxed<'_, _> = Box::pin(work);
     match timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(no_answer())) {
         Ok(done) => Ok(done),
-        Err(problem) => Err(place.explain(desired, problem).await),
+        Err(problem) => Err(place.explain(desired, problem)),
     }
 }
 

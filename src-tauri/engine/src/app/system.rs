@@ -113,7 +113,7 @@ async fn begin_and_follow(
 async fn explained(place: &Place, desired: &Desired, work: Boxed<'_, Result<Box<JobEnd>, Problem>>) -> Ended {
     match work.await {
         Ok(end) => Ok(end),
-        Err(problem) => Err(place.explain(desired, problem).await),
+        Err(problem) => Err(place.explain(desired, problem)),
     }
 }
 

@@ -14,11 +14,15 @@ use aws_types::sdk_config::TimeSource;
 use holdfast_core::machine::{Desired, Instance, Observed, Owner};
 use holdfast_core::names::{ProfileName, Region};
 use holdfast_core::price::Prices;
+use holdfast_core::profile::{Chain, Config};
 use tokio::time::Instant;
 
 use super::credentials::Kept;
 use super::error::{garbled, sts};
+use super::identity::Identity;
+use super::profile;
 use crate::problem::CallError;
+use crate::secrets::Vault;
 
 const CONNECT: Duration = Duration::from_secs(5);
 const ATTEMPT: Duration = Duration::from_secs(15);
@@ -37,6 +41,8 @@ pub struct Options {
     pub credentials: Option<SharedCredentialsProvider>,
     /// The prices that this computer has on record.
     pub prices: Prices,
+    /// Where sign-ins are kept.
+    pub vault: Vault,
     /// A client that needs no network, for tests. Time is tokio's then, so that a test may let it pass.
     pub http_client: Option<SharedHttpClient>,
 }
@@ -107,6 +113,8 @@ impl Aws {
         }
         if let Some(credentials) = options.credentials.clone() {
             loader = loader.credentials_provider(credentials);
+        } else if let Some(identity) = ours(profile.as_ref(), &region, &options).await {
+            loader = loader.credentials_provider(identity);
         }
         if let Some(client) = options.http_client.clone() {
             loader = loader.http_client(client).time_source(TokioTime::default());
@@ -247,6 +255,44 @@ impl Aws {
             }
         }
     }
+}
+
+/// Who we are, where the SDK's own chain does not do. What is wrong with the configuration the SDK says.
+async fn ours(profile: Option<&ProfileName>, region: &Region, options: &Options) -> Option<Identity> {
+    if profile::has_environment_keys() {
+        return None;
+    }
+    let name = profile.map_or_else(profile::usual, ToString::to_string);
+    let config = profile::config().ok()?;
+    let chain = config.chain(&name).ok().filter(Identity::is_ours)?;
+    Some(identity(&config, &name, chain, region, options).await)
+}
+
+/// The credentials of this profile.
+pub(super) async fn identity(
+    config: &Config,
+    name: &str,
+    chain: Chain,
+    region: &Region,
+    options: &Options,
+) -> Identity {
+    let own_region = config.region(name).map_or_else(|| region.to_string(), ToOwned::to_owned);
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .no_credentials()
+        .profile_name(name)
+        .region(aws_config::Region::new(own_region))
+        .timeout_config(timeouts);
+    if let Some(endpoint) = options.endpoint.clone() {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if let Some(client) = options.http_client.clone() {
+        loader = loader.http_client(client).time_source(TokioTime::default());
+    }
+    let base = config.profiles.get(&chain.profile).cloned().unwrap_or_default();
+    let (endpoint, vault) = (options.endpoint.clone(), options.vault.clone());
+    Identity::new(name, chain, base, loader.load().await, endpoint, vault)
 }
 
 /// Without the SDK's retries: whoever keeps a session alive decides when to try again.

@@ -49,6 +49,13 @@ pub(super) fn garbled(service: &'static str, operation: &'static str, what: impl
 }
 
 fn kind<E: Answer>(error: &SdkError<E, HttpResponse>) -> CallErrorKind {
+    // The call that was to give credentials may have failed for want of a network.
+    let inner = causes(error).find_map(|cause| cause.downcast_ref::<CallError>());
+    if let Some(CallError { kind: kind @ (CallErrorKind::Timeout | CallErrorKind::Unreachable(_)), .. }) =
+        inner
+    {
+        return kind.clone();
+    }
     if let Some(credentials) = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
         return CallErrorKind::Credentials(no_credentials(credentials));
     }

@@ -9,9 +9,10 @@ use holdfast_core::cost::Stored;
 use holdfast_core::export::GroupRule;
 use holdfast_core::kinds::Kind;
 use holdfast_core::machine::{Desired, Fact, Observed, Site, Snapshot};
-use holdfast_core::names::{GroupId, InstanceId, InstanceType};
+use holdfast_core::names::{GroupId, InstanceId, InstanceType, Region};
 use holdfast_core::plan::{Goal, Refused, Step};
 use holdfast_core::price::Quote;
+use holdfast_core::profile::{Base, Chain, Config, Portal};
 
 use crate::problem::Problem;
 use crate::world::{Done, Failure, World};
@@ -20,6 +21,7 @@ mod clients;
 mod credentials;
 mod error;
 mod home;
+pub mod identity;
 mod image;
 mod leeway;
 mod lifecycle;
@@ -36,6 +38,28 @@ mod tests;
 
 pub use clients::{Aws, Options};
 pub use error::call_error;
+use identity::Identity;
+use identity::oidc::Calls;
+
+/// The credentials of a profile of the AWS configuration.
+///
+/// # Errors
+/// The configuration makes no sense, or the profile gives none.
+pub async fn identity_of(name: &str, region: &Region, options: &Options) -> Result<Identity, Problem> {
+    let config = profile::config()?;
+    let chain = config.chain(name).map_err(|faulty| Problem::faulty_profile(name, &faulty))?;
+    Ok(clients::identity(&config, name, chain, region, options).await)
+}
+
+/// A portal that no profile names, ready to be called. `region` is only for what has none of its own.
+pub async fn calls(portal: &Portal, region: &Region, options: &Options) -> Calls {
+    let chain = Chain {
+        profile: String::new(),
+        base: Base::Sso { portal: portal.clone(), account: String::new(), role: String::new() },
+        roles: Vec::new(),
+    };
+    clients::identity(&Config::default(), "", chain, region, options).await.calls(portal)
+}
 
 impl Aws {
     /// Whether the machine is on and can be reached, and nothing else: a look that is cheap enough to be repeated.

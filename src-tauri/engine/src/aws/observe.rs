@@ -375,14 +375,14 @@ impl<'a> Look<'a> {
     fn schedule(self) -> Chain<'a, (Fact<Vec<Lifecycle>>, Fact<Role>)> {
         Box::pin(async move {
             let matters = matches!(self.goal, Goal::Settings | Goal::Replaced | Goal::Gone(_));
-            let (policies, role) = (
-                lifecycle::list(self.aws, self.desired),
-                self.role(self.desired.backup_role_name(), BACKUP_POLICY),
-            );
+            let policies = lifecycle::list(self.aws, self.desired);
+            let name = self.desired.backup_role_name();
+            if self.desired.snapshot_every.is_some() {
+                let role = self.role(name, BACKUP_POLICY);
+                return try_join!(when(matters, policies), when(matters, role));
+            }
+            let role = self.role_if_there(name, BACKUP_POLICY);
             match self.goal {
-                _ if self.desired.snapshot_every.is_some() => {
-                    try_join!(when(matters, policies), when(matters, role))
-                }
                 // An endpoint without this service makes no snapshots either.
                 Goal::Gone(_) => try_join!(if_spoken(when(matters, policies)), when(matters, role)),
                 Goal::Settings | Goal::Replaced | Goal::Reachable | Goal::Stopped | Goal::Only(_) => {
@@ -681,6 +681,12 @@ impl<'a> Look<'a> {
     /// The role, with the document of its inline policy `own`.
     async fn role(self, name: String, own: &'static str) -> Result<Role, CallError> {
         Ok(self.role_with_trust(name, own).await?.0)
+    }
+
+    /// The same for one that is most likely not there: one call then.
+    async fn role_if_there(self, name: String, own: &'static str) -> Result<Role, CallError> {
+        self.aws.iam.get_role().role_name(&name).send().await.map_err(iam("GetRole"))?;
+        self.role(name, own).await
     }
 
     /// The same, and its trust policy as IAM answers it.

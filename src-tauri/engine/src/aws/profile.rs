@@ -1,54 +1,103 @@
-//! How a person signs in with the profile in use.
+//! The profiles of the AWS configuration, and how a person signs in with one.
 
-use aws_runtime::env_config::file::EnvConfigFiles;
-use aws_runtime::env_config::section::EnvConfigSections;
-use aws_runtime::env_config::source;
-use aws_types::os_shim_internal::{Env, Fs};
+use std::path::{Path, PathBuf};
+
 use holdfast_core::machine::Desired;
+use holdfast_core::names::ProfileName;
+use holdfast_core::profile::{Base, Config, File};
+
+use crate::problem::Problem;
+
+/// The configuration files, read.
+///
+/// # Errors
+/// A file that cannot be read, or makes no sense: with its line.
+pub fn config() -> Result<Config, Problem> {
+    let (config, credentials) =
+        (path("AWS_CONFIG_FILE", "config"), path("AWS_SHARED_CREDENTIALS_FILE", "credentials"));
+    holdfast_core::profile::config(&read(config.as_deref())?, &read(credentials.as_deref())?).map_err(
+        |(file, malformed)| {
+            let path = match file {
+                File::Config => config,
+                File::Credentials => credentials,
+            };
+            let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+            Problem::new("aws_config", "The AWS configuration makes no sense")
+                .because(format!("{path}, {malformed}"))
+                .hint("mend that line; nothing else of it was read")
+        },
+    )
+}
+
+/// Where a file of the AWS configuration is.
+pub fn path(variable: &str, name: &str) -> Option<PathBuf> {
+    match std::env::var_os(variable).filter(|path| !path.is_empty()) {
+        Some(named) => Some(PathBuf::from(named)),
+        None => etcetera::home_dir().ok().map(|home| home.join(".aws").join(name)),
+    }
+}
+
+/// One that is not there says nothing.
+fn read(path: Option<&Path>) -> Result<String, Problem> {
+    let Some(path) = path else { return Ok(String::new()) };
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(Problem::new("aws_config", "The AWS configuration cannot be read")
+            .because(format!("{}: {error}", path.display()))),
+    }
+}
+
+/// The profile that counts when the settings name none.
+pub fn usual() -> String {
+    let named = |name: &str| std::env::var(name).ok().filter(|profile| !profile.is_empty());
+    named("AWS_PROFILE").unwrap_or_else(|| "default".to_owned())
+}
+
+/// Whether keys in the environment come before any profile, as they do for the SDK.
+pub fn has_environment_keys() -> bool {
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+        .iter()
+        .all(|name| std::env::var(name).is_ok_and(|value| !value.is_empty()))
+}
 
 /// The command that signs in again, as far as the AWS configuration tells; `None` for static keys and the like.
-pub async fn sign_in_command(desired: &Desired) -> Option<String> {
-    let source = source::load(&Env::real(), &Fs::real(), &EnvConfigFiles::default()).await.ok()?;
-    let sections = EnvConfigSections::parse(source).ok()?;
-    let name =
-        desired.profile.as_ref().map_or_else(|| sections.selected_profile(), |profile| profile.as_str());
-    command(name, |profile, key| sections.get_profile(profile)?.get(key))
+pub fn sign_in_command(desired: &Desired) -> Option<String> {
+    command_for(desired.profile.as_ref())
+}
+
+/// The same for a profile, or the usual one.
+pub fn command_for(profile: Option<&ProfileName>) -> Option<String> {
+    let name = profile.map_or_else(usual, ToString::to_string);
+    command(&config().ok()?, &name)
 }
 
 /// The names of all profiles in the AWS configuration; none where it cannot be read.
-pub async fn names() -> Vec<String> {
-    let source = source::load(&Env::real(), &Fs::real(), &EnvConfigFiles::default()).await;
-    let sections = source.ok().and_then(|source| EnvConfigSections::parse(source).ok());
-    let mut names: Vec<String> =
-        sections.iter().flat_map(EnvConfigSections::profiles).map(str::to_owned).collect();
-    names.sort();
-    names
+pub fn names() -> Vec<String> {
+    config().map(|config| config.profiles.into_keys().collect()).unwrap_or_default()
 }
 
-fn command<'a>(name: &'a str, get: impl Fn(&'a str, &str) -> Option<&'a str>) -> Option<String> {
-    let mut profile = name;
-    // A role's credentials come from another profile; a circle of those is somebody's mistake, not ours to follow.
-    for _ in 0..8 {
-        let quoted = holdfast_core::script::quote(profile).ok()?;
-        let word = if profile.chars().all(|c| c.is_ascii_alphanumeric() || "-_./@".contains(c)) {
-            profile
-        } else {
-            &quoted
-        };
-        if get(profile, "sso_session").or_else(|| get(profile, "sso_start_url")).is_some() {
-            return Some(format!("aws sso login --profile {word}"));
+fn command(config: &Config, name: &str) -> Option<String> {
+    let chain = config.chain(name).ok()?;
+    let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./@".contains(c));
+    let word = |text: &str| {
+        if plain(text) { Some(text.to_owned()) } else { holdfast_core::script::quote(text).ok() }
+    };
+    let base = &chain.profile;
+    let says = |key: &str| config.profiles.get(base).and_then(|says| says.get(key));
+    match &chain.base {
+        _ if chain.wants_person() => Some(format!("holdfast login {}", word(name)?)),
+        Base::Login => Some(format!("aws login --profile {}", word(base)?)),
+        Base::Process { command } if command.contains("granted") => Some(format!("assume {}", word(base)?)),
+        Base::Process { .. } | Base::Keys if says("granted_sso_start_url").is_some() => {
+            Some(format!("assume {}", word(base)?))
         }
-        if get(profile, "login_session").is_some() {
-            return Some(format!("aws login --profile {word}"));
-        }
-        if get(profile, "granted_sso_start_url").is_some()
-            || get(profile, "credential_process").is_some_and(|program| program.contains("granted"))
-        {
-            return Some(format!("assume {word}"));
-        }
-        profile = get(profile, "source_profile")?;
+        Base::Process { .. }
+        | Base::Keys
+        | Base::Sso { .. }
+        | Base::WebIdentity { .. }
+        | Base::Named { .. } => None,
     }
-    None
 }
 
 #[cfg(test)]
@@ -57,26 +106,44 @@ mod tests {
 
     #[test]
     fn each_kind_of_profile_has_its_command() {
-        let profiles = [
+        let mut config = Config::default();
+        for (profile, key, value) in [
             ("sso", "sso_session", "work"),
+            ("sso", "sso_account_id", "1"),
+            ("sso", "sso_role_name", "R"),
             ("old", "sso_start_url", "https://example.awsapps.com/start"),
+            ("old", "sso_region", "us-east-1"),
+            ("old", "sso_account_id", "1"),
+            ("old", "sso_role_name", "R"),
             ("team/Admin", "credential_process", "granted credential-process --profile team/Admin"),
+            ("other", "credential_process", "/opt/keys"),
+            ("role", "role_arn", "arn:aws:iam::1:role/r"),
             ("role", "source_profile", "sso"),
-            ("circle", "source_profile", "circle"),
+            ("coded", "role_arn", "arn:aws:iam::1:role/r"),
+            ("coded", "source_profile", "keys"),
+            ("coded", "mfa_serial", "arn:aws:iam::1:mfa/a"),
+            ("circle", "role_arn", "r"),
+            ("circle", "source_profile", "ring"),
+            ("ring", "role_arn", "r"),
+            ("ring", "source_profile", "circle"),
             ("keys", "aws_access_key_id", "AKIA"),
+            ("keys", "aws_secret_access_key", "s"),
             ("a b", "login_session", "x"),
-        ];
-        let get = |profile: &str, key: &str| {
-            profiles.iter().find(|(p, k, _)| *p == profile && *k == key).map(|(_, _, value)| *value)
-        };
-        let command = |name| command(name, get);
-        assert_eq!(command("sso").as_deref(), Some("aws sso login --profile sso"));
-        assert_eq!(command("old").as_deref(), Some("aws sso login --profile old"));
+        ] {
+            config.profiles.entry(profile.to_owned()).or_default().insert(key.to_owned(), value.to_owned());
+        }
+        let portal = [("sso_start_url", "https://w.awsapps.com/start"), ("sso_region", "us-east-1")];
+        let portal = portal.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        config.sessions.insert("work".to_owned(), portal.into());
+        let command = |name| command(&config, name);
+        assert_eq!(command("sso").as_deref(), Some("holdfast login sso"));
+        assert_eq!(command("old").as_deref(), Some("holdfast login old"));
         assert_eq!(command("team/Admin").as_deref(), Some("assume team/Admin"));
-        assert_eq!(command("role").as_deref(), Some("aws sso login --profile sso"));
+        assert_eq!(command("role").as_deref(), Some("holdfast login role"));
+        assert_eq!(command("coded").as_deref(), Some("holdfast login coded"));
         assert_eq!(command("a b").as_deref(), Some("aws login --profile 'a b'"));
-        assert_eq!(command("circle"), None);
-        assert_eq!(command("keys"), None);
-        assert_eq!(command("missing"), None);
+        for none in ["circle", "keys", "other", "missing"] {
+            assert_eq!(command(none), None, "{none}");
+        }
     }
 }

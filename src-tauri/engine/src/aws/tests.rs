@@ -117,11 +117,11 @@ fn total(counts: &BTreeMap<String, usize>) -> usize {
 async fn a_look_is_one_call_deep_at_nothing_and_two_at_a_machine() {
     let lab = Lab::new().await;
     for (goal, expected) in [
-        (Goal::Settings, 19),
+        (Goal::Settings, 21),
         (Goal::Reachable, 18),
         (Goal::Stopped, 3),
-        (GONE, 16),
-        (GONE_WITH_SNAPSHOT, 17),
+        (GONE, 18),
+        (GONE_WITH_SNAPSHOT, 19),
     ] {
         lab.observe(goal).await;
         let (counts, depth) = lab.calls();
@@ -130,10 +130,10 @@ async fn a_look_is_one_call_deep_at_nothing_and_two_at_a_machine() {
     lab.reach(Goal::Settings).await.unwrap();
     lab.calls();
     for (goal, expected, deep) in [
-        (Goal::Settings, 24, 2),
+        (Goal::Settings, 26, 2),
         (Goal::Stopped, 3, 1),
-        (GONE, 17, 2),
-        (GONE_WITH_SNAPSHOT, 18, 2),
+        (GONE, 19, 2),
+        (GONE_WITH_SNAPSHOT, 20, 2),
         // What was seen with the same eyes before is not looked for again.
         (Goal::Reachable, 4, 2),
     ] {

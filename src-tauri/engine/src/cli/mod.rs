@@ -24,6 +24,7 @@ mod cost;
 mod export;
 mod follow;
 mod jobs;
+mod login;
 mod machine;
 mod out;
 mod plan;
@@ -275,6 +276,21 @@ enum Command {
         #[command(subcommand)]
         command: config::Command,
     },
+    /// List the profiles of the AWS configuration: what they are, and whether somebody has to sign in.
+    Profiles {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the least that your AWS identity must be allowed, as an IAM policy for these settings.
+    Policy,
+    /// Sign in with a profile: at its portal, with the code of its MFA device, or both.
+    Login(login::Login),
+    /// Forget a sign-in, and make it worthless.
+    Logout {
+        /// The profile; that of the machine's settings if left out.
+        profile: Option<holdfast_core::names::ProfileName>,
+    },
     /// Show and change the settings.
     Settings {
         #[command(subcommand)]
@@ -417,6 +433,10 @@ impl Parting {
             | Command::Job { command: jobs::JobCommand::Cancel { .. } }
             | Command::Generations { .. }
             | Command::Config { .. }
+            | Command::Profiles { .. }
+            | Command::Policy
+            | Command::Login(_)
+            | Command::Logout { .. }
             | Command::Settings { .. }
             | Command::Sandbox { .. }
             | Command::Completions { .. } => Self::Interrupted,
@@ -439,16 +459,16 @@ async fn dispatch(cli: Cli, interrupts: &Interrupts) -> Result<u8, Problem> {
     let Cli { global, command } = cli;
     match carry_out(&global, command, interrupts).await {
         Err(problem) if problem.is_about_credentials() && !global.sandbox => {
-            Err(problem.hint_first(sign_in(&global).await))
+            Err(problem.hint_first(sign_in(&global)))
         }
         result => result,
     }
 }
 
 /// How to sign in with the profile that the command used.
-async fn sign_in(global: &Global) -> Option<String> {
+fn sign_in(global: &Global) -> Option<String> {
     let desired = desired(global, &load(global, &store(global).ok()?).ok()?).ok()?;
-    crate::aws::profile::sign_in_command(&desired).await.map(|command| format!("sign in: {command}"))
+    crate::aws::profile::sign_in_command(&desired).map(|command| format!("sign in: {command}"))
 }
 
 async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -> Result<u8, Problem> {
@@ -460,6 +480,14 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
             Ok(0)
         }
         Command::Sandbox { command } => sandbox::run(command).await,
+        Command::Profiles { json } => login::profiles(global, json).await,
+        Command::Policy => {
+            let desired = desired(global, &load(global, &store(global)?)?)?;
+            out::json(&holdfast_core::policy::least(&desired))?;
+            Ok(0)
+        }
+        Command::Login(args) => login::login(global, &args).await,
+        Command::Logout { profile } => login::logout(global, profile.as_ref()).await,
         Command::Settings { command } => settings::run(global, command).await,
         Command::Plan { json } => machine::plan(&Context::open(global).await?, json).await,
         Command::Apply(yes) => machine::apply(&Context::open(global).await?, yes.yes).await,
@@ -531,6 +559,7 @@ impl Context {
         }
         options.maker = store.maker()?;
         options.prices = prices::known(&store, &desired);
+        options.vault = store.vault();
         let aws = Aws::connect(&desired, options).await;
         Ok(Self { store, desired, aws })
     }

@@ -48,6 +48,8 @@ pub(super) enum Asking<'a> {
 struct State {
     running: Vec<Step>,
     waiting: Vec<Waiting>,
+    /// That somebody has to sign in was said.
+    signed_out: bool,
 }
 
 impl<'a> Watcher<'a> {
@@ -160,6 +162,10 @@ impl Witness for Watcher<'_> {
         if impact == Impact::NONE || self.agrees(impact).await { Consent::to(impact) } else { Consent::NONE }
     }
 
+    fn waits_for_sign_in(&self) -> bool {
+        self.live
+    }
+
     fn event(&self, event: Event<'_>) {
         let style = Style::stderr();
         match event {
@@ -186,7 +192,19 @@ impl Witness for Watcher<'_> {
                 tracing::debug!(?step, %problem, "surprised");
                 self.state.borrow_mut().running.retain(|other| other != step);
             }
+            Event::SignedOut(problem) => {
+                let mut state = self.state.borrow_mut();
+                if !state.signed_out {
+                    state.signed_out = true;
+                    let why = problem.cause.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                    let way = problem.hints.first().map(|way| format!("; {way}")).unwrap_or_default();
+                    let what = format!("{}{why}{way}", problem.what);
+                    self.say(&format!("  {} {what}", style.yellow("!")));
+                    self.say("    In another terminal: this one goes on by itself then. Ctrl-C ends it.");
+                }
+            }
             Event::Saw(observed) => {
+                self.state.borrow_mut().signed_out = false;
                 if let Some(context) = self.context {
                     context.note(&mut observed.clone(), Worth::All);
                 }

@@ -204,7 +204,7 @@ impl<'a> Calls<'a> {
             }
             _ if problem.is_about_credentials() => {
                 self.stale.set(true);
-                let command = crate::aws::profile::sign_in_command(self.desired).await;
+                let command = crate::aws::profile::sign_in_command(self.desired);
                 Trouble::Credentials(command.map_or_else(
                     || "your AWS sign-in is over".to_owned(),
                     |command| format!("in another terminal: {command}"),

@@ -1,0 +1,251 @@
+//! What Holdfast keeps for its user: sign-ins, in the keyring, or in memory where there is none.
+//!
+//! A value may be longer than what a keyring takes at once: Windows has room for 2560 bytes. So each lies there in parts, and
+//! a head of its own says which parts make it up. The parts of a new value are written beside those of the old one, and
+//! the head comes last: whoever reads meanwhile, or after a crash, finds one of the two whole.
+//! Source: <https://learn.microsoft.com/windows/win32/api/wincred/ns-wincred-credentialw> (`CredentialBlobSize`)
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::keyring::{self, Name};
+use crate::problem::Problem;
+
+/// The longest part in bytes.
+const PART: usize = 2048;
+/// The most parts of a value, so that a head that makes no sense ends soon.
+const MOST: usize = 64;
+
+/// Held while a sign-in is renewed: what it is renewed with is good for one time.
+#[derive(Debug)]
+pub struct Renewing {
+    _file: Option<File>,
+    _here: OwnedMutexGuard<()>,
+}
+
+/// Where values are kept; by default in this process alone.
+#[derive(Clone, Debug, Default)]
+pub struct Vault(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// What this process knows, whether or not it could be kept.
+    memory: Mutex<BTreeMap<String, SecretString>>,
+    /// The keyring is asked, too.
+    keyring: bool,
+    /// That there is no keyring was said.
+    said: AtomicBool,
+    renewing: Arc<tokio::sync::Mutex<()>>,
+    /// The file that other processes wait at.
+    lock: Option<PathBuf>,
+}
+
+/// The entry that says which parts make a value up.
+#[derive(Debug, Deserialize, Serialize)]
+struct Head {
+    /// Which of the two places the parts lie in.
+    place: Place,
+    parts: usize,
+    sha256: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    One,
+    Other,
+}
+
+impl Place {
+    fn word(self) -> &'static str {
+        match self {
+            Self::One => "one",
+            Self::Other => "other",
+        }
+    }
+
+    fn next(self) -> Self {
+        match self {
+            Self::One => Self::Other,
+            Self::Other => Self::One,
+        }
+    }
+}
+
+impl Vault {
+    /// Keeps values in the keyring. Processes that share `lock` renew one after the other.
+    pub fn new(lock: PathBuf) -> Self {
+        Self(Arc::new(Inner { lock: Some(lock), keyring: true, ..Inner::default() }))
+    }
+
+    /// The value of this name.
+    ///
+    /// # Errors
+    /// The keyring is locked, or what it holds makes no sense. That there is none is no error.
+    pub async fn get(&self, name: &str) -> Result<Option<SecretString>, Problem> {
+        if let Some(known) = self.memory(|memory| memory.get(name).cloned()) {
+            return Ok(Some(known));
+        }
+        if !self.0.keyring {
+            return Ok(None);
+        }
+        match read(name).await {
+            Err(problem) if problem.code == "no_keyring" => Ok(None),
+            read => read,
+        }
+    }
+
+    /// The same, past what this process remembers: another one may have changed it.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub async fn look(&self, name: &str) -> Result<Option<SecretString>, Problem> {
+        if !self.0.keyring {
+            return self.get(name).await;
+        }
+        match read(name).await {
+            Err(problem) if problem.code == "no_keyring" => {
+                Ok(self.memory(|memory| memory.get(name).cloned()))
+            }
+            Ok(None) => {
+                self.memory(|memory| memory.remove(name));
+                Ok(None)
+            }
+            Ok(Some(value)) => {
+                self.memory(|memory| memory.insert(name.to_owned(), value.clone()));
+                Ok(Some(value))
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Keeps a value. Gives whether it outlives this process.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub async fn set(&self, name: &str, value: SecretString) -> Result<bool, Problem> {
+        self.memory(|memory| memory.insert(name.to_owned(), value.clone()));
+        if !self.0.keyring {
+            return Ok(false);
+        }
+        match write(name, &value).await {
+            Ok(()) => Ok(true),
+            Err(problem) if problem.code == "no_keyring" => Ok(false),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Keeps nothing under this name any more.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub async fn forget(&self, name: &str) -> Result<(), Problem> {
+        self.memory(|memory| memory.remove(name));
+        if !self.0.keyring {
+            return Ok(());
+        }
+        match remove(name).await {
+            Err(problem) if problem.code == "no_keyring" => Ok(()),
+            removed => removed,
+        }
+    }
+
+    /// Waits until nobody else renews a sign-in. A lock that cannot be had is no reason not to.
+    pub async fn renewing(&self) -> Renewing {
+        let here = Arc::clone(&self.0.renewing).lock_owned().await;
+        let lock = self.0.lock.clone();
+        let lock = move || {
+            let path = lock?;
+            fs::create_dir_all(path.parent()?).ok()?;
+            let file = OpenOptions::new().create(true).append(true).open(path).ok()?;
+            file.lock().ok().map(|()| file)
+        };
+        let file = tokio::task::spawn_blocking(lock).await.ok().flatten();
+        Renewing { _file: file, _here: here }
+    }
+
+    /// Whether this is the first time that somebody is told that there is no keyring.
+    pub fn say_once(&self) -> bool {
+        !self.0.said.swap(true, Ordering::Relaxed)
+    }
+
+    fn memory<T>(&self, act: impl FnOnce(&mut BTreeMap<String, SecretString>) -> T) -> T {
+        act(&mut self.0.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn part(name: &str, place: Place, number: usize) -> Name {
+    Name::Part(format!("{name} {} {number}", place.word()))
+}
+
+async fn head(name: &str) -> Result<Option<Head>, Problem> {
+    let Some(text) = keyring::get(Name::Part(name.to_owned())).await? else { return Ok(None) };
+    let head: Head = serde_json::from_str(text.expose_secret()).map_err(|_| keyring::garbled())?;
+    if head.parts > MOST { Err(keyring::garbled()) } else { Ok(Some(head)) }
+}
+
+fn digest(value: &[u8]) -> String {
+    Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn read(name: &str) -> Result<Option<SecretString>, Problem> {
+    let Some(head) = head(name).await? else { return Ok(None) };
+    let mut whole: Vec<u8> = Vec::new();
+    for number in 0..head.parts {
+        let bytes = keyring::get_bytes(part(name, head.place, number)).await?;
+        whole.extend(bytes.ok_or_else(keyring::garbled)?.expose_secret());
+    }
+    if digest(&whole) != head.sha256 {
+        return Err(keyring::garbled());
+    }
+    let text = String::from_utf8(whole).map_err(|_| keyring::garbled())?;
+    Ok(Some(text.into()))
+}
+
+async fn write(name: &str, value: &SecretString) -> Result<(), Problem> {
+    // One that makes no sense is written over.
+    let before = match head(name).await {
+        Err(problem) if problem.code == "keyring_garbled" => None,
+        before => before?,
+    };
+    let place = before.as_ref().map_or(Place::One, |head| head.place.next());
+    let bytes = value.expose_secret().as_bytes();
+    let chunks: Vec<&[u8]> = bytes.chunks(PART).collect();
+    for (number, chunk) in chunks.iter().enumerate() {
+        keyring::set_bytes(part(name, place, number), SecretSlice::from(chunk.to_vec())).await?;
+    }
+    let head = Head { place, parts: chunks.len(), sha256: digest(bytes) };
+    let text = serde_json::to_string(&head).unwrap_or_default();
+    keyring::set(Name::Part(name.to_owned()), text.into()).await?;
+    if let Some(before) = before {
+        forget_parts(name, &before).await?;
+    }
+    Ok(())
+}
+
+async fn remove(name: &str) -> Result<(), Problem> {
+    let before = match head(name).await {
+        Err(problem) if problem.code == "keyring_garbled" => None,
+        before => before?,
+    };
+    keyring::forget(Name::Part(name.to_owned())).await?;
+    match before {
+        Some(before) => forget_parts(name, &before).await,
+        None => Ok(()),
+    }
+}
+
+async fn forget_parts(name: &str, head: &Head) -> Result<(), Problem> {
+    for number in 0..head.parts {
+        keyring::forget(part(name, head.place, number)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! Signing in to a portal: with a browser that comes back to this computer, or with a code that is confirmed anywhere.
+//!
+//! Nothing here begins by itself, and only one sign-in goes on at a time on this computer.
+//! Source: <https://docs.aws.amazon.com/singlesignon/latest/userguide/customer-managed-apps-trusted-token-issuer.html>,
+//! <https://datatracker.ietf.org/doc/html/rfc8252>, <https://datatracker.ietf.org/doc/html/rfc8628>
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use holdfast_core::profile::Portal;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+use crate::aws::identity::oidc::{CALLBACK, Calls, DeviceCode};
+use crate::aws::identity::token::{self, Client, Token};
+use crate::problem::{CallError, Problem};
+use crate::secrets::Vault;
+
+/// How long the browser may take to come back.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// The longest request of a browser that matters.
+const LONGEST: usize = 16 * 1024;
+/// By how much the pauses grow when the service asks for it.
+/// Source: <https://datatracker.ietf.org/doc/html/rfc8628#section-3.5>
+const SLOWER: Duration = Duration::from_secs(5);
+
+/// A portal that somebody signs in to.
+#[derive(Debug)]
+pub struct SignIn<'a> {
+    /// The portal.
+    pub portal: &'a Portal,
+    /// Its calls.
+    pub calls: &'a Calls,
+    /// Where the sign-in is kept.
+    pub vault: &'a Vault,
+}
+
+impl SignIn<'_> {
+    /// Shows a page, and waits until the browser comes back from it. The portal has to be a session, which knows scopes.
+    ///
+    /// # Errors
+    /// The person denies it, the browser never comes back, or comes from somewhere else.
+    pub async fn with_browser(&self, show: impl FnOnce(&str)) -> Result<Token, Problem> {
+        let failed = |error: std::io::Error| {
+            Problem::new("sign_in_port", "No port of this computer can be listened at")
+                .because(error.to_string())
+                .hint("sign in with a code instead: holdfast login --code")
+        };
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
+        let port = listener.local_addr().map_err(failed)?.port();
+        let client = self.client(true).await?;
+        let state = Uuid::new_v4().simple().to_string();
+        let verifier = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier));
+        show(&self.calls.page(self.portal, &client, port, &state, &challenge));
+        let code = timeout(PATIENCE, came_back(&listener, &state)).await.map_err(|_| {
+            Problem::new("sign_in_timeout", "The browser did not come back")
+                .because(format!("nobody allowed it within {} minutes", PATIENCE.as_secs() / 60))
+                .hint("sign in once more, or with a code: holdfast login --code")
+        })??;
+        let verifier = SecretString::from(verifier);
+        let token =
+            self.calls.of_code(client, port, &code, &verifier).await.map_err(|e| refused(self.portal, e))?;
+        Ok(token)
+    }
+
+    /// Shows a code, and waits until somebody has confirmed it.
+    ///
+    /// # Errors
+    /// The person denies it, or takes too long.
+    pub async fn with_code(&self, show: impl FnOnce(&DeviceCode)) -> Result<Token, Problem> {
+        let client = self.client(false).await?;
+        let code = self.calls.device_code(self.portal, &client).await.map_err(|e| refused(self.portal, e))?;
+        show(&code);
+        let mut interval = code.interval;
+        let asks = async {
+            loop {
+                sleep(interval).await;
+                match self.calls.of_device(client.clone(), &code).await {
+                    Ok(token) => return Ok(token),
+                    Err(error) if error.code() == "AuthorizationPendingException" => {}
+                    Err(error) if error.code() == "SlowDownException" => interval += SLOWER,
+                    Err(error) => return Err(refused(self.portal, error)),
+                }
+            }
+        };
+        timeout(code.lasts, asks).await.map_err(|_| too_late())?
+    }
+
+    /// Who we are to the portal: known from before, or made known now.
+    async fn client(&self, browser: bool) -> Result<Client, Problem> {
+        const LEAST: Duration = Duration::from_secs(3600);
+        let kind = if browser { "browser" } else { "code" };
+        let name = format!("{} client {kind}", token::name(self.portal));
+        let kept = self.vault.get(&name).await?.and_then(|text| Token::from_json(text.expose_secret()));
+        let known = kept.and_then(|kept| kept.client);
+        if let Some(client) = known.filter(|client| client.expires > self.calls.now() + LEAST) {
+            return Ok(client);
+        }
+        let registered = self.calls.register(self.portal, browser).await;
+        let client = registered.map_err(|error| refused(self.portal, error))?;
+        // It has the shape of a sign-in, without one.
+        let kept = Token {
+            access: SecretString::default(),
+            expires: client.expires,
+            refresh: None,
+            client: Some(client.clone()),
+        };
+        self.vault.set(&name, kept.to_json(self.portal)).await?;
+        Ok(client)
+    }
+
+    /// Forgets the sign-in, after it was made worthless.
+    ///
+    /// # Errors
+    /// The keyring cannot be used.
+    pub async fn forget(&self) -> Result<(), Problem> {
+        for kind in ["browser", "code"] {
+            self.vault.forget(&format!("{} client {kind}", token::name(self.portal))).await?;
+        }
+        self.vault.forget(&token::name(self.portal)).await
+    }
+}
+
+/// What the portal's refusal means.
+fn refused(portal: &Portal, error: CallError) -> Problem {
+    let url = &portal.start_url;
+    match error.code() {
+        "AccessDeniedException" => denied(),
+        "ExpiredTokenException" => too_late(),
+        "InvalidRequestException" | "InvalidRequestRegionException" | "InvalidClientMetadataException" => {
+            Problem::new("sign_in_portal", format!("{} knows no portal {url}", portal.region))
+                .because(Problem::from(error).cause.unwrap_or_default())
+                .hint("the administrator of the portal knows its start URL and its region")
+        }
+        _ => error.into(),
+    }
+}
+
+fn denied() -> Problem {
+    Problem::new("sign_in_denied", "The sign-in was denied")
+        .because("somebody pressed Deny on the portal's page")
+        .hint("sign in once more, and allow it there")
+}
+
+fn too_late() -> Problem {
+    Problem::new("sign_in_timeout", "The code was not confirmed in time").hint("sign in once more")
+}
+
+/// The code that the browser comes back with. What comes from elsewhere ends it: somebody else wants to be signed in here.
+async fn came_back(listener: &TcpListener, state: &str) -> Result<String, Problem> {
+    loop {
+        let Ok((mut stream, _)) = listener.accept().await else { continue };
+        let Some(target) = timeout(Duration::from_secs(10), request(&mut stream)).await.ok().flatten() else {
+            continue;
+        };
+        let Some(query) = target.strip_prefix(CALLBACK).and_then(|rest| rest.strip_prefix('?')) else {
+            answer(&mut stream, 404, "There is nothing here.").await;
+            continue;
+        };
+        let get = |wanted: &str| {
+            let mut pairs = form_urlencoded::parse(query.as_bytes());
+            pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+        };
+        if get("state").as_deref() != Some(state) {
+            answer(&mut stream, 400, "This is not the sign-in that Holdfast waits for.").await;
+            return Err(Problem::new("sign_in_state", "The browser came back from another sign-in")
+                .because("what it brought along is not what Holdfast had sent it away with")
+                .hint("sign in once more, on the page that opens then"));
+        }
+        if let Some(error) = get("error") {
+            answer(&mut stream, 200, "Holdfast was not let in. You can close this page.").await;
+            return Err(match error.as_str() {
+                "access_denied" => denied(),
+                _ => Problem::new("sign_in_refused", "The portal did not let Holdfast in")
+                    .because(holdfast_core::app::harmless::harmless(&error, 200)),
+            });
+        }
+        if let Some(code) = get("code") {
+            answer(&mut stream, 200, "You are signed in. You can close this page.").await;
+            return Ok(code);
+        }
+        answer(&mut stream, 400, "There is no code in this.").await;
+    }
+}
+
+/// The target of a GET request.
+async fn request(stream: &mut TcpStream) -> Option<String> {
+    let (mut head, mut chunk) = (Vec::new(), [0; 2048]);
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        let length = stream.read(&mut chunk).await.ok().filter(|length| *length > 0)?;
+        head.extend_from_slice(chunk.get(..length)?);
+        if head.len() > LONGEST {
+            return None;
+        }
+    }
+    let line = std::str::from_utf8(&head).ok()?.lines().next()?.to_owned();
+    let mut words = line.split(' ');
+    (words.next() == Some("GET")).then(|| words.next().map(ToOwned::to_owned))?
+}
+
+async fn answer(stream: &mut TcpStream, status: u16, text: &str) {
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Holdfast</title>\
+         <body style=\"font: 16px system-ui; margin: 4em auto; max-width: 30em\"><p>{text}</p></body></html>"
+    );
+    let reason = if status == 200 { "OK" } else { "No" };
+    let head = format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
+         Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n\r\n",
+        page.len()
+    );
+    // A browser that has gone has heard enough.
+    let _ = stream.write_all(format!("{head}{page}").as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn comes_with(targets: &[&str]) -> (Result<String, Problem>, Vec<String>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let browser = async {
+            let mut answers = Vec::new();
+            for target in targets {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(format!("{target}\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+                let mut answer = String::new();
+                let _ = stream.read_to_string(&mut answer).await;
+                answers.push(answer.lines().next().unwrap_or_default().to_owned());
+            }
+            answers
+        };
+        tokio::join!(came_back(&listener, "mine"), browser)
+    }
+
+    #[tokio::test]
+    async fn a_browser_comes_back() {
+        let (code, answers) = comes_with(&[
+            "GET /favicon.ico HTTP/1.1",
+            "POST /oauth/callback?code=stolen&state=mine HTTP/1.1",
+            "GET /oauth/callback?state=mine HTTP/1.1",
+            "GET /oauth/callback?code=a%2Fb%20c&state=mine HTTP/1.1",
+        ])
+        .await;
+        assert_eq!(code.unwrap(), "a/b c");
+        assert_eq!(answers, ["HTTP/1.1 404 No", "", "HTTP/1.1 400 No", "HTTP/1.1 200 OK"]);
+        for (target, expected) in [
+            ("GET /oauth/callback?code=c&state=other HTTP/1.1", "sign_in_state"),
+            ("GET /oauth/callback?code=c HTTP/1.1", "sign_in_state"),
+            ("GET /oauth/callback?error=access_denied&state=mine HTTP/1.1", "sign_in_denied"),
+            ("GET /oauth/callback?error=server_error&state=mine HTTP/1.1", "sign_in_refused"),
+        ] {
+            let (result, _) = comes_with(&[target]).await;
+            assert_eq!(result.unwrap_err().code, expected, "{target}");
+        }
+    }
+}

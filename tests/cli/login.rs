@@ -1,0 +1,452 @@
+//! Signing in: the real command, a real keyring, and the sandbox's portal on a port.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use holdfast_sandbox::{Conditions, MfaDevice, Options, Pace, Sandbox};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use super::keyring::Keyring;
+use super::pty::Terminal;
+use super::{Home, Ran};
+
+const URL: &str = "https://holdfast.awsapps.com/start";
+const SETTINGS: &str = "[machine.remote-dev]\nprofile = \"team/Admin\"\n";
+
+/// A computer with a keyring, and a portal to sign in to.
+struct Rig {
+    home: Home,
+    keyring: Keyring,
+    sandbox: Sandbox,
+    endpoint: String,
+    _runtime: Runtime,
+}
+
+impl Rig {
+    fn new(keyring: Keyring) -> Self {
+        let mut conditions = Conditions::of("123456789012");
+        conditions.pace = Pace::instant();
+        let sandbox = Sandbox::new(Options { conditions, ..Options::default() });
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let served = sandbox.clone();
+        runtime.spawn(async move { served.serve(listener).await });
+        let rig = Self { home: Home::with(SETTINGS), keyring, sandbox, endpoint, _runtime: runtime };
+        rig.configure(&format!(
+            "[sso-session team]\nsso_start_url = {URL}\nsso_region = us-west-2\n\
+             sso_registration_scopes = sso:account:access\n\
+             [profile team/Admin]\nsso_session = team\nsso_account_id = 123456789012\n\
+             sso_role_name = AdministratorAccess\n"
+        ));
+        rig
+    }
+
+    fn configure(&self, text: &str) {
+        let file = self.config_file();
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+
+    fn config_file(&self) -> std::path::PathBuf {
+        self.home.folder.path().join("aws/config")
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = self.home.command(line);
+        command.envs(self.environment());
+        command
+    }
+
+    fn environment(&self) -> [(&'static str, String); 3] {
+        let state = self.home.folder.path().join("home").display().to_string();
+        std::fs::create_dir_all(&state).unwrap();
+        [
+            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("DBUS_SESSION_BUS_ADDRESS", self.keyring.address()),
+            ("HOME", state),
+        ]
+    }
+
+    fn run(&self, line: &str) -> Ran {
+        super::ran(&mut self.command(line))
+    }
+
+    /// Begins a sign-in, and gives what it says as it says it.
+    fn begin(&self, line: &str) -> Signing {
+        let mut child = self.command(line).stdin(Stdio::null()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (tell, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = tell.send(line);
+            }
+        });
+        Signing { child, lines, said: String::new() }
+    }
+
+    /// Signs in with a browser that comes back at once.
+    fn sign_in(&self, line: &str) -> Ran {
+        let mut signing = self.begin(line);
+        let page = signing.page();
+        let target = self.sandbox.allow_authorization(&page).expect("the page can be allowed");
+        visit(&target);
+        signing.end()
+    }
+
+    /// How many calls of this name the sandbox has had.
+    fn calls(&self, operation: &str) -> usize {
+        self.sandbox.calls().iter().filter(|call| call.operation == operation).count()
+    }
+}
+
+/// A sign-in that waits for somebody.
+struct Signing {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    said: String,
+}
+
+impl Signing {
+    fn line(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.lines.recv_timeout(Duration::from_secs(30));
+            let line = line.unwrap_or_else(|error| panic!("{error}: {}", self.said));
+            self.said += &format!("{line}\n");
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// The page that the browser is sent to.
+    fn page(&mut self) -> String {
+        self.line(|line| line.contains("/authorize?"))
+    }
+
+    /// The code that is to be confirmed.
+    fn code(&mut self) -> String {
+        let line = self.line(|line| line.contains("shows this code: "));
+        line.rsplit(' ').next().unwrap().to_owned()
+    }
+
+    fn end(mut self) -> Ran {
+        let status = self.child.wait().unwrap();
+        self.said.extend(self.lines.iter().map(|line| format!("{line}\n")));
+        Ran { code: status.code(), out: String::new(), err: self.said }
+    }
+}
+
+/// What a browser does with an address; gives what it is shown.
+fn visit(url: &str) -> String {
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, target) = rest.split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_browser_signs_in_once_for_everything() {
+    let rig = Rig::new(Keyring::unlocked());
+    let before = rig.run("plan --json");
+    assert_eq!(before.code, Some(1));
+    assert!(before.err.contains(&format!("nobody is signed in to {URL} any more")), "{}", before.err);
+    assert!(before.err.contains("sign in: holdfast login team/Admin"), "{}", before.err);
+    let listed = rig.run("profiles").well().out;
+    assert!(listed.contains("team/Admin  SSO  123456789012  AdministratorAccess"), "{listed}");
+    assert!(listed.contains("sign in: holdfast login team/Admin"), "{listed}");
+
+    let mut signing = rig.begin("login");
+    let page = signing.page();
+    for part in [
+        "code_challenge_method=S256",
+        "scopes=sso%3Aaccount%3Aaccess",
+        "redirect_uri=http%3A%2F%2F127%2E0%2E0%2E1",
+    ] {
+        assert!(page.contains(part), "{page}");
+    }
+    // Only one at a time.
+    let second = rig.run("login");
+    assert!(second.code == Some(1) && second.err.contains("Another sign-in is under way"), "{}", second.err);
+    let shown = visit(&rig.sandbox.allow_authorization(&page).unwrap());
+    assert!(shown.contains("You are signed in") && shown.contains("Cache-Control: no-store"), "{shown}");
+    let ended = signing.end().well();
+    assert!(ended.err.contains("Signed in with team/Admin."), "{}", ended.err);
+
+    // The other commands are other processes, and know of it from the keyring.
+    rig.run("plan --json").well();
+    rig.run("plan --json").well();
+    assert_eq!((rig.calls("RegisterClient"), rig.calls("CreateToken")), (1, 1));
+    let listed = rig.run("profiles --json").well().json();
+    assert_eq!(listed["profiles"][0]["state"], "valid");
+
+    // Nothing of it is in a file.
+    let tokens = secrets(&rig.sandbox);
+    assert!(tokens.len() >= 3, "{tokens:?}");
+    for token in &tokens {
+        assert_eq!(found(rig.home.folder.path(), token), "");
+        assert_eq!(found(rig.keyring.folder(), token), "");
+    }
+
+    let out = rig.run("logout").well();
+    assert!(out.err.contains("signed out"), "{}", out.err);
+    assert_eq!(rig.calls("Logout"), 1);
+    assert!(rig.run("plan").err.contains("holdfast login team/Admin"));
+}
+
+/// The access and refresh tokens and client secrets that the portal has given out.
+fn secrets(sandbox: &Sandbox) -> Vec<String> {
+    let world = serde_json::to_value(sandbox.world()).unwrap();
+    let mut found = Vec::new();
+    collect(&world["sso"], &mut found);
+    found.retain(|text| text.len() > 24 && !text.contains("://"));
+    found
+}
+
+fn collect(value: &serde_json::Value, into: &mut Vec<String>) {
+    match value {
+        serde_json::Value::String(text) => into.push(text.clone()),
+        serde_json::Value::Array(all) => all.iter().for_each(|value| collect(value, into)),
+        serde_json::Value::Object(all) => all.iter().for_each(|(key, value)| {
+            into.push(key.clone());
+            collect(value, into);
+        }),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
+}
+
+fn found(folder: &Path, text: &str) -> String {
+    let found = Command::new("grep").args(["-rF", "--", text]).arg(folder).output().unwrap();
+    String::from_utf8_lossy(&found.stdout).into_owned()
+}
+
+#[test]
+fn a_code_is_confirmed_anywhere() {
+    let rig = Rig::new(Keyring::unlocked());
+    let mut signing = rig.begin("login --code");
+    let code = signing.code();
+    assert_eq!(rig.sandbox.pending_devices(), [code.as_str()]);
+    assert!(rig.sandbox.allow_device(&code));
+    signing.end().well();
+    rig.run("plan --json").well();
+
+    let mut denied = rig.begin("login --code");
+    let code = denied.code();
+    assert!(rig.sandbox.deny_device(&code));
+    let denied = denied.end();
+    assert!(denied.code == Some(1) && denied.err.contains("The sign-in was denied"), "{}", denied.err);
+
+    let mut late = rig.begin("login --code");
+    late.code();
+    rig.sandbox.advance(Duration::from_secs(700));
+    let late = late.end();
+    assert!(late.code == Some(1) && late.err.contains("was not confirmed in time"), "{}", late.err);
+}
+
+#[test]
+fn what_a_browser_may_bring_back() {
+    let rig = Rig::new(Keyring::unlocked());
+    let mut denied = rig.begin("login");
+    let page = denied.page();
+    visit(&rig.sandbox.deny_authorization(&page).unwrap());
+    let denied = denied.end();
+    assert!(denied.code == Some(1) && denied.err.contains("The sign-in was denied"), "{}", denied.err);
+
+    let mut forged = rig.begin("login");
+    let page = forged.page();
+    let target = rig.sandbox.allow_authorization(&page).unwrap();
+    let (before, state) = target.split_once("state=").unwrap();
+    let rest = state.split_once('&').map(|(_, rest)| rest).unwrap_or_default();
+    visit(&format!("{before}state=other&{rest}"));
+    let forged = forged.end();
+    assert!(forged.code == Some(1) && forged.err.contains("from another sign-in"), "{}", forged.err);
+    assert!(rig.run("plan").err.contains("nobody is signed in"));
+}
+
+#[test]
+fn a_token_that_ends_is_renewed_without_a_word() {
+    let rig = Rig::new(Keyring::unlocked());
+    rig.sandbox.set(|conditions| conditions.portals[0].lifetimes.access_token = Duration::from_secs(200));
+    rig.sign_in("login").well();
+    for _ in 0..3 {
+        rig.run("plan --json").well();
+    }
+    assert_eq!(rig.calls("CreateToken"), 4, "each command finds it about to end");
+    // Several at once: a refresh token is good for one time, and nobody loses it.
+    let children: Vec<Child> = (0..4).map(|_| rig.command("plan --json").spawn().unwrap()).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    rig.run("plan --json").well();
+
+    // Ended by an administrator: only a person can sign in anew.
+    rig.sandbox.end_sign_ins();
+    let over = rig.run("plan");
+    assert!(over.code == Some(1) && over.err.contains("holdfast login team/Admin"), "{}", over.err);
+    rig.sign_in("login").well();
+    rig.run("plan --json").well();
+}
+
+#[test]
+fn what_the_aws_cli_has_is_used_and_does_no_harm_when_it_is_stale() {
+    let rig = Rig::new(Keyring::unlocked());
+    // In the AWS CLI's own file, by choice.
+    rig.sign_in("login --share").well();
+    let cache = rig.home.folder.path().join("home/.aws/sso/cache");
+    let files: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(std::fs::metadata(&files[0]).unwrap().permissions().mode() & 0o777, 0o600);
+    rig.run("plan --json").well();
+    assert_eq!(rig.run("profiles --json").well().json()["profiles"][0]["state"], "valid");
+
+    // Stale, or nonsense: then ours counts.
+    let shared = std::fs::read_to_string(&files[0]).unwrap();
+    for stale in ["{}", "nonsense", r#"{"accessToken": "over", "expiresAt": "2030-01-01T00:00:00Z"}"#] {
+        std::fs::write(&files[0], stale).unwrap();
+        let over = rig.run("plan");
+        assert!(over.code == Some(1) && over.err.contains("holdfast login"), "{stale}: {}", over.err);
+    }
+    rig.sign_in("login").well();
+    rig.run("plan --json").well();
+    // And the other way round.
+    rig.run("logout").well();
+    rig.sign_in("login --share").well();
+    assert_ne!(std::fs::read_to_string(&files[0]).unwrap(), shared);
+    rig.run("plan --json").well();
+}
+
+#[test]
+fn a_keyring_that_is_locked_or_missing() {
+    let rig = Rig::new(Keyring::locked());
+    let mut signing = rig.begin("login");
+    let refused = signing.child.wait().unwrap();
+    signing.said.extend(signing.lines.iter().map(|line| format!("{line}\n")));
+    assert!(!refused.success() && signing.said.contains("does not let Holdfast in"), "{}", signing.said);
+
+    let rig = Rig::new(Keyring::absent());
+    let ended = rig.sign_in("login").well();
+    assert!(ended.err.contains("has no keyring") && ended.err.contains("login --share"), "{}", ended.err);
+    assert!(rig.run("plan").err.contains("nobody is signed in"));
+    rig.sign_in("login --share").well();
+    rig.run("plan --json").well();
+}
+
+#[test]
+fn a_role_that_wants_a_code() {
+    let rig = Rig::new(Keyring::unlocked());
+    let serial = "arn:aws:iam::123456789012:mfa/sandbox";
+    let user = "arn:aws:iam::123456789012:user/sandbox";
+    rig.configure(&format!(
+        "[profile keys]\naws_access_key_id = {}\naws_secret_access_key = {}\n\
+         [profile team/Admin]\nrole_arn = arn:aws:iam::123456789012:role/admin\nsource_profile = keys\nmfa_serial = {serial}\n",
+        holdfast_sandbox::ACCESS_KEY,
+        holdfast_sandbox::SECRET_KEY
+    ));
+    rig.sandbox.set(|conditions| {
+        let codes = ["123456", "654321"].map(str::to_owned).into();
+        conditions.mfa_devices.push(MfaDevice { serial: serial.to_owned(), user: user.to_owned(), codes });
+    });
+    // The role is made by the key that stands in the file.
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"AWS":"{user}"}},"Condition":{{"Bool":{{"aws:MultiFactorAuthPresent":"true"}}}}}}]}}"#
+    );
+    rig._runtime.block_on(async {
+        let credentials = aws_credential_types::Credentials::new(
+            holdfast_sandbox::ACCESS_KEY,
+            holdfast_sandbox::SECRET_KEY,
+            None,
+            None,
+            "test",
+        );
+        let config = aws_sdk_iam::Config::builder()
+            .behavior_version(aws_sdk_iam::config::BehaviorVersion::v2026_01_12())
+            .region(aws_sdk_iam::config::Region::new("us-west-2"))
+            .endpoint_url(&rig.endpoint)
+            .credentials_provider(credentials);
+        let iam = aws_sdk_iam::Client::from_conf(config.build());
+        let call = iam.create_role().role_name("admin").assume_role_policy_document(trust);
+        call.send().await.unwrap();
+        let call = iam.attach_role_policy().role_name("admin");
+        call.policy_arn("arn:aws:iam::aws:policy/AdministratorAccess").send().await.unwrap();
+    });
+
+    let before = rig.run("plan");
+    assert!(before.err.contains(&format!("wants a code of the MFA device {serial}")), "{}", before.err);
+    assert!(before.err.contains("holdfast login team/Admin"), "{}", before.err);
+    let nobody = rig.run("login");
+    assert!(nobody.code == Some(3) && nobody.err.contains("nobody is here to type it"), "{}", nobody.err);
+    for (code, good) in [("000000", false), ("123456", true), ("123456", false), ("654321", true)] {
+        let mut terminal = Terminal::run_with(&rig.home, "login", &rig.environment());
+        terminal.expect("Code of the MFA device");
+        terminal.press(&format!("{code}\r"));
+        if good {
+            terminal.expect("Signed in with team/Admin.");
+        } else {
+            terminal.expect("AssumeRole");
+        }
+        assert_eq!(terminal.end().success(), good, "{code}");
+        if good {
+            rig.run("plan --json").well();
+        }
+    }
+    rig.run("logout").well();
+    assert!(rig.run("plan").err.contains("wants a code"));
+}
+
+#[test]
+fn a_portal_that_nobody_knows_yet_becomes_a_profile() {
+    let rig = Rig::new(Keyring::unlocked());
+    let before = "# mine\n[default]\nregion = eu-central-1 ; near\n";
+    rig.configure(before);
+    let mut terminal = Terminal::run_with(&rig.home, "login --new --code", &rig.environment());
+    terminal.expect("Start URL");
+    terminal.press(&format!("{URL}\r"));
+    terminal.expect("Its region [us-east-1]");
+    terminal.press("us-west-2\r");
+    terminal.expect("shows this code:");
+    let code = loop {
+        if let [code] = &rig.sandbox.pending_devices()[..] {
+            break code.clone();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(rig.sandbox.allow_device(&code));
+    terminal.expect("Which account?");
+    terminal.press("1\r");
+    terminal.expect("Which role?");
+    terminal.press("1\r");
+    terminal.expect("Name of the profile [holdfast/");
+    terminal.press("team/Admin\r");
+    terminal.expect("[profile team/Admin]");
+    terminal.expect("Add it? [y/N]");
+    terminal.press("y\r");
+    terminal.expect("Signed in with team/Admin");
+    assert!(terminal.end().success());
+    let after = std::fs::read_to_string(rig.config_file()).unwrap();
+    assert!(after.starts_with(before), "{after}");
+    insta::assert_snapshot!(&after[before.len()..], @"
+    [sso-session holdfast]
+    sso_start_url = https://holdfast.awsapps.com/start
+    sso_region = us-west-2
+    sso_registration_scopes = sso:account:access
+
+    [profile team/Admin]
+    sso_session = holdfast
+    sso_account_id = 123456789012
+    sso_role_name = AdministratorAccess
+    ");
+    rig.run("plan --json").well();
+    let again = rig.run("login --new");
+    assert!(again.code == Some(3) && again.err.contains("nobody is here"), "{}", again.err);
+}
