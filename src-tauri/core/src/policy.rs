@@ -197,4 +197,12 @@ mod tests {
         let scheduled = Desired { snapshot_every: Some(6), ..wanted() };
         assert!(least(&scheduled).to_string().len() < 6144);
     }
+
+    #[test]
+    fn the_readme_shows_it() {
+        let readme = include_str!("../../../README.md");
+        let shown = readme.split("```json\n").find(|part| part.trim_start().starts_with('{')).unwrap();
+        let shown: Value = serde_json::from_str(shown.split("```").next().unwrap()).unwrap();
+        assert_eq!(shown, least(&wanted()));
+    }
 }
