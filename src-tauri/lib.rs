@@ -54,13 +54,14 @@ impl Desk {
 /// Runs the app of this process.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let log = tracing_subscriber::fmt().with_env_filter("warn").with_writer(std::io::stderr).with_ansi(false);
-    // Whoever has set one up before us keeps it.
-    let _ = log.try_init();
+    let place = Place::open(arguments.sandbox);
+    let log_file = place.as_ref().ok().map(|place| place.store().log_file());
+    holdfast::log::begin(log_file, Some(("warn", false)));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "the app begins");
     if let Err(sentence) = can_show_windows() {
         return refuse(sentence);
     }
-    let place = match Place::open(arguments.sandbox) {
+    let place = match place {
         Ok(place) => place,
         Err(problem) => return refuse(&problem.to_string()),
     };

@@ -50,6 +50,9 @@ fn help_shows_the_commands_and_how_to_begin() {
       config       Edit the machine's NixOS configuration, and see what of it runs
       profiles     List the profiles of the AWS configuration: what they are, and whether somebody has
                    to sign in
+      logs         Show the last lines of the log
+      history      Show what this computer has changed, in AWS and on the machine: when, as whom, and
+                   with which result
       policy       Print the least that your AWS identity must be allowed, as an IAM policy for these
                    settings
       login        Sign in with a profile: at its portal, with the code of its MFA device, or both

@@ -6,6 +6,8 @@
 mod adopt;
 mod answers;
 mod cost;
+#[cfg(unix)]
+mod history;
 #[cfg(target_os = "linux")]
 #[path = "../keyring.rs"]
 mod keyring;

@@ -6,6 +6,7 @@ use holdfast_core::plan::{self, Adoption, Applied, Blocked, Goal, Plan, Planned,
 
 use crate::aws::Aws;
 use crate::converge::{Event, Witness, perform_all};
+use crate::history::Recorded;
 use crate::problem::Problem;
 use crate::store::{Intent, Store};
 use crate::world::World as _;
@@ -87,9 +88,9 @@ pub async fn adopt(
         intent.write(&Intent::now(format!("adopt {id}"), Goal::Settings.word()))?;
     }
     let wanted = &adoption.desired;
-    perform_all(aws, wanted, &adoption.first, witness).await?;
+    perform_all(&Recorded::new(aws, store, "adopt"), wanted, &adoption.first, witness).await?;
     save(&adoption.settings)?;
-    perform_all(aws, wanted, &adoption.then, witness).await?;
+    perform_all(&Recorded::new(aws, store, "adopt"), wanted, &adoption.then, witness).await?;
 
     // Whoever came last has it: somebody else may have taken it over at the same moment.
     let observed = aws.observe(wanted, Goal::Settings).await?;
@@ -129,6 +130,6 @@ pub async fn take_over(
     let _lock = store.lock(&desired.key(), "adopt")?;
     let observed = aws.observe(desired, Goal::Settings).await?;
     let steps: Vec<Planned> = plan::taking_over(desired, &observed).steps;
-    perform_all(aws, desired, &steps, witness).await?;
+    perform_all(&Recorded::new(aws, store, "adopt"), desired, &steps, witness).await?;
     Ok(steps.len())
 }

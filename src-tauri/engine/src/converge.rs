@@ -13,6 +13,7 @@ use holdfast_core::names::{InstanceId, InstanceType, ReservationId, SnapshotId};
 use holdfast_core::plan::{self, Applied, Consent, Goal, Made, Next, Note, Plan, Planned, Step, Waiting};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::history::Recorded;
 use crate::problem::Problem;
 use crate::store::{Intent, Store};
 use crate::world::{Done, Failure, World};
@@ -98,6 +99,7 @@ pub async fn converge<W: World>(
     witness: &impl Witness,
 ) -> Result<Report, Problem> {
     let _lock = store.lock(&desired.key(), operation)?;
+    let world = &Recorded::new(world, store, operation);
     let intent = store.intent(&desired.key());
     let earlier = intent.read()?;
     // What an earlier run did not come to.
@@ -419,7 +421,8 @@ pub async fn restart<W: World>(
     witness: &impl Witness,
 ) -> Result<Report, Problem> {
     let lock = store.lock(&desired.key(), "restart")?;
-    let observed = world.observe(desired, Goal::Reachable).await?;
+    let recorded = &Recorded::new(world, store, "restart");
+    let observed = recorded.observe(desired, Goal::Reachable).await?;
     let plan = plan::reboot(desired, &observed);
     if let Some(blocked) = plan.blocked.first() {
         return Err(Problem::blocked(desired, blocked));
@@ -428,7 +431,7 @@ pub async fn restart<W: World>(
         if !witness.consent(&observed, &plan).await.covers(plan.impact()) {
             return Err(Problem::no_consent(Goal::Stopped));
         }
-        perform_all(world, desired, &plan.steps, witness).await?;
+        perform_all(recorded, desired, &plan.steps, witness).await?;
         // For a moment the line to the agent still stands, and would pass for the one after the restart.
         let gone = async {
             while world.observe(desired, Goal::Reachable).await?.agent.present().is_some() {
@@ -453,6 +456,7 @@ pub async fn snapshot<W: World>(
     witness: &impl Witness,
 ) -> Result<Option<SnapshotId>, Problem> {
     let _lock = store.lock(&desired.key(), "snapshot create")?;
+    let world = &Recorded::new(world, store, "snapshot create");
     let observed = world.observe(desired, Goal::Stopped).await?;
     let plan = plan::snapshot(desired, &observed);
     if let Some(blocked) = plan.blocked.first() {
@@ -482,6 +486,7 @@ pub async fn carry_out<W: World>(
     witness: &impl Witness,
 ) -> Result<(), Problem> {
     let _lock = store.lock(&desired.key(), operation)?;
+    let world = &Recorded::new(world, store, operation);
     perform_all(world, desired, &plan.steps, witness).await.map(drop)
 }
 

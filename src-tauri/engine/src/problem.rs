@@ -162,7 +162,7 @@ impl Problem {
 
 impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
-        tracing::debug!(?error, "a call failed");
+        tracing::info!(%error, request = error.request_id, "a call failed");
         let call = format!("{}:{}", error.service, error.operation);
         match error.kind {
             CallErrorKind::Service { code, message } => service(&call, &code, message),

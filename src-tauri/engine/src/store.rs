@@ -17,6 +17,7 @@ use holdfast_core::plan::Applied;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
+use crate::history::Deeds;
 use crate::prices::Asked;
 use crate::problem::Problem;
 use crate::secrets::Vault;
@@ -230,6 +231,16 @@ impl Store {
         let lock = Lock { file, holder };
         write_json(&lock.holder, &Holder { pid: std::process::id(), since: now(), what: what.to_owned() })?;
         Ok(lock)
+    }
+
+    /// Where the log is.
+    pub fn log_file(&self) -> PathBuf {
+        self.state.join("log").join("holdfast.jsonl")
+    }
+
+    /// What this computer has changed.
+    pub fn deeds(&self) -> Deeds {
+        Deeds::at(self.state.join("history.jsonl"))
     }
 
     /// Where sign-ins are kept.

@@ -9,6 +9,7 @@ use holdfast_core::sessions::ZellijSession;
 use tokio::time::timeout;
 
 use super::{Boxed, Place};
+use crate::history::on_machine;
 use crate::problem::Problem;
 use crate::remote::Machine;
 use crate::sessions;
@@ -32,10 +33,20 @@ pub(super) async fn end(
     instance: InstanceId,
     name: SessionName,
 ) -> Option<Event> {
-    let end = async |machine: Machine<'_>| match sessions::end(machine, &name).await {
-        // Somebody else was quicker.
-        Err(problem) if problem.code == sessions::GONE => Ok(()),
-        result => result,
+    let end = async |machine: Machine<'_>| {
+        let ended = match sessions::end(machine, &name).await {
+            // Somebody else was quicker.
+            Err(problem) if problem.code == sessions::GONE => Ok(()),
+            result => result,
+        };
+        on_machine(
+            place.store(),
+            machine.desired,
+            "sessions kill",
+            format!("End the session {name}"),
+            &ended,
+        );
+        ended
     };
     let result = on(place, &desired, &instance, end).await;
     Some(Event::EndedSession { name, result })

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use super::sessions::on;
 use super::{Boxed, Place};
 use crate::config::{here, place as folder};
+use crate::history::on_machine;
 use crate::jobs::{self, DENIED, Watcher, ended_badly};
 use crate::problem::Problem;
 use crate::rebuild::{Wish, rebuild, rollback, whoami};
@@ -56,7 +57,10 @@ pub(super) async fn rebuild_and_follow(
         Wish { action: Action::Switch, again: false, update: None, over: false, local: false, by: whoami() };
     let keyring = RefCell::new(None);
     let begin = async |machine: Machine<'_>| {
-        let begun = rebuild(machine, place.store(), &wish, async |_| false).await?;
+        let begun = rebuild(machine, place.store(), &wish, async |_| false).await;
+        let what = "Begin a rebuild of the machine's system".to_owned();
+        on_machine(place.store(), machine.desired, "rebuild", what, &begun);
+        let begun = begun?;
         keyring.replace(begun.keyring);
         Ok(begun.id)
     };
@@ -77,7 +81,12 @@ pub(super) async fn go_and_follow(
     instance: InstanceId,
     generation: u32,
 ) -> Ended {
-    let begin = async |machine: Machine<'_>| rollback(machine, generation, &whoami()).await;
+    let begin = async |machine: Machine<'_>| {
+        let begun = rollback(machine, generation, &whoami()).await;
+        let what = format!("Begin to go to generation {generation}");
+        on_machine(place.store(), machine.desired, "rollback", what, &begun);
+        begun
+    };
     begin_and_follow(place, tell, desired, instance, begin).await
 }
 
@@ -124,8 +133,12 @@ pub(super) async fn cancel(
     instance: InstanceId,
     id: JobId,
 ) -> Option<Event> {
-    let cancelled =
-        on(place, &desired, &instance, async |machine| jobs::cancel(machine, &id, &whoami()).await).await;
+    let cancelled = on(place, &desired, &instance, async |machine| {
+        let cancelled = jobs::cancel(machine, &id, &whoami()).await;
+        on_machine(place.store(), machine.desired, "job cancel", format!("End the job {id}"), &cancelled);
+        cancelled
+    })
+    .await;
     cancelled.err().map(|problem| Event::JobNotCancelled(id, problem))
 }
 

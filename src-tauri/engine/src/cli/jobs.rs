@@ -150,7 +150,9 @@ async fn begin_and_follow(context: &Context, machine: Machine<'_>, args: Rebuild
         };
         args.yes.yes || confirm(&question).await
     };
-    let begun = rebuild(machine, &context.store, &wish, agree).await?;
+    let begun = rebuild(machine, &context.store, &wish, agree).await;
+    context.did("rebuild", "Begin a rebuild of the machine's system".to_owned(), &begun);
+    let begun = begun?;
     if let Some(stock) = &begun.stock {
         out::talk("The configuration of the machine's image; it is kept there in /var/lib/holdfast/stock:");
         for line in stock.lines() {
@@ -235,7 +237,9 @@ pub(super) async fn run_rollback(context: &Context, number: Option<u32>, yes: bo
             .hint("say yes at the prompt, or add --yes")
             .exit(Exit::Refused));
     }
-    let id = rollback(machine, generation.number, &whoami()).await?;
+    let begun = rollback(machine, generation.number, &whoami()).await;
+    context.did("rollback", format!("Begin to go to generation {}", generation.number), &begun);
+    let id = begun?;
     to_the_end(context, machine, &id, Watch { ours: false, ..Watch::ours(false) }).await
 }
 
@@ -316,7 +320,9 @@ pub(super) async fn run_job(context: &Context, command: JobCommand) -> Result<u8
             to_the_end(context, machine, &id, Watch { log, ours: false, under_way }).await
         }
         JobCommand::Cancel { id } => {
-            cancel(machine, &id, &whoami()).await?;
+            let cancelled = cancel(machine, &id, &whoami()).await;
+            context.did("job cancel", format!("End the job {id}"), &cancelled);
+            cancelled?;
             out::talk(&format!("The job {id} has ended."));
             Ok(0)
         }

@@ -23,8 +23,10 @@ mod config;
 mod cost;
 mod export;
 mod follow;
+mod history;
 mod jobs;
 mod login;
+mod logs;
 mod machine;
 mod out;
 mod plan;
@@ -282,6 +284,24 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the last lines of the log.
+    Logs {
+        /// And each that comes.
+        #[arg(long, short)]
+        follow: bool,
+        /// As they are, in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what this computer has changed, in AWS and on the machine: when, as whom, and with which result.
+    History {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// All that is kept, and not only the last of it.
+        #[arg(long)]
+        all: bool,
+    },
     /// Print the least that your AWS identity must be allowed, as an IAM policy for these settings.
     Policy,
     /// Sign in with a profile: at its portal, with the code of its MFA device, or both.
@@ -308,6 +328,14 @@ enum Command {
     },
 }
 
+impl Command {
+    /// What is on the command line first. What follows may be anybody's business, and is in no log.
+    fn word(&self) -> String {
+        let text = format!("{self:?}");
+        text.split([' ', '(']).next().unwrap_or_default().to_lowercase()
+    }
+}
+
 #[derive(Args, Clone, Copy, Debug)]
 struct Yes {
     /// Do not ask.
@@ -321,7 +349,8 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    log_to_stderr(cli.global.verbose);
+    begin_log(&cli.global);
+    tracing::info!(command = cli.command.word(), version = env!("CARGO_PKG_VERSION"), "begins");
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -344,6 +373,7 @@ pub fn run() -> ExitCode {
     ExitCode::from(match ended {
         Some(Ok(code)) => code,
         Some(Err(problem)) => {
+            tracing::info!(code = problem.code, what = problem.what, "ends with a problem");
             out::problem(&problem);
             if hold {
                 out::talk("\nEnter closes this window.");
@@ -402,7 +432,7 @@ enum Parting {
 impl Parting {
     fn of(command: &Command) -> Self {
         match command {
-            Command::Status { watch: true, .. } => Self::Nothing,
+            Command::Status { watch: true, .. } | Command::Logs { follow: true, .. } => Self::Nothing,
             Command::Rebuild(_)
             | Command::Rollback { .. }
             | Command::Job { command: jobs::JobCommand::Follow { .. } } => Self::JobGoesOn,
@@ -435,6 +465,8 @@ impl Parting {
             | Command::Config { .. }
             | Command::Profiles { .. }
             | Command::Policy
+            | Command::History { .. }
+            | Command::Logs { follow: false, .. }
             | Command::Login(_)
             | Command::Logout { .. }
             | Command::Settings { .. }
@@ -481,6 +513,8 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         }
         Command::Sandbox { command } => sandbox::run(command).await,
         Command::Profiles { json } => login::profiles(global, json).await,
+        Command::Logs { follow, json } => logs::run(global, follow, json).await,
+        Command::History { json, all } => history::run(global, json, all),
         Command::Policy => {
             let desired = desired(global, &load(global, &store(global)?)?)?;
             out::json(&holdfast_core::policy::least(&desired))?;
@@ -564,6 +598,11 @@ impl Context {
         Ok(Self { store, desired, aws })
     }
 
+    /// Keeps what was done on the machine itself, and what became of it.
+    fn did<T>(&self, operation: &str, what: String, result: &Result<T, Problem>) {
+        crate::history::on_machine(&self.store, &self.desired, operation, what, result);
+    }
+
     /// Keeps what a look saw of the machine's power. Who looks has come for something else, so a failure is no matter.
     fn note(&self, observed: &mut Observed, worth: Worth) {
         if let Err(error) = prices::note(&self.store, &self.desired, observed, when::now(), worth) {
@@ -613,13 +652,12 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
-fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => return,
-        1 => "holdfast=debug",
-        _ => "debug",
+fn begin_log(global: &Global) {
+    let level = match global.verbose {
+        0 => None,
+        1 => Some("holdfast=debug"),
+        _ => Some("debug"),
     };
-    let colour = out::Style::stderr().is_coloured();
-    let log = tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_ansi(colour);
-    let _ = log.try_init();
+    let file = store(global).ok().map(|store| store.log_file());
+    crate::log::begin(file, level.map(|level| (level, out::Style::stderr().is_coloured())));
 }

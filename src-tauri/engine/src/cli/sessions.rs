@@ -71,7 +71,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8, Probl
             .exit(Exit::Refused));
     }
     let machine = Machine { aws: &context.aws, desired: &context.desired, instance: &instance };
-    sessions::end(machine, &name).await?;
+    let ended = sessions::end(machine, &name).await;
+    context.did("sessions kill", format!("End the session {name}"), &ended);
+    ended?;
     out::talk(&format!("The session {name} is gone."));
     Ok(0)
 }

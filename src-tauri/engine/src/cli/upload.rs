@@ -33,7 +33,9 @@ pub(super) async fn run(
         (body, std::fs::metadata(file).map(|metadata| permissions(&metadata)).map_err(unreadable)?)
     };
     let machine = Machine { aws: &context.aws, desired: &context.desired, instance: &instance };
-    machine.upload(&path, mode.unwrap_or(own), &body).await?;
+    let put = machine.upload(&path, mode.unwrap_or(own), &body).await;
+    context.did("upload", format!("Put {path} there"), &put);
+    put?;
     out::talk(&format!("{path} is on {}.", context.desired.machine));
     Ok(0)
 }

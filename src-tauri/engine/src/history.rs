@@ -1,0 +1,216 @@
+//! What this computer has changed: in AWS and on the machine, when, as whom, and with which result. It stays on this computer.
+
+use std::cell::RefCell;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use holdfast_core::machine::{Desired, Observed};
+use holdfast_core::plan::{Goal, Step};
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problem;
+use crate::store::Store;
+use crate::world::{Done, Failure, World};
+
+/// A file that is longer than this makes way for a new one; the one before it is kept, too.
+const LONGEST: u64 = 1 << 20;
+
+/// One thing that was changed, or was to be.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Deed {
+    /// When, in seconds since the Unix epoch.
+    pub at: u64,
+    /// Who we were to AWS: account and user, or account, role and session. Not known on the machine itself.
+    pub who: Option<String>,
+    /// The machine, as `<user>/<name>/<region>`.
+    pub machine: String,
+    /// The command, as in `apply`.
+    pub operation: String,
+    /// What, as a plan says it.
+    pub what: String,
+    /// What became of it.
+    pub result: Outcome,
+    /// Why it is not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What became of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It has its effect.
+    Done,
+    /// It has none.
+    Refused,
+    /// Nobody heard: it may have its effect.
+    Unknown,
+}
+
+/// Where deeds are kept.
+#[derive(Clone, Debug)]
+pub struct Deeds(PathBuf);
+
+impl Deeds {
+    /// In this file, and one beside it.
+    pub fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Keeps a deed. One that cannot be kept stops nothing.
+    pub fn record(&self, deed: &Deed) {
+        if let Err(error) = self.append(deed) {
+            tracing::warn!(%error, "what was done cannot be kept");
+        }
+    }
+
+    fn append(&self, deed: &Deed) -> std::io::Result<()> {
+        if let Some(folder) = self.0.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        if fs::metadata(&self.0).is_ok_and(|file| file.len() > LONGEST) {
+            fs::rename(&self.0, self.before())?;
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        // In one piece: several processes may write at a time.
+        let line = format!("{}\n", serde_json::to_string(deed)?);
+        options.open(&self.0)?.write_all(line.as_bytes())
+    }
+
+    fn before(&self) -> PathBuf {
+        self.0.with_extension("before.jsonl")
+    }
+
+    /// All that are kept, the oldest first. A line that makes no sense is left out.
+    pub fn all(&self) -> Vec<Deed> {
+        let texts =
+            [self.before(), self.0.clone()].into_iter().filter_map(|path| fs::read_to_string(path).ok());
+        let lines = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+        lines.filter_map(|line| serde_json::from_str(&line).ok()).collect()
+    }
+}
+
+/// A world of which everything that changes it is kept.
+pub struct Recorded<'a, W> {
+    world: &'a W,
+    deeds: Deeds,
+    operation: &'a str,
+    who: RefCell<Option<String>>,
+}
+
+impl<'a, W: World> Recorded<'a, W> {
+    /// What `operation` changes is kept in the store.
+    pub fn new(world: &'a W, store: &Store, operation: &'a str) -> Self {
+        Self { world, deeds: store.deeds(), operation, who: RefCell::default() }
+    }
+}
+
+impl<W> std::fmt::Debug for Recorded<'_, W> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Recorded").field("operation", &self.operation).finish_non_exhaustive()
+    }
+}
+
+impl<W: World> World for Recorded<'_, W> {
+    async fn observe(&self, desired: &Desired, goal: Goal) -> Result<Observed, Problem> {
+        let observed = self.world.observe(desired, goal).await?;
+        if let Some(caller) = observed.caller.present() {
+            self.who.replace(Some(caller.to_string()));
+        }
+        Ok(observed)
+    }
+
+    async fn glance(&self, desired: &Desired) -> Result<Observed, Problem> {
+        self.world.glance(desired).await
+    }
+
+    async fn perform(&self, desired: &Desired, step: &Step) -> Result<Done, Failure> {
+        let result = self.world.perform(desired, step).await;
+        let (outcome, why) = match &result {
+            Ok(_) => (Outcome::Done, None),
+            // It is tried again in a moment.
+            Err(Failure::NotYet(_)) => return result,
+            Err(Failure::Changed(problem)) => (Outcome::Unknown, Some(problem)),
+            Err(Failure::Short(problem) | Failure::Refused(problem)) => (Outcome::Refused, Some(problem)),
+        };
+        self.deeds.record(&Deed {
+            at: now(),
+            who: self.who.borrow().clone(),
+            machine: desired.key(),
+            operation: self.operation.to_owned(),
+            what: step.words().what,
+            result: outcome,
+            why: why.map(|problem| problem.what.clone()),
+        });
+        result
+    }
+}
+
+/// Something on the machine itself, and what became of it.
+pub fn on_machine<T>(
+    store: &Store,
+    desired: &Desired,
+    operation: &str,
+    what: String,
+    result: &Result<T, Problem>,
+) {
+    let why = result.as_ref().err();
+    store.deeds().record(&Deed {
+        at: now(),
+        who: None,
+        machine: desired.key(),
+        operation: operation.to_owned(),
+        what,
+        result: if why.is_none() { Outcome::Done } else { Outcome::Refused },
+        why: why.map(|problem| problem.what.clone()),
+    });
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deed(what: &str) -> Deed {
+        Deed {
+            at: 1_795_000_000,
+            who: Some("123456789012/user/ada".to_owned()),
+            machine: "ada/remote-dev/us-west-2".to_owned(),
+            operation: "apply".to_owned(),
+            what: what.to_owned(),
+            result: Outcome::Done,
+            why: None,
+        }
+    }
+
+    #[test]
+    fn the_oldest_make_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = Deeds::at(folder.path().join("state/history.jsonl"));
+        assert_eq!(history.all(), []);
+        let long = "x".repeat(100_000);
+        for number in 0..30 {
+            history.record(&deed(&format!("{number} {long}")));
+        }
+        let kept = history.all();
+        let first = kept.first().unwrap().what.split(' ').next().unwrap().to_owned();
+        assert!(kept.len() > 10 && kept.len() < 25, "{}", kept.len());
+        assert!(kept.last().unwrap().what.starts_with("29 ") && first != "0", "{first}");
+        let size: u64 = fs::read_dir(folder.path().join("state"))
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .sum();
+        assert!(size < 3 * LONGEST);
+        fs::write(folder.path().join("state/history.jsonl"), "nonsense\n{}\n").unwrap();
+        history.record(&deed("again"));
+        assert_eq!(history.all().last(), Some(&deed("again")));
+    }
+}

@@ -1,0 +1,141 @@
+//! The log: what went on in the programs of Holdfast on this computer, for whoever looks for a fault. It stays here, is
+//! bounded, and holds no secret: what is one has a type that does not show itself.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
+
+/// A file that is longer than this makes way for a new one; the one before it is kept, too.
+const LONGEST: u64 = 1 << 20;
+/// What is kept: our own words, and the warnings of others.
+const KEPT: &str = "warn,holdfast=info,holdfast_core=info,holdfast_desktop=info";
+
+/// Begins to log: to the file, and to the screen what `screen` lets through.
+pub fn begin(file: Option<PathBuf>, screen: Option<(&str, bool)>) {
+    let to_file = file.map(|path| {
+        let layer = fmt::layer().json().flatten_event(true).with_writer(Rotating(path));
+        layer.with_filter(EnvFilter::new(KEPT))
+    });
+    let to_screen = screen.map(|(level, colour)| {
+        fmt::layer().with_writer(io::stderr).with_ansi(colour).with_filter(EnvFilter::new(level))
+    });
+    // Another one may have begun in this process, and is as good.
+    let _ = tracing_subscriber::registry().with(to_file).with(to_screen).try_init();
+}
+
+/// A file that several processes write to, a line at a time.
+#[derive(Clone, Debug)]
+struct Rotating(PathBuf);
+
+impl<'a> MakeWriter<'a> for Rotating {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line { path: self.0.clone(), text: Vec::new() }
+    }
+}
+
+/// One line, written when it is whole.
+#[derive(Debug)]
+struct Line {
+    path: PathBuf,
+    text: Vec<u8>,
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // A log that cannot be written is no reason to stop anything, and there is nowhere to say it.
+        let _ = open(&self.path).and_then(|mut file| file.write_all(&self.text));
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    if fs::metadata(path).is_ok_and(|file| file.len() > LONGEST) {
+        fs::rename(path, before(path))?;
+    }
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn before(path: &Path) -> PathBuf {
+    path.with_extension("before.jsonl")
+}
+
+/// What is kept, the oldest first, line by line.
+pub fn lines(path: &Path) -> Vec<String> {
+    let texts = [before(path), path.to_owned()].into_iter().filter_map(|path| fs::read_to_string(path).ok());
+    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// A line as a person reads it: when, how grave, from where, what, and the rest.
+pub fn readable(line: &str) -> String {
+    let Ok(Value::Object(mut all)) = serde_json::from_str(line) else { return line.to_owned() };
+    let mut take = |key: &str| match all.remove(key) {
+        Some(Value::String(text)) => text,
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    let (time, level, target, message) = (take("timestamp"), take("level"), take("target"), take("message"));
+    let time = time.split('.').next().unwrap_or_default().replace('T', " ");
+    let rest: String = all
+        .iter()
+        .map(|(key, value)| match value {
+            Value::String(text) => format!("  {key}={text}"),
+            other => format!("  {key}={other}"),
+        })
+        .collect();
+    format!("{time}  {level:<5}  {target}: {message}{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log/holdfast.jsonl");
+        for number in 0..30 {
+            let mut line = Rotating(path.clone()).make_writer();
+            write!(line, "{number} ").unwrap();
+            writeln!(line, "{}", "x".repeat(100_000)).unwrap();
+        }
+        let kept = lines(&path);
+        assert!((11..=22).contains(&kept.len()), "{}", kept.len());
+        assert!(kept.last().unwrap().starts_with("29 "));
+    }
+
+    #[test]
+    fn a_line_is_readable() {
+        let line = r#"{"timestamp":"2026-11-29T10:00:00.123456Z","level":"INFO","message":"a call failed","code":"X","n":3,"target":"holdfast::problem"}"#;
+        assert_eq!(
+            readable(line),
+            "2026-11-29 10:00:00  INFO   holdfast::problem: a call failed  code=X  n=3"
+        );
+        assert_eq!(readable("nonsense"), "nonsense");
+    }
+}
