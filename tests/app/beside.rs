@@ -187,7 +187,7 @@ async fn a_replacement_is_gone_on_with_then_the_old_instance_is_let_go() {
         person.waits_for("a card", |view| has_beside(view, |it| it.go_on.is_some())).await;
         home_arrives(&sandbox, &other).await;
         person.told();
-        carry_out(person, Proposal::Replace, "Go on").await;
+        carry_out(person, Proposal::GoOn, "Go on").await;
         let view = person.waits_for("a card", |view| has_beside(view, |it| !it.under_way)).await;
         assert_eq!(view.failed, None);
         let beside = view.replacement.expect("a card");
@@ -277,11 +277,23 @@ async fn an_older_state_is_restored_beside_the_machine_and_where_there_is_none()
         person.waits_for("its end", |view| view.failed.is_some()).await;
         let view = person.waits_for("a card", |view| has_beside(view, |it| it.under_way)).await;
         assert_eq!(view.replacement.map(|it| it.title).as_deref(), Some("remote-dev waits for its home"));
-        home_arrives(&sandbox, &other).await;
-        carry_out(person, Proposal::Replace, "Go on").await;
+        let view = preview_of(person, Proposal::GoOn).await;
+        let preview = view.preview.expect("a preview");
+        assert!(steps(&preview).iter().any(|step| step.starts_with("Put the home of")), "{preview:?}");
+        assert!(!steps(&preview).iter().any(|step| step.starts_with("Instance ")), "{preview:?}");
+        carry_out(person, Proposal::GoOn, "Go on").await;
+        person.waits_for("its end", |view| view.failed.is_some()).await;
+
+        // Another computer brings it there; what is done is not begun again.
+        let (world, witness) = (HasItsHome(&other.aws), Agreeing::default());
+        let settle = converge(&world, &other.store, "apply", &other.desired, Goal::Settings, &witness);
+        Box::pin(settle).await.expect("a home");
+        let view = preview_of(person, Proposal::GoOn).await;
+        let problem = view.preview.and_then(|preview| preview.problem).expect("a problem");
+        assert_eq!(problem.what, "No replacement is under way");
+        person.asks(Command::Look).await.expect("accepted");
         person.waits_for("no card", |view| view.operation.is_none() && view.replacement.is_none()).await;
-        let view = person.waits_for_state(State::On).await;
-        assert_eq!(view.failed, None);
+        person.waits_for_state(State::On).await;
     })
     .await;
     assert_eq!(census(&sandbox, &other.desired), WHOLE, "one machine, and nothing beside it");
@@ -316,7 +328,7 @@ async fn what_was_not_shown_is_not_destroyed() {
         // And what is over cannot be taken back.
         person.asks(Command::Look).await.expect("accepted");
         let refusal = person.asks(Command::Preview { of: Proposal::TakeBack }).await.expect_err("refused");
-        assert_eq!(refusal.why, "There is no replacement to take back");
+        assert_eq!(refusal.why, "No replacement is under way");
     })
     .await;
 }

@@ -421,6 +421,8 @@ export type Proposal =
 draft: Draft } | 
 /**  Another instance in the machine's place; one that is on its way goes on. */
 { is: "replace" } | 
+/**  The rest of what brings one there that is on its way. */
+{ is: "go_on" } | 
 /**  The end of one that is on its way. */
 { is: "take_back" } | 
 /**  The end of the instance that was replaced. */

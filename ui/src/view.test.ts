@@ -156,6 +156,7 @@ test("each preview has one place", () => {
   const all = [
     { is: "settings", draft: typed },
     { is: "replace" },
+    { is: "go_on" },
     { is: "take_back" },
     { is: "let_go" },
     { is: "go_back" },
@@ -163,7 +164,7 @@ test("each preview has one place", () => {
     { is: "delete_snapshot", snapshot: "snap-1" },
   ] as const;
   const places = all.map((of) => [ofSettings, ofPlace, ofSnapshots].map((place) => (place(preview({ of })) ? 1 : 0)).join(""));
-  expect(places).toEqual(["100", "010", "010", "010", "010", "001", "001"]);
+  expect(places).toEqual(["100", "010", "010", "010", "010", "010", "001", "001"]);
   expect([ofSettings, ofPlace, ofSnapshots].map((place) => place(null))).toEqual([null, null, null]);
   expect(saidOf(preview({ of: { is: "let_go" } }))).toBe("There is nothing to do.");
 });

@@ -182,6 +182,7 @@ export const words = {
   previews: {
     settings: "What this does",
     replace: "Another instance in the machine's place",
+    go_on: "The rest of the replacement",
     take_back: "The replacement, taken back",
     let_go: "The old instance, let go",
     go_back: "The old instance as the machine again",

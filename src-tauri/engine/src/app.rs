@@ -18,7 +18,7 @@ use holdfast_core::app::{
 };
 use holdfast_core::machine::{Desired, Observed, Power, Snapshot};
 use holdfast_core::names::{SessionName, UserName};
-use holdfast_core::plan::{Consent, Goal, Impact, Plan, Swap};
+use holdfast_core::plan::{Consent, Goal, Impact, Plan};
 use holdfast_core::sessions::ZellijSession;
 use holdfast_core::time::Moment;
 use tokio::sync::{mpsc, oneshot};
@@ -774,13 +774,12 @@ async fn operate(
                 Report { grown: settled.grown, shortage: settled.shortage, ..reach(Goal::Reachable).await? }
             }
             Operation::Replace | Operation::Restore => {
-                let goal = proposals::goal(&aws, &desired, Swap::Replace).await?;
-                let settled = reach(goal).await?;
+                let settled = reach(proposals::goal(&aws, &desired, &reporter.agreed).await?).await?;
                 Report { grown: settled.grown, shortage: settled.shortage, ..reach(Goal::Reachable).await? }
             }
-            Operation::TakeBack => reach(proposals::goal(&aws, &desired, Swap::TakeBack).await?).await?,
-            Operation::LetGo => reach(proposals::goal(&aws, &desired, Swap::LetGo).await?).await?,
-            Operation::GoBack => reach(proposals::goal(&aws, &desired, Swap::GoBack).await?).await?,
+            Operation::TakeBack | Operation::LetGo | Operation::GoBack => {
+                reach(proposals::goal(&aws, &desired, &reporter.agreed).await?).await?
+            }
             Operation::Snapshot => {
                 return proposals::take_snapshot(&aws, &place.store, &desired, &reporter).await;
             }

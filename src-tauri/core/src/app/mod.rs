@@ -619,7 +619,9 @@ impl App {
             Proposal::Settings { .. } => Ok(()),
             Proposal::Restore { snapshot } => self.may_restore(of, snapshot),
             Proposal::DeleteSnapshot { snapshot } => self.may_delete_snapshot(snapshot),
-            Proposal::Replace | Proposal::TakeBack | Proposal::LetGo | Proposal::GoBack => self.may_swap(of),
+            Proposal::Replace | Proposal::GoOn | Proposal::TakeBack | Proposal::LetGo | Proposal::GoBack => {
+                self.may_swap(of)
+            }
         }
     }
 

@@ -90,7 +90,7 @@ impl Preview {
             Proposal::Restore { .. } if makes && !there => format!("Make {name}"),
             Proposal::Replace if makes => format!("Replace {name}"),
             Proposal::Restore { .. } if makes => format!("Restore {name}"),
-            Proposal::Replace | Proposal::Restore { .. } => "Go on".to_owned(),
+            Proposal::Replace | Proposal::GoOn | Proposal::Restore { .. } => "Go on".to_owned(),
             Proposal::TakeBack => "Take it back".to_owned(),
             Proposal::LetGo => "Let it go".to_owned(),
             Proposal::GoBack => "Go back".to_owned(),
@@ -130,7 +130,7 @@ impl Preview {
             Proposal::DeleteSnapshot { .. } => {
                 return Some("What it alone holds is lost for ever.".to_owned());
             }
-            Proposal::Settings { .. } | Proposal::Replace | Proposal::Restore { .. } => {}
+            Proposal::Settings { .. } | Proposal::Replace | Proposal::GoOn | Proposal::Restore { .. } => {}
         }
         match plan.impact() {
             Impact { loses_data: true, .. } => Some("Data is lost for ever.".to_owned()),
@@ -169,7 +169,7 @@ impl Preview {
             return Vec::new();
         }
         let then = plan.outcome(desired, observed);
-        if matches!(self.of, Proposal::Replace | Proposal::Restore { .. }) {
+        if matches!(self.of, Proposal::Replace | Proposal::GoOn | Proposal::Restore { .. }) {
             let home =
                 "Only what is in /home comes with it; its system is built from your configuration then.";
             let old = plan::kept_instances(desired, &then).next();
@@ -198,6 +198,7 @@ impl Proposal {
             Self::Restore { snapshot } => Desired { home_from: Some(snapshot.clone()), ..desired.clone() },
             Self::Settings { .. }
             | Self::Replace
+            | Self::GoOn
             | Self::TakeBack
             | Self::LetGo
             | Self::GoBack
@@ -209,6 +210,7 @@ impl Proposal {
     pub fn swap(&self) -> Option<Swap> {
         match self {
             Self::Replace | Self::Restore { .. } => Some(Swap::Replace),
+            Self::GoOn => Some(Swap::GoOn),
             Self::TakeBack => Some(Swap::TakeBack),
             Self::LetGo => Some(Swap::LetGo),
             Self::GoBack => Some(Swap::GoBack),
@@ -221,7 +223,7 @@ impl Proposal {
         match self {
             Self::Settings { .. } if there => Operation::Apply,
             Self::Settings { .. } => Operation::Make,
-            Self::Replace => Operation::Replace,
+            Self::Replace | Self::GoOn => Operation::Replace,
             Self::TakeBack => Operation::TakeBack,
             Self::LetGo => Operation::LetGo,
             Self::GoBack => Operation::GoBack,

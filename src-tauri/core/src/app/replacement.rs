@@ -74,7 +74,7 @@ pub(super) fn view(app: &App) -> Option<view::Replacement> {
             },
             text: under_way(desired, new, old),
             monthly: old.and_then(|_| monthly(desired, observed, new)).map(cents),
-            go_on: offer("Go on", Proposal::Replace),
+            go_on: offer("Go on", Proposal::GoOn),
             take_back: offer("Take it back", Proposal::TakeBack),
             let_go: None,
             go_back: None,

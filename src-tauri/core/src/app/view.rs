@@ -669,6 +669,8 @@ pub enum Proposal {
     },
     /// Another instance in the machine's place; one that is on its way goes on.
     Replace,
+    /// The rest of what brings one there that is on its way.
+    GoOn,
     /// The end of one that is on its way.
     TakeBack,
     /// The end of the instance that was replaced.

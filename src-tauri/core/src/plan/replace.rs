@@ -63,6 +63,8 @@ pub fn on_its_way<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a I
 pub enum Swap {
     /// Another one takes the place; what was begun goes on.
     Replace,
+    /// What was begun goes on, and nothing is begun.
+    GoOn,
     /// What was begun and is not over is taken back.
     TakeBack,
     /// The one that was replaced goes.
@@ -101,7 +103,7 @@ impl NoSwap {
             Self::OtherHome { instance } => {
                 format!("{instance} is on its way already, with another home")
             }
-            Self::NotBegun => "There is no replacement to take back".to_owned(),
+            Self::NotBegun => "No replacement is under way".to_owned(),
             Self::NoneKept => "No instance is kept".to_owned(),
         }
     }
@@ -129,9 +131,12 @@ pub fn swap(desired: &Desired, observed: &Observed, asked: Swap) -> Result<Goal,
             if home.is_some() && new.tags.get(TAG_HOME) != home.as_ref() {
                 return Err(NoSwap::OtherHome { instance: new.id.clone() });
             }
-            // The machine itself waits for its home: there is nothing to replace.
-            Ok(if winners.successor.is_some() { Goal::Replaced } else { Goal::Settings })
+            swap(desired, observed, Swap::GoOn)
         }
+        Swap::GoOn if winners.successor.is_some() => Ok(Goal::Replaced),
+        // The machine itself waits for its home: there is nothing to replace.
+        Swap::GoOn if newcomer(observed, &winners).is_some() => Ok(Goal::Settings),
+        Swap::GoOn => Err(NoSwap::NotBegun),
         Swap::TakeBack if winners.successor.is_none() => Err(NoSwap::NotBegun),
         Swap::LetGo | Swap::GoBack if old.is_none() => Err(NoSwap::NoneKept),
         Swap::TakeBack | Swap::LetGo => Ok(Goal::Only(Keep::Machine)),

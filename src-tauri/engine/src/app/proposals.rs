@@ -6,7 +6,7 @@ use holdfast_core::app::{self, Event, Foreseen, Operation, Proposal, Setup, draf
 use holdfast_core::machine::{Desired, Observed, Snapshot};
 use holdfast_core::plan::{self, Goal, Plan, Swap};
 
-use super::Place;
+use super::{Agreed, Place};
 use crate::aws::Aws;
 use crate::converge::{self, Witness};
 use crate::problem::Problem;
@@ -18,6 +18,7 @@ pub(super) async fn foresee(place: &Place, setup: Setup, number: u32, of: Propos
     let desired = match &of {
         Proposal::Settings { draft } => drafted(&setup, draft).ok()?.desired,
         Proposal::Replace
+        | Proposal::GoOn
         | Proposal::TakeBack
         | Proposal::LetGo
         | Proposal::GoBack
@@ -56,9 +57,12 @@ async fn look(place: &Place, desired: &Desired, of: &Proposal) -> Result<(Observ
     Ok((observed, plan))
 }
 
-/// The goal of what is asked for about the machine's place, as it is now.
-pub(super) async fn goal(aws: &Aws, desired: &Desired, asked: Swap) -> Result<Goal, Problem> {
-    goal_in(desired, &aws.observe(desired, Goal::Replaced).await?, asked)
+/// The goal of what was agreed to about the machine's place, as it is now.
+pub(super) async fn goal(aws: &Aws, desired: &Desired, agreed: &Agreed) -> Result<Goal, Problem> {
+    match agreed.shown.as_ref().and_then(|(of, _)| of.swap()) {
+        Some(asked) => goal_in(desired, &aws.observe(desired, Goal::Replaced).await?, asked),
+        None => Ok(Goal::Settings),
+    }
 }
 
 fn goal_in(desired: &Desired, observed: &Observed, asked: Swap) -> Result<Goal, Problem> {

@@ -88,8 +88,8 @@ fn each_is_previewed_with_what_it_costs_ends_and_destroys() {
     for (name, of, world, wanted) in [
         ("replace", Proposal::Replace, reachable(), Operation::Replace),
         ("replace one that is off", Proposal::Replace, powered(Power::Stopped), Operation::Replace),
-        ("go on", Proposal::Replace, on_its_way(), Operation::Replace),
-        ("go on with a home alone", Proposal::Replace, waiting(), Operation::Replace),
+        ("go on", Proposal::GoOn, on_its_way(), Operation::Replace),
+        ("go on with a home alone", Proposal::GoOn, waiting(), Operation::Replace),
         ("take back", Proposal::TakeBack, on_its_way(), Operation::TakeBack),
         (
             "take back when the old one is off",
@@ -329,6 +329,7 @@ fn what_cannot_be_done_now_says_why() {
         let _ = writeln!(text, "# {name}");
         for (word, of) in [
             ("replace", Proposal::Replace),
+            ("go on", Proposal::GoOn),
             ("take back", Proposal::TakeBack),
             ("let go", Proposal::LetGo),
             ("go back", Proposal::GoBack),
@@ -344,13 +345,15 @@ fn what_cannot_be_done_now_says_why() {
     insta::assert_snapshot!(text, @"
     # a machine alone
         replace: yes
-        take back: There is no replacement to take back
+        go on: No replacement is under way
+        take back: No replacement is under way
         let go: No instance is kept
         go back: No instance is kept
         restore: No snapshot snap-00000009 is known
         delete: No snapshot snap-00000009 is known
     # a successor
         replace: yes
+        go on: yes
         take back: yes
         let go: No instance is kept
         go back: No instance is kept
@@ -358,13 +361,15 @@ fn what_cannot_be_done_now_says_why() {
         delete: No snapshot snap-00000009 is known
     # one that is kept
         replace: i-00000001 was replaced, and is still kept
-        take back: There is no replacement to take back
+        go on: No replacement is under way
+        take back: No replacement is under way
         let go: yes
         go back: yes
         restore: i-00000001 was replaced, and is still kept
         delete: No snapshot snap-00000009 is known
     # no machine
         replace: There is no machine remote-dev yet
+        go on: There is no machine remote-dev yet
         take back: There is no machine remote-dev yet
         let go: There is no machine remote-dev yet
         go back: There is no machine remote-dev yet
@@ -372,6 +377,7 @@ fn what_cannot_be_done_now_says_why() {
         delete: No snapshot snap-00000009 is known
     # one that ends
         replace: remote-dev is ending
+        go on: remote-dev is ending
         take back: remote-dev is ending
         let go: remote-dev is ending
         go back: remote-dev is ending
@@ -379,6 +385,7 @@ fn what_cannot_be_done_now_says_why() {
         delete: No snapshot snap-00000009 is known
     # something under way
         replace: Starting remote-dev is under way
+        go on: Starting remote-dev is under way
         take back: Starting remote-dev is under way
         let go: Starting remote-dev is under way
         go back: Starting remote-dev is under way
@@ -386,6 +393,7 @@ fn what_cannot_be_done_now_says_why() {
         delete: Starting remote-dev is under way
     # nothing seen
         replace: The state of remote-dev is not known
+        go on: The state of remote-dev is not known
         take back: The state of remote-dev is not known
         let go: The state of remote-dev is not known
         go back: The state of remote-dev is not known
@@ -393,6 +401,7 @@ fn what_cannot_be_done_now_says_why() {
         delete: No snapshot snap-00000009 is known
     # nothing to be seen
         replace: The state of remote-dev is not known
+        go on: The state of remote-dev is not known
         take back: The state of remote-dev is not known
         let go: The state of remote-dev is not known
         go back: The state of remote-dev is not known

@@ -575,6 +575,7 @@ fn what_can_be_asked_for_about_the_place() {
         for (word, desired, asked) in [
             ("replace", &wanted(), Swap::Replace),
             ("restore", &restored, Swap::Replace),
+            ("go on", &wanted(), Swap::GoOn),
             ("take back", &wanted(), Swap::TakeBack),
             ("let go", &wanted(), Swap::LetGo),
             ("go back", &wanted(), Swap::GoBack),
@@ -589,55 +590,64 @@ fn what_can_be_asked_for_about_the_place() {
     # a machine
     replace: Replaced
     restore: Replaced
-    take back: There is no replacement to take back
+    go on: No replacement is under way
+    take back: No replacement is under way
     let go: No instance is kept
     go back: No instance is kept
     # no machine
     replace: There is no machine remote-dev yet
     restore: Settings
+    go on: There is no machine remote-dev yet
     take back: There is no machine remote-dev yet
     let go: There is no machine remote-dev yet
     go back: There is no machine remote-dev yet
     # instances not to be seen
     replace: Replaced
     restore: Replaced
-    take back: There is no replacement to take back
+    go on: No replacement is under way
+    take back: No replacement is under way
     let go: No instance is kept
     go back: No instance is kept
     # a successor on its way
     replace: Replaced
     restore: i-00000002 is on its way already, with another home
+    go on: Replaced
     take back: Only(Machine)
     let go: No instance is kept
     go back: No instance is kept
     # one with the home of a snapshot
     replace: Replaced
     restore: Replaced
+    go on: Replaced
     take back: Only(Machine)
     let go: No instance is kept
     go back: No instance is kept
     # an instance that is kept
     replace: i-00000001 was replaced, and is still kept
     restore: i-00000001 was replaced, and is still kept
-    take back: There is no replacement to take back
+    go on: No replacement is under way
+    take back: No replacement is under way
     let go: Only(Machine)
     go back: Only(Former)
     # one that is kept and ends
     replace: Replaced
     restore: Replaced
-    take back: There is no replacement to take back
+    go on: No replacement is under way
+    take back: No replacement is under way
     let go: No instance is kept
     go back: No instance is kept
     # a machine that waits for the home of a snapshot
     replace: Settings
     restore: Settings
-    take back: There is no replacement to take back
+    go on: Settings
+    take back: No replacement is under way
     let go: No instance is kept
     go back: No instance is kept
     # a machine that waits for another home
     replace: Settings
     restore: i-00000002 is on its way already, with another home
-    take back: There is no replacement to take back
+    go on: Settings
+    take back: No replacement is under way
     let go: No instance is kept
     go back: No instance is kept
     ");
