@@ -82,7 +82,8 @@ export const words = {
   allCost: (amount: string) => `All of them cost ${amount} a month.`,
   allCostUnknown: "What they cost is not known.",
 
-  costsBeside: (amount: string) => `It costs ${amount} a month as it is.`,
+  newCosts: (amount: string) => `The new instance costs ${amount} a month as it is.`,
+  oldCosts: (amount: string) => `The old instance costs ${amount} a month as it is.`,
 
   type: "Type",
   volume: "Volume",

@@ -221,7 +221,7 @@ test("a machine can be replaced from its facts, and what is beside it has a card
   const kept = machine(view({ replacement: replacement() }));
   expect(acts(kept)).toEqual(["let_go", "go_back"]);
   expect(kept).toContain('data-replacement="kept"');
-  expect(kept).toContain("It costs $8.00 a month as it is.");
+  expect(kept).toContain("The old instance costs $8.00 a month as it is.");
   const rest = { under_way: true, monthly: null, let_go: null, go_back: null };
   const begun = machine(
     view({ replacement: replacement({ ...rest, go_on: offer("Go on"), take_back: offer("Take it back") }) }),
