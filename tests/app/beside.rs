@@ -47,9 +47,11 @@ fn locked(sandbox: &Sandbox) {
 async fn home_arrives(sandbox: &Sandbox, other: &Laptop) {
     let world = sandbox.world();
     let regions = || world.accounts.values().flat_map(|account| account.regions.values());
-    let new = regions().flat_map(|region| region.instances.values());
-    let new = new.filter(|instance| instance.terminated.is_none() && instance.tags.contains_key(TAG_HOME));
-    let new = new.last().expect("an instance that waits for its home");
+    let waits =
+        |tags: &holdfast_sandbox::Tags| tags.contains_key(TAG_HOME) && !tags.contains_key(TAG_CARRIED);
+    let mut all = regions().flat_map(|region| region.instances.values());
+    let new = all.find(|instance| instance.terminated.is_none() && waits(&instance.tags));
+    let new = new.expect("an instance that waits for its home");
     let home = match new.tags.get(TAG_HOME).expect("a home") {
         last if last == LAST_HOME => {
             let mut all = regions().flat_map(|region| region.snapshots.values());
@@ -95,6 +97,10 @@ async fn snapshots_are_looked_at_for_who_watches_taken_and_deleted() {
 
         let id = taken(person).await;
         assert_eq!(person.sees().machine.state, State::On, "nothing was interrupted");
+        person.asks(Command::TakeSnapshot).await.expect("accepted");
+        let view = person.waits_for("a failure", |view| view.failed.is_some()).await;
+        assert_eq!(view.failed.expect("a failure").problem.code, "snapshot_limit", "AWS wants a pause");
+        person.asks(Command::Dismiss).await.expect("accepted");
         let whole = |it: &Snapshots| it.list.iter().all(|one| one.state.is_none());
         let view = person.waits_for("a whole one", |view| has_snapshots(view, whole)).await;
         let cost = view.snapshots.and_then(|snapshots| snapshots.cost).expect("a cost");

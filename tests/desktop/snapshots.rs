@@ -26,7 +26,7 @@ fn taken_previewed_and_deleted(mode: &str, environment: &[(&str, &str)]) {
     window.reads("[data-snapshots]", "No snapshots yet.");
     window.reads("[data-snapshots]", "Take a snapshot: it costs what has changed since the one before");
     window.click("[data-act=take-snapshot]");
-    window.reads("[data-snapshots]", "All of them cost at most $5.00 a month.");
+    window.reads("[data-snapshots]", "It costs at most $5.00 a month.");
     let id = window.script("return document.querySelector('[data-snapshot]').dataset.snapshot");
     let id = id.as_str().unwrap();
     sees("[data-snapshots]");

@@ -182,6 +182,7 @@ test("snapshots cost an amount, a range, or what nobody knows", () => {
   expect(of(0, 500)).toBe("All of them cost at most $5.00 a month.");
   expect(of(100, 500)).toBe("All of them cost $1.00 to $5.00 a month.");
   expect(of(null, null)).toBe("What they cost is not known.");
+  expect(costOf(snapshots([snapshot("snap-1")]))).toBe("It costs at most $10.00 a month.");
   expect(costOf(snapshots([]))).toBe("");
 });
 

@@ -81,10 +81,10 @@ export function amount(soFar: Pick<SoFar, "least" | "most"> | null): string {
 }
 
 /** What all snapshots cost, as a sentence. */
-export function costOf({ cost }: Snapshots): string {
+export function costOf({ cost, list }: Pick<Snapshots, "cost" | "list">): string {
   if (!cost) return "";
   const { least, most } = cost;
-  return least === null || most === null ? words.allCostUnknown : words.allCost(amount({ least, most }));
+  return least === null || most === null ? words.allCostUnknown : words.allCost(list.length, amount({ least, most }));
 }
 
 /** The snapshots as a screen reader hears them. */

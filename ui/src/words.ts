@@ -79,7 +79,7 @@ export const words = {
   why: "Why",
   noSnapshots: "No snapshots yet.",
   snapshotCount: (count: number) => (count === 1 ? "1 snapshot." : `${count || "No"} snapshots.`),
-  allCost: (amount: string) => `All of them cost ${amount} a month.`,
+  allCost: (count: number, amount: string) => `${count === 1 ? "It costs" : "All of them cost"} ${amount} a month.`,
   allCostUnknown: "What they cost is not known.",
 
   newCosts: (amount: string) => `The new instance costs ${amount} a month as it is.`,

@@ -232,6 +232,10 @@ fn service(call: &str, code: &str, message: String) -> Problem {
         "VolumeModificationRateExceeded" => {
             Problem::new("volume_limit", "AWS allows no further change of the volume for now")
         }
+        "SnapshotCreationPerVolumeRateExceeded" => {
+            Problem::new("snapshot_limit", "AWS takes no further snapshot of the volume just now")
+                .hint("it takes one every 15 s: try again in a moment")
+        }
         "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacity" => {
             Problem::new("capacity", "AWS has no free machine of this type in this zone right now")
                 .hint("try again in some minutes, or take another type; the disk is not touched")

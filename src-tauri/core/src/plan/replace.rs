@@ -73,6 +73,17 @@ pub enum Swap {
     GoBack,
 }
 
+impl Swap {
+    /// Its goal, whatever there is.
+    pub fn goal(self) -> Goal {
+        match self {
+            Self::Replace | Self::GoOn => Goal::Replaced,
+            Self::TakeBack | Self::LetGo => Goal::Only(Keep::Machine),
+            Self::GoBack => Goal::Only(Keep::Former),
+        }
+    }
+}
+
 /// Why that cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoSwap {
@@ -123,25 +134,35 @@ pub fn swap(desired: &Desired, observed: &Observed, asked: Swap) -> Result<Goal,
     let old = kept(desired, observed).next();
     match asked {
         Swap::Replace => {
-            if let Some(old) = old {
-                return Err(NoSwap::StillKept { instance: old.id.clone() });
-            }
-            let Some(new) = newcomer(observed, &winners) else { return Ok(Goal::Replaced) };
             let home = desired.home_from.as_ref().map(ToString::to_string);
-            if home.is_some() && new.tags.get(TAG_HOME) != home.as_ref() {
-                return Err(NoSwap::OtherHome { instance: new.id.clone() });
+            let is_asked_for = |it: &Instance| home.is_none() || it.tags.get(TAG_HOME) == home.as_ref();
+            match (newcomer(observed, &winners), old) {
+                (Some(new), _) if !is_asked_for(new) => Err(NoSwap::OtherHome { instance: new.id.clone() }),
+                (None, _) if is_untidy(desired, observed) && winners.instance.is_some_and(is_asked_for) => {
+                    swap(desired, observed, Swap::GoOn)
+                }
+                (_, Some(old)) => Err(NoSwap::StillKept { instance: old.id.clone() }),
+                (Some(_), None) => swap(desired, observed, Swap::GoOn),
+                (None, None) => Ok(asked.goal()),
             }
-            swap(desired, observed, Swap::GoOn)
         }
-        Swap::GoOn if winners.successor.is_some() => Ok(Goal::Replaced),
-        // The machine itself waits for its home: there is nothing to replace.
-        Swap::GoOn if newcomer(observed, &winners).is_some() => Ok(Goal::Settings),
+        Swap::GoOn if winners.successor.is_some() => Ok(asked.goal()),
+        // The machine itself waits for its home, or has it: there is nothing to replace.
+        Swap::GoOn if newcomer(observed, &winners).is_some() || is_untidy(desired, observed) => {
+            Ok(Goal::Settings)
+        }
         Swap::GoOn => Err(NoSwap::NotBegun),
         Swap::TakeBack if winners.successor.is_none() => Err(NoSwap::NotBegun),
         Swap::LetGo | Swap::GoBack if old.is_none() => Err(NoSwap::NoneKept),
-        Swap::TakeBack | Swap::LetGo => Ok(Goal::Only(Keep::Machine)),
-        Swap::GoBack => Ok(Goal::Only(Keep::Former)),
+        Swap::TakeBack | Swap::LetGo | Swap::GoBack => Ok(asked.goal()),
     }
+}
+
+/// Whether a home was brought, and what it came on is still to be put away.
+fn is_untidy(desired: &Desired, observed: &Observed) -> bool {
+    let key = desired.key();
+    let copy = |volume: &Volume| volume.tags.contains_key(TAG_COPY) && is_ours(&key, &volume.tags);
+    newcomer(observed, &observed.winners(desired)).is_none() && observed.volumes.all().iter().any(copy)
 }
 
 /// The last state that an instance has left as a snapshot.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use holdfast_core::machine::Observed;
-use holdfast_core::plan::{self, Goal, Swap};
+use holdfast_core::plan::{self, Goal, NoSwap, Swap};
 
 use super::jobs::bring_up;
 use super::machine::{asking, hint, reach};
@@ -39,10 +39,15 @@ pub(super) async fn replace(context: &Context, args: &Replace) -> Result<u8, Pro
     }
 }
 
-/// The goal of what is asked for.
-fn goal(context: &Context, observed: &Observed, asked: Swap) -> Result<Goal, Problem> {
+/// The goal of what is asked for. Where this computer was interrupted in it and has not seen its end, it may be over but for that.
+fn goal(context: &Context, observed: &Observed, operation: &str, asked: Swap) -> Result<Goal, Problem> {
     let desired = &context.desired;
-    plan::swap(desired, observed, asked).map_err(|why| Problem::no_swap(desired, &why))
+    let intent = context.store.intent(&desired.key()).read()?;
+    let was_begun = intent.is_some_and(|intent| intent.operation == operation);
+    match plan::swap(desired, observed, asked) {
+        Err(NoSwap::StillKept { .. } | NoSwap::NotBegun | NoSwap::NoneKept) if was_begun => Ok(asked.goal()),
+        result => result.map_err(|why| Problem::no_swap(desired, &why)),
+    }
 }
 
 /// Brings a replacement to its end, and the new machine to what is declared.
@@ -53,7 +58,7 @@ pub(super) async fn begin(
     yes: bool,
 ) -> Result<u8, Problem> {
     let desired = &context.desired;
-    let goal = goal(context, observed, Swap::Replace)?;
+    let goal = goal(context, observed, operation, Swap::Replace)?;
     reach(context, operation, goal, asking(yes)).await?;
     let report = reach(context, operation, Goal::Reachable, Asking::Given).await?;
     out::talk(&format!("{} is on, with its home, and can be reached.", desired.machine));
@@ -73,7 +78,7 @@ pub(super) async fn begin(
 }
 
 async fn cancel(context: &Context, observed: &Observed, yes: bool) -> Result<u8, Problem> {
-    let goal = goal(context, observed, Swap::TakeBack)?;
+    let goal = goal(context, observed, "replace --cancel", Swap::TakeBack)?;
     let report = reach(context, "replace --cancel", goal, asking(yes)).await?;
     out::talk(&format!("{} is what it was before.", context.desired.machine));
     hint(context, &report);
@@ -82,7 +87,7 @@ async fn cancel(context: &Context, observed: &Observed, yes: bool) -> Result<u8,
 
 async fn let_go(context: &Context, observed: &Observed, yes: bool) -> Result<u8, Problem> {
     let desired = &context.desired;
-    let goal = goal(context, observed, Swap::LetGo)?;
+    let goal = goal(context, observed, "replace --let-go", Swap::LetGo)?;
     let mut old = plan::kept_instances(desired, observed);
     let left = old.find_map(|old| plan::last_state(observed, &old.id));
     let asking = if yes { Asking::Given } else { Asking::Name(desired.machine.as_str()) };
@@ -96,7 +101,7 @@ async fn let_go(context: &Context, observed: &Observed, yes: bool) -> Result<u8,
 
 async fn back(context: &Context, observed: &Observed, yes: bool) -> Result<u8, Problem> {
     let desired = &context.desired;
-    let goal = goal(context, observed, Swap::GoBack)?;
+    let goal = goal(context, observed, "replace --back", Swap::GoBack)?;
     let asking = if yes { Asking::Given } else { Asking::Name(desired.machine.as_str()) };
     let report = reach(context, "replace --back", goal, asking).await?;
     out::talk(&format!("{} is the old instance again.", desired.machine));

@@ -567,6 +567,10 @@ fn what_can_be_asked_for_about_the_place() {
         ("a successor on its way", begun(LAST_HOME, |_| {})),
         ("one with the home of a snapshot", begun("snap-00000009", |_| {})),
         ("an instance that is kept", replaced(|_| {})),
+        (
+            "one that is kept, and a copy is left",
+            replaced(|world| there(&mut world.volumes).push(copy("snap-00000001", None))),
+        ),
         ("one that is kept and ends", replaced(|world| the(world, OLD).power = Power::ShuttingDown)),
         ("a machine that waits for the home of a snapshot", alone("snap-00000009")),
         ("a machine that waits for another home", alone(LAST_HOME)),
@@ -626,6 +630,13 @@ fn what_can_be_asked_for_about_the_place() {
     replace: i-00000001 was replaced, and is still kept
     restore: i-00000001 was replaced, and is still kept
     go on: No replacement is under way
+    take back: No replacement is under way
+    let go: Only(Machine)
+    go back: Only(Former)
+    # one that is kept, and a copy is left
+    replace: Settings
+    restore: i-00000001 was replaced, and is still kept
+    go on: Settings
     take back: No replacement is under way
     let go: Only(Machine)
     go back: Only(Former)
