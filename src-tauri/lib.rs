@@ -112,6 +112,10 @@ pub fn run() -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
+/// As much as a main thread has, where the command line does the same: the calls of an operation that does something on the
+/// machine are too deep for any other.
+const STACK: usize = 8 << 20;
+
 /// Drives the app on a thread of its own: its futures need not be sent between threads, and a long look never holds up
 /// a menu.
 fn spawn_app(
@@ -121,7 +125,7 @@ fn spawn_app(
     inputs: mpsc::UnboundedReceiver<Input>,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("app".to_owned()).spawn(move || {
+    std::thread::Builder::new().name("app".to_owned()).stack_size(STACK).spawn(move || {
         let run = AssertUnwindSafe(|| runtime.block_on(holdfast::app::run(&place, &desktop, inputs)));
         if std::panic::catch_unwind(run).is_err() {
             // An icon that shows what was, and does nothing, is worse than none.

@@ -68,6 +68,7 @@ fn word(page: Page) -> &'static str {
     match page {
         Page::Machine => "machine",
         Page::Stop => "stop",
+        Page::Replacement => "replacement",
         Page::Settings => "settings",
     }
 }

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use holdfast::app::{Input, Place, Shell, run};
 use holdfast::store::{Intent, Store};
 use holdfast_core::app::view::{Key, Progress, Sessions};
-use holdfast_core::app::{Command, Draft, Notice, Problem, Refusal, View};
+use holdfast_core::app::{Command, Draft, Notice, Problem, Proposal, Refusal, View};
 use holdfast_core::names::SessionName;
 use holdfast_core::plan::{Goal, Leave};
 use holdfast_core::status::State;
@@ -16,6 +16,9 @@ use holdfast_sandbox::{Fault, Rule, Sandbox, Service, When};
 use holdfast_tests::{Laptop, WHOLE, aws_options, census, sandbox};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
+
+#[path = "app/beside.rs"]
+mod beside;
 
 const SETTINGS: &str = "[machine.remote-dev]\nuser = \"ada\"\n";
 
@@ -91,7 +94,7 @@ impl Person {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        let found = timeout(Duration::from_secs(600), look).await;
+        let found = timeout(Duration::from_secs(3600), look).await;
         assert!(
             found.is_ok(),
             "no view with {what}; the last one is {:#?}",
@@ -152,9 +155,13 @@ fn draft() -> Draft {
 }
 
 async fn preview(person: &Person, draft: Draft) -> u32 {
-    person.asks(Command::Preview { draft }).await.expect("accepted");
-    let ready = |view: &View| view.preview.as_ref().is_some_and(|preview| !preview.looking);
-    person.waits_for("a preview", ready).await.preview.expect("a preview").number
+    preview_of(person, Proposal::Settings { draft }).await.preview.expect("a preview").number
+}
+
+async fn preview_of(person: &Person, of: Proposal) -> View {
+    person.asks(Command::Preview { of: of.clone() }).await.expect("accepted");
+    let ready = |view: &View| view.preview.as_ref().is_some_and(|shown| shown.of == of && !shown.looking);
+    person.waits_for("a preview", ready).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,9 +11,10 @@ use holdfast::aws::{Aws, Options as AwsOptions};
 use holdfast::converge::{Event, Report, Witness, converge};
 use holdfast::problem::Problem;
 use holdfast::store::Store;
-use holdfast_core::machine::{Desired, Observed, TAG_MACHINE};
+use holdfast::world::{Done, Failure, World};
+use holdfast_core::machine::{Desired, Observed, TAG_CARRIED, TAG_MACHINE};
 use holdfast_core::names::InstanceId;
-use holdfast_core::plan::{Consent, Goal, Impact, Plan};
+use holdfast_core::plan::{Consent, Goal, Impact, Plan, Step};
 use holdfast_core::settings::Settings;
 use holdfast_sandbox::{ACCESS_KEY, Options, SECRET_KEY, Sandbox, Tags};
 
@@ -35,6 +36,29 @@ impl Witness for Agreeing {
 
     fn event(&self, event: Event<'_>) {
         self.events.borrow_mut().push(format!("{event:?}"));
+    }
+}
+
+/// AWS, and a machine that has its home at once: what happens there is tested on a real one.
+#[derive(Debug)]
+pub struct HasItsHome<'a>(pub &'a Aws);
+
+impl World for HasItsHome<'_> {
+    async fn observe(&self, desired: &Desired, goal: Goal) -> Result<Observed, Problem> {
+        self.0.observe(desired, goal).await
+    }
+
+    async fn glance(&self, desired: &Desired) -> Result<Observed, Problem> {
+        World::glance(self.0, desired).await
+    }
+
+    async fn perform(&self, desired: &Desired, step: &Step) -> Result<Done, Failure> {
+        if let Step::Carry { instance, snapshot, .. } = step {
+            let tags = holdfast_core::machine::Tags::from([(TAG_CARRIED.to_owned(), snapshot.to_string())]);
+            let tag = Step::Tag { resources: vec![instance.to_string()], tags };
+            return self.0.perform(desired, &tag).await;
+        }
+        self.0.perform(desired, step).await
     }
 }
 

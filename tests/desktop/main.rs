@@ -14,6 +14,7 @@ mod driver;
 mod lonely;
 mod notifications;
 mod sessions;
+mod snapshots;
 mod system;
 mod terminals;
 mod tray;

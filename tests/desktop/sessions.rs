@@ -57,7 +57,7 @@ impl Home {
 }
 
 /// Makes the window narrow.
-fn narrow(desktop: &Desktop) {
+pub(crate) fn narrow(desktop: &Desktop) {
     let window = desktop.windows("--name", "^Holdfast$").pop().unwrap();
     well(desktop.command("xdotool").args(["windowsize", "--sync", &window, "480", "860"]).output().unwrap());
 }

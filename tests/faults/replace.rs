@@ -1,39 +1,12 @@
 //! Every changing call of a replacement, met by every fault: afterwards there is one machine, with its home.
 
-use holdfast::aws::Aws;
 use holdfast::converge::Report;
 use holdfast::problem::Problem;
-use holdfast::world::{Done, Failure, World};
-use holdfast_core::machine::{TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_REPLACES, TAG_RETIRED, Tags};
-use holdfast_core::plan::{Keep, Step};
+use holdfast_core::machine::{TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_REPLACES, TAG_RETIRED};
+use holdfast_core::plan::Keep;
+use holdfast_tests::HasItsHome;
 
 use super::*;
-
-/// AWS, and a machine that has its home at once: what happens there is tested on a real one.
-struct HasItsHome<'a>(&'a Aws);
-
-impl World for HasItsHome<'_> {
-    async fn observe(
-        &self,
-        desired: &holdfast_core::machine::Desired,
-        goal: Goal,
-    ) -> Result<Observed, Problem> {
-        self.0.observe(desired, goal).await
-    }
-
-    async fn glance(&self, desired: &holdfast_core::machine::Desired) -> Result<Observed, Problem> {
-        World::glance(self.0, desired).await
-    }
-
-    async fn perform(&self, desired: &holdfast_core::machine::Desired, step: &Step) -> Result<Done, Failure> {
-        if let Step::Carry { instance, snapshot, .. } = step {
-            let tags = Tags::from([(TAG_CARRIED.to_owned(), snapshot.to_string())]);
-            let tag = Step::Tag { resources: vec![instance.to_string()], tags };
-            return self.0.perform(desired, &tag).await;
-        }
-        self.0.perform(desired, step).await
-    }
-}
 
 async fn reach_it(laptop: &Laptop, goal: Goal) -> Result<Report, Problem> {
     let (world, witness) = (HasItsHome(&laptop.aws), Agreeing::default());

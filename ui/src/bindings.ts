@@ -76,6 +76,10 @@ generation: number } |
 { do: "show_log"; 
 /**  Whether it is shown from now on. */
 shown: boolean } | 
+/**  Look at the machine's snapshots now. */
+{ do: "look_at_snapshots" } | 
+/**  Take one of the machine as it is. */
+{ do: "take_snapshot" } | 
 /**  Switch the machine on. */
 { do: "start" } | 
 /**  Switch it off. */
@@ -84,13 +88,13 @@ shown: boolean } |
 { do: "cancel" } | 
 /**  Look at AWS now. */
 { do: "look" } | 
-/**  Show what these settings would do. */
+/**  Show what this would do. */
 { do: "preview"; 
-/**  The settings. */
-draft: Draft } | 
+/**  What is proposed. */
+of: Proposal } | 
 /**  Put the preview aside. */
 { do: "discard" } | 
-/**  Keep the settings of the preview and do what it shows. */
+/**  Do what the preview shows, and keep its settings where it is of settings. */
 { do: "apply"; 
 /**  The preview that the user has read. */
 number: number } | 
@@ -111,6 +115,8 @@ export type Commands = {
 	look: Offer | null,
 	/**  Carry out the preview. */
 	apply: Offer | null,
+	/**  Show what another instance in the machine's place would do. */
+	replace: Offer | null,
 };
 
 /**  What a machine costs in a month, in US cents. `None`: the price is not known. */
@@ -349,6 +355,8 @@ export type Page =
 "machine" | 
 /**  The machine, with the question whether to switch it off. */
 "stop" | 
+/**  The machine, at the instance that is on its way into its place, or is kept. */
+"replacement" | 
 /**  The settings. */
 "settings";
 
@@ -360,12 +368,12 @@ export type Phase = {
 	progress: Progress,
 };
 
-/**  What other settings would do. */
+/**  What something would do. */
 export type Preview = {
 	/**  Which preview this is: the one that is applied must be the one that was read. */
 	number: number,
-	/**  What was typed. */
-	draft: Draft,
+	/**  What would be done. */
+	of: Proposal,
 	/**  Whether AWS is still being looked at. */
 	looking: boolean,
 	/**  What is wrong with what was typed. */
@@ -405,10 +413,55 @@ export type Progress =
 /**  To come. */
 "next";
 
+/**  What can be previewed. */
+export type Proposal = 
+/**  Other settings. */
+{ is: "settings"; 
+/**  As somebody typed them. */
+draft: Draft } | 
+/**  Another instance in the machine's place; one that is on its way goes on. */
+{ is: "replace" } | 
+/**  The rest of what brings one there that is on its way. */
+{ is: "go_on" } | 
+/**  The end of one that is on its way. */
+{ is: "take_back" } | 
+/**  The end of the instance that was replaced. */
+{ is: "let_go" } | 
+/**  That one as the machine again. */
+{ is: "go_back" } | 
+/**  A machine with the home that a snapshot holds. */
+{ is: "restore"; 
+/**  The snapshot. */
+snapshot: string } | 
+/**  One snapshot less. */
+{ is: "delete_snapshot"; 
+/**  The snapshot. */
+snapshot: string };
+
 /**  Why a command is not accepted. */
 export type Refusal = {
 	/**  A sentence without its full stop. */
 	why: string,
+};
+
+/**  An instance beside the machine. */
+export type Replacement = {
+	/**  Whether it is on its way into the machine's place, or is in it without its home; else it is kept. */
+	under_way: boolean,
+	/**  What is so, as a title. */
+	title: string,
+	/**  That as sentences. */
+	text: string,
+	/**  What it costs a month as it is, in US cents, beside the machine; `None`: that is not known, or it is the machine. */
+	monthly: number | null,
+	/**  Show what going on with it would do. */
+	go_on: Offer | null,
+	/**  Show what taking it back would do. */
+	take_back: Offer | null,
+	/**  Show what letting it go would do. */
+	let_go: Offer | null,
+	/**  Show what making it the machine again would do. */
+	go_back: Offer | null,
 };
 
 /**  A session on the machine. */
@@ -463,6 +516,48 @@ export type Settings = {
 	regions: string[],
 };
 
+/**  A snapshot. */
+export type Snapshot = {
+	/**  Its id. */
+	id: string,
+	/**  When it was taken. */
+	taken: number | null,
+	/**  The size of its volume in GiB; it takes less room than that itself. */
+	size: number,
+	/**  Why it was taken. */
+	why: string,
+	/**  How far it is, where it is not whole. */
+	state: string | null,
+	/**  It holds nothing. */
+	failed: boolean,
+	/**  Show what a machine with the home that it holds would take. */
+	restore: Offer | null,
+	/**  Show what deleting it would do. */
+	delete: Offer | null,
+};
+
+/**  The machine's snapshots, as they were when somebody last looked. Nobody looks in the background. */
+export type Snapshots = {
+	/**  Whether somebody looks at them now. */
+	looking: boolean,
+	/**  Why the last look brought no list. */
+	problem: Problem | null,
+	/**  When the list was made; `None`: there is none. */
+	seen: number | null,
+	/**  The snapshots, the newest first. */
+	list: Snapshot[],
+	/**  What all of them cost a month; `None` where there are none. */
+	cost: SoMuch | null,
+	/**  When they are taken by the clock, as a sentence; `None`: they are not. */
+	schedule: string | null,
+	/**  What there is to know besides. */
+	note: string | null,
+	/**  Take one now. */
+	take: Offer | null,
+	/**  Look at them again. */
+	look: Offer | null,
+};
+
 /**  What a machine has cost this month without its snapshots, in US cents: at least one, at most the other. */
 export type SoFar = {
 	/**  At least. */
@@ -475,6 +570,16 @@ export type SoFar = {
 	until: number,
 	/**  What there is to know about it, as sentences. */
 	notes: string[],
+};
+
+/**  An amount in US cents that is at least one, at most the other. `None`: not known. */
+export type SoMuch = {
+	/**  At least. */
+	least: number | null,
+	/**  At most; the same where it is known. */
+	most: number | null,
+	/**  How that comes about, as a sentence; what forbids knowing it, where it is not known. */
+	basis: string,
 };
 
 /**  How what the machine runs stands to what is declared. */
@@ -580,6 +685,10 @@ export type View = {
 	sessions: Sessions | null,
 	/**  What the machine runs; `None` while nothing can be said of it. */
 	system: System | null,
+	/**  An instance beside the machine, which is on its way into its place or is kept. */
+	replacement: Replacement | null,
+	/**  The machine's snapshots; `None` while nothing can be said of them. */
+	snapshots: Snapshots | null,
 	/**  What is going on. */
 	operation: Operation | null,
 	/**  The last operation, when it did not reach its goal and nobody has put that aside. */
@@ -588,7 +697,7 @@ export type View = {
 	interrupted: Interrupted | null,
 	/**  The settings. */
 	settings: Settings,
-	/**  What other settings would do. */
+	/**  What something would do that somebody thinks of. */
 	preview: Preview | null,
 };
 

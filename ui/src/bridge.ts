@@ -42,7 +42,7 @@ export async function onPage(callback: (page: Page) => void): Promise<void> {
 /** The page that the address asks for. */
 export function firstPage(): Page {
   const asked = location.hash.slice(1);
-  return asked === "settings" || asked === "stop" ? asked : "machine";
+  return asked === "settings" || asked === "stop" || asked === "replacement" ? asked : "machine";
 }
 
 function isRefusal(error: unknown): error is Refusal {

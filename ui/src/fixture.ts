@@ -9,8 +9,11 @@ import type {
   Machine,
   Offer,
   Preview,
+  Replacement,
   Session,
   Sessions,
+  Snapshot,
+  Snapshots,
   StepView,
   System,
   Topic,
@@ -19,7 +22,7 @@ import type {
 
 const NOW = 1_795_000_000;
 
-export const nothing: Commands = { connect: null, start: null, stop: null, cancel: null, look: null, apply: null };
+export const nothing: Commands = { connect: null, start: null, stop: null, cancel: null, look: null, apply: null, replace: null };
 
 export function offer(label: string, rest: Partial<Offer> = {}): Offer {
   return { label, note: null, asks: null, ...rest };
@@ -69,6 +72,8 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
     commands: nothing,
     sessions: null,
     system: null,
+    replacement: null,
+    snapshots: null,
     operation: null,
     failed: null,
     interrupted: null,
@@ -119,10 +124,29 @@ export function session(name: string, rest: Partial<Session> = {}): Session {
   return { shown: name, name, live: true, since: NOW - 7200, panes: 2, note: null, ...offers, ...rest };
 }
 
+/** What stands in the form. */
+export const typed = { profile: "", region: "us-west-2", instance_type: "m8g.xlarge", volume_size: "100", user: "dev" };
+
+export function snapshots(list: Snapshot[], rest: Partial<Snapshots> = {}): Snapshots {
+  const offers = { take: offer("Take a snapshot", { note: "it costs what has changed" }), look: offer("Refresh") };
+  const cost = list.length > 0 ? { least: 0, most: 1000, basis: "$0.0500 a GiB." } : null;
+  return { looking: false, problem: null, seen: NOW, list, cost, schedule: null, note: null, ...offers, ...rest };
+}
+
+export function snapshot(id: string, rest: Partial<Snapshot> = {}): Snapshot {
+  const offers = { restore: offer("Restore"), delete: offer("Delete") };
+  return { id, taken: NOW - 7200, size: 100, why: "by hand", state: null, failed: false, ...offers, ...rest };
+}
+
+export function replacement(rest: Partial<Replacement> = {}): Replacement {
+  const offers = { go_on: null, take_back: null, let_go: offer("Let it go"), go_back: offer("Go back") };
+  return { under_way: false, title: "The old instance is kept", text: "i-1 was replaced.", monthly: 800, ...offers, ...rest };
+}
+
 export function preview(rest: Partial<Preview> = {}): Preview {
   return {
     number: 1,
-    draft: { profile: "", region: "us-west-2", instance_type: "m8g.xlarge", volume_size: "100", user: "dev" },
+    of: { is: "settings", draft: typed },
     looking: false,
     errors: [],
     problem: null,

@@ -1,6 +1,6 @@
-import type { Command, Key, Offer, Page, View } from "./bindings";
+import type { Command, Key, Offer, Page, Proposal, View } from "./bindings";
 import type * as bridge from "./bridge";
-import { draft, ended, goneTo, stands, typedFor, type Question, type Typed } from "./view";
+import { draft, ended, goneTo, ofSettings, stands, typedFor, type Question, type Typed } from "./view";
 import { sentence } from "./words";
 
 /** How long a refusal stays, in milliseconds. */
@@ -16,8 +16,10 @@ export class Model {
   /** The question that is open. */
   asking = $state<Question | null>(null);
   typed = $state.raw<Typed>({});
-  /** The command that was refused last, and why. */
-  refused = $state.raw<{ do: Command["do"]; why: string } | null>(null);
+  /** The instance beside the machine is to be shown. */
+  sought = $state(false);
+  /** The command that was refused last, what it proposed, and why. */
+  refused = $state.raw<{ do: Command["do"]; is: Proposal["is"] | null; why: string } | null>(null);
 
   readonly #bridge: typeof bridge;
   readonly #pending = new Set<Command["do"]>();
@@ -48,11 +50,13 @@ export class Model {
     if (this.asking && (!stands(this.asking, view) || (this.asking === "apply" && another))) {
       this.asking = null;
     }
+    this.sought &&= view.replacement !== null;
     this.view = view;
   }
 
   go(page: Page): void {
     this.page = page === "settings" ? "settings" : "machine";
+    this.sought = page === "replacement";
     this.asking = page === "stop" && (!this.view || stands("stop", this.view)) ? "stop" : null;
   }
 
@@ -63,7 +67,8 @@ export class Model {
     this.#pending.add(command.do);
     const refusal = await this.#bridge.act(command);
     this.#pending.delete(command.do);
-    this.refused = refusal && { do: command.do, why: sentence(refusal.why) };
+    const is = command.do === "preview" ? command.of.is : null;
+    this.refused = refusal && { do: command.do, is, why: sentence(refusal.why) };
     clearTimeout(this.#forget);
     this.#forget = setTimeout(() => (this.refused = null), REFUSAL);
     return refusal === null;
@@ -72,13 +77,18 @@ export class Model {
   /** The user types. A preview of what was typed before is put aside. */
   type(key: Key, text: string): void {
     this.typed = { ...this.typed, [key]: text };
-    if (this.#planned || this.view?.preview) void this.act({ do: "discard" });
+    if (this.#planned || ofSettings(this.view?.preview ?? null)) void this.act({ do: "discard" });
     this.#planned = false;
   }
 
   async plan(): Promise<void> {
-    this.#planned = true;
-    await this.act({ do: "preview", draft: draft(this.view?.settings.fields ?? [], this.typed) });
+    await this.propose({ is: "settings", draft: draft(this.view?.settings.fields ?? [], this.typed) });
+  }
+
+  /** Asks what something would do. */
+  async propose(of: Proposal): Promise<void> {
+    this.#planned = of.is === "settings";
+    await this.act({ do: "preview", of });
   }
 
   /** A button of something that may ask first; pressed again, it takes its question back. */
@@ -98,10 +108,9 @@ export class Model {
   }
 
   async #apply(): Promise<void> {
-    const number = this.view?.preview?.number;
-    if (number === undefined || !(await this.act({ do: "apply", number }))) return;
-    this.typed = {};
-    this.#planned = false;
+    const preview = this.view?.preview;
+    if (!preview || !(await this.act({ do: "apply", number: preview.number }))) return;
+    if (ofSettings(preview)) this.#forgetTyped();
     this.go("machine");
   }
 
@@ -116,9 +125,13 @@ export class Model {
     if (this.asking) {
       this.asking = null;
     } else if (this.view?.preview) {
-      this.typed = {};
-      this.#planned = false;
+      if (ofSettings(this.view.preview)) this.#forgetTyped();
       void this.act({ do: "discard" });
     }
+  }
+
+  #forgetTyped(): void {
+    this.typed = {};
+    this.#planned = false;
   }
 }

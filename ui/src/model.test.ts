@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
 import type { Command, Page, Refusal, View } from "./bindings";
-import { generations, nothing, offer, preview, session, sessions, system, view } from "./fixture";
+import { generations, nothing, offer, preview, replacement, session, sessions, system, view } from "./fixture";
 import { Model } from "./model.svelte";
 
 vi.useFakeTimers();
@@ -142,7 +142,7 @@ test("a refusal is said for a while", async () => {
   const it = model();
   answer = { why: "Starting remote-dev is under way" };
   await it.act({ do: "start" });
-  expect(it.refused).toEqual({ do: "start", why: "Starting remote-dev is under way." });
+  expect(it.refused).toEqual({ do: "start", is: null, why: "Starting remote-dev is under way." });
   vi.advanceTimersByTime(10_000);
   expect(it.refused).toBeNull();
 });
@@ -186,4 +186,39 @@ test("the log is shown and hidden, where there is one", async () => {
   it.toggleLog();
   await vi.advanceTimersByTimeAsync(0);
   expect(sent).toEqual([{ do: "show_log", shown: true }, { do: "show_log", shown: false }]);
+});
+
+test("what was typed stays when the preview is of something else", async () => {
+  const it = model();
+  await it.start();
+  it.typed = { user: "me" };
+  await it.propose({ is: "restore", snapshot: "snap-1" });
+  it.show(view({ preview: preview({ number: 3, of: { is: "restore", snapshot: "snap-1" } }) }));
+  it.type("user", "you");
+  expect(sent).toEqual([{ do: "preview", of: { is: "restore", snapshot: "snap-1" } }]);
+  it.leave();
+  expect([it.typed, sent.at(-1)]).toEqual([{ user: "you" }, { do: "discard" }]);
+  it.press("apply", offer("Restore"));
+  await vi.advanceTimersByTimeAsync(0);
+  expect([it.typed, sent.at(-1)]).toEqual([{ user: "you" }, { do: "apply", number: 3 }]);
+});
+
+test("a refused preview says what was proposed", async () => {
+  const it = model();
+  await it.start();
+  answer = { why: "No instance is kept" };
+  await it.propose({ is: "let_go" });
+  expect(it.refused).toEqual({ do: "preview", is: "let_go", why: "No instance is kept." });
+});
+
+test("who comes for the instance beside the machine is led to it, once it is there", async () => {
+  const it = model("replacement", async () => view({ replacement: replacement() }));
+  expect([it.page, it.sought]).toEqual(["machine", true]);
+  await it.start();
+  expect(it.sought).toBe(true);
+  it.show(view());
+  expect(it.sought).toBe(false);
+  events.page("replacement");
+  events.page("settings");
+  expect([it.page, it.sought]).toEqual(["settings", false]);
 });

@@ -1,7 +1,44 @@
 import { expect, test } from "vitest";
 
-import { fields, generation, generations, nothing, offer, preview, session, sessions, step, system, view } from "./fixture";
-import { amount, badge, draft, few, isAtEnd, isFirstRun, reasons, said, saidOf, saidOfSessions, shape, stage, stands, typedFor } from "./view";
+import {
+  fields,
+  generation,
+  generations,
+  nothing,
+  offer,
+  preview,
+  replacement,
+  session,
+  sessions,
+  snapshot,
+  snapshots,
+  step,
+  system,
+  typed,
+  view,
+} from "./fixture";
+import {
+  amount,
+  badge,
+  costOf,
+  draft,
+  few,
+  isAtEnd,
+  isFirstRun,
+  loses,
+  ofPlace,
+  ofSettings,
+  ofSnapshots,
+  reasons,
+  said,
+  saidOf,
+  saidOfSessions,
+  saidOfSnapshots,
+  shape,
+  stage,
+  stands,
+  typedFor,
+} from "./view";
 
 const problem = { code: "denied", what: "AWS says no", cause: null, hints: [] };
 
@@ -28,7 +65,7 @@ test("a state is heard once: what is not a change of it leaves the text as it is
 });
 
 test("what a month has cost is an amount, its bounds, or not known, and never nothing", () => {
-  const soFar = (least: number, most: number) => amount({ least, most, from: 0, until: 0, notes: [] });
+  const soFar = (least: number, most: number) => amount({ least, most });
   expect(amount(null)).toBe("not known");
   expect(soFar(9710, 9710)).toBe("$97.10");
   expect(soFar(4000, 9710)).toBe("$40.00 to $97.10");
@@ -60,8 +97,9 @@ test("a draft holds what was typed, and what is fixed as it is", () => {
 
 test("a window that opens on a preview shows what was typed for it", () => {
   expect(typedFor(view())).toEqual({});
-  const typed = { ...preview().draft, user: "me" };
-  expect(typedFor(view({ preview: preview({ draft: typed }) }))).toEqual({ user: "me" });
+  const draft = { ...typed, user: "me" };
+  expect(typedFor(view({ preview: preview({ of: { is: "settings", draft } }) }))).toEqual({ user: "me" });
+  expect(typedFor(view({ preview: preview({ of: { is: "replace" } }) }))).toEqual({});
 });
 
 test("the settings come first when there is no machine, and when none could ever be looked for", () => {
@@ -105,4 +143,53 @@ test("sessions are heard when they are there, and not while they are looked at",
   expect(saidOfSessions(sessions([]))).toBe("No sessions.");
   expect(saidOfSessions(sessions([session("work")]))).toBe("1 session.");
   expect(saidOfSessions(sessions([session("work")], { problem }))).toBe("AWS says no.");
+});
+
+test("a replacement that is not over needs somebody, one that is kept does not", () => {
+  expect(badge(view({ replacement: replacement() }))).toBeNull();
+  expect(badge(view({ replacement: replacement({ under_way: true }) }))?.amber).toBe(true);
+  const operation = { title: "Starting", since: 0, phases: [], doing: [], waiting: null, done: 0, of: 0 };
+  expect(badge(view({ operation, replacement: replacement({ under_way: true }) }))?.amber).toBe(false);
+});
+
+test("each preview has one place", () => {
+  const all = [
+    { is: "settings", draft: typed },
+    { is: "replace" },
+    { is: "go_on" },
+    { is: "take_back" },
+    { is: "let_go" },
+    { is: "go_back" },
+    { is: "restore", snapshot: "snap-1" },
+    { is: "delete_snapshot", snapshot: "snap-1" },
+  ] as const;
+  const places = all.map((of) => [ofSettings, ofPlace, ofSnapshots].map((place) => (place(preview({ of })) ? 1 : 0)).join(""));
+  expect(places).toEqual(["100", "010", "010", "010", "010", "010", "001", "001"]);
+  expect([ofSettings, ofPlace, ofSnapshots].map((place) => place(null))).toEqual([null, null, null]);
+  expect(saidOf(preview({ of: { is: "let_go" } }))).toBe("There is nothing to do.");
+});
+
+test("what is on an instance that never was the machine is no loss", () => {
+  const groups = [{ area: "machine" as const, steps: [step({ loses_data: true })] }];
+  expect(loses(preview({ of: { is: "take_back" }, groups }))).toBe(false);
+  expect(loses(preview({ of: { is: "let_go" }, groups }))).toBe(true);
+  expect(loses(preview({ of: { is: "let_go" } }))).toBe(false);
+});
+
+test("snapshots cost an amount, a range, or what nobody knows", () => {
+  const of = (least: number | null, most: number | null) => costOf(snapshots([], { cost: { least, most, basis: "" } }));
+  expect(of(500, 500)).toBe("All of them cost $5.00 a month.");
+  expect(of(0, 500)).toBe("All of them cost at most $5.00 a month.");
+  expect(of(100, 500)).toBe("All of them cost $1.00 to $5.00 a month.");
+  expect(of(null, null)).toBe("What they cost is not known.");
+  expect(costOf(snapshots([snapshot("snap-1")]))).toBe("It costs at most $10.00 a month.");
+  expect(costOf(snapshots([]))).toBe("");
+});
+
+test("the snapshots are heard once they are seen", () => {
+  expect(saidOfSnapshots(null)).toBe("");
+  expect(saidOfSnapshots(snapshots([], { looking: true }))).toBe("");
+  expect(saidOfSnapshots(snapshots([]))).toBe("No snapshots.");
+  expect(saidOfSnapshots(snapshots([snapshot("snap-1")]))).toBe("1 snapshot.");
+  expect(saidOfSnapshots(snapshots([], { problem }))).toBe("AWS says no.");
 });

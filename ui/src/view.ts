@@ -8,6 +8,7 @@ import type {
   Offer,
   Preview,
   Sessions,
+  Snapshots,
   SoFar,
   State,
   StepView,
@@ -43,7 +44,8 @@ export function isFirstRun({ machine, operation }: View): boolean {
 
 /** What the navigation says beside the machine. */
 export function badge(view: View): { text: string; amber: boolean } | null {
-  if (view.failed || view.interrupted) return { text: words.needsYou, amber: true };
+  const unfinished = view.replacement?.under_way && !view.operation;
+  if (view.failed || view.interrupted || unfinished) return { text: words.needsYou, amber: true };
   return view.operation ? { text: words.atWork, amber: false } : null;
 }
 
@@ -66,16 +68,30 @@ export function saidOf(preview: Preview | null): string {
     case "problem":
       return sentence(words.noPlan);
     case "ready":
-      return preview && changesNothing(preview) ? words.nothing : words.ready(preview ? steps(preview) : 0);
+      return preview && changesNothing(preview) ? nothingToDo(preview) : words.ready(preview ? steps(preview) : 0);
   }
 }
 
 /** What the machine has cost this month: an amount where that is known, and else its bounds. */
-export function amount(soFar: SoFar | null): string {
+export function amount(soFar: Pick<SoFar, "least" | "most"> | null): string {
   if (!soFar) return words.unknown;
   const [least, most] = [money(soFar.least), money(soFar.most)];
   if (least === most) return most;
   return soFar.least === 0 ? words.atMost(most) : words.between(least, most);
+}
+
+/** What all snapshots cost, as a sentence. */
+export function costOf({ cost, list }: Pick<Snapshots, "cost" | "list">): string {
+  if (!cost) return "";
+  const { least, most } = cost;
+  return least === null || most === null ? words.allCostUnknown : words.allCost(list.length, amount({ least, most }));
+}
+
+/** The snapshots as a screen reader hears them. */
+export function saidOfSnapshots(snapshots: Snapshots | null): string {
+  if (!snapshots || snapshots.looking) return "";
+  if (snapshots.problem) return sentence(snapshots.problem.what);
+  return snapshots.seen === null ? "" : words.snapshotCount(snapshots.list.length);
 }
 
 /** The sessions as a screen reader hears them. */
@@ -101,6 +117,31 @@ export function changesNothing(preview: Preview): boolean {
   return preview.changes.length === 0 && preview.groups.length === 0;
 }
 
+/** What a preview says that shows nothing to do. */
+export function nothingToDo({ of }: Preview): string {
+  return of.is === "settings" ? words.nothing : words.nothingToDo;
+}
+
+/** The preview of these settings, if it is one of settings. */
+export function ofSettings(preview: Preview | null): Preview | null {
+  return preview?.of.is === "settings" ? preview : null;
+}
+
+/** The preview of snapshots, if it is one. */
+export function ofSnapshots(preview: Preview | null): Preview | null {
+  return preview?.of.is === "restore" || preview?.of.is === "delete_snapshot" ? preview : null;
+}
+
+/** The preview of what is about the machine's place, if it is one. */
+export function ofPlace(preview: Preview | null): Preview | null {
+  return ofSettings(preview) || ofSnapshots(preview) ? null : preview;
+}
+
+/** Whether something is lost that somebody may want: what is on an instance that never was the machine is on the machine. */
+export function loses({ of, groups }: Preview): boolean {
+  return of.is !== "take_back" && groups.some((group) => group.steps.some((step) => step.loses_data));
+}
+
 /** The reason of each step, but once only where successive steps share it. */
 export function reasons(steps: StepView[]): string[] {
   return steps.map((step, i) => (step.why === steps[i - 1]?.why ? "" : step.why));
@@ -121,8 +162,9 @@ export function draft(fields: Field[], typed: Typed): Draft {
 
 /** What was typed for the preview of this view. */
 export function typedFor({ preview, settings }: View): Typed {
-  if (!preview) return {};
-  const typed = settings.fields.map((field) => [field.key, preview.draft[field.key] ?? field.value, field.value] as const);
+  if (preview?.of.is !== "settings") return {};
+  const { draft } = preview.of;
+  const typed = settings.fields.map((field) => [field.key, draft[field.key] ?? field.value, field.value] as const);
   return Object.fromEntries(typed.filter(([, typed, value]) => typed !== value));
 }
 

@@ -1,6 +1,6 @@
 // What the pages themselves say, in one place, to be translated. What is said about the machine comes from Rust.
 
-import type { Area, Change, Flag, Key, Topic } from "./bindings";
+import type { Area, Change, Flag, Key, Proposal, Topic } from "./bindings";
 
 /** The language of this file. The user's region still decides how numbers and dates are written. */
 export const language = "en";
@@ -70,6 +70,20 @@ export const words = {
   allGenerations: (count: number) => `All ${count} generations`,
   goYes: (generation: number) => `Go to generation ${generation}`,
   goNo: "Leave it as it is",
+
+  snapshots: "Snapshots",
+  lookingAtSnapshots: "Looking at AWS…",
+  taken: "Taken",
+  notKnownWhen: "not known when",
+  ofVolume: "Volume",
+  why: "Why",
+  noSnapshots: "No snapshots yet.",
+  snapshotCount: (count: number) => (count === 1 ? "1 snapshot." : `${count || "No"} snapshots.`),
+  allCost: (count: number, amount: string) => `${count === 1 ? "It costs" : "All of them cost"} ${amount} a month.`,
+  allCostUnknown: "What they cost is not known.",
+
+  newCosts: (amount: string) => `The new instance costs ${amount} a month as it is.`,
+  oldCosts: (amount: string) => `The old instance costs ${amount} a month as it is.`,
 
   type: "Type",
   volume: "Volume",
@@ -166,11 +180,21 @@ export const words = {
   file: "Settings file",
   plan: "Show the plan",
 
-  preview: "What this does",
+  previews: {
+    settings: "What this does",
+    replace: "Another instance in the machine's place",
+    go_on: "The rest of the replacement",
+    take_back: "The replacement, taken back",
+    let_go: "The old instance, let go",
+    go_back: "The old instance as the machine again",
+    restore: "A machine with the home of a snapshot",
+    delete_snapshot: "A snapshot, deleted",
+  } satisfies Record<Proposal["is"], string>,
   looking: "Looking at AWS…",
   errors: (count: number) => (count === 1 ? "One value does not hold." : `${count} values do not hold.`),
   noPlan: "There is no plan",
   nothing: "Nothing to do: the machine is as these settings say.",
+  nothingToDo: "There is nothing to do.",
   onlySettings: "Only the settings change; nothing in AWS does.",
   count: (steps: number) => (steps === 1 ? "1 step" : `${steps} steps`),
   areas: { network: "Network", identity: "Identity", machine: "Machine" } satisfies Record<Area, string>,
@@ -183,6 +207,12 @@ export const words = {
   losesData: "data is lost",
   applyInterrupts: (label: string) => `${label}, and end what runs`,
   applyLoses: (label: string) => `${label}, and lose the data`,
+  applyYes: {
+    take_back: "Take it back",
+    let_go: "Let it go for ever",
+    go_back: "Go back, and lose what was done since",
+    delete_snapshot: "Delete it for ever",
+  } as Partial<Record<Proposal["is"], string>>,
   applyNo: "Leave it as it is",
   cancel: "Cancel",
   ready: (steps: number) => `The plan is ready: ${words.count(steps)}.`,

@@ -839,6 +839,8 @@ pub struct Snapshot {
     pub volume: Option<VolumeId>,
     /// The size of that volume in GiB. What the snapshot itself takes depends on what has changed since the one before.
     pub size: u32,
+    /// All blocks that were written on the volume, in bytes, where AWS tells.
+    pub bytes: Option<u64>,
     /// When it was begun, RFC 3339 as [`Instance::launched`]: what is older than the last start is not the last state.
     pub taken: Option<String>,
     /// How far it is.

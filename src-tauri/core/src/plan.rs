@@ -41,7 +41,7 @@ use winners::is_ours;
 pub use adopt::{Adoption, Left, Refused, Setting, Taken, Tool, adoption, candidate, forget};
 pub use drift::{Applied, Drift, Right};
 pub use guard::{Blocked, Note};
-pub use replace::{awaits_home, kept as kept_instances, retired};
+pub use replace::{NoSwap, Swap, awaits_home, kept as kept_instances, last_state, on_its_way, retired, swap};
 pub use resize::{is_due as resize_is_due, type_of};
 pub use schedule::{BACKUP_POLICY, allow_snapshots, trust_lifecycles};
 pub(crate) use step::gets_public_address;

@@ -110,6 +110,7 @@ mod tests {
             id: id.parse().unwrap(),
             volume: None,
             size: 100,
+            bytes: None,
             taken: Some(format!("2026-11-{day}T10:00:00Z")),
             progress: SnapshotProgress::Complete,
             tags: tag.map(|tag| (tag.to_owned(), "it".to_owned())).into_iter().collect::<Tags>(),

@@ -13,12 +13,12 @@ use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::app::{
-    self, App, Command, Draft, Elsewhere, Event, Foreseen, JobEnd, Notice, Operation, Refusal, Setup,
-    SystemSeen, View, drafted,
+    self, App, Command, Elsewhere, Event, JobEnd, Notice, Operation, Proposal, Refusal, Setup, SystemSeen,
+    View, drafted,
 };
-use holdfast_core::machine::{Desired, Observed, Power};
+use holdfast_core::machine::{Desired, Observed, Power, Snapshot};
 use holdfast_core::names::{SessionName, UserName};
-use holdfast_core::plan::{self, Consent, Goal, Impact, Plan};
+use holdfast_core::plan::{Consent, Goal, Impact, Plan};
 use holdfast_core::sessions::ZellijSession;
 use holdfast_core::time::Moment;
 use tokio::sync::{mpsc, oneshot};
@@ -33,6 +33,7 @@ use crate::space;
 use crate::store::{self, Intent, Store};
 use crate::{sandbox, world::World};
 
+mod proposals;
 mod sessions;
 mod system;
 
@@ -85,6 +86,7 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
         desk.foresee_if_asked();
         desk.list_sessions_if_due();
         desk.see_system_if_due();
+        desk.see_snapshots_if_due();
         desk.bring_up_if_new();
         desk.follow_if_there_is_a_job();
         desk.publish();
@@ -120,6 +122,10 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
             Happened::Seen(result) => {
                 desk.seeing = None;
                 desk.on(Event::LookedAtSystem(result));
+            }
+            Happened::SeenSnapshots(result) => {
+                desk.seeing_snapshots = None;
+                desk.on(Event::LookedAtSnapshots(result));
             }
             Happened::JobEnded(result) => {
                 desk.following = None;
@@ -208,6 +214,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 type Listed = Result<Vec<ZellijSession>, app::Problem>;
 type Seen = Result<Box<SystemSeen>, app::Problem>;
+type SeenSnapshots = Result<Vec<Snapshot>, app::Problem>;
 type JobEnded = Result<Box<JobEnd>, app::Problem>;
 
 /// The app, and all that is under way for it.
@@ -224,6 +231,8 @@ struct Desk<'a, S> {
     listing: Option<Boxed<'a, Listed>>,
     /// A look at the system that the machine runs.
     seeing: Option<Boxed<'a, Seen>>,
+    /// A look at the machine's snapshots.
+    seeing_snapshots: Option<Boxed<'a, SeenSnapshots>>,
     /// The machine's job.
     following: Option<Boxed<'a, JobEnded>>,
     /// AWS's price list is being asked; whether that brings anything new.
@@ -254,6 +263,7 @@ enum Happened {
     Looked(Box<Looked>),
     Listed(Listed),
     Seen(Seen),
+    SeenSnapshots(SeenSnapshots),
     JobEnded(JobEnded),
     Priced(bool),
     Errand(Option<Event>),
@@ -282,6 +292,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             looking: None,
             listing: None,
             seeing: None,
+            seeing_snapshots: None,
             following: None,
             pricing: None,
             errands: FuturesUnordered::new(),
@@ -370,12 +381,11 @@ impl<'a, S: Shell> Desk<'a, S> {
     }
 
     fn foresee_if_asked(&mut self) {
-        let Some((number, draft)) = self.app.to_foresee().filter(|(number, _)| *number != self.foreseen)
-        else {
+        let Some((number, of)) = self.app.to_foresee().filter(|(number, _)| *number != self.foreseen) else {
             return;
         };
         let Some(setup) = self.app.setup() else { return };
-        self.errands.push(Box::pin(foresee(self.place, setup.clone(), number, draft.clone())));
+        self.errands.push(Box::pin(proposals::foresee(self.place, setup.clone(), number, of.clone())));
         self.foreseen = number;
     }
 
@@ -419,6 +429,21 @@ impl<'a, S: Shell> Desk<'a, S> {
     fn next_look_at_system(&self) -> Option<Duration> {
         let first = self.looking.is_none() && self.listing.is_none();
         self.app.next_look_at_system(self.place.now()).filter(|_| first)
+    }
+
+    fn see_snapshots_if_due(&mut self) {
+        if !self.app.awaits_snapshots() {
+            self.seeing_snapshots = None;
+        }
+        if self.app.next_look_at_snapshots(self.place.now()).is_some_and(|pause| pause.is_zero()) {
+            self.see_snapshots();
+        }
+    }
+
+    fn see_snapshots(&mut self) {
+        let Some(setup) = self.app.setup() else { return };
+        self.seeing_snapshots = Some(Box::pin(proposals::snapshots(self.place, setup.desired.clone())));
+        self.on(Event::LookingAtSnapshots);
     }
 
     fn bring_up_if_new(&mut self) {
@@ -473,7 +498,8 @@ impl<'a, S: Shell> Desk<'a, S> {
         } else {
             self.app.next_look(self.place.now()).min(LONGEST_PAUSE)
         };
-        let others = [self.next_look_at_sessions(), self.next_look_at_system()];
+        let snapshots = self.app.next_look_at_snapshots(self.place.now());
+        let others = [self.next_look_at_sessions(), self.next_look_at_system(), snapshots];
         let pause = others.into_iter().flatten().fold(pause, Duration::min);
         tokio::select! {
             biased; // what was told before comes before what ends
@@ -483,6 +509,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             Some(looked) = OptionFuture::from(self.looking.as_mut()) => Happened::Looked(Box::new(looked)),
             Some(listed) = OptionFuture::from(self.listing.as_mut()) => Happened::Listed(listed),
             Some(seen) = OptionFuture::from(self.seeing.as_mut()) => Happened::Seen(seen),
+            Some(seen) = OptionFuture::from(self.seeing_snapshots.as_mut()) => Happened::SeenSnapshots(seen),
             Some(ended) = OptionFuture::from(self.following.as_mut()) => Happened::JobEnded(ended),
             Some(new) = OptionFuture::from(self.pricing.as_mut()) => Happened::Priced(new),
             Some(event) = self.errands.next() => Happened::Errand(event),
@@ -496,7 +523,7 @@ impl<'a, S: Shell> Desk<'a, S> {
                 self.aws = None;
                 (self.look_now, self.look_at_all) = (true, true);
             }
-            Command::Preview { draft } => self.on(Event::Drafted(Box::new(draft))),
+            Command::Preview { of } => self.on(Event::Proposed(Box::new(of))),
             Command::Discard => self.on(Event::Discarded),
             Command::Dismiss => self.dismiss(),
             Command::Cancel => {
@@ -517,8 +544,12 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::GoTo { generation } => self.go_to(generation),
             Command::CancelJob => self.cancel_job(),
             Command::ShowLog { shown } => self.on(Event::LogShown(shown)),
-            Command::Start => self.begin(Operation::Start, Impact { costs: true, ..Impact::NONE }, None),
-            Command::Stop => self.begin(Operation::Stop, Impact { interrupts: true, ..Impact::NONE }, None),
+            Command::LookAtSnapshots => self.see_snapshots(),
+            Command::TakeSnapshot => self.begin(Operation::Snapshot, Agreed::to(COSTS), None),
+            Command::Start => self.begin(Operation::Start, Agreed::to(COSTS), None),
+            Command::Stop => {
+                self.begin(Operation::Stop, Agreed::to(Impact { interrupts: true, ..Impact::NONE }), None);
+            }
             Command::Apply { number } => self.apply(number),
         }
     }
@@ -527,7 +558,7 @@ impl<'a, S: Shell> Desk<'a, S> {
         if self.app.connects_at_once() {
             self.errands.push(Box::pin(connect(self.shell, session)));
         } else {
-            self.begin(Operation::Connect, Impact { costs: true, ..Impact::NONE }, session);
+            self.begin(Operation::Connect, Agreed::to(COSTS), session);
         }
     }
 
@@ -539,9 +570,9 @@ impl<'a, S: Shell> Desk<'a, S> {
     }
 
     /// Begins an operation. `session` is what [`Operation::Connect`] opens in the end.
-    fn begin(&mut self, operation: Operation, agreed: Impact, session: Option<SessionName>) {
+    fn begin(&mut self, operation: Operation, agreed: Agreed, session: Option<SessionName>) {
         let Some(setup) = self.app.setup() else { return };
-        let desired = setup.desired.clone();
+        let desired = agreed.wanted(&setup.desired);
         self.on(Event::Began(operation));
         // What a look sees that began before is older than what the operation does.
         self.looking = None;
@@ -550,24 +581,37 @@ impl<'a, S: Shell> Desk<'a, S> {
             operate(place, tell, operation, desired, agreed).await?;
             match operation {
                 Operation::Connect => shell.open_terminal(session.as_ref()).await,
-                Operation::Start | Operation::Stop | Operation::Make | Operation::Apply => Ok(()),
+                Operation::Start
+                | Operation::Stop
+                | Operation::Make
+                | Operation::Apply
+                | Operation::Replace
+                | Operation::Restore
+                | Operation::TakeBack
+                | Operation::LetGo
+                | Operation::GoBack
+                | Operation::Snapshot
+                | Operation::DeleteSnapshot => Ok(()),
             }
         }));
     }
 
-    /// Keeps the settings of a preview, then does what it showed.
+    /// Does what a preview showed. Its settings, where it is of settings, are kept first.
     fn apply(&mut self, number: u32) {
-        let Some((operation, draft, foreseen)) = self.app.foreseen(number) else { return };
-        let (agreed, plan) = (foreseen.plan.impact(), foreseen.plan.clone());
-        let text = self.app.setup().and_then(|setup| drafted(setup, draft).ok()).map(|drafted| drafted.text);
-        let written = text.map_or(Ok(()), |text| self.place.store.write_settings(&text));
-        if let Err(error) = written {
-            self.on(Event::Began(operation));
-            return self.on(Event::Ended(Some(Err(Problem::from(error).into()))));
+        let Some((operation, of, foreseen)) = self.app.foreseen(number) else { return };
+        let (of, plan) = (of.clone(), foreseen.plan.clone());
+        if let Proposal::Settings { draft } = &of {
+            let drafted = self.app.setup().and_then(|setup| drafted(setup, draft).ok());
+            let written = drafted.map_or(Ok(()), |drafted| self.place.store.write_settings(&drafted.text));
+            if let Err(error) = written {
+                self.on(Event::Began(operation));
+                return self.on(Event::Ended(Some(Err(Problem::from(error).into()))));
+            }
+            self.read_settings();
         }
-        self.read_settings();
-        self.begin(operation, agreed, None);
-        self.on(Event::Planned(Box::new(plan)));
+        let told = Box::new(plan.clone());
+        self.begin(operation, Agreed { impact: plan.impact(), shown: Some((of, plan)) }, None);
+        self.on(Event::Planned(told));
     }
 
     fn ended(&mut self, result: Result<(), app::Problem>) {
@@ -662,26 +706,6 @@ async fn look(place: &Place, desired: Desired, aws: Option<Aws>) -> Looked {
     Looked { desired, all, result }
 }
 
-/// Finds out what other settings would do.
-async fn foresee(place: &Place, setup: Setup, number: u32, draft: Draft) -> Option<Event> {
-    let desired = drafted(&setup, &draft).ok()?.desired;
-    let look = async {
-        let applied = place.store.applied(&desired.key())?;
-        let observed = place.aws(&desired).await?.observe(&desired, Goal::Settings).await?;
-        let observed = Observed { applied, ..observed };
-        let plan = plan::plan(&desired, &observed, Goal::Settings);
-        Ok::<_, Problem>((observed, plan))
-    };
-    let found = match look.await {
-        Ok((observed, plan)) => {
-            let blocked = plan.blocked.first().map(|blocked| Problem::blocked(&desired, blocked).into());
-            Ok(Box::new(Foreseen { desired, observed, plan, blocked }))
-        }
-        Err(problem) => Err(place.explain(&desired, problem)),
-    };
-    Some(Event::Previewed { number, found })
-}
-
 /// Opens a terminal on a machine that can be reached.
 async fn connect(shell: &impl Shell, session: Option<SessionName>) -> Option<Event> {
     Some(match shell.open_terminal(session.as_ref()).await {
@@ -690,18 +714,49 @@ async fn connect(shell: &impl Shell, session: Option<SessionName>) -> Option<Eve
     })
 }
 
+/// What the user has agreed to.
+#[derive(Clone, Debug)]
+struct Agreed {
+    impact: Impact,
+    /// What was proposed, and the plan that was shown for it.
+    shown: Option<(Proposal, Plan)>,
+}
+
+/// It costs, and nothing else.
+const COSTS: Impact = Impact { costs: true, ..Impact::NONE };
+
+impl Agreed {
+    fn to(impact: Impact) -> Self {
+        Self { impact, shown: None }
+    }
+
+    /// What is wanted of the machine for it.
+    fn wanted(&self, desired: &Desired) -> Desired {
+        self.shown.as_ref().map_or_else(|| desired.clone(), |(of, _)| of.wanted(desired))
+    }
+
+    /// Whether every step of a plan that destroys something was shown.
+    fn knows_all_losses(&self, plan: &Plan) -> bool {
+        let shown = self.shown.iter().flat_map(|(_, shown)| &shown.steps);
+        let shown: Vec<_> = shown.map(|planned| &planned.step).collect();
+        let mut losses = plan.steps.iter().filter(|planned| planned.impact.loses_data);
+        losses.all(|planned| shown.contains(&&planned.step))
+    }
+}
+
 /// Carries out an operation, as far as the user agreed to it.
 async fn operate(
     place: &Place,
     tell: mpsc::UnboundedSender<Event>,
     operation: Operation,
     desired: Desired,
-    agreed: Impact,
+    agreed: Agreed,
 ) -> Result<(), app::Problem> {
     let work = async {
         let aws = place.aws(&desired).await?;
         let reporter = Reporter { tell, agreed };
-        let reach = |goal| converge(&aws, &place.store, operation.word(), &desired, goal, &reporter);
+        let word = proposals::word(operation, &desired);
+        let reach = |goal| converge(&aws, &place.store, &word, &desired, goal, &reporter);
         let report = match operation {
             // On as something else is on, too.
             Operation::Start | Operation::Connect => {
@@ -720,6 +775,20 @@ async fn operate(
             Operation::Make => {
                 let settled = reach(Goal::Settings).await?;
                 Report { grown: settled.grown, shortage: settled.shortage, ..reach(Goal::Reachable).await? }
+            }
+            Operation::Replace | Operation::Restore => {
+                let settled = reach(proposals::goal(&aws, &desired, &reporter.agreed).await?).await?;
+                Report { grown: settled.grown, shortage: settled.shortage, ..reach(Goal::Reachable).await? }
+            }
+            Operation::TakeBack | Operation::LetGo | Operation::GoBack => {
+                reach(proposals::goal(&aws, &desired, &reporter.agreed).await?).await?
+            }
+            Operation::Snapshot => {
+                return proposals::take_snapshot(&aws, &place.store, &desired, &reporter).await;
+            }
+            Operation::DeleteSnapshot => {
+                let Some((_, plan)) = &reporter.agreed.shown else { return Ok(()) };
+                return converge::carry_out(&aws, &place.store, &word, &desired, plan, &reporter).await;
             }
         };
         if report.grown {
@@ -758,13 +827,14 @@ fn changed_meanwhile() -> Problem {
 /// Tells the app how an operation goes on, and agrees to what the user agreed to.
 struct Reporter {
     tell: mpsc::UnboundedSender<Event>,
-    agreed: Impact,
+    agreed: Agreed,
 }
 
 impl Witness for Reporter {
     async fn consent(&self, _: &Observed, plan: &Plan) -> Consent {
         let _ = self.tell.send(Event::Planned(Box::new(plan.clone())));
-        Consent::to(self.agreed)
+        let loses_data = self.agreed.impact.loses_data && self.agreed.knows_all_losses(plan);
+        Consent::to(Impact { loses_data, ..self.agreed.impact })
     }
 
     fn event(&self, event: converge::Event<'_>) {

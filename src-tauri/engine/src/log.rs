@@ -103,9 +103,9 @@ pub fn readable(line: &str) -> String {
     let time = time.split('.').next().unwrap_or_default().replace('T', " ");
     let rest: String = all
         .iter()
-        .map(|(key, value)| match value {
-            Value::String(text) => format!("  {key}={text}"),
-            other => format!("  {key}={other}"),
+        .map(|(key, value)| match value.as_str() {
+            Some(text) => format!("  {key}={text}"),
+            None => format!("  {key}={value}"),
         })
         .collect();
     format!("{time}  {level:<5}  {target}: {message}{rest}")

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use holdfast_core::machine::{Desired, Instance, Why};
-use holdfast_core::plan::{Blocked, Goal};
+use holdfast_core::plan::{Blocked, Goal, NoSwap};
 use holdfast_core::profile::Faulty;
 use holdfast_core::session::Failure;
 use holdfast_core::settings::SettingsError;
@@ -254,6 +254,10 @@ fn service(call: &str, code: &str, message: String) -> Problem {
         "VolumeModificationRateExceeded" => {
             Problem::new("volume_limit", "AWS allows no further change of the volume for now")
         }
+        "SnapshotCreationPerVolumeRateExceeded" => {
+            Problem::new("snapshot_limit", "AWS takes no further snapshot of the volume just now")
+                .hint("it takes one every 15 s: try again in a moment")
+        }
         "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacity" => {
             Problem::new("capacity", "AWS has no free machine of this type in this zone right now")
                 .hint("try again in some minutes, or take another type; the disk is not touched")
@@ -447,6 +451,25 @@ impl Problem {
         Self::new("no_snapshot", format!("The machine has no snapshot {snapshot}"))
             .hint("see which there are: holdfast snapshot list")
             .exit(Exit::Refused)
+    }
+
+    /// What is asked for about the machine's place cannot be done.
+    pub fn no_swap(desired: &Desired, why: &NoSwap) -> Self {
+        let problem = |code| Self::new(code, why.words(desired));
+        let problem = match why {
+            NoSwap::NoMachine => return Self::no_machine(desired),
+            NoSwap::StillKept { .. } => problem("still_kept")
+                .because("one at a time: what is kept is the way back from the last replacement")
+                .hint("let it go: holdfast replace --let-go")
+                .hint("or go back to it: holdfast replace --back"),
+            NoSwap::OtherHome { .. } => problem("replacing")
+                .hint("go on with that: holdfast replace")
+                .hint("or take it back: holdfast replace --cancel"),
+            NoSwap::NotBegun | NoSwap::NoneKept => {
+                problem("nothing_to_replace").hint("see what is there: holdfast plan")
+            }
+        };
+        problem.exit(Exit::Refused)
     }
 
     /// A goal that needs a machine where there is none.

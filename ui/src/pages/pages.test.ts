@@ -3,7 +3,23 @@ import { expect, test } from "vitest";
 
 import type { View } from "../bindings";
 import * as bridge from "../bridge";
-import { fields, generation, generations, job, nothing, offer, preview, session, sessions, step, system, view } from "../fixture";
+import {
+  fields,
+  generation,
+  generations,
+  job,
+  nothing,
+  offer,
+  preview,
+  replacement,
+  session,
+  sessions,
+  snapshot,
+  snapshots,
+  step,
+  system,
+  view,
+} from "../fixture";
 import { Model } from "../model.svelte";
 import Machine from "./Machine.svelte";
 import Settings from "./Settings.svelte";
@@ -195,4 +211,74 @@ test("sessions that are not known say why, and a name of a session stays text", 
   expect(unknown).not.toContain("<table");
   expect(machine(view({ sessions: sessions([session("<img src=x>", { name: null })]) }))).not.toContain("<img");
   expect(machine(view({ sessions: sessions([]) }))).toContain("No sessions.");
+});
+
+test("a machine can be replaced from its facts, and what is beside it has a card", () => {
+  const replace = offer("Replace", { note: "another instance" });
+  const alone = machine(view({ commands: { ...nothing, replace } }));
+  expect(acts(alone)).toEqual(["replace"]);
+  expect(alone).toContain("Replace…");
+  const kept = machine(view({ replacement: replacement() }));
+  expect(acts(kept)).toEqual(["let_go", "go_back"]);
+  expect(kept).toContain('data-replacement="kept"');
+  expect(kept).toContain("The old instance costs $8.00 a month as it is.");
+  const rest = { under_way: true, monthly: null, let_go: null, go_back: null };
+  const begun = machine(
+    view({ replacement: replacement({ ...rest, go_on: offer("Go on"), take_back: offer("Take it back") }) }),
+  );
+  expect(acts(begun)).toEqual(["go_on", "take_back"]);
+  expect(begun).not.toContain("a month as it is");
+  expect(machine(view({ replacement: replacement({ text: cause }) }))).not.toContain("<img");
+});
+
+test("a preview of the machine's place stands at its card, and not among the settings", () => {
+  const groups = [{ area: "machine" as const, steps: [step({ interrupts: true, loses_data: true })] }];
+  const asks = "i-1 ends, with its volume.";
+  const rest = {
+    commands: { ...nothing, apply: offer("Let it go", { asks }) },
+    preview: preview({ of: { is: "let_go" }, groups }),
+    replacement: replacement(),
+  };
+  const html = machine(view(rest));
+  expect(acts(html)).toEqual(["let_go", "go_back", "apply", "discard"]);
+  expect(html).toContain("The old instance, let go");
+  const asking = machine(view(rest), "apply");
+  expect(asking).toContain(asks);
+  expect(asking).toContain("Let it go for ever");
+  expect(asking).toMatch(/class="[^"]*\bloses\b[^"]*"/);
+  expect(settings(view(rest))).not.toContain("data-preview");
+  const back = { ...rest, preview: preview({ of: { is: "take_back" }, groups }) };
+  expect(machine(view(back), "apply")).not.toMatch(/class="[^"]*\bloses\b[^"]*"/);
+});
+
+test("snapshots say when, why and what they cost, and lead to a preview", () => {
+  const list = [
+    snapshot("snap-2", { state: "being copied" }),
+    snapshot("snap-1", { taken: null, state: "failed", failed: true, restore: null }),
+  ];
+  const schedule = "A snapshot every 6 hours; the newest 7 stay.";
+  const note = "None can be restored as long as i-1 is kept.";
+  const html = machine(view({ snapshots: snapshots(list, { schedule, note }) }));
+  expect(acts(html)).toEqual(["look-at-snapshots", "take-snapshot", "delete:snap-2", "restore:snap-2", "delete:snap-1"]);
+  for (const text of ["being copied", "not known when", "100 GiB", "by hand", schedule, note, "at most $10.00 a month", "it costs what has changed."]) {
+    expect(html).toContain(text);
+  }
+  const empty = machine(view({ snapshots: snapshots([], { take: null }) }));
+  expect(acts(empty)).toEqual(["look-at-snapshots"]);
+  expect(empty).toContain("No snapshots yet.");
+  const denied = machine(view({ snapshots: snapshots([], { seen: null, problem }) }));
+  expect(denied).toContain("AWS says no.");
+  expect(denied).not.toContain("<img");
+});
+
+test("with no machine its snapshots are still there, below the form", () => {
+  const html = machine(view({ snapshots: snapshots([snapshot("snap-1")], { take: null }) }, absent));
+  expect(acts(html)).toEqual(["plan", "look-at-snapshots", "delete:snap-1", "restore:snap-1"]);
+  const of = { is: "restore", snapshot: "snap-1" } as const;
+  const groups = [{ area: "machine" as const, steps: [step()] }];
+  const commands = { ...nothing, apply: offer("Make remote-dev") };
+  const rest = { commands, snapshots: snapshots([snapshot("snap-1")], { take: null }), preview: preview({ of, groups }) };
+  const shown = machine(view(rest, absent));
+  expect(shown.match(/data-preview/g)).toHaveLength(1);
+  expect(shown).toContain("A machine with the home of a snapshot");
 });

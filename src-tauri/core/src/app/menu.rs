@@ -72,7 +72,7 @@ const TO_SESSION: &str = "connect:";
 const MOST_SESSIONS: usize = 8;
 
 /// Every other action that a menu can have.
-const ACTIONS: [(&str, Action); 9] = [
+const ACTIONS: [(&str, Action); 10] = [
     ("look", Action::Do(Command::Look)),
     ("connect", Action::Do(Command::Connect { session: None })),
     ("start", Action::Do(Command::Start)),
@@ -80,6 +80,7 @@ const ACTIONS: [(&str, Action); 9] = [
     ("rebuild", Action::Do(Command::Rebuild)),
     ("cancel-job", Action::Do(Command::CancelJob)),
     ("open", Action::Open(Page::Machine)),
+    ("replacement", Action::Open(Page::Replacement)),
     ("settings", Action::Open(Page::Settings)),
     ("quit", Action::Quit),
 ];
@@ -125,6 +126,10 @@ pub fn menu(view: &View) -> Vec<Item> {
     items.extend(view.interrupted.as_ref().map(|interrupted| Item::Act {
         label: format!("{}…", interrupted.title),
         action: Action::Open(Page::Machine),
+    }));
+    items.extend(view.replacement.as_ref().map(|replacement| Item::Act {
+        label: format!("{}…", replacement.title),
+        action: Action::Open(Page::Replacement),
     }));
 
     let commands = &view.commands;

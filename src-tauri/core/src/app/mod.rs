@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use crate::jobs::{Declared, Job, JobId, LogTail, Overview, Step as JobStep};
-use crate::machine::{Desired, Fact, Observed, Why};
+use crate::machine::{Desired, Fact, Observed, Snapshot, Why};
 use crate::names::{InstanceId, SessionName, UserName};
 use crate::plan::{Plan, Step, Waiting};
 use crate::sessions::ZellijSession;
@@ -22,8 +22,10 @@ pub mod harmless;
 pub mod menu;
 mod notice;
 mod preview;
+mod replacement;
 mod sessions;
 mod show;
+mod snapshots;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -32,10 +34,11 @@ mod watch;
 
 pub use draft::{Drafted, drafted};
 pub use notice::Notice;
-pub use view::{Draft, Problem, View};
+pub use view::{Draft, Problem, Proposal, View};
 
 use preview::Preview;
 use sessions::Sessions;
+use snapshots::Snapshots;
 use system::System;
 
 /// What the user may ask for.
@@ -77,6 +80,10 @@ pub enum Command {
         /// Whether it is shown from now on.
         shown: bool,
     },
+    /// Look at the machine's snapshots now.
+    LookAtSnapshots,
+    /// Take one of the machine as it is.
+    TakeSnapshot,
     /// Switch the machine on.
     Start,
     /// Switch it off.
@@ -85,14 +92,14 @@ pub enum Command {
     Cancel,
     /// Look at AWS now.
     Look,
-    /// Show what these settings would do.
+    /// Show what this would do.
     Preview {
-        /// The settings.
-        draft: Draft,
+        /// What is proposed.
+        of: Proposal,
     },
     /// Put the preview aside.
     Discard,
-    /// Keep the settings of the preview and do what it shows.
+    /// Do what the preview shows, and keep its settings where it is of settings.
     Apply {
         /// The preview that the user has read.
         number: u32,
@@ -116,6 +123,8 @@ pub enum Page {
     Machine,
     /// The machine, with the question whether to switch it off.
     Stop,
+    /// The machine, at the instance that is on its way into its place, or is kept.
+    Replacement,
     /// The settings.
     Settings,
 }
@@ -133,6 +142,20 @@ pub enum Operation {
     Make,
     /// Make AWS match the settings.
     Apply,
+    /// Bring another instance into the machine's place, with its home.
+    Replace,
+    /// The same with the home of a snapshot, where there is a machine; else make one.
+    Restore,
+    /// Take a replacement back.
+    TakeBack,
+    /// Let the instance go that was replaced.
+    LetGo,
+    /// Make it the machine again.
+    GoBack,
+    /// Take a snapshot.
+    Snapshot,
+    /// Delete one.
+    DeleteSnapshot,
 }
 
 /// The settings, read.
@@ -234,9 +257,13 @@ pub enum Event {
     JobEnded(Result<Box<JobEnd>, Problem>),
     /// The log of the job is shown, or is not any more.
     LogShown(bool),
-    /// These settings are to be previewed.
-    Drafted(Box<Draft>),
-    /// What the settings of preview `number` would do.
+    /// A look at the machine's snapshots begins.
+    LookingAtSnapshots,
+    /// It has ended.
+    LookedAtSnapshots(Result<Vec<Snapshot>, Problem>),
+    /// This is to be previewed.
+    Proposed(Box<Proposal>),
+    /// What preview `number` would do.
     Previewed {
         /// The preview.
         number: u32,
@@ -302,6 +329,7 @@ pub struct App {
     previews: u32,
     sessions: Sessions,
     system: System,
+    snapshots: Snapshots,
     window: bool,
     /// The last state in which nothing changes by itself, as far as the user has been told.
     settled: Option<State>,
@@ -365,6 +393,7 @@ impl App {
             previews: 0,
             sessions: Sessions::default(),
             system: System::default(),
+            snapshots: Snapshots::default(),
             window: false,
             settled: None,
             passing: None,
@@ -391,7 +420,7 @@ impl App {
             }
             Event::Began(operation) => {
                 (self.failed, self.interrupted) = (None, None);
-                if matches!(operation, Operation::Make | Operation::Apply) {
+                if operation.is_previewed() {
                     self.preview = None;
                 }
                 let desired = self.setup().map(|setup| setup.desired.clone());
@@ -440,12 +469,14 @@ impl App {
                 let name = self.setup().map_or(String::new(), |setup| setup.desired.machine.to_string());
                 self.fail(Operation::Connect.title(&name), problem, now);
             }
-            Event::Drafted(draft) => {
+            Event::LookingAtSnapshots => self.snapshots.looking(),
+            Event::LookedAtSnapshots(result) => self.snapshots.looked(result, now),
+            Event::Proposed(of) => {
                 self.previews += 1;
                 let refused = |key, setup: &Setup, wanted: &Desired| {
                     show::refused(key, setup, wanted, self.known.as_ref())
                 };
-                self.preview = Some(Preview::new(self.previews, *draft, self.setup(), refused));
+                self.preview = Some(Preview::new(self.previews, *of, self.setup(), refused));
             }
             Event::Previewed { number, found } => {
                 if let Some(preview) = self.preview.as_mut().filter(|preview| preview.number == number) {
@@ -460,6 +491,7 @@ impl App {
                 if open {
                     self.sessions.watched(now);
                     self.system.watched(now);
+                    self.snapshots.watched(now);
                 } else {
                     self.system.show_log(false);
                 }
@@ -488,6 +520,8 @@ impl App {
                 | Command::Rebuild
                 | Command::GoTo { .. }
                 | Command::CancelJob
+                | Command::LookAtSnapshots
+                | Command::TakeSnapshot
                 | Command::Start
                 | Command::Stop
                 | Command::Cancel
@@ -501,10 +535,12 @@ impl App {
             | Command::Dismiss
             | Command::Discard
             | Command::Cancel
-            | Command::ShowLog { .. }
-            | Command::Preview { .. } => {
+            | Command::ShowLog { .. } => {
                 return Ok(());
             }
+            Command::Preview { of } => return self.may_propose(of),
+            Command::LookAtSnapshots => return self.may_look_at_snapshots(),
+            Command::TakeSnapshot => return self.may_take_snapshot(),
             Command::LookAtSessions => return self.may_look_at_sessions(),
             Command::EndSession { name } => return self.may_end_session(name),
             Command::LookAtSystem => return self.may_look_at_system(),
@@ -524,12 +560,7 @@ impl App {
         if matches!(command, Command::Connect { .. }) && self.connects_at_once() && !ends {
             return Ok(());
         }
-        if let Some(running) = &self.running {
-            return refuse(format!("{} is under way", running.title));
-        }
-        if let Some(other) = &self.elsewhere {
-            return refuse(format!("holdfast {} is working on {name} in another process", other.what));
-        }
+        self.may_change()?;
         match (command, self.state()) {
             (Command::Apply { number }, _) => match &self.preview {
                 Some(preview) if preview.number == *number && preview.can_be_applied() => Ok(()),
@@ -560,11 +591,37 @@ impl App {
                 | Command::GoTo { .. }
                 | Command::CancelJob
                 | Command::ShowLog { .. }
+                | Command::LookAtSnapshots
+                | Command::TakeSnapshot
                 | Command::Preview { .. }
                 | Command::Discard
                 | Command::Dismiss,
                 _,
             ) => Ok(()),
+        }
+    }
+
+    /// Whether nothing else is at work on the machine.
+    fn may_change(&self) -> Result<(), Refusal> {
+        let refuse = |why: String| Err(Refusal { why });
+        if let Some(running) = &self.running {
+            return refuse(format!("{} is under way", running.title));
+        }
+        if let Some(other) = &self.elsewhere {
+            let name = show::name(self);
+            return refuse(format!("holdfast {} is working on {name} in another process", other.what));
+        }
+        Ok(())
+    }
+
+    fn may_propose(&self, of: &Proposal) -> Result<(), Refusal> {
+        match of {
+            Proposal::Settings { .. } => Ok(()),
+            Proposal::Restore { snapshot } => self.may_restore(of, snapshot),
+            Proposal::DeleteSnapshot { snapshot } => self.may_delete_snapshot(snapshot),
+            Proposal::Replace | Proposal::GoOn | Proposal::TakeBack | Proposal::LetGo | Proposal::GoBack => {
+                self.may_swap(of)
+            }
         }
     }
 
@@ -604,19 +661,19 @@ impl App {
         self.settings.as_ref()?.as_ref().ok().map(Box::as_ref)
     }
 
-    /// The operation that a preview asks for, with its plan and settings.
-    pub fn foreseen(&self, number: u32) -> Option<(Operation, &Draft, &Foreseen)> {
+    /// The operation that a preview asks for, with its plan.
+    pub fn foreseen(&self, number: u32) -> Option<(Operation, &Proposal, &Foreseen)> {
         let preview = self.preview.as_ref().filter(|preview| preview.number == number)?;
         let foreseen = preview.found.as_ref()?.as_ref().ok()?;
         let there = foreseen.observed.winners(&foreseen.desired).instance.is_some();
-        Some((if there { Operation::Apply } else { Operation::Make }, &preview.draft, foreseen))
+        Some((preview.of.operation(there), &preview.of, foreseen))
     }
 
     /// The preview that is still to be looked at.
-    pub fn to_foresee(&self) -> Option<(u32, &Draft)> {
+    pub fn to_foresee(&self) -> Option<(u32, &Proposal)> {
         let preview =
             self.preview.as_ref().filter(|preview| preview.found.is_none() && preview.errors.is_empty())?;
-        Some((preview.number, &preview.draft))
+        Some((preview.number, &preview.of))
     }
 
     /// The machine's state now: unknown as soon as a look has failed.
@@ -645,6 +702,7 @@ impl App {
             (self.known, self.blind, self.settled, self.elsewhere, self.passing) =
                 (None, None, None, None, None);
             (self.sessions, self.system) = (Sessions::default(), System::default());
+            self.snapshots = Snapshots::default();
         } else if let (Some(known), Some(Ok(setup))) = (&mut self.known, &self.settings) {
             known.status = Status::of(&setup.desired, &known.observed);
         }
@@ -653,6 +711,7 @@ impl App {
     fn saw(&mut self, observed: Observed, by_user: bool, now: Moment) {
         let Some(setup) = self.setup() else { return };
         let desired = setup.desired.clone();
+        let before = self.instance();
         let observed = match self.known.take() {
             Some(mut known) => {
                 // What may not be seen any more is not known any more, whatever it was before.
@@ -674,7 +733,9 @@ impl App {
         } else {
             self.passing = None;
         }
-        if !matches!(status.state, State::On | State::Unknown) {
+        let after = observed.winners(&desired).instance.map(|instance| &instance.id);
+        let another = before.is_some() && after.is_some() && before.as_ref() != after;
+        if another || !matches!(status.state, State::On | State::Unknown) {
             (self.sessions, self.system) = (Sessions::default(), System::default());
         }
         self.known = Some(Known { observed, status, at: now });
@@ -686,13 +747,16 @@ impl App {
         let Some(running) = self.running.take() else { return };
         // What the user has asked for is no news.
         self.settle();
+        if running.operation.touches_snapshots() {
+            self.snapshots.changed(now);
+        }
         match result {
             Some(Ok(())) => {
                 if running.operation == Operation::Connect {
                     self.sessions.connected(now);
                 }
                 // Also the one that goes on where making it was interrupted.
-                if matches!(running.operation, Operation::Make | Operation::Apply) {
+                if running.operation.makes() {
                     self.system.made(now);
                 }
                 self.tell_success(running.operation, running.desired.machine.as_str());
@@ -762,7 +826,9 @@ impl Running {
             | Event::JobNotCancelled(..)
             | Event::JobEnded(_)
             | Event::LogShown(_)
-            | Event::Drafted(_)
+            | Event::LookingAtSnapshots
+            | Event::LookedAtSnapshots(_)
+            | Event::Proposed(_)
             | Event::Previewed { .. }
             | Event::Discarded
             | Event::Dismissed
@@ -781,6 +847,13 @@ impl Operation {
             Self::Stop => format!("Stopping {name}"),
             Self::Make => format!("Making {name}"),
             Self::Apply => format!("Changing {name}"),
+            Self::Replace => format!("Replacing {name}"),
+            Self::Restore => format!("Restoring {name}"),
+            Self::TakeBack => format!("Taking back the replacement of {name}"),
+            Self::LetGo => format!("Ending the old instance of {name}"),
+            Self::GoBack => format!("Going back to the old instance of {name}"),
+            Self::Snapshot => format!("Taking a snapshot of {name}"),
+            Self::DeleteSnapshot => format!("Deleting a snapshot of {name}"),
         }
     }
 
@@ -791,6 +864,38 @@ impl Operation {
             Self::Stop => "stop",
             Self::Make => "up",
             Self::Apply => "apply",
+            Self::Replace => "replace",
+            Self::Restore => "snapshot restore",
+            Self::TakeBack => "replace --cancel",
+            Self::LetGo => "replace --let-go",
+            Self::GoBack => "replace --back",
+            Self::Snapshot => "snapshot create",
+            Self::DeleteSnapshot => "snapshot delete",
         }
+    }
+
+    /// Whether its plan was shown before it.
+    fn is_previewed(self) -> bool {
+        match self {
+            Self::Connect | Self::Start | Self::Stop | Self::Snapshot => false,
+            Self::Make
+            | Self::Apply
+            | Self::Replace
+            | Self::Restore
+            | Self::TakeBack
+            | Self::LetGo
+            | Self::GoBack
+            | Self::DeleteSnapshot => true,
+        }
+    }
+
+    /// Whether what it has made may have to be brought to what is declared for it.
+    fn makes(self) -> bool {
+        matches!(self, Self::Make | Self::Apply | Self::Replace | Self::Restore)
+    }
+
+    /// Whether there may be other snapshots after it.
+    fn touches_snapshots(self) -> bool {
+        self.is_previewed() || self == Self::Snapshot
     }
 }

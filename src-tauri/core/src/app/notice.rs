@@ -68,6 +68,13 @@ impl App {
             Operation::Stop => format!("{name} is off"),
             Operation::Make => format!("{name} is ready"),
             Operation::Apply => format!("{name} matches the settings"),
+            Operation::Replace => format!("{name} is another instance now, with its home"),
+            Operation::Restore => format!("{name} has the home of the snapshot"),
+            Operation::TakeBack => format!("{name} is what it was before"),
+            Operation::LetGo => format!("The old instance of {name} is gone"),
+            Operation::GoBack => format!("{name} is its old instance again"),
+            Operation::Snapshot => format!("There is another snapshot of {name}"),
+            Operation::DeleteSnapshot => format!("A snapshot of {name} is deleted"),
         };
         self.notices.push_back(Notice { title, body: String::new(), page: Page::Machine });
     }

@@ -3,12 +3,12 @@
 use super::harmless::harmless;
 use super::view::{
     Commands, Cost, Failed, Field, Instance, Interrupted, Key, Machine, Offer, Operation, Phase, Progress,
-    Settings, SoFar, View, cents,
+    Proposal, Settings, SoFar, View, cents,
 };
 use super::{App, Command, Known, Operation as Does, Problem, Running, Setup};
 use crate::cost;
 use crate::machine::{Desired, Fact, Observed, Why};
-use crate::plan::{self, Area, Goal, Step, Waiting};
+use crate::plan::{self, Area, Goal, Note, Step, Waiting};
 use crate::price::{self, Money, Monthly, Prices};
 use crate::status::{State, Status};
 use crate::time::{Moment, find_moment};
@@ -24,6 +24,8 @@ pub(super) fn view(app: &App) -> View {
         commands: commands(app),
         sessions: super::sessions::view(app),
         system: super::system::view(app),
+        replacement: super::replacement::view(app),
+        snapshots: super::snapshots::view(app),
         operation: operation(app),
         failed: app.failed.as_ref().map(|(title, at, problem)| Failed {
             title: title.clone(),
@@ -75,7 +77,9 @@ fn machine(desired: &Desired, observed: &Observed, at: Moment) -> Machine {
     let instance = status.instance.as_ref();
     let since = instance.and_then(|instance| instance.started.as_deref().or(instance.stopped.as_deref()));
     let notes = plan::decide(desired, observed, Goal::Settings).notes;
-    let notes = notes.iter().map(|note| sentence(&note.words(desired)));
+    // What is beside the machine has a place of its own.
+    let apart = |note: &&Note| !matches!(note, Note::KeptInstance { .. } | Note::Replacing { .. });
+    let notes = notes.iter().filter(apart).map(|note| sentence(&note.words(desired)));
     let dangers =
         plan::dangers(desired, observed).into_iter().map(|drift| format!("Security: {}.", drift.what));
     Machine {
@@ -236,6 +240,16 @@ fn commands(app: &App) -> Commands {
             .as_ref()
             .and_then(|preview| preview.offer(|| app.ends()))
             .filter(|_| app.may(&Command::Apply { number }).is_ok()),
+        replace: offer(
+            Command::Preview { of: Proposal::Replace },
+            "Replace".to_owned(),
+            Some(
+                "another instance, with its home: of another architecture or image, or in another zone"
+                    .to_owned(),
+            ),
+            None,
+        )
+        .filter(|_| !app.is_replacing()),
     }
 }
 
@@ -288,11 +302,27 @@ impl Running {
                 for (area, named) in
                     [(Area::Network, "Network"), (Area::Identity, "Identity"), (Area::Machine, "Machine")]
                 {
-                    phases.extend(self.area(area).map(|progress| (named.to_owned(), progress)));
+                    let of_area = |step: &Step| step.words().area == area;
+                    phases.extend(self.part(of_area).map(|progress| (named.to_owned(), progress)));
                 }
             }
+            Does::Replace | Does::Restore => {
+                // Without a last state to take, the old one only makes room in the end.
+                let takes = self.planned.iter().any(|step| matches!(step, Step::Snapshot { .. }));
+                for (part, named) in [
+                    (Part::Instance, "New instance"),
+                    (Part::LastState, "Last state"),
+                    (Part::Home, "Home"),
+                    (Part::Place, "Its place"),
+                ] {
+                    let of_part = |step: &Step| Part::of(step, takes) == part;
+                    phases.extend(self.part(of_part).map(|progress| (named.to_owned(), progress)));
+                }
+            }
+            Does::TakeBack | Does::LetGo | Does::GoBack | Does::Snapshot | Does::DeleteSnapshot => {}
         }
-        if matches!(self.operation, Does::Connect | Does::Start | Does::Make) {
+        if matches!(self.operation, Does::Connect | Does::Start | Does::Make | Does::Replace | Does::Restore)
+        {
             phases.push(("Way in".to_owned(), Progress::Next));
         }
         // One after the other is how people read them: the first that is not over is the one under way.
@@ -310,8 +340,9 @@ impl Running {
             .collect()
     }
 
-    fn area(&self, area: Area) -> Option<Progress> {
-        let of = |steps: &[Step]| steps.iter().filter(|step| step.words().area == area).count();
+    /// How far the steps of a kind are; `None` where there are none.
+    fn part(&self, is: impl Fn(&Step) -> bool) -> Option<Progress> {
+        let of = |steps: &[Step]| steps.iter().filter(|step| is(step)).count();
         let (planned, done, doing) = (of(&self.planned), of(&self.done), of(&self.doing));
         let progress = if doing > 0 || (done > 0 && done < planned) {
             Progress::Now
@@ -321,6 +352,31 @@ impl Running {
             Progress::Next
         };
         (planned + done + doing > 0).then_some(progress)
+    }
+}
+
+/// A part of a replacement, as a person follows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Instance,
+    LastState,
+    Home,
+    Place,
+}
+
+impl Part {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever else there is to do makes the instance ready"
+    )]
+    fn of(step: &Step, takes_last_state: bool) -> Self {
+        match step {
+            Step::Stop { .. } if !takes_last_state => Self::Place,
+            Step::Stop { .. } | Step::Snapshot { .. } => Self::LastState,
+            Step::CreateCopy { .. } | Step::AttachCopy { .. } | Step::Carry { .. } => Self::Home,
+            Step::Retire { .. } | Step::DetachCopy { .. } | Step::DeleteCopy { .. } => Self::Place,
+            _ => Self::Instance,
+        }
     }
 }
 

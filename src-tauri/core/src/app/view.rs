@@ -10,7 +10,7 @@ use specta::Type;
 
 use crate::cost;
 use crate::jobs::Standing;
-use crate::names::SessionName;
+use crate::names::{SessionName, SnapshotId};
 use crate::plan::{Area, Change};
 use crate::price::{Money, Monthly, Prices};
 use crate::status::State;
@@ -30,6 +30,10 @@ pub struct View {
     pub sessions: Option<Sessions>,
     /// What the machine runs; `None` while nothing can be said of it.
     pub system: Option<System>,
+    /// An instance beside the machine, which is on its way into its place or is kept.
+    pub replacement: Option<Replacement>,
+    /// The machine's snapshots; `None` while nothing can be said of them.
+    pub snapshots: Option<Snapshots>,
     /// What is going on.
     pub operation: Option<Operation>,
     /// The last operation, when it did not reach its goal and nobody has put that aside.
@@ -38,7 +42,7 @@ pub struct View {
     pub interrupted: Option<Interrupted>,
     /// The settings.
     pub settings: Settings,
-    /// What other settings would do.
+    /// What something would do that somebody thinks of.
     pub preview: Option<Preview>,
 }
 
@@ -175,6 +179,8 @@ pub struct Commands {
     pub look: Option<Offer>,
     /// Carry out the preview.
     pub apply: Option<Offer>,
+    /// Show what another instance in the machine's place would do.
+    pub replace: Option<Offer>,
 }
 
 /// A command on offer.
@@ -350,6 +356,83 @@ pub struct LastJob {
     pub at: u32,
     /// What went wrong.
     pub problem: Option<Problem>,
+}
+
+/// An instance beside the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Replacement {
+    /// Whether it is on its way into the machine's place, or is in it without its home; else it is kept.
+    pub under_way: bool,
+    /// What is so, as a title.
+    pub title: String,
+    /// That as sentences.
+    pub text: String,
+    /// What it costs a month as it is, in US cents, beside the machine; `None`: that is not known, or it is the machine.
+    pub monthly: Option<u32>,
+    /// Show what going on with it would do.
+    pub go_on: Option<Offer>,
+    /// Show what taking it back would do.
+    pub take_back: Option<Offer>,
+    /// Show what letting it go would do.
+    pub let_go: Option<Offer>,
+    /// Show what making it the machine again would do.
+    pub go_back: Option<Offer>,
+}
+
+/// The machine's snapshots, as they were when somebody last looked. Nobody looks in the background.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Snapshots {
+    /// Whether somebody looks at them now.
+    pub looking: bool,
+    /// Why the last look brought no list.
+    pub problem: Option<Problem>,
+    /// When the list was made; `None`: there is none.
+    pub seen: Option<u32>,
+    /// The snapshots, the newest first.
+    pub list: Vec<Snapshot>,
+    /// What all of them cost a month; `None` where there are none.
+    pub cost: Option<SoMuch>,
+    /// When they are taken by the clock, as a sentence; `None`: they are not.
+    pub schedule: Option<String>,
+    /// What there is to know besides.
+    pub note: Option<String>,
+    /// Take one now.
+    pub take: Option<Offer>,
+    /// Look at them again.
+    pub look: Option<Offer>,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Snapshot {
+    /// Its id.
+    #[specta(type = String)]
+    pub id: SnapshotId,
+    /// When it was taken.
+    pub taken: Option<u32>,
+    /// The size of its volume in GiB; it takes less room than that itself.
+    pub size: u32,
+    /// Why it was taken.
+    pub why: String,
+    /// How far it is, where it is not whole.
+    pub state: Option<String>,
+    /// It holds nothing.
+    pub failed: bool,
+    /// Show what a machine with the home that it holds would take.
+    pub restore: Option<Offer>,
+    /// Show what deleting it would do.
+    pub delete: Option<Offer>,
+}
+
+/// An amount in US cents that is at least one, at most the other. `None`: not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct SoMuch {
+    /// At least.
+    pub least: Option<u32>,
+    /// At most; the same where it is known.
+    pub most: Option<u32>,
+    /// How that comes about, as a sentence; what forbids knowing it, where it is not known.
+    pub basis: String,
 }
 
 /// An operation that is under way.
@@ -575,13 +658,46 @@ impl Draft {
     }
 }
 
-/// What other settings would do.
+/// What can be previewed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Proposal {
+    /// Other settings.
+    Settings {
+        /// As somebody typed them.
+        draft: Draft,
+    },
+    /// Another instance in the machine's place; one that is on its way goes on.
+    Replace,
+    /// The rest of what brings one there that is on its way.
+    GoOn,
+    /// The end of one that is on its way.
+    TakeBack,
+    /// The end of the instance that was replaced.
+    LetGo,
+    /// That one as the machine again.
+    GoBack,
+    /// A machine with the home that a snapshot holds.
+    Restore {
+        /// The snapshot.
+        #[specta(type = String)]
+        snapshot: SnapshotId,
+    },
+    /// One snapshot less.
+    DeleteSnapshot {
+        /// The snapshot.
+        #[specta(type = String)]
+        snapshot: SnapshotId,
+    },
+}
+
+/// What something would do.
 #[derive(Clone, Debug, PartialEq, Serialize, Type)]
 pub struct Preview {
     /// Which preview this is: the one that is applied must be the one that was read.
     pub number: u32,
-    /// What was typed.
-    pub draft: Draft,
+    /// What would be done.
+    pub of: Proposal,
     /// Whether AWS is still being looked at.
     pub looking: bool,
     /// What is wrong with what was typed.

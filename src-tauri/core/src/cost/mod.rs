@@ -8,7 +8,7 @@ use std::ops::{Add, Range as Time};
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::{Desired, Fact, Observed, Volume};
+use crate::machine::{Desired, Fact, Observed, Snapshot, Volume};
 use crate::names::{InstanceType, SnapshotId, VolumeId};
 use crate::plan::gets_public_address;
 use crate::price::{HOURS_PER_MONTH, Money, Prices};
@@ -150,6 +150,19 @@ pub struct Stored {
     pub told: bool,
 }
 
+impl Stored {
+    /// What is known of a snapshot's size.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            id: snapshot.id.clone(),
+            volume: snapshot.volume.clone(),
+            taken: snapshot.taken.as_deref().and_then(find_moment).unwrap_or_default(),
+            bytes: snapshot.bytes.unwrap_or(u64::from(snapshot.size) * GIB),
+            told: snapshot.bytes.is_some(),
+        }
+    }
+}
+
 /// What a machine costs, for people and for scripts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cost {
@@ -246,6 +259,11 @@ fn monthly(desired: &Desired, observed: &Observed, snapshots: &Fact<Vec<Stored>>
     }
     parts.extend(stored(prices, region, snapshots, |_| (1, 1)));
     parts
+}
+
+/// What snapshots cost in a month; `None` where there are none.
+pub fn snapshots(prices: &Prices, region: &str, all: &[Stored]) -> Option<Component> {
+    stored(prices, region, &Fact::Present(all.to_vec()), |_| (1, 1))
 }
 
 /// The snapshots, each for so many parts of a month. Blocks that two snapshots of a volume share are billed once, so together they

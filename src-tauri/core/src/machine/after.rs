@@ -219,7 +219,8 @@ impl Observed {
                 let (volume, progress) = (Some(volume.clone()), SnapshotProgress::Pending);
                 let known = self.instances.all().iter().find(|i| &i.id == instance);
                 let taken = known.and_then(|i| i.launched.clone());
-                self.snapshots.push(Snapshot { id, volume, size, taken, progress, tags });
+                let bytes = None;
+                self.snapshots.push(Snapshot { id, volume, size, bytes, taken, progress, tags });
             }
             Step::KeepVolume { instance, .. } => {
                 self.root_mut(instance, |root| root.goes_with_instance = false)

@@ -53,6 +53,123 @@ pub fn kept<'a>(desired: &Desired, observed: &'a Observed) -> impl Iterator<Item
     all.filter(move |i| is_ours(&key, &i.tags) && is_here(i) && is_retired(observed, i))
 }
 
+/// The instance that is on its way into the machine's place, or is in it and waits for its home.
+pub fn on_its_way<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a Instance> {
+    newcomer(observed, &observed.winners(desired))
+}
+
+/// What a person may ask for where another instance is to take the machine's place, or has taken it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// Another one takes the place; what was begun goes on.
+    Replace,
+    /// What was begun goes on, and nothing is begun.
+    GoOn,
+    /// What was begun and is not over is taken back.
+    TakeBack,
+    /// The one that was replaced goes.
+    LetGo,
+    /// It is the machine again.
+    GoBack,
+}
+
+impl Swap {
+    /// Its goal, whatever there is.
+    pub fn goal(self) -> Goal {
+        match self {
+            Self::Replace | Self::GoOn => Goal::Replaced,
+            Self::TakeBack | Self::LetGo => Goal::Only(Keep::Machine),
+            Self::GoBack => Goal::Only(Keep::Former),
+        }
+    }
+}
+
+/// Why that cannot be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoSwap {
+    /// There is no machine.
+    NoMachine,
+    /// An instance is kept since the last time.
+    StillKept {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// An instance is on its way, with another home than is asked for.
+    OtherHome {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// Nothing was begun, or it is over.
+    NotBegun,
+    /// No instance is kept.
+    NoneKept,
+}
+
+impl NoSwap {
+    /// As a sentence without its full stop.
+    pub fn words(&self, desired: &Desired) -> String {
+        match self {
+            Self::NoMachine => format!("There is no machine {} yet", desired.machine),
+            Self::StillKept { instance } => format!("{instance} was replaced, and is still kept"),
+            Self::OtherHome { instance } => {
+                format!("{instance} is on its way already, with another home")
+            }
+            Self::NotBegun => "No replacement is under way".to_owned(),
+            Self::NoneKept => "No instance is kept".to_owned(),
+        }
+    }
+}
+
+/// The goal of what is asked for.
+///
+/// # Errors
+/// Why it cannot be done.
+pub fn swap(desired: &Desired, observed: &Observed, asked: Swap) -> Result<Goal, NoSwap> {
+    let winners = observed.winners(desired);
+    if observed.instances.is_known() && winners.instance.is_none() {
+        // Where there is no machine it is made with the home, and nothing is replaced.
+        let makes = asked == Swap::Replace && desired.home_from.is_some();
+        return if makes { Ok(Goal::Settings) } else { Err(NoSwap::NoMachine) };
+    }
+    let old = kept(desired, observed).next();
+    match asked {
+        Swap::Replace => {
+            let home = desired.home_from.as_ref().map(ToString::to_string);
+            let is_asked_for = |it: &Instance| home.is_none() || it.tags.get(TAG_HOME) == home.as_ref();
+            match (newcomer(observed, &winners), old) {
+                (Some(new), _) if !is_asked_for(new) => Err(NoSwap::OtherHome { instance: new.id.clone() }),
+                (None, _) if is_untidy(desired, observed) && winners.instance.is_some_and(is_asked_for) => {
+                    swap(desired, observed, Swap::GoOn)
+                }
+                (_, Some(old)) => Err(NoSwap::StillKept { instance: old.id.clone() }),
+                (Some(_), None) => swap(desired, observed, Swap::GoOn),
+                (None, None) => Ok(asked.goal()),
+            }
+        }
+        Swap::GoOn if winners.successor.is_some() => Ok(asked.goal()),
+        // The machine itself waits for its home, or has it: there is nothing to replace.
+        Swap::GoOn if newcomer(observed, &winners).is_some() || is_untidy(desired, observed) => {
+            Ok(Goal::Settings)
+        }
+        Swap::GoOn => Err(NoSwap::NotBegun),
+        Swap::TakeBack if winners.successor.is_none() => Err(NoSwap::NotBegun),
+        Swap::LetGo | Swap::GoBack if old.is_none() => Err(NoSwap::NoneKept),
+        Swap::TakeBack | Swap::LetGo | Swap::GoBack => Ok(asked.goal()),
+    }
+}
+
+/// Whether a home was brought, and what it came on is still to be put away.
+fn is_untidy(desired: &Desired, observed: &Observed) -> bool {
+    let key = desired.key();
+    let copy = |volume: &Volume| volume.tags.contains_key(TAG_COPY) && is_ours(&key, &volume.tags);
+    newcomer(observed, &observed.winners(desired)).is_none() && observed.volumes.all().iter().any(copy)
+}
+
+/// The last state that an instance has left as a snapshot.
+pub fn last_state<'a>(observed: &'a Observed, instance: &InstanceId) -> Option<&'a Snapshot> {
+    step::last_snapshot_of(observed, instance.as_str())
+}
+
 /// The tags of an instance whose place another takes.
 pub fn retired(desired: &Desired, by: &InstanceId) -> Tags {
     [(TAG_RETIRED.to_owned(), by.to_string()), ("Name".to_owned(), desired.name("machine-old"))].into()
@@ -126,7 +243,7 @@ fn go_on(observed: &Observed, winners: &Winners<'_>, new: &Instance, next: &mut 
     }
     if has_home(observed, old, new) {
         if let Some(old) = old {
-            swap(old, new, next);
+            change_places(old, new, next);
         }
         return;
     }
@@ -144,7 +261,7 @@ fn go_on(observed: &Observed, winners: &Winners<'_>, new: &Instance, next: &mut 
 }
 
 /// The old one is off before the new one takes its place: two machines would cost, and work, twice.
-fn swap(old: &Instance, new: &Instance, next: &mut Next) {
+fn change_places(old: &Instance, new: &Instance, next: &mut Next) {
     match old.power {
         Power::Running => next.ready.push(Step::Stop { instance: old.id.clone() }),
         Power::Stopped => {

@@ -9,7 +9,7 @@ mod guarded;
 mod power;
 mod properties;
 mod race;
-mod replace;
+pub(crate) mod replace;
 mod resize;
 mod schedule;
 mod settings;

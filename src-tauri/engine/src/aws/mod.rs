@@ -9,7 +9,7 @@ use holdfast_core::cost::Stored;
 use holdfast_core::export::GroupRule;
 use holdfast_core::kinds::Kind;
 use holdfast_core::machine::{Desired, Fact, Observed, Site, Snapshot};
-use holdfast_core::names::{GroupId, InstanceId, InstanceType, Region};
+use holdfast_core::names::{GroupId, InstanceId, InstanceType, Region, SnapshotId};
 use holdfast_core::plan::{Goal, Refused, Step};
 use holdfast_core::price::Quote;
 use holdfast_core::profile::{Base, Chain, Config, Portal};
@@ -76,6 +76,22 @@ impl Aws {
     /// What forbids looking.
     pub async fn snapshots(&self, desired: &Desired) -> Result<Vec<Snapshot>, Problem> {
         Ok(observe::snapshots(self, desired).await?)
+    }
+
+    /// Makes sure that these snapshots are the machine's: others' carry no tag of ours, so they are not in the list.
+    ///
+    /// # Errors
+    /// One that is not, and what forbids looking.
+    pub async fn must_have<'a>(
+        &self,
+        desired: &Desired,
+        ids: impl IntoIterator<Item = &'a SnapshotId>,
+    ) -> Result<(), Problem> {
+        let all = self.snapshots(desired).await?;
+        match ids.into_iter().find(|id| !all.iter().any(|known| &known.id == *id)) {
+            None => Ok(()),
+            Some(id) => Err(Problem::no_snapshot(id.as_str())),
+        }
     }
 
     /// The types of this architecture that the zone offers, or any zone of the region.

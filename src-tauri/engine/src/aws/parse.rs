@@ -308,6 +308,7 @@ pub(super) fn snapshot(snapshot: &ec2::Snapshot) -> Result<Snapshot, Garbled> {
         id: required(snapshot.snapshot_id(), "snapshotId")?,
         volume: optional(snapshot.volume_id(), "volumeId")?,
         size: number(snapshot.volume_size(), "volumeSize")?,
+        bytes: snapshot.full_snapshot_size_in_bytes().and_then(|bytes| u64::try_from(bytes).ok()),
         progress,
         taken: snapshot.start_time().and_then(|time| time.fmt(Format::DateTime).ok()),
         tags: tags(snapshot.tags()),

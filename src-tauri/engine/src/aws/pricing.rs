@@ -3,20 +3,18 @@
 //! Source: <https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html>
 
 use std::collections::BTreeSet;
-use std::time::SystemTime;
 
 use aws_sdk_pricing::types::{Filter, FilterType};
 use futures_util::future::try_join_all;
 use holdfast_core::cost::Stored;
-use holdfast_core::machine::{Desired, Fact, TAG_MACHINE, Why};
+use holdfast_core::machine::{Desired, Fact, Why};
 use holdfast_core::names::InstanceType;
 use holdfast_core::price::Quote;
 use tokio::try_join;
 
 use super::clients::Aws;
-use super::error::{call_error, ec2, garbled};
-use super::observe::filter;
-use super::parse;
+use super::error::{call_error, garbled};
+use super::observe;
 use crate::problem::{CallError, CallErrorKind};
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
@@ -83,28 +81,13 @@ async fn products(
 
 /// The machine's snapshots with their sizes. What they cost is good to know, so what forbids looking is no error.
 pub(super) async fn stored(aws: &Aws, desired: &Desired) -> Result<Fact<Vec<Stored>>, CallError> {
-    let call = aws.ec2.describe_snapshots().owner_ids("self");
-    let call = call.filters(filter(&format!("tag:{TAG_MACHINE}"), [desired.key()]));
-    let pages = call.into_paginator().items().send();
-    let found = match pages.collect::<Result<Vec<_>, _>>().await.map_err(ec2("DescribeSnapshots")) {
-        Ok(found) => found,
-        Err(error) if matches!(error.kind, CallErrorKind::Credentials(_)) => return Err(error),
-        Err(error) if error.is_denied() => return Ok(Fact::Unknown(Why::Denied(error.action()))),
+    match observe::snapshots(aws, desired).await {
+        Ok(found) => Ok(Fact::Present(found.iter().map(Stored::of).collect())),
+        Err(error) if matches!(error.kind, CallErrorKind::Credentials(_)) => Err(error),
+        Err(error) if error.is_denied() => Ok(Fact::Unknown(Why::Denied(error.action()))),
         Err(error) => {
             tracing::debug!(?error, "the snapshots cannot be seen");
-            return Ok(Fact::Unknown(Why::Failed(error.code().to_owned())));
+            Ok(Fact::Unknown(Why::Failed(error.code().to_owned())))
         }
-    };
-    let stored = found.iter().map(|snapshot| {
-        let taken = snapshot.start_time().and_then(|time| SystemTime::try_from(*time).ok());
-        let taken = taken.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-        let told = snapshot.full_snapshot_size_in_bytes().and_then(|bytes| u64::try_from(bytes).ok());
-        let whole = snapshot.volume_size().and_then(|gib| u64::try_from(gib).ok()).unwrap_or_default() << 30;
-        let volume = parse::required(snapshot.volume_id(), "volumeId").ok();
-        let id = parse::required(snapshot.snapshot_id(), "snapshotId")?;
-        let (taken, bytes) = (taken.map_or(0, |since| since.as_secs()), told.unwrap_or(whole));
-        Ok(Stored { id, volume, taken, bytes, told: told.is_some() })
-    });
-    let stored: Result<Vec<_>, String> = stored.collect();
-    stored.map(Fact::Present).map_err(|error| garbled("ec2", "DescribeSnapshots", error))
+    }
 }

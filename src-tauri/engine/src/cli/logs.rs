@@ -22,7 +22,10 @@ pub(super) async fn run(global: &Global, follow: bool, json: bool) -> Result<u8,
         out::talk("The log is empty.");
     }
     all.iter().skip(all.len().saturating_sub(FEW)).for_each(|line| show(line));
-    while follow {
+    if !follow {
+        return Ok(0);
+    }
+    loop {
         tokio::time::sleep(PAUSE).await;
         let now = lines(&path);
         // Where the last one was seen; all of it when the file has made way meanwhile.
@@ -30,5 +33,4 @@ pub(super) async fn run(global: &Global, follow: bool, json: bool) -> Result<u8,
         now.iter().skip(seen.map_or(0, |seen| seen + 1)).for_each(|line| show(line));
         all = now;
     }
-    Ok(0)
 }

@@ -1,15 +1,15 @@
 //! `holdfast replace`: another instance in the place of the one that is there, with its home.
 
 use clap::Args;
-use holdfast_core::machine::{Fact, Observed, TAG_COPY, TAG_HOME};
-use holdfast_core::plan::{self, Goal, Keep};
+use holdfast_core::machine::Observed;
+use holdfast_core::plan::{self, Goal, NoSwap, Swap};
 
 use super::jobs::bring_up;
 use super::machine::{asking, hint, reach};
 use super::out::{self, Style};
 use super::progress::Asking;
 use super::{Context, Yes};
-use crate::problem::{Exit, Problem};
+use crate::problem::Problem;
 use crate::world::World;
 
 /// What is to become of it; without a word it is begun, or gone on with.
@@ -30,18 +30,23 @@ pub(super) struct Replace {
 }
 
 pub(super) async fn replace(context: &Context, args: &Replace) -> Result<u8, Problem> {
-    let desired = &context.desired;
-    let observed = context.aws.observe(desired, Goal::Replaced).await?;
-    if matches!(observed.instances, Fact::Present(_) | Fact::Absent)
-        && observed.winners(desired).instance.is_none()
-    {
-        return Err(Problem::no_machine(desired));
-    }
+    let observed = context.aws.observe(&context.desired, Goal::Replaced).await?;
     match args {
         Replace { cancel: true, yes, .. } => cancel(context, &observed, yes.yes).await,
         Replace { let_go: true, yes, .. } => let_go(context, &observed, yes.yes).await,
         Replace { back: true, yes, .. } => back(context, &observed, yes.yes).await,
-        Replace { yes, .. } => begin(context, &observed, Goal::Replaced, "replace", yes.yes).await,
+        Replace { yes, .. } => begin(context, &observed, "replace", yes.yes).await,
+    }
+}
+
+/// The goal of what is asked for. Where this computer was interrupted in it and has not seen its end, it may be over but for that.
+fn goal(context: &Context, observed: &Observed, operation: &str, asked: Swap) -> Result<Goal, Problem> {
+    let desired = &context.desired;
+    let intent = context.store.intent(&desired.key()).read()?;
+    let was_begun = intent.is_some_and(|intent| intent.operation == operation);
+    match plan::swap(desired, observed, asked) {
+        Err(NoSwap::StillKept { .. } | NoSwap::NotBegun | NoSwap::NoneKept) if was_begun => Ok(asked.goal()),
+        result => result.map_err(|why| Problem::no_swap(desired, &why)),
     }
 }
 
@@ -49,34 +54,11 @@ pub(super) async fn replace(context: &Context, args: &Replace) -> Result<u8, Pro
 pub(super) async fn begin(
     context: &Context,
     observed: &Observed,
-    goal: Goal,
     operation: &str,
     yes: bool,
 ) -> Result<u8, Problem> {
     let desired = &context.desired;
-    let winners = observed.winners(desired);
-    // One that has its place is not over while something is left to be put away.
-    let over = !was_begun(context, operation)?
-        && !observed.volumes.all().iter().any(|volume| volume.tags.contains_key(TAG_COPY));
-    if let Some(old) = plan::kept_instances(desired, observed).next().filter(|_| over) {
-        return Err(Problem::new("still_kept", format!("{} was replaced, and is still kept", old.id))
-            .because("one at a time: what is kept is the way back from the last replacement")
-            .hint("let it go: holdfast replace --let-go")
-            .hint("or go back to it: holdfast replace --back")
-            .exit(Exit::Refused));
-    }
-    let (asked, under_way) = (desired.home_from.as_ref().map(ToString::to_string), winners.successor);
-    if let (Some(asked), Some(new)) = (asked, under_way)
-        && new.tags.get(TAG_HOME) != Some(&asked)
-    {
-        return Err(Problem::new(
-            "replacing",
-            format!("{} is on its way already, with another home", new.id),
-        )
-        .hint("go on with that: holdfast replace")
-        .hint("or take it back: holdfast replace --cancel")
-        .exit(Exit::Refused));
-    }
+    let goal = goal(context, observed, operation, Swap::Replace)?;
     reach(context, operation, goal, asking(yes)).await?;
     let report = reach(context, operation, Goal::Reachable, Asking::Given).await?;
     out::talk(&format!("{} is on, with its home, and can be reached.", desired.machine));
@@ -96,47 +78,33 @@ pub(super) async fn begin(
 }
 
 async fn cancel(context: &Context, observed: &Observed, yes: bool) -> Result<u8, Problem> {
-    let desired = &context.desired;
-    if observed.winners(desired).successor.is_none() && !was_begun(context, "replace --cancel")? {
-        return Err(nothing("There is no replacement to take back"));
-    }
-    let report = reach(context, "replace --cancel", Goal::Only(Keep::Machine), asking(yes)).await?;
-    out::talk(&format!("{} is what it was before.", desired.machine));
+    let goal = goal(context, observed, "replace --cancel", Swap::TakeBack)?;
+    let report = reach(context, "replace --cancel", goal, asking(yes)).await?;
+    out::talk(&format!("{} is what it was before.", context.desired.machine));
     hint(context, &report);
     Ok(0)
 }
 
 async fn let_go(context: &Context, observed: &Observed, yes: bool) -> Result<u8, Problem> {
     let desired = &context.desired;
-    let none = plan::kept_instances(desired, observed).next().is_none();
-    if none && !was_begun(context, "replace --let-go")? {
-        return Err(nothing("No instance is kept"));
-    }
+    let goal = goal(context, observed, "replace --let-go", Swap::LetGo)?;
+    let mut old = plan::kept_instances(desired, observed);
+    let left = old.find_map(|old| plan::last_state(observed, &old.id));
     let asking = if yes { Asking::Given } else { Asking::Name(desired.machine.as_str()) };
-    reach(context, "replace --let-go", Goal::Only(Keep::Machine), asking).await?;
-    out::talk("The old instance and its volume are gone; its last snapshot is kept: holdfast snapshot list");
+    reach(context, "replace --let-go", goal, asking).await?;
+    out::talk("The old instance and its volume are gone.");
+    if let Some(left) = left {
+        out::talk(&format!("Its last state is kept as {}: holdfast snapshot list", left.id));
+    }
     Ok(0)
 }
 
 async fn back(context: &Context, observed: &Observed, yes: bool) -> Result<u8, Problem> {
     let desired = &context.desired;
-    let none = plan::kept_instances(desired, observed).next().is_none();
-    if none && !was_begun(context, "replace --back")? {
-        return Err(nothing("No instance is kept that one could go back to"));
-    }
+    let goal = goal(context, observed, "replace --back", Swap::GoBack)?;
     let asking = if yes { Asking::Given } else { Asking::Name(desired.machine.as_str()) };
-    let report = reach(context, "replace --back", Goal::Only(Keep::Former), asking).await?;
+    let report = reach(context, "replace --back", goal, asking).await?;
     out::talk(&format!("{} is the old instance again.", desired.machine));
     hint(context, &report);
     Ok(0)
-}
-
-/// Whether this computer was interrupted in it, and has not seen its end.
-fn was_begun(context: &Context, operation: &str) -> Result<bool, Problem> {
-    let intent = context.store.intent(&context.desired.key()).read()?;
-    Ok(intent.is_some_and(|intent| intent.operation == operation))
-}
-
-fn nothing(what: &str) -> Problem {
-    Problem::new("nothing_to_replace", what).hint("see what is there: holdfast plan").exit(Exit::Refused)
 }

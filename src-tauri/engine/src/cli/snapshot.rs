@@ -1,7 +1,7 @@
 //! `holdfast snapshot`.
 
 use clap::Subcommand;
-use holdfast_core::machine::{Observed, Snapshot};
+use holdfast_core::machine::Observed;
 use holdfast_core::names::SnapshotId;
 use holdfast_core::plan::{self, Goal};
 use holdfast_core::snapshots::{Kept, kept};
@@ -106,21 +106,16 @@ fn table(snapshots: &[Kept]) -> String {
 }
 
 async fn restore(context: &mut Context, id: SnapshotId, yes: bool) -> Result<u8, Problem> {
-    let all = context.aws.snapshots(&context.desired).await?;
-    must_be_ours(&all, [&id])?;
+    context.aws.must_have(&context.desired, [&id]).await?;
     let operation = format!("snapshot restore {id}");
     context.desired.home_from = Some(id);
     let observed = context.aws.observe(&context.desired, Goal::Replaced).await?;
-    // Where there is no machine it is made, and nothing is replaced.
-    let there = observed.winners(&context.desired).instance.is_some();
-    let goal = if there { Goal::Replaced } else { Goal::Settings };
-    replace::begin(context, &observed, goal, &operation, yes).await
+    replace::begin(context, &observed, &operation, yes).await
 }
 
 async fn delete(context: &Context, ids: &[SnapshotId], yes: bool) -> Result<u8, Problem> {
     let desired = &context.desired;
-    let all = context.aws.snapshots(desired).await?;
-    must_be_ours(&all, ids)?;
+    context.aws.must_have(desired, ids).await?;
     let observed = Observed::unknown("");
     let plan = plan::forgetting(desired, &observed, ids);
     out::talk(&render(desired, &observed, &plan, Style::stderr()));
@@ -133,14 +128,6 @@ async fn delete(context: &Context, ids: &[SnapshotId], yes: bool) -> Result<u8, 
     let what = if let [one] = ids { one.to_string() } else { format!("{} snapshots", ids.len()) };
     out::talk(&format!("Deleted {what}."));
     Ok(0)
-}
-
-/// Others' snapshots carry no tag of ours, so they are not in the list.
-fn must_be_ours<'a>(all: &[Snapshot], ids: impl IntoIterator<Item = &'a SnapshotId>) -> Result<(), Problem> {
-    match ids.into_iter().find(|id| !all.iter().any(|known| &known.id == *id)) {
-        None => Ok(()),
-        Some(id) => Err(Problem::no_snapshot(id.as_str())),
-    }
 }
 
 #[cfg(test)]

@@ -84,6 +84,13 @@ fn an_operation_that_ends_is_told_when_nobody_watches() {
         (Operation::Stop, Some("remote-dev is off")),
         (Operation::Make, Some("remote-dev is ready")),
         (Operation::Apply, Some("remote-dev matches the settings")),
+        (Operation::Replace, Some("remote-dev is another instance now, with its home")),
+        (Operation::Restore, Some("remote-dev has the home of the snapshot")),
+        (Operation::TakeBack, Some("remote-dev is what it was before")),
+        (Operation::LetGo, Some("The old instance of remote-dev is gone")),
+        (Operation::GoBack, Some("remote-dev is its old instance again")),
+        (Operation::Snapshot, Some("There is another snapshot of remote-dev")),
+        (Operation::DeleteSnapshot, Some("A snapshot of remote-dev is deleted")),
     ] {
         for window in [false, true] {
             let mut app = seeing(powered(Power::Stopped));

@@ -2,7 +2,7 @@
 
 use super::fixture::{at, problem, reachable, seeing, setup};
 use crate::app::view::Key;
-use crate::app::{App, Command, Draft, Event, Foreseen, Operation, drafted};
+use crate::app::{App, Command, Draft, Event, Foreseen, Operation, Proposal, drafted};
 use crate::machine::Observed;
 use crate::plan::tests::fixture::empty;
 use crate::plan::{Goal, plan};
@@ -18,9 +18,13 @@ fn draft() -> Draft {
     typed.into_iter().fold(Draft::default(), |draft, (key, value)| draft.with(key, value))
 }
 
+fn settings(draft: Draft) -> Proposal {
+    Proposal::Settings { draft }
+}
+
 /// Asks for a preview and answers it from this world.
 fn preview(app: &mut App, draft: Draft, observed: Observed) -> u32 {
-    app.on(Event::Drafted(Box::new(draft.clone())), at(20));
+    app.on(Event::Proposed(Box::new(settings(draft.clone()))), at(20));
     let number = app.view().preview.unwrap().number;
     let desired = drafted(app.setup().unwrap(), &draft).unwrap().desired;
     let plan = plan(&desired, &observed, Goal::Settings);
@@ -32,7 +36,7 @@ fn preview(app: &mut App, draft: Draft, observed: Observed) -> u32 {
 #[test]
 fn a_first_machine_is_previewed_then_made() {
     let mut app = seeing(empty());
-    app.on(Event::Drafted(Box::new(draft())), at(20));
+    app.on(Event::Proposed(Box::new(settings(draft()))), at(20));
     let shown = app.view().preview.unwrap();
     assert!(shown.looking && shown.changes.is_empty());
     assert_eq!(app.to_foresee().map(|(number, _)| number), Some(shown.number));
@@ -67,13 +71,13 @@ fn what_does_not_hold_is_said_by_its_field() {
         .with(Key::InstanceType, "huge")
         .with(Key::VolumeSize, "-1")
         .with(Key::User, "root; rm -rf /");
-    app.on(Event::Drafted(Box::new(wrong.clone())), at(20));
+    app.on(Event::Proposed(Box::new(settings(wrong.clone()))), at(20));
     let shown = app.view().preview.unwrap();
     let keys: Vec<Key> = shown.errors.iter().map(|error| error.key).collect();
     assert_eq!(keys, [Key::Region, Key::InstanceType, Key::VolumeSize, Key::User]);
     assert!(shown.errors.iter().all(|error| !error.text.is_empty()));
     assert!(!shown.looking && app.to_foresee().is_none(), "nothing is asked of AWS");
-    assert_eq!(shown.draft, wrong);
+    assert_eq!(shown.of, settings(wrong));
 }
 
 #[test]
@@ -94,7 +98,7 @@ fn a_machine_that_exists_keeps_what_cannot_be_changed() {
     assert_eq!(keys, [Key::Region, Key::User, Key::Subnet]);
     let mut app = seeing(reachable());
     let smaller = draft().with(Key::VolumeSize, "50");
-    app.on(Event::Drafted(Box::new(smaller)), at(20));
+    app.on(Event::Proposed(Box::new(settings(smaller))), at(20));
     let errors = app.view().preview.unwrap().errors;
     assert_eq!(errors.len(), 1);
     assert_eq!(
@@ -103,7 +107,7 @@ fn a_machine_that_exists_keeps_what_cannot_be_changed() {
     );
     let mut app = seeing(reachable());
     let other = draft().with(Key::Profile, "work").with(Key::Region, "eu-central-1");
-    app.on(Event::Drafted(Box::new(other)), at(20));
+    app.on(Event::Proposed(Box::new(settings(other))), at(20));
     let errors = app.view().preview.unwrap().errors;
     assert_eq!(errors.len(), 1);
     assert_eq!((errors[0].key, errors[0].text.as_str()), (Key::Region, "The machine stays in its region."));
@@ -127,14 +131,14 @@ fn settings_alone_are_saved() {
 #[test]
 fn what_forbids_the_plan_is_shown_instead_of_it() {
     let mut app = seeing(empty());
-    app.on(Event::Drafted(Box::new(draft())), at(20));
+    app.on(Event::Proposed(Box::new(settings(draft()))), at(20));
     let number = app.view().preview.unwrap().number;
     app.on(Event::Previewed { number, found: Err(problem("AWS cannot be reached")) }, at(21));
     let view = app.view();
     assert_eq!(view.preview.unwrap().problem.unwrap().what, "AWS cannot be reached");
     assert_eq!(view.commands.apply, None);
 
-    app.on(Event::Drafted(Box::new(draft())), at(22));
+    app.on(Event::Proposed(Box::new(settings(draft()))), at(22));
     let number = app.view().preview.unwrap().number;
     let desired = app.setup().unwrap().desired.clone();
     let plan = plan(&desired, &empty(), Goal::Settings);
@@ -150,7 +154,7 @@ fn what_forbids_the_plan_is_shown_instead_of_it() {
 fn an_answer_to_an_older_preview_is_dropped_and_new_settings_drop_all() {
     let mut app = seeing(empty());
     let number = preview(&mut app, draft(), empty());
-    app.on(Event::Drafted(Box::new(draft())), at(30));
+    app.on(Event::Proposed(Box::new(settings(draft()))), at(30));
     app.on(Event::Previewed { number, found: Err(problem("late")) }, at(31));
     assert!(app.view().preview.unwrap().looking);
     app.on(setup("# somebody has edited the file\n"), at(32));

@@ -4,9 +4,11 @@ use proptest::prelude::*;
 
 use super::fixture::{app, at, elsewhere, looked, overview, problem, setup, worlds};
 use crate::app::menu::{Action, Item, menu};
-use crate::app::{Command, Event, Operation};
+use crate::app::{Command, Draft, Event, Operation, Proposal};
 use crate::jobs::{LogTail, Step};
+use crate::machine::{LAST_HOME, SnapshotProgress, TAG_RETIRED};
 use crate::plan::Waiting;
+use crate::plan::tests::replace::{NEW, OLD, begun, carried, snapshot, the, with_snapshot};
 use crate::sessions::ZellijSession;
 use crate::status::State;
 
@@ -18,6 +20,13 @@ fn happening() -> impl Strategy<Value = Event> {
         Operation::Stop,
         Operation::Make,
         Operation::Apply,
+        Operation::Replace,
+        Operation::Restore,
+        Operation::TakeBack,
+        Operation::LetGo,
+        Operation::GoBack,
+        Operation::Snapshot,
+        Operation::DeleteSnapshot,
     ]);
     prop_oneof![
         4 => world().prop_map(looked),
@@ -32,7 +41,7 @@ fn happening() -> impl Strategy<Value = Event> {
         1 => Just(Event::Waiting(vec![Waiting::Agent])),
         2 => any::<bool>().prop_map(|well| Event::Ended(Some(if well { Ok(()) } else { Err(problem("no")) }))),
         1 => Just(Event::Ended(None)),
-        1 => Just(Event::Drafted(Box::default())),
+        1 => Just(Event::Proposed(Box::new(Proposal::Settings { draft: Draft::default() }))),
         1 => Just(Event::Discarded),
         1 => Just(Event::Dismissed),
         1 => any::<bool>().prop_map(Event::Window),
@@ -46,6 +55,7 @@ fn happening() -> impl Strategy<Value = Event> {
             result: if well { Ok(()) } else { Err(problem("no")) },
         }),
         2 => job(),
+        2 => beside(),
         1 => Just(Event::Settings(Err(problem("broken")))),
         1 => Just(setup("")),
         1 => Just(setup("[machine.remote-dev]\nregion = \"eu-west-1\"\n")),
@@ -73,6 +83,27 @@ fn job() -> impl Strategy<Value = Event> {
         Event::LogShown(true),
         Event::LogShown(false),
         Event::JobEnded(Err(problem("no"))),
+    ])
+}
+
+/// What befalls the machine's snapshots, and the instance beside it.
+fn beside() -> impl Strategy<Value = Event> {
+    let whole = || snapshot("snap-00000001", SnapshotProgress::Complete);
+    let kept = with_snapshot(SnapshotProgress::Complete, |world| {
+        carried(world);
+        the(world, OLD).tags.insert(TAG_RETIRED.to_owned(), NEW.to_owned());
+    });
+    let proposed = |of| Event::Proposed(Box::new(of));
+    prop::sample::select(vec![
+        looked(begun(LAST_HOME, |_| {})),
+        looked(kept),
+        Event::LookingAtSnapshots,
+        Event::LookedAtSnapshots(Ok(vec![whole()])),
+        Event::LookedAtSnapshots(Ok(vec![snapshot("snap-00000001", SnapshotProgress::Pending)])),
+        Event::LookedAtSnapshots(Err(problem("no"))),
+        proposed(Proposal::Replace),
+        proposed(Proposal::Restore { snapshot: whole().id }),
+        proposed(Proposal::DeleteSnapshot { snapshot: whole().id }),
     ])
 }
 
@@ -134,6 +165,31 @@ proptest! {
                     prop_assert_eq!(session.connect.is_some(), app.may(&connect).is_ok());
                 }
             }
+            let preview = |of: Proposal| app.may(&Command::Preview { of }).is_ok();
+            let beside = view.replacement.as_ref();
+            for (offered, of) in [
+                (beside.is_some_and(|it| it.take_back.is_some()), Proposal::TakeBack),
+                (beside.is_some_and(|it| it.let_go.is_some()), Proposal::LetGo),
+                (beside.is_some_and(|it| it.go_back.is_some()), Proposal::GoBack),
+                (beside.is_some_and(|it| it.go_on.is_some()), Proposal::GoOn),
+                (
+                    view.commands.replace.is_some(),
+                    Proposal::Replace,
+                ),
+            ] {
+                let begun = of == Proposal::Replace && preview(Proposal::GoOn);
+                prop_assert_eq!(offered, preview(of.clone()) && !begun, "{:?}", of);
+            }
+            for one in view.snapshots.iter().flat_map(|snapshots| &snapshots.list) {
+                let snapshot = || one.id.clone();
+                prop_assert_eq!(one.restore.is_some(), preview(Proposal::Restore { snapshot: snapshot() }));
+                prop_assert_eq!(one.delete.is_some(), preview(Proposal::DeleteSnapshot { snapshot: snapshot() }));
+            }
+            if let Some(snapshots) = &view.snapshots {
+                prop_assert_eq!(snapshots.take.is_some(), app.may(&Command::TakeSnapshot).is_ok());
+                prop_assert_eq!(snapshots.look.is_some(), app.may(&Command::LookAtSnapshots).is_ok());
+            }
+            prop_assert!(window || app.next_look_at_snapshots(now).is_none());
             if app.next_look_at_sessions(now).is_some() {
                 prop_assert!(app.connects_at_once() && !app.awaits_sessions());
             }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::fixture::{app, at, elsewhere, looked, problem, reachable, seeing, setup, tray, window, worlds};
-use crate::app::{App, Command, Draft, Event, Operation};
+use crate::app::{App, Command, Draft, Event, Operation, Proposal};
 use crate::machine::{Fact, Observed, Power, Why};
 use crate::plan::tests::fixture::{empty, powered};
 use crate::plan::{Goal, Waiting, plan};
@@ -112,8 +112,11 @@ fn what_may_be_asked_for_in_every_state() {
         ("stop", Command::Stop),
         ("cancel", Command::Cancel),
         ("look", Command::Look),
-        ("preview", Command::Preview { draft: Draft::default() }),
+        ("preview", Command::Preview { of: Proposal::Settings { draft: Draft::default() } }),
         ("apply", Command::Apply { number: 0 }),
+        ("replace", Command::Preview { of: Proposal::Replace }),
+        ("take a snapshot", Command::TakeSnapshot),
+        ("look at snapshots", Command::LookAtSnapshots),
     ];
     let mut text = String::new();
     for (name, app) in cases() {

@@ -108,7 +108,15 @@ fn snapshot(progress: SnapshotProgress, taken: &str) -> Snapshot {
     let mut tags = tags("snapshot", None);
     tags.insert(TAG_FINAL.to_owned(), "i-00000001".to_owned());
     let volume = Some(id("vol-00000001"));
-    Snapshot { id: id("snap-99999999"), volume, size: 100, taken: Some(taken.to_owned()), progress, tags }
+    Snapshot {
+        id: id("snap-99999999"),
+        volume,
+        size: 100,
+        bytes: None,
+        taken: Some(taken.to_owned()),
+        progress,
+        tags,
+    }
 }
 
 #[test]

@@ -288,6 +288,7 @@ fn what_settles_and_what_does_not() {
         let of = |progress| Snapshot {
             id: id("snap-99999999"),
             size: 100,
+            bytes: None,
             volume: None,
             taken: None,
             progress,

@@ -1,17 +1,19 @@
 //! Another instance in the place of the one that is there.
 
+use std::fmt::Write;
+
 use super::fixture::*;
 use crate::machine::{
     Desired, Fact, Instance, LAST_HOME, Observed, Power, Snapshot, SnapshotProgress, TAG_CARRIED, TAG_COPY,
     TAG_FINAL, TAG_HOME, TAG_REPLACES, TAG_RESIZE, TAG_RETIRED, Tags, Volume,
 };
-use crate::plan::{Goal, Keep, Step, decide, plan};
+use crate::plan::{Goal, Keep, Step, Swap, decide, plan, swap};
 
-const OLD: &str = "i-00000001";
-const NEW: &str = "i-00000002";
+pub(crate) const OLD: &str = "i-00000001";
+pub(crate) const NEW: &str = "i-00000002";
 
 /// A machine whose successor is there: on, with an agent.
-fn begun(home: &str, change: impl FnOnce(&mut Observed)) -> Observed {
+pub(crate) fn begun(home: &str, change: impl FnOnce(&mut Observed)) -> Observed {
     but(|world| {
         let old = instance(world).clone();
         let mut tags = old.tags.clone();
@@ -34,7 +36,7 @@ fn begun(home: &str, change: impl FnOnce(&mut Observed)) -> Observed {
 }
 
 /// The same, with the old one off and its last state kept.
-fn with_snapshot(progress: SnapshotProgress, change: impl FnOnce(&mut Observed)) -> Observed {
+pub(crate) fn with_snapshot(progress: SnapshotProgress, change: impl FnOnce(&mut Observed)) -> Observed {
     begun(LAST_HOME, |world| {
         the(world, OLD).power = Power::Stopped;
         there(&mut world.snapshots).push(snapshot("snap-00000001", progress));
@@ -49,11 +51,12 @@ fn with_copy(attached: Option<&str>, change: impl FnOnce(&mut Observed)) -> Obse
     })
 }
 
-fn snapshot(name: &str, progress: SnapshotProgress) -> Snapshot {
+pub(crate) fn snapshot(name: &str, progress: SnapshotProgress) -> Snapshot {
     Snapshot {
         id: id(name),
         volume: Some(id("vol-00000001")),
         size: 100,
+        bytes: None,
         taken: Some("2026-11-03T10:00:00Z".to_owned()),
         progress,
         tags: Tags::from([
@@ -79,11 +82,11 @@ fn copy(of: &str, attached: Option<&str>) -> Volume {
     }
 }
 
-fn the<'a>(world: &'a mut Observed, name: &str) -> &'a mut Instance {
+pub(crate) fn the<'a>(world: &'a mut Observed, name: &str) -> &'a mut Instance {
     there(&mut world.instances).iter_mut().find(|i| i.id.as_str() == name).unwrap()
 }
 
-fn carried(world: &mut Observed) {
+pub(crate) fn carried(world: &mut Observed) {
     the(world, NEW).tags.insert(TAG_CARRIED.to_owned(), "snap-00000001".to_owned());
 }
 
@@ -534,4 +537,142 @@ fn reach_generation(world: Observed) -> Observed {
     let next = decide(&wanted(), &world, Goal::Replaced);
     assert!(matches!(next.ready[..], [Step::NextGeneration { .. }]), "{next:?}");
     perform(&wanted(), world, &next.ready[0], &mut Counter::after(1))
+}
+
+#[test]
+fn what_can_be_asked_for_about_the_place() {
+    let replaced = |change: fn(&mut Observed)| {
+        with_snapshot(SnapshotProgress::Complete, |world| {
+            carried(world);
+            the(world, OLD).tags.insert(TAG_RETIRED.to_owned(), NEW.to_owned());
+            change(world);
+        })
+    };
+    let alone = |home: &str| {
+        begun(home, |world| {
+            there(&mut world.instances).retain(|i| i.id.as_str() == NEW);
+            there(&mut world.snapshots).push(snapshot("snap-00000009", SnapshotProgress::Complete));
+        })
+    };
+    let mut gone = whole();
+    there(&mut gone.instances).clear();
+    let mut unseen = whole();
+    unseen.instances = Fact::NOT_LOOKED;
+    let restored = Desired { home_from: Some(id("snap-00000009")), ..wanted() };
+    let mut text = String::new();
+    for (name, world) in [
+        ("a machine", whole()),
+        ("no machine", gone),
+        ("instances not to be seen", unseen),
+        ("a successor on its way", begun(LAST_HOME, |_| {})),
+        ("one with the home of a snapshot", begun("snap-00000009", |_| {})),
+        ("an instance that is kept", replaced(|_| {})),
+        (
+            "one that is kept, and a copy is left",
+            replaced(|world| there(&mut world.volumes).push(copy("snap-00000001", None))),
+        ),
+        ("one that is kept and ends", replaced(|world| the(world, OLD).power = Power::ShuttingDown)),
+        ("a machine that waits for the home of a snapshot", alone("snap-00000009")),
+        ("a machine that waits for another home", alone(LAST_HOME)),
+    ] {
+        let _ = writeln!(text, "# {name}");
+        for (word, desired, asked) in [
+            ("replace", &wanted(), Swap::Replace),
+            ("restore", &restored, Swap::Replace),
+            ("go on", &wanted(), Swap::GoOn),
+            ("take back", &wanted(), Swap::TakeBack),
+            ("let go", &wanted(), Swap::LetGo),
+            ("go back", &wanted(), Swap::GoBack),
+        ] {
+            let _ = match swap(desired, &world, asked) {
+                Ok(goal) => writeln!(text, "{word}: {goal:?}"),
+                Err(why) => writeln!(text, "{word}: {}", why.words(desired)),
+            };
+        }
+    }
+    insta::assert_snapshot!(text, @"
+    # a machine
+    replace: Replaced
+    restore: Replaced
+    go on: No replacement is under way
+    take back: No replacement is under way
+    let go: No instance is kept
+    go back: No instance is kept
+    # no machine
+    replace: There is no machine remote-dev yet
+    restore: Settings
+    go on: There is no machine remote-dev yet
+    take back: There is no machine remote-dev yet
+    let go: There is no machine remote-dev yet
+    go back: There is no machine remote-dev yet
+    # instances not to be seen
+    replace: Replaced
+    restore: Replaced
+    go on: No replacement is under way
+    take back: No replacement is under way
+    let go: No instance is kept
+    go back: No instance is kept
+    # a successor on its way
+    replace: Replaced
+    restore: i-00000002 is on its way already, with another home
+    go on: Replaced
+    take back: Only(Machine)
+    let go: No instance is kept
+    go back: No instance is kept
+    # one with the home of a snapshot
+    replace: Replaced
+    restore: Replaced
+    go on: Replaced
+    take back: Only(Machine)
+    let go: No instance is kept
+    go back: No instance is kept
+    # an instance that is kept
+    replace: i-00000001 was replaced, and is still kept
+    restore: i-00000001 was replaced, and is still kept
+    go on: No replacement is under way
+    take back: No replacement is under way
+    let go: Only(Machine)
+    go back: Only(Former)
+    # one that is kept, and a copy is left
+    replace: Settings
+    restore: i-00000001 was replaced, and is still kept
+    go on: Settings
+    take back: No replacement is under way
+    let go: Only(Machine)
+    go back: Only(Former)
+    # one that is kept and ends
+    replace: Replaced
+    restore: Replaced
+    go on: No replacement is under way
+    take back: No replacement is under way
+    let go: No instance is kept
+    go back: No instance is kept
+    # a machine that waits for the home of a snapshot
+    replace: Settings
+    restore: Settings
+    go on: Settings
+    take back: No replacement is under way
+    let go: No instance is kept
+    go back: No instance is kept
+    # a machine that waits for another home
+    replace: Settings
+    restore: i-00000002 is on its way already, with another home
+    go on: Settings
+    take back: No replacement is under way
+    let go: No instance is kept
+    go back: No instance is kept
+    ");
+}
+
+#[test]
+fn a_machine_that_waits_for_its_home_is_not_replaced_once_it_has_it() {
+    let restored = Desired { home_from: Some(id("snap-00000009")), ..wanted() };
+    let waiting = begun("snap-00000009", |world| {
+        there(&mut world.instances).retain(|i| i.id.as_str() == NEW);
+        there(&mut world.snapshots).push(snapshot("snap-00000009", SnapshotProgress::Complete));
+    });
+    let goal = swap(&restored, &waiting, Swap::Replace).unwrap();
+    let steps = plan(&restored, &waiting, goal).steps;
+    assert!(steps.iter().any(|planned| matches!(planned.step, Step::Carry { .. })));
+    assert!(!steps.iter().any(|planned| matches!(planned.step, Step::RunInstance(_))), "{steps:?}");
 }

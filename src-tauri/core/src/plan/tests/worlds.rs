@@ -258,6 +258,7 @@ fn damage(desired: &Desired, w: &mut Observed, dice: &mut Dice) {
                 there(&mut w.snapshots).push(Snapshot {
                     id,
                     size: 100,
+                    bytes: None,
                     volume,
                     taken: Some((*taken).to_owned()),
                     progress,
