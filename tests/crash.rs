@@ -321,7 +321,7 @@ async fn a_replacement_that_is_killed_anywhere_is_healed_by_the_next() {
     let third = rig.changes();
     assert!(third >= 2, "{:?}", rig.sandbox.calls());
 
-    let nothing = Some("There is no replacement to take back");
+    let nothing = Some("No replacement is under way");
     let cancelled = Some("replace --cancel --yes");
     let story = Story { stops: Some(NO_HOME), then: cancelled, nothing, ..Story::plain("replace --yes") };
     every_case(story, first, Some(before)).await;
