@@ -350,6 +350,35 @@ async fn who_has_no_credentials_yet_is_told_how_to_sign_in_and_may_look_again() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operation_waits_for_whoever_has_to_sign_in() {
+    let sandbox = sandbox(1);
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::Absent).await;
+        person.window(true);
+        let number = preview(person, draft()).await;
+        person.asks(Command::Apply { number }).await.expect("accepted");
+        let begun = |view: &View| view.operation.as_ref().is_some_and(|operation| operation.done > 2);
+        person.waits_for("some steps", begun).await;
+        person.window(false);
+        sandbox.set(|conditions| conditions.principals[0].expired = true);
+        let asks = |view: &View| {
+            let waiting = view.operation.as_ref().and_then(|operation| operation.waiting.as_deref());
+            waiting.is_some_and(|waiting| waiting.starts_with("you to sign in"))
+        };
+        person.waits_for("somebody to sign in", asks).await;
+        sleep(Duration::from_secs(8 * 3600)).await;
+        assert!(asks(&person.sees()), "{:?}", person.sees().operation);
+        assert_eq!(person.told(), ["Making remote-dev waits for you"]);
+        sandbox.set(|conditions| conditions.principals[0].expired = false);
+        let view = person.waits_for_state(State::On).await;
+        assert_eq!(view.failed, None);
+    })
+    .await;
+    let laptop = Laptop::new(&sandbox, Duration::ZERO).await;
+    assert_eq!(census(&sandbox, &laptop.desired), WHOLE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_first_look_of_an_operation_keeps_the_app_quiet() {
     let (sandbox, other) = with_machine().await;
     other.reach(Goal::Stopped).await.expect("stopped");

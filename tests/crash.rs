@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use holdfast_core::machine::{Desired, TAG_CARRIED, TAG_REPLACES};
+use holdfast_core::machine::{Desired, TAG_CARRIED, TAG_HOME, TAG_REPLACES};
 use holdfast_core::settings::Settings;
 use holdfast_sandbox::gateway::Gateway;
 use holdfast_sandbox::guest::Guests;
@@ -335,6 +335,69 @@ async fn a_replacement_that_is_killed_anywhere_is_healed_by_the_next() {
         std::fs::remove_dir_all(folder).unwrap();
     }
     println!("{} cases: killed after each changing call of a replacement", first + second + 2 * third);
+}
+
+/// Gives what waits for it the home of this snapshot.
+fn bring_home(rig: &Rig, snapshot: &str) {
+    rig.sandbox.meddle(|world| {
+        let regions = world.accounts.values_mut().flat_map(|account| account.regions.values_mut());
+        for new in regions.flat_map(|region| region.instances.values_mut()) {
+            if new.tags.get(TAG_HOME).is_some_and(|home| home == snapshot) {
+                new.tags.insert(TAG_CARRIED.to_owned(), snapshot.to_owned());
+            }
+        }
+    });
+}
+
+/// The command is given again as `status` says, and that is all: no second machine is made of the same state.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_that_is_killed_anywhere_is_healed_by_the_next() {
+    let (with_machine, without) = (folder(), folder());
+    let rig = Rig::new(None).await;
+    well(&rig, "up --yes").await;
+    let made = rig.run("snapshot create --yes").await;
+    let snapshot = text(&made.stdout).trim().to_owned();
+    let line: &'static str = Box::leak(format!("snapshot restore {snapshot} --yes").into_boxed_str());
+    let no_home =
+        |output: &Output| assert!(text(&output.stderr).contains("has no NixOS"), "{}", text(&output.stderr));
+    no_home(&rig.run(line).await);
+    bring_home(&rig, &snapshot);
+    keep(&rig, with_machine);
+    well(&rig, line).await;
+    let first = rig.changes();
+    assert_eq!(first, 4, "stop, place, detach, delete: {:?}", rig.sandbox.calls());
+    well(&rig, "destroy --yes").await;
+    no_home(&rig.run(line).await);
+    bring_home(&rig, &snapshot);
+    keep(&rig, without);
+    well(&rig, line).await;
+    let second = rig.changes();
+    assert_eq!(second, 2, "detach, delete: {:?}", rig.sandbox.calls());
+
+    let story = Story { nothing: Some("is still kept"), machines: 2, ..Story::plain(line) };
+    every_case(story, first, Some(with_machine)).await;
+    // Once more would be another restore, which nobody has asked for.
+    let story = Story { then: Some("apply --yes"), ..Story::plain(line) };
+    every_case(story, second, Some(without)).await;
+    for folder in [with_machine, without] {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+    println!("{} cases: killed after each changing call of a restore", first + second);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_destroy_goes_on_with_leaving_what_it_was_to_leave() {
+    for (given, named) in [
+        ("--keep-volume", "holdfast destroy --keep-volume"),
+        ("--snapshot", "holdfast destroy --snapshot"),
+        ("--snapshot --keep-volume", "holdfast destroy --snapshot --keep-volume"),
+    ] {
+        let rig = Rig::new(None).await;
+        well(&rig, "apply --yes").await;
+        assert!(rig.killed(&format!("destroy --yes {given}"), 3).await, "{given}: it comes to its end");
+        let told = text(&rig.run("status").await.stderr);
+        assert!(told.contains(&format!("To go on: {named}\n")), "{given}: {told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -161,7 +161,10 @@ async fn a_replacement_that_stops_on_its_way_is_taken_back() {
         let view = person.waits_for("its end", |view| view.failed.is_some()).await;
         let failed = view.failed.expect("a failure");
         assert_eq!((failed.title.as_str(), failed.problem.code.as_str()), ("Replacing remote-dev", "denied"));
-        assert!(failed.problem.hints.iter().any(|hint| hint.contains("as they were")), "{failed:?}");
+        assert!(
+            failed.problem.hints.iter().any(|hint| hint.contains("the old machine is off")),
+            "{failed:?}"
+        );
         assert_eq!(person.told(), ["Replacing remote-dev: it did not work"]);
         let view = person.waits_for("a card", |view| has_beside(view, |it| it.under_way)).await;
         assert_eq!(view.machine.instance.expect("an instance").id, old, "the old one is the machine");

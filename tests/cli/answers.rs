@@ -53,6 +53,8 @@ fn help_shows_the_commands_and_how_to_begin() {
       logs         Show the last lines of the log
       history      Show what this computer has changed, in AWS and on the machine: when, as whom, and
                    with which result
+      doctor       Look at everything that Holdfast needs, and say what is wrong and how to mend it. It
+                   changes nothing
       policy       Print the least that your AWS identity must be allowed, as an IAM policy for these
                    settings
       login        Sign in with a profile: at its portal, with the code of its MFA device, or both

@@ -6,6 +6,8 @@
 mod adopt;
 mod answers;
 mod cost;
+#[cfg(target_os = "linux")]
+mod doctor;
 #[cfg(unix)]
 mod history;
 #[cfg(target_os = "linux")]

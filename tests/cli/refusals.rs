@@ -98,7 +98,7 @@ fn without_credentials_nothing_is_asked_of_aws() {
     std::fs::write(aws.join("config"), profile).unwrap();
     let ran = home.run("plan");
     assert_eq!(ran.code, Some(1));
-    assert!(ran.err.contains("→ sign in: aws sso login --profile work\n"), "{}", ran.err);
+    assert!(ran.err.contains("→ sign in: holdfast login work\n"), "{}", ran.err);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn wrong_use_ends_with_two() {
     err:
     error: unrecognized subcommand 'destory'
 
-      tip: some similar subcommands exist: 'restart', 'stop', 'destroy'
+      tip: some similar subcommands exist: 'restart', 'stop', 'doctor', 'history', 'destroy'
 
     Usage: holdfast [OPTIONS] <COMMAND>
 

@@ -3,9 +3,11 @@
 use serde::Serialize;
 
 use crate::machine::{
-    Desired, Observed, TAG_GENERATION, TAG_MACHINE, TAG_MAKER, TAG_NETWORK, TAG_OWNER, TAG_RESIZE, Tags,
+    Desired, Fact, Observed, TAG_CARRIED, TAG_GENERATION, TAG_HOME, TAG_MACHINE, TAG_MAKER, TAG_NETWORK,
+    TAG_OWNER, TAG_REPLACES, TAG_RESIZE, TAG_RETIRED, Tags,
 };
 use crate::names::RuleId;
+use crate::plan;
 use crate::script::quote;
 
 /// A rule of the machine's security group.
@@ -115,6 +117,9 @@ pub fn resources(desired: &Desired, observed: &Observed, rules: &[GroupRule]) ->
     if let Some(instance) = winners.instance {
         add("aws_instance", "aws:ec2/instance:Instance", "machine", instance.id.to_string());
     }
+    for (number, old) in plan::kept_instances(desired, observed).enumerate() {
+        add("aws_instance", "aws:ec2/instance:Instance", &format!("old-{number}"), old.id.to_string());
+    }
     all
 }
 
@@ -160,12 +165,23 @@ pub fn terraform(desired: &Desired, resources: &[Resource]) -> String {
 /// The commands that take Holdfast's tags off, so that it lets go of the machine: what has only its names it never touches.
 pub fn letting_go(desired: &Desired, observed: &Observed) -> Vec<String> {
     let winners = observed.winners(desired);
-    let ids: Vec<&str> = winners.tagged().into_iter().map(|(id, ..)| id).collect();
+    let kept = plan::kept_instances(desired, observed).map(|old| old.id.as_str());
+    let ids: Vec<&str> = winners.tagged().into_iter().map(|(id, ..)| id).chain(kept).collect();
     let how = desired.profile.as_ref().and_then(|profile| quote(profile.as_str()).ok());
     let how = how.map(|profile| format!(" --profile {profile}")).unwrap_or_default();
     let mut commands = Vec::new();
     if !ids.is_empty() {
-        let keys = [TAG_MACHINE, TAG_OWNER, TAG_MAKER, TAG_GENERATION, TAG_RESIZE];
+        let keys = [
+            TAG_MACHINE,
+            TAG_OWNER,
+            TAG_MAKER,
+            TAG_GENERATION,
+            TAG_RESIZE,
+            TAG_HOME,
+            TAG_CARRIED,
+            TAG_REPLACES,
+            TAG_RETIRED,
+        ];
         let keys: Vec<String> = keys.iter().map(|key| format!("Key={key}")).collect();
         commands.push(format!(
             "aws ec2 delete-tags{how} --region {} --resources {} --tags {}",
@@ -176,7 +192,17 @@ pub fn letting_go(desired: &Desired, observed: &Observed) -> Vec<String> {
     }
     let ours = |tags: &Tags| tags.get(TAG_MACHINE) == Some(&desired.key());
     let name = |name: &str| quote(name).unwrap_or_default();
-    if let Some(role) = observed.role.present().filter(|role| ours(&role.tags)) {
+    if let Some(caller) = observed.caller.present() {
+        for policy in observed.lifecycles.all().iter().filter(|policy| ours(&policy.tags)) {
+            let (region, account) = (&desired.region, caller.account());
+            let arn = format!("arn:{}:dlm:{region}:{account}:policy/{}", region.partition(), policy.id);
+            commands.push(format!(
+                "aws dlm untag-resource{how} --region {region} --resource-arn {arn} --tag-keys {TAG_MACHINE} {TAG_OWNER}"
+            ));
+        }
+    }
+    let roles = [&observed.role, &observed.backup_role].into_iter().filter_map(Fact::present);
+    for role in roles.filter(|role| ours(&role.tags)) {
         let role = name(&role.name);
         commands
             .push(format!("aws iam untag-role{how} --role-name {role} --tag-keys {TAG_MACHINE} {TAG_OWNER}"));

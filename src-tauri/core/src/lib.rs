@@ -6,6 +6,7 @@ pub mod app;
 pub mod config;
 pub mod connection;
 pub mod cost;
+pub mod doctor;
 pub mod export;
 pub mod jobs;
 pub mod kinds;

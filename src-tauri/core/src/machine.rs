@@ -211,6 +211,14 @@ impl<T> Fact<T> {
         }
     }
 
+    /// Why it is not known.
+    pub fn why(&self) -> Option<&Why> {
+        match self {
+            Self::Unknown(why) => Some(why),
+            Self::Absent | Self::Present(_) => None,
+        }
+    }
+
     /// Whether somebody has looked and could see.
     pub fn is_known(&self) -> bool {
         !matches!(self, Self::Unknown(_))

@@ -41,7 +41,10 @@ use winners::is_ours;
 pub use adopt::{Adoption, Left, Refused, Setting, Taken, Tool, adoption, candidate, forget};
 pub use drift::{Applied, Drift, Right};
 pub use guard::{Blocked, Note};
-pub use replace::{NoSwap, Swap, awaits_home, kept as kept_instances, last_state, on_its_way, retired, swap};
+pub use replace::{
+    NoSwap, Swap, awaits_home, begins_at, is_done, kept as kept_instances, last_state, needs_one_of,
+    on_its_way, retired, swap,
+};
 pub use resize::{is_due as resize_is_due, type_of};
 pub use schedule::{BACKUP_POLICY, allow_snapshots, trust_lifecycles};
 pub(crate) use step::gets_public_address;
@@ -91,7 +94,9 @@ impl Goal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keep {
-    /// The machine: a replacement that has not come to its end is taken back, an instance that was replaced is let go.
+    /// What is in its place: an instance that is on its way there goes, one that was replaced stays.
+    Incumbent,
+    /// The machine: an instance that was replaced goes, one that is on its way stays.
     Machine,
     /// The one that was replaced: it is the machine again, as it was.
     Former,

@@ -52,6 +52,11 @@ pub fn sessions(user: &UserName, nonce: &str) -> String {
     format!("user={user} nonce={nonce}\n{}", compact(include_str!("script/sessions.sh")))
 }
 
+/// Says how the machine is: [`Health::parse`](crate::doctor::Health::parse) reads it. It changes nothing.
+pub fn health(user: &UserName) -> String {
+    format!("user={user}\n{}", compact(include_str!("script/health.sh")))
+}
+
 /// Ends a zellij session for good, whether anything runs in it or not. Ends with [`NO_ZELLIJ`], [`NO_USER`] or
 /// [`NO_SESSION`] where there is none.
 pub fn kill_session(user: &UserName, session: &SessionName) -> String {

@@ -787,7 +787,10 @@ async fn operate(
                 return proposals::take_snapshot(&aws, &place.store, &desired, &reporter).await;
             }
             Operation::DeleteSnapshot => {
-                let Some((_, plan)) = &reporter.agreed.shown else { return Ok(()) };
+                let Some((of, plan)) = &reporter.agreed.shown else { return Ok(()) };
+                if let Proposal::DeleteSnapshot { snapshot } = of {
+                    aws.may_forget(&desired, std::slice::from_ref(snapshot)).await?;
+                }
                 return converge::carry_out(&aws, &place.store, &word, &desired, plan, &reporter).await;
             }
         };
@@ -837,6 +840,10 @@ impl Witness for Reporter {
         Consent::to(Impact { loses_data, ..self.agreed.impact })
     }
 
+    fn waits_for_sign_in(&self) -> bool {
+        true
+    }
+
     fn event(&self, event: converge::Event<'_>) {
         let event = match event {
             converge::Event::Started(step) => Event::Started(step.clone()),
@@ -847,8 +854,7 @@ impl Witness for Reporter {
             }
             converge::Event::Waiting(waiting) => Event::Waiting(waiting.to_vec()),
             converge::Event::Saw(observed) => Event::Saw(Box::new(observed.clone())),
-            // It ends there, and says so: the reporter does not wait for it.
-            converge::Event::SignedOut(_) => return,
+            converge::Event::SignedOut(problem) => Event::SignedOut(problem.clone().into()),
         };
         // Nobody listens any more when the app ends.
         let _ = self.tell.send(event);

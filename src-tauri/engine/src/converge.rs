@@ -124,7 +124,12 @@ pub async fn converge<W: World>(
         }
         grown |= first.steps.iter().any(|planned| matches!(planned.step, Step::GrowVolume { .. }));
         let grows = grown || earlier.as_ref().is_some_and(|intent| intent.grows);
-        intent.write(&Intent::now(operation, goal.word()).growing(grows))?;
+        // What goes on began where it was begun, and not where it was interrupted.
+        let machine = match &earlier {
+            Some(earlier) if earlier.operation == operation => earlier.machine.clone(),
+            Some(_) | None => plan::begins_at(desired, &observed).map(|id| id.to_string()),
+        };
+        intent.write(&Intent::now(operation, goal.word()).growing(grows).at(machine))?;
     }
     let drive = async {
         let mut in_flight = FuturesUnordered::new();
@@ -318,11 +323,14 @@ pub async fn converge<W: World>(
     };
     // It is a large future, and lives where its size does not matter.
     let driven: Result<(), Problem> = Box::pin(drive).await;
-    let marked = |observed: &Observed| {
-        observed.winners(desired).instance.is_some_and(|instance| instance.tags.contains_key(TAG_RESIZE))
+    // It is off for a while in the middle of a resize and of a replacement.
+    let stops = |observed: &Observed| {
+        let winners = observed.winners(desired);
+        let resized = winners.instance.is_some_and(|instance| instance.tags.contains_key(TAG_RESIZE));
+        resized || winners.successor.is_some()
     };
     if driven.is_err()
-        && marked(&observed)
+        && stops(&observed)
         // A stop that AWS has refused in one breath may have had its effect in another.
         && let Ok(seen) = world.glance(desired).await
     {
@@ -339,8 +347,14 @@ pub async fn converge<W: World>(
         }
         let go_on =
             "the machine is off in the middle of this; go on, or put the settings back first: holdfast apply";
-        let replacing = observed.winners(desired).successor.map(|_| {
-            "the old machine and its data are as they were; go on: holdfast replace; or take it back: holdfast replace --cancel"
+        let winners = observed.winners(desired);
+        let stopped = winners.instance.is_some_and(|i| matches!(i.power, Power::Stopping | Power::Stopped));
+        let replacing = winners.successor.map(|_| {
+            if stopped {
+                "the old machine is off, its data as it was; go on: holdfast replace; or take it back and switch it on: holdfast replace --cancel, holdfast start"
+            } else {
+                "the old machine is on and as it was; go on: holdfast replace; or take it back: holdfast replace --cancel"
+            }
         });
         return Err(problem.hint_first(off.then_some(go_on).or(replacing).map(ToOwned::to_owned)));
     }

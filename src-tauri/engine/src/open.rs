@@ -102,6 +102,12 @@ pub async fn open(store: &Store, wanted: &Wanted) -> Result<(), Problem> {
     result
 }
 
+/// The names of the terminals that a window would be opened in, in the order in which they are tried.
+pub fn installed(choice: &Choice) -> Vec<String> {
+    let window = Window { title: "", command: &[String::new(), String::new(), String::new()], script: "" };
+    launches(this_system(), choice, &window, is_installed).into_iter().map(|launch| launch.name).collect()
+}
+
 /// Removes the orders that nobody took and nobody removed, since whoever gave them was killed: they may hold credentials.
 fn forget_old_orders(store: &Store) {
     for entry in fs::read_dir(store.state_dir().join(ORDERS)).into_iter().flatten().flatten() {

@@ -4,7 +4,9 @@
 
 use std::fmt;
 
+use holdfast_core::doctor::SET_THE_CLOCK;
 use holdfast_core::machine::{Desired, Instance, Why};
+use holdfast_core::names::{InstanceId, SnapshotId};
 use holdfast_core::plan::{Blocked, Goal, NoSwap};
 use holdfast_core::profile::Faulty;
 use holdfast_core::session::Failure;
@@ -220,6 +222,15 @@ fn service(call: &str, code: &str, message: String) -> Problem {
         | "InvalidGrantException"
         | "UnauthorizedException" => {
             Problem::new("expired", "Your AWS sign-in is over").hint("sign in again")
+        }
+        // The code is that of any wrong signature; only the words tell.
+        // Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/signing-elements.html>
+        "SignatureDoesNotMatch" | "InvalidSignatureException"
+            if message.starts_with("Signature expired:")
+                || message.starts_with("Signature not yet current:") =>
+        {
+            Problem::new("clock", "This computer's clock is wrong, so AWS refuses what it signs")
+                .hint(SET_THE_CLOCK)
         }
         "AuthFailure"
         | "InvalidClientTokenId"
@@ -450,6 +461,14 @@ impl Problem {
     pub fn no_snapshot(snapshot: &str) -> Self {
         Self::new("no_snapshot", format!("The machine has no snapshot {snapshot}"))
             .hint("see which there are: holdfast snapshot list")
+            .exit(Exit::Refused)
+    }
+
+    /// A snapshot that a home is still to come from.
+    pub fn needed(instance: &InstanceId, snapshot: &SnapshotId) -> Self {
+        Self::new("needed", format!("{instance} is to have its home from {snapshot}"))
+            .because("what it alone holds would be lost")
+            .hint("bring that to its end first: holdfast replace")
             .exit(Exit::Refused)
     }
 

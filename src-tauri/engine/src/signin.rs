@@ -4,10 +4,11 @@
 //! Source: <https://docs.aws.amazon.com/singlesignon/latest/userguide/customer-managed-apps-trusted-token-issuer.html>,
 //! <https://datatracker.ietf.org/doc/html/rfc8252>, <https://datatracker.ietf.org/doc/html/rfc8628>
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use holdfast_core::machine::Desired;
 use holdfast_core::profile::Portal;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use crate::aws::identity::oidc::{CALLBACK, Calls, DeviceCode};
 use crate::aws::identity::token::{self, Client, Token};
+use crate::aws::profile;
 use crate::problem::{CallError, Problem};
 use crate::secrets::Vault;
 
@@ -218,6 +220,37 @@ async fn answer(stream: &mut TcpStream, status: u16, text: &str) {
     // A browser that has gone has heard enough.
     let _ = stream.write_all(format!("{head}{page}").as_bytes()).await;
     let _ = stream.shutdown().await;
+}
+
+/// A sign-in that holds, or can be renewed without a person.
+pub async fn best(portal: &Portal, vault: &Vault) -> Option<Token> {
+    let now = SystemTime::now();
+    let kept = vault.get(&token::name(portal)).await.ok().flatten();
+    let kept = kept.and_then(|text| Token::from_json(text.expose_secret()));
+    let file = token::cache_file(portal).and_then(|file| std::fs::read_to_string(file).ok());
+    let shared = file.and_then(|text| Token::from_json(&text));
+    let good = |token: &Token| token.holds(now) || token.renewal(now).is_some();
+    [kept, shared].into_iter().flatten().find(good)
+}
+
+/// Until when the credentials of the settings hold without a person, where `ends` is the end of those that are had now, in seconds
+/// since the Unix epoch; and whether there are others after that.
+pub async fn lasts(desired: &Desired, vault: &Vault, ends: Option<u64>) -> (Option<u64>, bool) {
+    if profile::has_environment_keys() {
+        return (ends, false);
+    }
+    let name = desired.profile.as_ref().map_or_else(profile::usual, ToString::to_string);
+    let Some(chain) = profile::config().ok().and_then(|config| config.chain(&name).ok()) else {
+        return (ends, false);
+    };
+    if let Some(portal) = chain.portal() {
+        return match best(portal, vault).await {
+            Some(token) if token.renewal(SystemTime::now()).is_some() => (ends, true),
+            Some(token) => (Some(token::ends(&token).since_epoch().as_secs()), false),
+            None => (ends, false),
+        };
+    }
+    (ends, chain.mfa_serial().is_none())
 }
 
 #[cfg(test)]

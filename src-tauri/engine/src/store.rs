@@ -103,6 +103,9 @@ pub struct Intent {
     /// It makes the volume larger, so that in the end the machine has to take the space.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub grows: bool,
+    /// The instance that was the machine when it began, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
 }
 
 /// The file that holds a machine's [`Intent`] while an operation runs.
@@ -386,7 +389,14 @@ impl Drop for Lock {
 impl Intent {
     /// The intent to do `operation` for `goal`, from now on.
     pub fn now(operation: impl Into<String>, goal: impl Into<String>) -> Self {
-        Self { operation: operation.into(), goal: goal.into(), started: now(), grows: false }
+        let (operation, goal) = (operation.into(), goal.into());
+        Self { operation, goal, started: now(), grows: false, machine: None }
+    }
+
+    /// Begun at this instance, or where there was none.
+    #[must_use]
+    pub fn at(self, machine: Option<String>) -> Self {
+        Self { machine, ..self }
     }
 
     /// With the volume made larger, or not.

@@ -212,6 +212,8 @@ pub enum Event {
     Postponed(Step),
     /// Nothing can be done but wait.
     Waiting(Vec<Waiting>),
+    /// The credentials have ended; it goes on by itself when somebody has signed in.
+    SignedOut(Problem),
     /// The operation has ended; `None`: the user gave it up.
     Ended(Option<Result<(), Problem>>),
     /// A terminal has opened, beside any operation.
@@ -372,6 +374,8 @@ struct Running {
     waiting: Vec<Waiting>,
     /// It was told that the machine is off for want of capacity.
     told_off: bool,
+    /// Nobody is signed in any more.
+    signed_out: Option<Problem>,
 }
 
 impl App {
@@ -427,8 +431,19 @@ impl App {
                 self.running = desired.map(|desired| Running::new(operation, desired, now));
             }
             Event::Ended(result) => self.ended(result, now),
+            Event::SignedOut(_) => {
+                let Some(running) = &mut self.running else { return };
+                let known = running.signed_out.is_some();
+                running.on(event);
+                if !known {
+                    self.tell_signed_out();
+                }
+            }
             Event::Saw(observed) => {
                 let about = self.running.as_ref().map(|running| running.desired.key());
+                if let Some(running) = &mut self.running {
+                    running.signed_out = None;
+                }
                 if about == self.setup().map(|setup| setup.desired.key()) {
                     self.saw(*observed, true, now);
                 }
@@ -785,11 +800,14 @@ impl Running {
             doing: Vec::new(),
             waiting: Vec::new(),
             told_off: false,
+            signed_out: None,
         }
     }
 
     fn on(&mut self, event: Event) {
+        self.signed_out = None;
         match event {
+            Event::SignedOut(problem) => self.signed_out = Some(problem.harmless()),
             Event::Planned(plan) => {
                 let steps = plan.steps.into_iter().map(|planned| planned.step);
                 self.planned = self.done.iter().cloned().chain(steps).collect();

@@ -1,6 +1,6 @@
 //! What is told by a notification: only what the user neither does at the moment nor watches.
 
-use super::show::sentence;
+use super::show::{sentence, way_in};
 use super::{App, Operation, Page, Problem};
 use crate::status::State;
 
@@ -87,6 +87,15 @@ impl App {
             body: "It is tried again until one is. Its disk is not touched.".to_owned(),
             page: Page::Machine,
         });
+    }
+
+    /// An operation waits for somebody.
+    pub(super) fn tell_signed_out(&mut self) {
+        let Some(running) = self.running.as_ref().filter(|_| !self.window) else { return };
+        let Some(problem) = &running.signed_out else { return };
+        let (title, body) = (format!("{} waits for you", running.title), sentence(way_in(problem)));
+        let body = body.trim_end_matches('.').to_owned();
+        self.notices.push_back(Notice { title, body, page: Page::Machine });
     }
 
     pub(super) fn tell_failure(&mut self, title: &str, problem: &Problem) {

@@ -273,6 +273,12 @@ fn operation(app: &App) -> Option<Operation> {
     })
 }
 
+/// How to sign in, as what somebody is to do.
+pub(super) fn way_in(problem: &Problem) -> &str {
+    let way = problem.hints.iter().find(|hint| hint.starts_with("sign in"));
+    way.map_or("sign in", String::as_str)
+}
+
 impl Running {
     fn view(&self, known: Option<&Known>) -> Operation {
         let count = |steps: usize| u32::try_from(steps).unwrap_or(u32::MAX);
@@ -282,7 +288,10 @@ impl Running {
             since: seconds(self.since),
             phases: self.phases(known),
             doing: self.doing.iter().map(|step| harmless(&step.words().what, LONGEST)).collect(),
-            waiting: (!waiting.is_empty()).then(|| waiting.join(" and ")),
+            waiting: match &self.signed_out {
+                Some(problem) => Some(format!("you to {}", way_in(problem))),
+                None => (!waiting.is_empty()).then(|| waiting.join(" and ")),
+            },
             done: count(self.done.len()),
             of: count(self.planned.len().max(self.done.len())),
         }

@@ -222,10 +222,10 @@ fn an_id_is_no_template() {
 #[test]
 fn what_the_company_provides_is_not_exported() {
     let desired = wanted_in_company_subnet();
-    let way_out = crate::machine::Fact::Present(crate::machine::WayOut::Gateway);
+    let way_out = Fact::Present(crate::machine::WayOut::Gateway);
     let account = Observed {
-        subnets: crate::machine::Fact::Present(vec![crate::plan::tests::fixture::company_subnet(way_out)]),
-        ..crate::plan::tests::fixture::empty()
+        subnets: Fact::Present(vec![plan::tests::fixture::company_subnet(way_out)]),
+        ..plan::tests::fixture::empty()
     };
     let kinds: Vec<&str> =
         resources(&desired, &whole_of(&desired, account), &[]).iter().map(|r| r.terraform).collect();
@@ -241,7 +241,7 @@ fn what_the_company_provides_is_not_exported() {
         ]
     );
     let mut world = whole();
-    crate::plan::tests::fixture::role(&mut world).tags.clear();
+    plan::tests::fixture::role(&mut world).tags.clear();
     assert!(resources(&wanted(), &world, &[]).iter().all(|resource| resource.terraform != "aws_iam_role"));
 }
 
@@ -249,7 +249,7 @@ fn what_the_company_provides_is_not_exported() {
 fn holdfast_lets_go_by_its_tags() {
     let desired = Desired { profile: Some(id("my company's")), ..wanted() };
     insta::assert_snapshot!(letting_go(&desired, &whole()).join("\n"), @r"
-    aws ec2 delete-tags --profile 'my company'\''s' --region us-west-2 --resources vpc-00000001 subnet-00000001 igw-00000001 rtb-00000001 sg-00000001 i-00000001 vol-00000001 --tags Key=holdfast:machine Key=holdfast:owner Key=holdfast:maker Key=holdfast:generation Key=holdfast:resize
+    aws ec2 delete-tags --profile 'my company'\''s' --region us-west-2 --resources vpc-00000001 subnet-00000001 igw-00000001 rtb-00000001 sg-00000001 i-00000001 vol-00000001 --tags Key=holdfast:machine Key=holdfast:owner Key=holdfast:maker Key=holdfast:generation Key=holdfast:resize Key=holdfast:home Key=holdfast:carried Key=holdfast:replaces Key=holdfast:retired
     aws iam untag-role --profile 'my company'\''s' --role-name 'ada-remote-dev-us-west-2-role' --tag-keys holdfast:machine holdfast:owner
     aws iam untag-instance-profile --profile 'my company'\''s' --instance-profile-name 'ada-remote-dev-us-west-2-profile' --tag-keys holdfast:machine holdfast:owner holdfast:network
     ");

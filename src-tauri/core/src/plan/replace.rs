@@ -11,10 +11,10 @@ use super::{
     Blocked, Desired, Fact, Goal, Keep, Next, Observed, Power, Step, Waiting, Winners, remove, step,
 };
 use crate::machine::{
-    Instance, LAST_HOME, Snapshot, SnapshotProgress, TAG_CARRIED, TAG_COPY, TAG_HOME, TAG_MACHINE,
+    Instance, LAST_HOME, Snapshot, SnapshotProgress, TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_HOME, TAG_MACHINE,
     TAG_REPLACES, TAG_RESIZE, TAG_RETIRED, Tags, Volume,
 };
-use crate::names::InstanceId;
+use crate::names::{InstanceId, SnapshotId};
 use crate::plan::Leave;
 
 /// Whether AWS has it, and it is not about to go.
@@ -78,7 +78,8 @@ impl Swap {
     pub fn goal(self) -> Goal {
         match self {
             Self::Replace | Self::GoOn => Goal::Replaced,
-            Self::TakeBack | Self::LetGo => Goal::Only(Keep::Machine),
+            Self::TakeBack => Goal::Only(Keep::Incumbent),
+            Self::LetGo => Goal::Only(Keep::Machine),
             Self::GoBack => Goal::Only(Keep::Former),
         }
     }
@@ -163,6 +164,46 @@ fn is_untidy(desired: &Desired, observed: &Observed) -> bool {
     let key = desired.key();
     let copy = |volume: &Volume| volume.tags.contains_key(TAG_COPY) && is_ours(&key, &volume.tags);
     newcomer(observed, &observed.winners(desired)).is_none() && observed.volumes.all().iter().any(copy)
+}
+
+/// The machine that a run begins at: none where the one that is there is itself what an earlier run has begun.
+pub fn begins_at(desired: &Desired, observed: &Observed) -> Option<InstanceId> {
+    let winners = observed.winners(desired);
+    let is_new = newcomer(observed, &winners).is_some() || is_untidy(desired, observed);
+    winners.instance.filter(|_| !is_new || winners.successor.is_some()).map(|instance| instance.id.clone())
+}
+
+/// Whether what was begun at the machine `before` has come to its end, though nobody here has seen that: another instance has its
+/// place, with the home that was asked for. `None` is where there was no machine.
+pub fn is_done(desired: &Desired, observed: &Observed, before: Option<&str>) -> bool {
+    let winners = observed.winners(desired);
+    let (Some(now), None) = (winners.instance, newcomer(observed, &winners)) else { return false };
+    if is_untidy(desired, observed) {
+        return false;
+    }
+    let has = |home: &SnapshotId| now.tags.get(TAG_CARRIED).is_some_and(|carried| carried == home.as_str());
+    let other = before.is_some_and(|before| now.id.as_str() != before);
+    match &desired.home_from {
+        Some(home) => has(home) && (other || before.is_none()),
+        None => other,
+    }
+}
+
+/// The instance that is to have its home from one of these snapshots, and the snapshot.
+pub fn needs_one_of<'a>(
+    desired: &Desired,
+    observed: &'a Observed,
+    snapshots: &'a [SnapshotId],
+) -> Option<(&'a Instance, &'a SnapshotId)> {
+    let new = on_its_way(desired, observed)?;
+    let home = new.tags.get(TAG_HOME)?;
+    let last_of = |snapshot: &SnapshotId| {
+        let known = observed.snapshots.all().iter().find(|known| known.id == *snapshot);
+        home == LAST_HOME
+            && known.is_some_and(|known| known.tags.get(TAG_FINAL) == new.tags.get(TAG_REPLACES))
+    };
+    let needed = snapshots.iter().find(|one| home == one.as_str() || last_of(one))?;
+    Some((new, needed))
 }
 
 /// The last state that an instance has left as a snapshot.
@@ -338,18 +379,26 @@ fn put_away(volume: &Volume) -> Step {
     if volume.attached.is_some() { Step::DetachCopy { volume: id } } else { Step::DeleteCopy { volume: id } }
 }
 
-/// Ends every instance of ours but one, and what was made for it.
+/// Ends the instances of ours that are not to be left, and what was made for them.
 pub(super) fn leave_only(desired: &Desired, observed: &Observed, keep: Keep, next: &mut Next) {
     let key = desired.key();
     let winners = observed.winners(desired);
-    let kept = match keep {
-        Keep::Machine => winners.instance,
-        Keep::Former => kept(desired, observed).next().or(winners.instance),
+    let goes = |instance: &Instance| match keep {
+        // Somebody else may have brought to its end what is to be taken back: then there is nothing left to take.
+        Keep::Incumbent => is_successor(observed, instance),
+        Keep::Machine => is_retired(observed, instance),
+        Keep::Former => {
+            let kept = kept(desired, observed).next().or(winners.instance);
+            kept.is_none_or(|kept| kept.id != instance.id)
+        }
     };
     let ours = observed.instances.all().iter();
     let ours = ours.filter(|i| is_ours(&key, &i.tags) && i.power != Power::Terminated);
-    for instance in ours.filter(|i| kept.is_none_or(|kept| kept.id != i.id)) {
+    for instance in ours.filter(|instance| goes(instance)) {
         remove::end(observed, instance, Leave::default(), next);
+    }
+    if keep == Keep::Machine {
+        return tidy(desired, observed, &winners, next);
     }
     let copies = observed.volumes.all().iter().filter(|volume| volume.tags.contains_key(TAG_COPY));
     next.ready.extend(copies.filter(|volume| is_ours(&key, &volume.tags)).map(put_away));

@@ -38,7 +38,7 @@ pub(super) async fn foresee(place: &Place, setup: Setup, number: u32, of: Propos
 async fn look(place: &Place, desired: &Desired, of: &Proposal) -> Result<(Observed, Plan), Problem> {
     let aws = place.aws(desired).await?;
     if let Proposal::DeleteSnapshot { snapshot } = of {
-        aws.must_have(desired, [snapshot]).await?;
+        aws.may_forget(desired, slice::from_ref(snapshot)).await?;
         let observed = Observed::unknown("");
         let plan = plan::forgetting(desired, &observed, slice::from_ref(snapshot));
         return Ok((observed, plan));

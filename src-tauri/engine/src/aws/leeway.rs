@@ -81,7 +81,7 @@ async fn may_reserve(aws: &Aws, to: &InstanceType, zone: &str) -> Result<Option<
 }
 
 /// The room for the standard families; `None` for another family, or where nobody may see it.
-async fn quota(aws: &Aws, to: &InstanceType) -> Result<Option<Quota>, CallError> {
+pub(super) async fn quota(aws: &Aws, to: &InstanceType) -> Result<Option<Quota>, CallError> {
     if !is_standard(to.as_str()) {
         return Ok(None);
     }
@@ -118,6 +118,12 @@ async fn quota(aws: &Aws, to: &InstanceType) -> Result<Option<Quota>, CallError>
     )]
     let limit = limit.max(0.0) as u32;
     Ok(Some(Quota { limit, used: counts.map(parse::vcpus).sum() }))
+}
+
+/// Whether the quota can be seen.
+pub(super) async fn may_see_quota(aws: &Aws) -> Result<(), CallError> {
+    let call = aws.quotas.get_service_quota().service_code("ec2").quota_code(STANDARD);
+    call.send().await.map(drop).map_err(|error| call_error("servicequotas", "GetServiceQuota", &error))
 }
 
 /// Whether the quota of the standard families counts the type: `hpc7g` is none of the letter H, nor `inf2` of I, nor `trn1` of T.

@@ -5,18 +5,21 @@
 
 use std::collections::BTreeSet;
 
+use allowed::Answered;
 use holdfast_core::cost::Stored;
+use holdfast_core::doctor::Asked;
 use holdfast_core::export::GroupRule;
 use holdfast_core::kinds::Kind;
-use holdfast_core::machine::{Desired, Fact, Observed, Site, Snapshot};
+use holdfast_core::machine::{Desired, Fact, Observed, Owner, Quota, Site, Snapshot};
 use holdfast_core::names::{GroupId, InstanceId, InstanceType, Region, SnapshotId};
-use holdfast_core::plan::{Goal, Refused, Step};
+use holdfast_core::plan::{self, Goal, Refused, Step};
 use holdfast_core::price::Quote;
 use holdfast_core::profile::{Base, Chain, Config, Portal};
 
 use crate::problem::Problem;
 use crate::world::{Done, Failure, World};
 
+pub mod allowed;
 mod clients;
 mod credentials;
 mod error;
@@ -94,6 +97,20 @@ impl Aws {
         }
     }
 
+    /// Makes sure of the same, and that no home is on its way from any of these: it would be lost for good.
+    ///
+    /// # Errors
+    /// One that is not the machine's, one that is needed, and what forbids looking.
+    pub async fn may_forget(&self, desired: &Desired, ids: &[SnapshotId]) -> Result<(), Problem> {
+        self.must_have(desired, ids).await?;
+        let snapshots = Fact::Present(self.snapshots(desired).await?);
+        let observed = Observed { snapshots, ..World::glance(self, desired).await? };
+        match plan::needs_one_of(desired, &observed, ids) {
+            None => Ok(()),
+            Some((instance, snapshot)) => Err(Problem::needed(&instance.id, snapshot)),
+        }
+    }
+
     /// The types of this architecture that the zone offers, or any zone of the region.
     ///
     /// # Errors
@@ -122,6 +139,33 @@ impl Aws {
     /// What forbids looking.
     pub async fn in_named_vpc(&self, desired: &Desired) -> Result<Vec<InstanceId>, Problem> {
         Ok(observe::in_named_vpc(self, desired).await?)
+    }
+
+    /// Which EC2 calls would be let through, of those that the product needs: dry runs.
+    pub async fn allowed(&self, desired: &Desired, observed: &Observed) -> Asked {
+        Box::pin(allowed::allowed(self, desired, observed)).await
+    }
+
+    /// Who we are to AWS.
+    ///
+    /// # Errors
+    /// What forbids asking.
+    pub async fn who(&self) -> Result<Owner, Problem> {
+        Ok(self.caller().await?)
+    }
+
+    /// Whether each service can be reached: one call of each that only looks; and by how many seconds AWS's clock is ahead of ours,
+    /// where it says that.
+    pub async fn services(&self, desired: &Desired) -> (Vec<Answered>, Option<i64>) {
+        Box::pin(allowed::services(self, desired)).await
+    }
+
+    /// The account's room for the wanted type; `None` where nobody may see it, or it is another's.
+    ///
+    /// # Errors
+    /// Missing credentials.
+    pub async fn quota(&self, desired: &Desired) -> Result<Option<Quota>, Problem> {
+        Ok(Box::pin(leeway::quota(self, &desired.instance_type)).await?)
     }
 
     /// The rules of a security group.

@@ -28,6 +28,14 @@ const LINUX: Pairs<'_> = &[
     ("preInstalledSw", "NA"),
 ];
 
+/// Whether the price list can be asked.
+pub(super) async fn may_ask(aws: &Aws) -> Result<(), CallError> {
+    let filter = Filter::builder().r#type(FilterType::TermMatch).field("group").value("VPCPublicIPv4Address");
+    let filter = filter.build().map_err(|error| garbled("pricing", "GetProducts", error.to_string()))?;
+    let call = aws.pricing().get_products().service_code("AmazonVPC").filters(filter).max_results(1);
+    call.send().await.map(drop).map_err(|error| call_error("pricing", "GetProducts", &error))
+}
+
 /// The prices of these types, or of all that the region has, and of what else a machine is made of.
 pub(super) async fn quote(
     aws: &Aws,

@@ -17,7 +17,7 @@ use crate::aws::identity::write_cache_file;
 use crate::aws::{Options, identity_of, profile};
 use crate::problem::{Exit, Problem};
 use crate::secrets::Vault;
-use crate::signin::SignIn;
+use crate::signin::{SignIn, best};
 use crate::store::write_whole;
 
 /// The region that a portal is asked in when nobody names one.
@@ -121,17 +121,6 @@ async fn listed(config: &Config, name: &str, vault: &Vault) -> Listed {
     };
     let note = (state == State::SignIn).then(|| format!("holdfast login {name}"));
     Listed { name: name.to_owned(), kind: chain.words(), account, role, region, state, until, note }
-}
-
-/// A sign-in that holds, or can be renewed without a person.
-async fn best(portal: &Portal, vault: &Vault) -> Option<Token> {
-    let now = std::time::SystemTime::now();
-    let kept = vault.get(&token::name(portal)).await.ok().flatten();
-    let kept = kept.and_then(|text| Token::from_json(secrecy::ExposeSecret::expose_secret(&text)));
-    let file = token::cache_file(portal).and_then(|file| std::fs::read_to_string(file).ok());
-    let shared = file.and_then(|text| Token::from_json(&text));
-    let good = |token: &Token| token.holds(now) || token.renewal(now).is_some();
-    [kept, shared].into_iter().flatten().find(good)
 }
 
 fn table(all: &[Listed]) -> String {

@@ -151,7 +151,11 @@ pub(super) async fn destroy(
         }
         asking = Asking::Seen(desired.machine.as_str());
     }
-    let report = reach(context, "destroy", Goal::Gone(leave), asking).await?;
+    // Whoever goes on after an interruption is to be told of what was to be left.
+    let mut operation = "destroy".to_owned();
+    operation += if leave.snapshot { " --snapshot" } else { "" };
+    operation += if leave.volume { " --keep-volume" } else { "" };
+    let report = reach(context, &operation, Goal::Gone(leave), asking).await?;
     if report.performed == 0 {
         out::talk("There is nothing to remove.");
     } else {

@@ -21,6 +21,7 @@ mod adopt;
 mod ask;
 mod config;
 mod cost;
+mod doctor;
 mod export;
 mod follow;
 mod history;
@@ -302,6 +303,14 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Look at everything that Holdfast needs, and say what is wrong and how to mend it. It changes nothing.
+    ///
+    /// The exit code is 1 where something does not work.
+    Doctor {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the least that your AWS identity must be allowed, as an IAM policy for these settings.
     Policy,
     /// Sign in with a profile: at its portal, with the code of its MFA device, or both.
@@ -465,6 +474,7 @@ impl Parting {
             | Command::Config { .. }
             | Command::Profiles { .. }
             | Command::Policy
+            | Command::Doctor { .. }
             | Command::History { .. }
             | Command::Logs { follow: false, .. }
             | Command::Login(_)
@@ -515,6 +525,7 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Profiles { json } => login::profiles(global, json).await,
         Command::Logs { follow, json } => logs::run(global, follow, json).await,
         Command::History { json, all } => history::run(global, json, all),
+        Command::Doctor { json } => doctor::run(global, json).await,
         Command::Policy => {
             let desired = desired(global, &load(global, &store(global)?)?)?;
             out::json(&holdfast_core::policy::least(&desired))?;

@@ -2,7 +2,8 @@
 
 use clap::Args;
 use holdfast_core::machine::Observed;
-use holdfast_core::plan::{self, Goal, NoSwap, Swap};
+use holdfast_core::plan::{self, Goal, Keep, NoSwap, Swap};
+use holdfast_core::status::{State, Status};
 
 use super::jobs::bring_up;
 use super::machine::{asking, hint, reach};
@@ -43,10 +44,14 @@ pub(super) async fn replace(context: &Context, args: &Replace) -> Result<u8, Pro
 fn goal(context: &Context, observed: &Observed, operation: &str, asked: Swap) -> Result<Goal, Problem> {
     let desired = &context.desired;
     let intent = context.store.intent(&desired.key()).read()?;
-    let was_begun = intent.is_some_and(|intent| intent.operation == operation);
-    match plan::swap(desired, observed, asked) {
-        Err(NoSwap::StillKept { .. } | NoSwap::NotBegun | NoSwap::NoneKept) if was_begun => Ok(asked.goal()),
-        result => result.map_err(|why| Problem::no_swap(desired, &why)),
+    let begun = intent.filter(|intent| intent.operation == operation);
+    match (plan::swap(desired, observed, asked), begun) {
+        (Err(NoSwap::StillKept { .. } | NoSwap::NotBegun | NoSwap::NoneKept), Some(_)) => Ok(asked.goal()),
+        // Done, and let go of already: another one in the place of the new one is not what was asked for.
+        (Ok(Goal::Replaced), Some(begun)) if plan::is_done(desired, observed, begun.machine.as_deref()) => {
+            Ok(Goal::Only(Keep::Incumbent))
+        }
+        (result, _) => result.map_err(|why| Problem::no_swap(desired, &why)),
     }
 }
 
@@ -80,7 +85,10 @@ pub(super) async fn begin(
 async fn cancel(context: &Context, observed: &Observed, yes: bool) -> Result<u8, Problem> {
     let goal = goal(context, observed, "replace --cancel", Swap::TakeBack)?;
     let report = reach(context, "replace --cancel", goal, asking(yes)).await?;
-    out::talk(&format!("{} is what it was before.", context.desired.machine));
+    let machine = &context.desired.machine;
+    let state = Status::of(&context.desired, &report.observed).state;
+    let off = if matches!(state, State::Off | State::Stopping) { ", and off" } else { "" };
+    out::talk(&format!("{machine} is what it was before{off}."));
     hint(context, &report);
     Ok(0)
 }

@@ -115,7 +115,7 @@ async fn restore(context: &mut Context, id: SnapshotId, yes: bool) -> Result<u8,
 
 async fn delete(context: &Context, ids: &[SnapshotId], yes: bool) -> Result<u8, Problem> {
     let desired = &context.desired;
-    context.aws.must_have(desired, ids).await?;
+    context.aws.may_forget(desired, ids).await?;
     let observed = Observed::unknown("");
     let plan = plan::forgetting(desired, &observed, ids);
     out::talk(&render(desired, &observed, &plan, Style::stderr()));

@@ -1,7 +1,8 @@
 //! What is told by notifications, and what is not.
 
 use super::fixture::{at, elsewhere, looked, problem, reachable, seeing};
-use crate::app::{App, Event, Notice, Operation};
+use crate::app::menu::{Item, menu};
+use crate::app::{App, Event, Notice, Operation, Problem};
 use crate::machine::{Observed, Power};
 use crate::plan::tests::fixture::{empty, instance, powered};
 
@@ -42,10 +43,7 @@ fn a_machine_that_switched_itself_off_is_told_with_the_reason() {
     assert_eq!(told(&mut app), ["remote-dev is off | It was powered off from inside. | Machine"]);
     let view = app.view();
     assert_eq!(view.machine.detail.as_deref(), Some("It was powered off from inside."));
-    assert_eq!(
-        crate::app::menu::menu(&view)[1],
-        crate::app::menu::Item::Line("It was powered off from inside.".to_owned())
-    );
+    assert_eq!(menu(&view)[1], Item::Line("It was powered off from inside.".to_owned()));
 }
 
 #[test]
@@ -74,6 +72,38 @@ fn what_the_user_sees_or_does_is_no_news() {
     let observed = Box::new(off("User initiated"));
     elsewhere_.on(Event::Looked { observed, elsewhere: None, interrupted: None }, at(22));
     assert!(told(&mut elsewhere_).is_empty(), "holdfast stop in a terminal of this computer");
+}
+
+#[test]
+fn an_operation_that_waits_for_a_sign_in_says_so_once_and_where() {
+    let over = |what: &str| {
+        let way = "sign in: holdfast login work".to_owned();
+        Event::SignedOut(Problem { hints: vec!["name another".to_owned(), way], ..problem(what) })
+    };
+    let mut app = seeing(powered(Power::Stopped));
+    app.on(over("over"), at(15));
+    assert!(told(&mut app).is_empty(), "nothing is under way");
+    app.on(Event::Began(Operation::Start), at(20));
+    app.on(over("over"), at(30));
+    app.on(over("still over"), at(40));
+    assert_eq!(
+        told(&mut app),
+        ["Starting remote-dev waits for you | Sign in: holdfast login work | Machine"]
+    );
+    let waiting = |app: &App| app.view().operation.unwrap().waiting;
+    assert_eq!(waiting(&app).as_deref(), Some("you to sign in: holdfast login work"));
+    let line = Item::Line("Waiting for you to sign in: holdfast login work".to_owned());
+    assert!(menu(&app.view()).contains(&line));
+    app.on(Event::Saw(Box::new(powered(Power::Pending))), at(50));
+    assert_eq!(waiting(&app), None);
+    // It may end once more.
+    app.on(over("over again"), at(60));
+    assert_eq!(told(&mut app).len(), 1);
+    let mut watched = seeing(powered(Power::Stopped));
+    watched.on(Event::Window(true), at(15));
+    watched.on(Event::Began(Operation::Start), at(20));
+    watched.on(over("over"), at(30));
+    assert!(told(&mut watched).is_empty(), "the window says it");
 }
 
 #[test]

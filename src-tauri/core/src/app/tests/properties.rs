@@ -39,6 +39,7 @@ fn happening() -> impl Strategy<Value = Event> {
         2 => operation.prop_map(Event::Began),
         1 => world().prop_map(|world| Event::Saw(Box::new(world))),
         1 => Just(Event::Waiting(vec![Waiting::Agent])),
+        1 => Just(Event::SignedOut(problem("over"))),
         2 => any::<bool>().prop_map(|well| Event::Ended(Some(if well { Ok(()) } else { Err(problem("no")) }))),
         1 => Just(Event::Ended(None)),
         1 => Just(Event::Proposed(Box::new(Proposal::Settings { draft: Draft::default() }))),

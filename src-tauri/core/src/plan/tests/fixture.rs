@@ -14,7 +14,7 @@ use crate::price::Prices;
 pub(crate) const ME: &str = "laptop-a";
 pub(crate) const OTHER: &str = "laptop-b";
 pub(crate) const GONE: Goal = Goal::Gone(Leave { volume: false, snapshot: false });
-pub(crate) const GOALS: [Goal; 10] = [
+pub(crate) const GOALS: [Goal; 11] = [
     Goal::Settings,
     Goal::Reachable,
     Goal::Stopped,
@@ -23,6 +23,7 @@ pub(crate) const GOALS: [Goal; 10] = [
     Goal::Gone(Leave { volume: false, snapshot: true }),
     Goal::Gone(Leave { volume: true, snapshot: true }),
     Goal::Replaced,
+    Goal::Only(Keep::Incumbent),
     Goal::Only(Keep::Machine),
     Goal::Only(Keep::Former),
 ];

@@ -7,7 +7,8 @@ use crate::machine::{
     Desired, Fact, Instance, LAST_HOME, Observed, Power, Snapshot, SnapshotProgress, TAG_CARRIED, TAG_COPY,
     TAG_FINAL, TAG_HOME, TAG_REPLACES, TAG_RESIZE, TAG_RETIRED, Tags, Volume,
 };
-use crate::plan::{Goal, Keep, Step, Swap, decide, plan, swap};
+use crate::names::SnapshotId;
+use crate::plan::{Goal, Keep, Step, Swap, begins_at, decide, is_done, needs_one_of, plan, swap};
 
 pub(crate) const OLD: &str = "i-00000001";
 pub(crate) const NEW: &str = "i-00000002";
@@ -414,6 +415,7 @@ fn after_the_swap() {
     assert_eq!(world.winners(&wanted()).instance.unwrap().id.as_str(), NEW);
     let mut text = show_cases(&wanted(), Goal::Replaced, vec![("nothing more is to do", swapped(|_| {}))]);
     for (name, goal) in [
+        ("it is taken back too late", Goal::Only(Keep::Incumbent)),
         ("the old one is let go", Goal::Only(Keep::Machine)),
         ("back to the old one", Goal::Only(Keep::Former)),
         ("the machine is stopped", Goal::Stopped),
@@ -432,11 +434,13 @@ fn after_the_swap() {
     text += &back;
     let cancelled = show_cases(
         &wanted(),
-        Goal::Only(Keep::Machine),
+        Goal::Only(Keep::Incumbent),
         vec![("before the swap it is taken back", with_copy(Some(NEW), |_| {}))],
     );
     insta::assert_snapshot!(text + &cancelled, @r#"
     # nothing more is to do
+    note: KeptInstance { instance: "i-00000001" }
+    # it is taken back too late
     note: KeptInstance { instance: "i-00000001" }
     # the old one is let go
     note: KeptInstance { instance: "i-00000001" }
@@ -478,13 +482,109 @@ fn after_the_swap() {
     "#);
 }
 
+/// Nobody here saw the end of what was begun here; somebody else brought it there, or this computer just before it was killed.
+#[test]
+fn what_was_begun_may_be_over() {
+    let is_over = |world: &Observed, home: Option<&str>, before: Option<&str>| {
+        is_done(&Desired { home_from: home.map(id), ..wanted() }, world, before)
+    };
+    let let_go = || swapped(|world| the(world, OLD).power = Power::Terminated);
+    let from_snapshot = |from: &'static str| {
+        but(|world| {
+            instance(world).tags.insert(TAG_HOME.to_owned(), from.to_owned());
+            instance(world).tags.insert(TAG_CARRIED.to_owned(), from.to_owned());
+        })
+    };
+    for (name, over, is) in [
+        ("another has its place", is_over(&let_go(), None, Some(OLD)), true),
+        ("nothing has begun", is_over(&whole(), None, Some(OLD)), false),
+        ("it is on its way", is_over(&with_copy(Some(NEW), |_| {}), None, Some(OLD)), false),
+        (
+            "a copy is left",
+            is_over(&swapped(|w| there(&mut w.volumes).push(copy("snap-00000001", None))), None, Some(OLD)),
+            false,
+        ),
+        (
+            "there was none, and it has the home",
+            is_over(&from_snapshot("snap-00000001"), Some("snap-00000001"), None),
+            true,
+        ),
+        (
+            "there was none, and it has another",
+            is_over(&from_snapshot("snap-00000002"), Some("snap-00000001"), None),
+            false,
+        ),
+        (
+            "what was there has that home",
+            is_over(&from_snapshot("snap-00000001"), Some("snap-00000001"), Some(OLD)),
+            false,
+        ),
+        (
+            "another has its place, with another home",
+            is_over(&let_go(), Some("snap-0000000f"), Some(OLD)),
+            false,
+        ),
+        ("there is none", is_over(&empty(), Some("snap-00000001"), None), false),
+        ("there is none any more", is_over(&empty(), None, Some(OLD)), false),
+        ("nobody knows where it began", is_over(&whole(), None, None), false),
+    ] {
+        assert_eq!(over, is, "{name}");
+    }
+}
+
+#[test]
+fn a_run_begins_at_the_machine_unless_that_is_what_was_begun() {
+    let at = |world: &Observed| begins_at(&wanted(), world).map(|id| id.to_string());
+    let waits = but(|world| {
+        instance(world).tags.insert(TAG_HOME.to_owned(), "snap-00000001".to_owned());
+        there(&mut world.snapshots).push(snapshot("snap-00000001", SnapshotProgress::Complete));
+    });
+    let untidy = swapped(|world| there(&mut world.volumes).push(copy("snap-00000001", None)));
+    for (name, world, machine) in [
+        ("a machine", whole(), Some(OLD)),
+        ("none", empty(), None),
+        ("another is on its way", with_copy(Some(NEW), |_| {}), Some(OLD)),
+        ("it waits for its home", waits, None),
+        ("it has just got it", untidy, None),
+        ("all is over", swapped(|_| {}), Some(NEW)),
+    ] {
+        assert_eq!(at(&world).as_deref(), machine, "{name}");
+    }
+}
+
+#[test]
+fn a_snapshot_that_a_home_comes_from_is_needed() {
+    let other: SnapshotId = id("snap-0000000f");
+    let last = with_copy(Some(NEW), |_| {});
+    let known = last.snapshots.all()[0].id.clone();
+    let needs = |world: &Observed, ids: &[SnapshotId]| {
+        needs_one_of(&wanted(), world, ids).map(|(new, one)| (new.id.to_string(), one.clone()))
+    };
+    let both = [other.clone(), known.clone()];
+    assert_eq!(needs(&last, &both), Some((NEW.to_owned(), known.clone())));
+    assert_eq!(needs(&last, std::slice::from_ref(&other)), None);
+    let over = swapped(|_| {});
+    assert_eq!(needs(&over, &both), None, "it is there");
+    let named = with_copy(Some(NEW), |world| {
+        the(world, NEW).tags.insert(TAG_HOME.to_owned(), other.to_string());
+    });
+    assert_eq!(needs(&named, &both), Some((NEW.to_owned(), other)));
+    // There was no machine: the one that is there waits for it.
+    let first = but(|world| {
+        instance(world).tags.insert(TAG_HOME.to_owned(), known.to_string());
+        world.snapshots = last.snapshots.clone();
+    });
+    assert_eq!(needs(&first, &both), Some((OLD.to_owned(), known)));
+}
+
 /// From every point of the way the goal is reached, and up to the swap the old one is whole.
 #[test]
 fn whatever_interrupts_it_nothing_is_lost() {
     let mut cases = 0;
     let preview = plan(&wanted(), &whole(), Goal::Replaced).steps.len();
     for stop in 0..=preview {
-        for goal in [Goal::Replaced, Goal::Settings, Goal::Only(Keep::Machine), Goal::Reachable] {
+        let (back, let_go) = (Goal::Only(Keep::Incumbent), Goal::Only(Keep::Machine));
+        for goal in [Goal::Replaced, Goal::Settings, back, let_go, Goal::Reachable] {
             let (mut world, mut ids) = (whole(), Counter::after(1));
             let mut done = 0;
             'way: for _ in 0..64 {
@@ -504,17 +604,20 @@ fn whatever_interrupts_it_nothing_is_lost() {
             let end = reach(&wanted(), world, goal, &mut ids);
             let machine = end.winners(&wanted()).instance.unwrap();
             let old = end.instances.all().iter().find(|i| i.id.as_str() == OLD).unwrap();
-            let gone = goal == Goal::Only(Keep::Machine) && swapped;
+            let gone = goal == let_go && swapped;
             assert_eq!(old.power == Power::Terminated, gone, "{goal:?} after {stop} steps");
             let home = |i: &Instance| i.tags.contains_key(TAG_CARRIED) || i.id.as_str() == OLD;
             assert!(home(machine), "{goal:?} after {stop} steps: {machine:?}");
             let copies = end.volumes.all().iter().filter(|v| v.tags.contains_key(TAG_COPY)).count();
-            let leaves = goal == Goal::Reachable;
+            let new = end.instances.all().iter().find(|i| i.id.as_str() == NEW);
+            let taken_back = new.is_none_or(|new| new.power == Power::Terminated);
+            assert_eq!(taken_back, goal == back && !swapped || new.is_none(), "{goal:?} after {stop} steps");
+            let leaves = goal == Goal::Reachable || (goal == let_go && !swapped);
             assert!(copies == 0 || leaves, "{goal:?} after {stop} steps: {copies} copies");
             cases += 1;
         }
     }
-    println!("{cases} cases: {preview} steps of a replacement, left at each, four ways on");
+    println!("{cases} cases: {preview} steps of a replacement, left at each, five ways on");
 }
 
 #[test]
@@ -616,14 +719,14 @@ fn what_can_be_asked_for_about_the_place() {
     replace: Replaced
     restore: i-00000002 is on its way already, with another home
     go on: Replaced
-    take back: Only(Machine)
+    take back: Only(Incumbent)
     let go: No instance is kept
     go back: No instance is kept
     # one with the home of a snapshot
     replace: Replaced
     restore: Replaced
     go on: Replaced
-    take back: Only(Machine)
+    take back: Only(Incumbent)
     let go: No instance is kept
     go back: No instance is kept
     # an instance that is kept

@@ -1,0 +1,313 @@
+//! Finds out what is right and what is wrong with a machine and all that it needs: everything at once, within a limit, and
+//! without changing anything. [`holdfast_core::doctor`] judges it.
+
+use std::time::Duration;
+
+use aws_credential_types::provider::ProvideCredentials as _;
+use holdfast_core::app::harmless::harmless;
+use holdfast_core::config::FLAKE;
+use holdfast_core::doctor::{self, Area, Asked, Desktop, Finding, Health};
+use holdfast_core::jobs::{Declared, Standing};
+use holdfast_core::machine::{ConfigSource, Desired, Observed, Power, Why};
+use holdfast_core::plan::Goal;
+use holdfast_core::script;
+use holdfast_core::terminal::Choice;
+use tokio::time::timeout;
+
+use crate::aws::allowed::Answered;
+use crate::aws::{Aws, profile};
+use crate::config::{here, place};
+use crate::jobs::{placed, state};
+use crate::problem::{CallErrorKind, Problem};
+use crate::remote::Machine;
+use crate::repository::checkout;
+use crate::secrets::Vault;
+use crate::store::Store;
+use crate::world::World;
+use crate::{open, signin};
+
+/// How long one part may take; the others do not wait for it.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long an answer of the desktop may take.
+#[cfg(target_os = "linux")]
+const AT_HOME: Duration = Duration::from_secs(1);
+
+/// What is to be looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Patient<'a> {
+    /// This computer's files.
+    pub store: &'a Store,
+    /// How AWS is reached.
+    pub aws: &'a Aws,
+    /// What the settings say.
+    pub desired: &'a Desired,
+    /// When it is, in seconds since the Unix epoch.
+    pub now: u64,
+}
+
+/// Looks at everything but this computer's desktop.
+pub async fn examine(patient: Patient<'_>) -> Vec<Finding> {
+    let (mut findings, (network, mut asked), (machine, dry)) =
+        tokio::join!(credentials(patient), network(patient), Box::pin(machine(patient)));
+    findings.extend(network);
+    findings.extend(machine);
+    match dry {
+        Some(Ok(dry)) => {
+            asked.allowed.extend(dry.allowed);
+            asked.denied.extend(dry.denied);
+            findings.extend(doctor::permissions(patient.desired, &asked));
+        }
+        Some(Err(late)) => findings.push(late),
+        None => {}
+    }
+    findings
+}
+
+/// A problem, as something that does not work.
+pub fn failed(area: Area, problem: &Problem) -> Finding {
+    let todo = problem.hints.first().map_or("see the log: holdfast logs", String::as_str);
+    Finding::failed(area, harmless(&problem.to_string(), 500), todo)
+}
+
+async fn limited<T>(area: Area, what: &str, work: impl Future<Output = T>) -> Result<T, Finding> {
+    timeout(PATIENCE, work).await.map_err(|_| {
+        let seconds = PATIENCE.as_secs();
+        Finding::failed(area, format!("{what} took longer than {seconds} seconds"), "check the network")
+    })
+}
+
+async fn credentials(patient: Patient<'_>) -> Vec<Finding> {
+    let Patient { aws, desired, now, store } = patient;
+    let look = async {
+        let owner = aws.who().await?;
+        let ends = match aws.credentials() {
+            Some(provider) => provider.provide_credentials().await.ok().and_then(|known| known.expiry()),
+            None => None,
+        };
+        let ends =
+            ends.and_then(|ends| ends.duration_since(std::time::UNIX_EPOCH).ok()).map(|at| at.as_secs());
+        Ok::<_, Problem>((owner, ends))
+    };
+    let finding = match limited(Area::Credentials, "AWS's answer to who this is", look).await {
+        Err(late) => late,
+        Ok(Err(problem)) => {
+            let command = profile::sign_in_command(desired).filter(|_| problem.is_about_credentials());
+            failed(
+                Area::Credentials,
+                &problem.hint_first(command.map(|command| format!("sign in: {command}"))),
+            )
+        }
+        Ok(Ok((owner, ends))) => {
+            let (ends, renewed) = signin::lasts(desired, &store.vault(), ends).await;
+            doctor::credentials(&harmless(owner.as_str(), 300), ends, renewed, now)
+        }
+    };
+    vec![finding]
+}
+
+/// What would be between us and AWS: one answer of each service, and the time that one of them has.
+async fn network(patient: Patient<'_>) -> (Vec<Finding>, Asked) {
+    let Patient { aws, desired, .. } = patient;
+    let look = aws.services(desired);
+    match limited(Area::Network, "one call of each service", look).await {
+        Err(late) => (vec![late], Asked::default()),
+        Ok((answers, ahead)) => {
+            let mut asked = Asked::default();
+            for answer in &answers {
+                match &answer.result {
+                    Err(error) if error.is_denied() => asked.denied.insert(error.action()),
+                    // It was let through, also where what it asks for is not there.
+                    Err(error) if !error.is_missing() => false,
+                    Ok(()) | Err(_) => asked.allowed.insert(answer.action.to_owned()),
+                };
+            }
+            let mut findings: Vec<Finding> = answers.iter().filter_map(reached).collect();
+            let slowest = answers.iter().map(|answer| answer.took).max().unwrap_or_default();
+            if findings.is_empty() {
+                let names: Vec<&str> = answers.iter().map(Answered::service).collect();
+                findings.push(Finding::ok(
+                    Area::Network,
+                    format!("{} answer within {} ms", names.join(", "), slowest.as_millis()),
+                ));
+            }
+            findings.extend(ahead.map(doctor::clock));
+            (findings, asked)
+        }
+    }
+}
+
+/// What is wrong with the way to a service; an answer is an answer, whatever it says.
+fn reached(answer: &Answered) -> Option<Finding> {
+    let service = answer.service();
+    let error = answer.result.as_ref().err()?;
+    let said = |why: &str, todo: &str| {
+        Some(Finding::failed(
+            Area::Network,
+            format!("{service} cannot be reached: {}", harmless(why, 300)),
+            todo,
+        ))
+    };
+    match &error.kind {
+        CallErrorKind::Service { .. } => None,
+        // Said by the credentials.
+        CallErrorKind::Credentials(_) => None,
+        CallErrorKind::Timeout => {
+            said("no answer in time", "check the network, and HTTPS_PROXY if there is one")
+        }
+        CallErrorKind::Unreachable(why) => {
+            let lower = why.to_lowercase();
+            if lower.contains("certificate") {
+                said(
+                    why,
+                    "if a proxy here opens TLS, name its certificate: AWS_CA_BUNDLE=/path/to/bundle.pem",
+                )
+            } else if lower.contains("proxy") {
+                said(why, "check HTTPS_PROXY, with user and password if it wants them")
+            } else {
+                said(why, "check the network, the region's name, and HTTPS_PROXY if there is one")
+            }
+        }
+        CallErrorKind::Garbled(why) => said(
+            why,
+            "something between here and AWS answers in its place: open a browser, and sign in to the network",
+        ),
+    }
+}
+
+/// The machine, what it may become, and what AWS lets us do with it.
+async fn machine(patient: Patient<'_>) -> (Vec<Finding>, Option<Result<Asked, Finding>>) {
+    let Patient { aws, desired, .. } = patient;
+    let look = async {
+        // The one sees whether the agent answers, the other all the rest.
+        let (whole, agent) = tokio::join!(aws.observe(desired, Goal::Settings), aws.glance(desired));
+        let mut observed = whole?;
+        observed.agent = agent?.agent;
+        Ok::<_, Problem>(observed)
+    };
+    let observed = match limited(Area::Machine, "a look at the machine", look).await {
+        Err(late) => return (vec![late], None),
+        // Said by the credentials.
+        Ok(Err(problem)) if problem.is_about_credentials() => return (Vec::new(), None),
+        Ok(Err(problem)) => return (vec![failed(Area::Machine, &problem)], None),
+        Ok(Ok(observed)) => observed,
+    };
+    let asked = limited(Area::Permissions, "the dry runs", aws.allowed(desired, &observed));
+    let quota = limited(Area::Capacity, "the look at the quota", aws.quota(desired));
+    let (asked, quota, inside) = tokio::join!(asked, quota, Box::pin(inside(patient, &observed)));
+    let mut findings = doctor::machine(desired, &observed);
+    findings.extend(inside);
+    match quota {
+        Ok(quota) => findings.extend(doctor::capacity(desired, &observed, quota.ok().flatten())),
+        Err(late) => findings.push(late),
+    }
+    (findings, Some(asked.map(|asked| with_seen(asked, &observed))))
+}
+
+/// What the look was allowed and denied besides.
+fn with_seen(mut asked: Asked, observed: &Observed) -> Asked {
+    if observed.caller.present().is_some() {
+        asked.allowed.insert("sts:GetCallerIdentity".to_owned());
+    }
+    let denied = |why: Option<&Why>| match why {
+        Some(Why::Denied(action)) => Some(action.clone()),
+        Some(Why::NotLooked | Why::Failed(_)) | None => None,
+    };
+    let (role, profile) = (observed.role.why(), observed.profile.why());
+    asked.denied.extend([role, profile, observed.lifecycles.why()].into_iter().filter_map(denied));
+    asked
+}
+
+/// The machine as it is from within: one session, of which nothing stays.
+async fn inside(patient: Patient<'_>, observed: &Observed) -> Vec<Finding> {
+    let Patient { aws, desired, store, .. } = patient;
+    let instance = observed.winners(desired).instance.filter(|instance| instance.power == Power::Running);
+    let Some(instance) = instance.filter(|_| observed.agent.present().is_some()) else { return Vec::new() };
+    let machine = Machine { aws, desired, instance: &instance.id };
+    let health = async {
+        let answer = machine.run(&script::health(&desired.user)).await?;
+        Ok::<_, Problem>(Health::parse(&answer.out))
+    };
+    let standing = async {
+        let state = state(machine).await?;
+        let placed = placed(machine, &place(desired), FLAKE).await?;
+        let declared = match desired.config {
+            ConfigSource::Git { .. } => Declared::Repository(checkout(machine).await?),
+            ConfigSource::Embedded | ConfigSource::Directory { .. } => {
+                Declared::Here(here(store, desired, &placed)?)
+            }
+        };
+        Ok::<_, Problem>(Standing::of(state.revision.as_deref(), &placed, &declared))
+    };
+    let health = limited(Area::Machine, "a session on the machine", health);
+    let standing = limited(Area::Machine, "the look at its configuration", standing);
+    let (health, standing) = tokio::join!(health, standing);
+    let mut findings = match health {
+        Err(late) => vec![late],
+        Ok(Err(problem)) => return vec![failed(Area::Machine, &problem)],
+        Ok(Ok(health)) => {
+            let mut findings = vec![Finding::ok(Area::Machine, "a session on it opens")];
+            findings.extend(health.findings(desired));
+            findings
+        }
+    };
+    findings.push(match standing {
+        Err(late) => late,
+        Ok(Err(problem)) => {
+            Finding::warning(Area::Machine, problem.to_string(), "see more: holdfast config status")
+        }
+        Ok(Ok(standing)) => doctor::configuration(standing),
+    });
+    findings
+}
+
+/// This computer's desktop.
+pub async fn desktop(vault: &Vault, terminal: &Choice) -> Vec<Finding> {
+    let (keyring, (tray, notifications)) = tokio::join!(keyring(vault), bus());
+    let terminals = open::installed(terminal);
+    let chosen = match terminal {
+        Choice::Default => None,
+        Choice::Known(known) => Some(known.name().to_owned()),
+        Choice::Custom(template) => template.words().first().cloned(),
+    };
+    Desktop { tray, notifications, terminals, chosen, keyring }.findings()
+}
+
+/// Why the keyring is of no use. It is asked for what it does not have, so nobody is asked for a password.
+async fn keyring(vault: &Vault) -> Option<(String, String)> {
+    let problem = timeout(PATIENCE, vault.look("doctor")).await;
+    let problem = match problem {
+        Ok(Ok(_)) => return None,
+        Ok(Err(problem)) => problem,
+        Err(_) => Problem::new("keyring", "The keyring does not answer")
+            .hint("see whether it waits for its password"),
+    };
+    let todo = problem.hints.first().cloned().unwrap_or_else(|| "see the log: holdfast logs".to_owned());
+    Some((problem.to_string(), todo))
+}
+
+/// Whether tray icons and notifications are shown.
+#[cfg(not(target_os = "linux"))]
+async fn bus() -> (Option<bool>, Option<bool>) {
+    (None, None)
+}
+
+/// Whether tray icons and notifications are shown: by whoever has these names on the session's bus.
+/// Source: <https://www.freedesktop.org/wiki/Specifications/StatusNotifierItem/StatusNotifierWatcher/>,
+/// <https://specifications.freedesktop.org/notification-spec/latest/protocol.html>
+#[cfg(target_os = "linux")]
+async fn bus() -> (Option<bool>, Option<bool>) {
+    let ask = async {
+        let bus = zbus::Connection::session().await?;
+        let names = zbus::fdo::DBusProxy::new(&bus).await?;
+        let watcher = names.name_has_owner("org.kde.StatusNotifierWatcher".try_into()?).await?;
+        let known = "org.freedesktop.Notifications";
+        // A service that starts when it is called is there as well.
+        let notifies = names.name_has_owner(known.try_into()?).await?
+            || names.list_activatable_names().await?.iter().any(|name| name.as_str() == known);
+        Ok::<_, zbus::Error>((watcher, notifies))
+    };
+    match timeout(AT_HOME, ask).await {
+        Ok(Ok((tray, notifications))) => (Some(tray), Some(notifications)),
+        Ok(Err(_)) | Err(_) => (Some(false), Some(false)),
+    }
+}
