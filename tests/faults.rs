@@ -323,6 +323,25 @@ async fn two_laptops_resize_one_machine() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_laptops_remove_one_machine() {
+    for head_start in (0..8000).step_by(400) {
+        let (sandbox, one) = whole().await;
+        one.reach(Goal::Reachable).await.expect("it comes up");
+        let mut two = Laptop::new(&sandbox, LATENCY).await;
+        two.desired = one.desired.clone();
+        let (first, second) = tokio::join!(one.reach(GONE), async {
+            tokio::time::sleep(Duration::from_millis(head_start)).await;
+            two.reach(GONE).await
+        });
+        for result in [first, second] {
+            result.unwrap_or_else(|problem| panic!("{head_start} ms: {problem:?}"));
+        }
+        let left = census(&sandbox, &one.desired);
+        assert!(left.iter().all(|(_, count)| *count == 0), "{head_start} ms: {left:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_machine_that_somebody_ends_in_the_middle_is_not_made_anew() {
     let (sandbox, laptop) = to_be_larger().await;
     let end = async {

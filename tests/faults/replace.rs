@@ -3,7 +3,7 @@
 use holdfast::converge::Report;
 use holdfast::problem::Problem;
 use holdfast_core::machine::{TAG_CARRIED, TAG_COPY, TAG_FINAL, TAG_REPLACES, TAG_RETIRED};
-use holdfast_core::plan::Keep;
+use holdfast_core::plan::{self, Keep};
 use holdfast_tests::HasItsHome;
 
 use super::*;
@@ -226,6 +226,26 @@ async fn two_laptops_restore_one_state() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn two_laptops_let_one_instance_go() {
+    for keep in [Keep::Machine, Keep::Former] {
+        for head_start in (0..6000).step_by(500) {
+            let (sandbox, one) = to_be_replaced().await;
+            reach_it(&one, Goal::Replaced).await.expect("a plain replacement");
+            let mut two = Laptop::new(&sandbox, LATENCY).await;
+            two.desired = one.desired.clone();
+            let (first, second) = tokio::join!(reach_it(&one, Goal::Only(keep)), async {
+                tokio::time::sleep(Duration::from_millis(head_start)).await;
+                reach_it(&two, Goal::Only(keep)).await
+            });
+            for result in [first, second] {
+                result.unwrap_or_else(|problem| panic!("{keep:?}, {head_start} ms: {problem:?}"));
+            }
+            assert_eq!(census(&sandbox, &one.desired), WHOLE, "{keep:?}, {head_start} ms");
+        }
+    }
+}
+
 /// One takes back what the other brings to its end. Whoever comes too late takes nothing back, and the old machine is never lost.
 #[tokio::test(start_paused = true)]
 async fn one_laptop_takes_back_what_another_goes_on_with() {
@@ -308,6 +328,44 @@ async fn two_laptops_replace_one_machine() {
         }
         assert_eq!(not_replaced(&sandbox), None, "{head_start} ms");
     }
+}
+
+/// Somebody ends the machine while another is on its way into its place: what it has left is its home, or there is none, which is said.
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_ended_in_the_middle_is_replaced_or_said_to_be_lost() {
+    let (mut replaced, mut told) = (0, 0);
+    for after in (500..30_000).step_by(1500) {
+        let (sandbox, laptop) = to_be_replaced().await;
+        let end = async {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            sandbox.meddle(|world| {
+                for region in world.accounts.values_mut().flat_map(|account| account.regions.values_mut()) {
+                    region.instances.retain(|_, instance| instance.kind != "m8g.xlarge");
+                }
+            });
+        };
+        let (result, ()) = tokio::join!(reach_it(&laptop, Goal::Replaced), end);
+        let world = sandbox.world();
+        let instances =
+            world.accounts.values().flat_map(|a| a.regions.values()).flat_map(|r| r.instances.values());
+        let alive: Vec<_> = instances.filter(|instance| instance.terminated.is_none()).collect();
+        assert!(alive.len() <= 1, "{after} ms: {alive:?}");
+        let has_home = alive.iter().any(|instance| instance.tags.contains_key(TAG_CARRIED));
+        match result {
+            Ok(_) if has_home => replaced += 1,
+            Ok(report) => {
+                let notes = plan::decide(&laptop.desired, &report.observed, Goal::Settings).notes;
+                assert!(!notes.is_empty(), "{after} ms: {alive:?}");
+                told += 1;
+            }
+            Err(problem) => {
+                assert!(!problem.what.is_empty(), "{after} ms");
+                told += 1;
+            }
+        }
+    }
+    println!("{replaced} times with its home, {told} times said");
+    assert!(replaced > 0 && told > 0, "{replaced} {told}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -187,6 +187,10 @@ fn keys_typed_in_darkness_arrive_in_the_same_session() {
     assert_eq!(listed["sessions"][0]["live"], true, "{listed}");
     assert_eq!(listed["sessions"][0]["panes"], 1, "{listed}");
 
+    // Whoever would end it is told of it first.
+    let (told, code) = stage.told("stop");
+    assert!(told.contains("On it: session work, 1 pane") && code == Some(3), "{told}");
+
     // Another terminal on it sees the same, and leaves without ending it.
     let mut other = stage.connect("work");
     other.wait_for("typed in the dark");

@@ -1,5 +1,8 @@
 //! A home goes over to another machine, from a copy of the disk that it was on.
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 use holdfast_core::jobs::Carrying;
 use holdfast_core::names::SnapshotId;
 use holdfast_sandbox::guest::{Disk, State};
@@ -59,6 +62,30 @@ impl Stage {
             self.guests().storage(&event).unwrap();
         }
         volume
+    }
+
+    /// How often it was killed before it came to its end.
+    fn killed_again_and_again(&self, line: &str) -> u32 {
+        for kills in 0..40 {
+            let mut command = self.command(line);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            let until = Instant::now() + Duration::from_millis(400 * u64::from(kills + 1));
+            while Instant::now() < until && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                continue;
+            }
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            // Killed after its end and before it said so, it has nothing left to do, or says what it has done.
+            let over = ["is still kept", "No instance is kept"].iter().any(|end| said.contains(end));
+            assert!(output.status.success() || (kills > 0 && over), "{line}: {said}");
+            return kills;
+        }
+        panic!("{line}: it never comes to its end");
     }
 
     fn wait_for_the_end(&self) -> Carrying {
@@ -126,6 +153,35 @@ fn a_home_survives_its_machine() {
     assert_eq!(stage.root(LIST), home, "{told}");
     stage.holdfast("replace --let-go --yes");
     stage.holdfast("destroy --yes");
+}
+
+/// Each operation is begun, and killed a little later each time, until it comes to its end: what is on the disk is what was there.
+#[test]
+fn data_survives_a_program_that_is_killed_again_and_again() {
+    let Some(mut stage) = Stage::on_disk(Disk::new(3)) else { return };
+    stage.holdfast("rebuild --yes");
+    stage.root(HOME);
+    let home = stage.root(LIST);
+    let taken = stage.holdfast("snapshot create --yes");
+    let restore = format!("snapshot restore {} --yes", taken.trim());
+    let mut kills = 0;
+    for line in ["resize --type m8g.2xlarge --yes", "replace --yes", "replace --let-go --yes", &restore] {
+        kills += stage.killed_again_and_again(line);
+        stage.holdfast("start --yes");
+        stage.follow_the_machine();
+        stage.wait_until_reachable();
+        assert_eq!(stage.root(LIST), home, "{line}");
+    }
+    let world = stage.sandbox.world();
+    let regions = || world.accounts.values().flat_map(|account| account.regions.values());
+    let alive = regions().flat_map(|r| r.instances.values()).filter(|i| i.terminated.is_none()).count();
+    assert_eq!(alive, 2, "the machine, and the one that is kept since the restore");
+    stage.holdfast("replace --let-go --yes");
+    stage.holdfast("destroy --yes");
+    let world = stage.sandbox.world();
+    let regions = world.accounts.values().flat_map(|account| account.regions.values());
+    assert_eq!(regions.map(|region| region.volumes.len()).sum::<usize>(), 0, "a volume is left");
+    println!("{kills} times killed in four operations");
 }
 
 #[test]

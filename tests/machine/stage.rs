@@ -19,7 +19,7 @@ use crate::seat::Seat;
 pub(crate) struct Stage {
     pub(crate) network: Network,
     pub(crate) instance: String,
-    sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
     gateway: Arc<Gateway>,
     endpoint: String,
     runtime: Option<tokio::runtime::Runtime>,

@@ -42,8 +42,8 @@ pub use adopt::{Adoption, Left, Refused, Setting, Taken, Tool, adoption, candida
 pub use drift::{Applied, Drift, Right};
 pub use guard::{Blocked, Note};
 pub use replace::{
-    NoSwap, Swap, awaits_home, begins_at, is_done, kept as kept_instances, last_state, needs_one_of,
-    on_its_way, retired, swap,
+    NoSwap, Swap, awaits_home, begins_at, has_lost_home, has_place, is_done, kept as kept_instances,
+    last_state, needs_one_of, on_its_way, retired, swap,
 };
 pub use resize::{is_due as resize_is_due, type_of};
 pub use schedule::{BACKUP_POLICY, allow_snapshots, trust_lifecycles};

@@ -10,7 +10,9 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::machine::{Desired, Fact, Instance, Observed, Power, TAG_RESIZE};
 use holdfast_core::names::{InstanceId, InstanceType, ReservationId, SnapshotId};
-use holdfast_core::plan::{self, Applied, Consent, Goal, Made, Next, Note, Plan, Planned, Step, Waiting};
+use holdfast_core::plan::{
+    self, Applied, Consent, Goal, Keep, Made, Next, Note, Plan, Planned, Step, Waiting,
+};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::history::Recorded;
@@ -116,6 +118,7 @@ pub async fn converge<W: World>(
     let mut patience = Patience::default();
     let there = observed.winners(desired).instance;
     let had_machine = there.is_some_and(|instance| instance.power != Power::ShuttingDown);
+    let began_at = there.map(|instance| instance.id.clone());
 
     if !first.steps.is_empty() {
         consent = witness.consent(&observed, &first).await;
@@ -141,12 +144,19 @@ pub async fn converge<W: World>(
                 // To make another one in its place is not what anybody has agreed to.
                 journal.refuse(Problem::machine_gone(desired));
             }
+            if began_at.as_ref().is_some_and(|it| plan::has_lost_home(desired, &observed, it)) {
+                // What is on its way has nothing to take over, and is no machine to go on with.
+                journal.refuse(Problem::machine_gone(desired));
+            }
             if let Some(instance) = machine.filter(|instance| journal.has_fallen(instance)) {
                 let short = instance.instance_type.clone();
                 journal.shortage.get_or_insert_with(|| Problem::no_capacity(desired, short.as_str()));
                 observed.short.insert(short);
             }
-            let next = plan::decide(desired, &observed, goal);
+            let placed = began_at.as_ref().is_some_and(|it| plan::has_place(desired, &observed, it));
+            // The old one may be gone by then, and the new one is not to be replaced in its turn.
+            let aim = if goal == Goal::Replaced && placed { Goal::Only(Keep::Incumbent) } else { goal };
+            let next = plan::decide(desired, &observed, aim);
             if let Some(blocked) = next.blocked.first() {
                 let problem = journal.shortage.clone().unwrap_or_else(|| Problem::blocked(desired, blocked));
                 journal.refuse(problem);
@@ -159,7 +169,7 @@ pub async fn converge<W: World>(
                         continue;
                     }
                     if !consent.covers(step.impact()) {
-                        consent = witness.consent(&observed, &plan::plan(desired, &observed, goal)).await;
+                        consent = witness.consent(&observed, &plan::plan(desired, &observed, aim)).await;
                         if !consent.covers(step.impact()) {
                             journal.refuse(Problem::no_consent(goal));
                             break;

@@ -228,6 +228,18 @@ pub(super) fn homeless<'a>(observed: &'a Observed, winners: &Winners<'a>) -> Opt
     winners.instance.filter(|i| is_here(i) && awaits_home(i) && newcomer(observed, winners).is_none())
 }
 
+/// Whether the machine is another than the one that a run began at, and was to have that one's home, of which nothing is left.
+pub fn has_lost_home(desired: &Desired, observed: &Observed, began_at: &InstanceId) -> bool {
+    homeless(observed, &observed.winners(desired)).is_some_and(|instance| instance.id != *began_at)
+}
+
+/// Whether another one than the machine that a run began at has its place, with its home: what is left is to put away what that took.
+pub fn has_place(desired: &Desired, observed: &Observed, began_at: &InstanceId) -> bool {
+    let winners = observed.winners(desired);
+    let other = winners.instance.is_some_and(|now| now.id != *began_at && !awaits_home(now));
+    other && newcomer(observed, &winners).is_none()
+}
+
 /// Whether a replacement is to be begun, or was begun and is not over.
 pub(super) fn is_due(observed: &Observed, winners: &Winners<'_>, goal: Goal) -> bool {
     let over = winners.instance.is_some_and(|instance| {
