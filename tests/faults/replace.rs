@@ -368,6 +368,21 @@ async fn a_machine_that_is_ended_in_the_middle_is_replaced_or_said_to_be_lost() 
     assert!(replaced > 0 && told > 0, "{replaced} {told}");
 }
 
+/// All of it goes, also where the new one was to have a home that goes with the old one.
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_is_under_way_goes_with_its_machine() {
+    for denied in ["StopInstances", "CreateSnapshot", "CreateVolume", "AttachVolume"] {
+        let (sandbox, laptop) = to_be_replaced().await;
+        let fault = Fault::Error { code: "UnauthorizedOperation".to_owned(), status: 403 };
+        sandbox.fault(Rule::on(Service::Ec2, denied, When::Every, fault));
+        reach_it(&laptop, Goal::Replaced).await.expect_err("it stops there");
+        sandbox.clear_faults();
+        reach_it(&laptop, GONE).await.unwrap_or_else(|problem| panic!("{denied}: {problem:?}"));
+        let left = census(&sandbox, &laptop.desired);
+        assert!(left.iter().all(|(_, count)| *count == 0), "{denied}: {left:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_machine_that_aws_has_none_of_stops_nothing() {
     let (sandbox, laptop) = to_be_replaced().await;

@@ -140,12 +140,9 @@ pub async fn converge<W: World>(
         let mut fresh = true;
         loop {
             let machine = observed.winners(desired).instance;
-            if had_machine && machine.is_none() && !matches!(goal, Goal::Gone(_)) {
-                // To make another one in its place is not what anybody has agreed to.
-                journal.refuse(Problem::machine_gone(desired));
-            }
-            if began_at.as_ref().is_some_and(|it| plan::has_lost_home(desired, &observed, it)) {
-                // What is on its way has nothing to take over, and is no machine to go on with.
+            let lost = began_at.as_ref().is_some_and(|it| plan::has_lost_home(desired, &observed, it));
+            if (had_machine && machine.is_none() || lost) && !matches!(goal, Goal::Gone(_)) {
+                // To make another one in its place is not what anybody has agreed to, nor is one that has nothing to take over.
                 journal.refuse(Problem::machine_gone(desired));
             }
             if let Some(instance) = machine.filter(|instance| journal.has_fallen(instance)) {
