@@ -7,8 +7,8 @@ use aws_credential_types::provider::ProvideCredentials as _;
 use holdfast_core::app::harmless::harmless;
 use holdfast_core::config::FLAKE;
 use holdfast_core::doctor::{self, Area, Asked, Desktop, Finding, Health};
-use holdfast_core::jobs::{Declared, Standing};
-use holdfast_core::machine::{ConfigSource, Desired, Observed, Power, Why};
+use holdfast_core::jobs::Standing;
+use holdfast_core::machine::{Desired, Observed, Power, Why};
 use holdfast_core::plan::Goal;
 use holdfast_core::script;
 use holdfast_core::terminal::Choice;
@@ -16,11 +16,11 @@ use tokio::time::timeout;
 
 use crate::aws::allowed::Answered;
 use crate::aws::{Aws, profile};
-use crate::config::{here, place};
+use crate::config::place;
 use crate::jobs::{placed, state};
 use crate::problem::{CallErrorKind, Problem};
+use crate::rebuild::declared;
 use crate::remote::Machine;
-use crate::repository::checkout;
 use crate::secrets::Vault;
 use crate::store::Store;
 use crate::world::World;
@@ -230,12 +230,7 @@ async fn inside(patient: Patient<'_>, observed: &Observed) -> Vec<Finding> {
     let standing = async {
         let state = state(machine).await?;
         let placed = placed(machine, &place(desired), FLAKE).await?;
-        let declared = match desired.config {
-            ConfigSource::Git { .. } => Declared::Repository(checkout(machine).await?),
-            ConfigSource::Embedded | ConfigSource::Directory { .. } => {
-                Declared::Here(here(store, desired, &placed)?)
-            }
-        };
+        let declared = declared(machine, store, &placed).await?;
         Ok::<_, Problem>(Standing::of(state.revision.as_deref(), &placed, &declared))
     };
     let health = limited(Area::Machine, "a session on the machine", health);

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use holdfast_core::app::harmless::harmless;
 use holdfast_core::config::{FLAKE, LOCK, Lock, Lowered, MachineData, Tree, checksum, unknown_imports};
-use holdfast_core::jobs::{Action, Git, Job, JobId, Order, Placed, Work};
+use holdfast_core::jobs::{Action, Declared, Git, Job, JobId, Order, Placed, Work};
 use holdfast_core::machine::ConfigSource;
 
-use crate::config::{Source, edits_folder, expand, gather, pack, place, unpack, write_tree};
+use crate::config::{Source, edits_folder, expand, gather, here, pack, place, unpack, write_tree};
 use crate::jobs::{self, PATIENCE};
 use crate::problem::{Exit, Problem};
 use crate::remote::Machine;
@@ -184,6 +184,19 @@ pub struct Changes {
     pub removed: Vec<String>,
     /// Those of both that have been changed here, too.
     pub conflicts: Vec<String>,
+}
+
+/// What the machine should run: what is here, or what the repository has.
+///
+/// # Errors
+/// It cannot be read, or the machine cannot be reached.
+pub async fn declared(machine: Machine<'_>, store: &Store, placed: &Placed) -> Result<Declared, Problem> {
+    Ok(match machine.desired.config {
+        ConfigSource::Git { .. } => Declared::Repository(repository::checkout(machine).await?),
+        ConfigSource::Embedded | ConfigSource::Directory { .. } => {
+            Declared::Here(here(store, machine.desired, placed)?)
+        }
+    })
 }
 
 /// Looks for what somebody changed on the machine.

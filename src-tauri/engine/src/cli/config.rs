@@ -14,14 +14,14 @@ use super::ask::{self, confirm};
 use super::out::{self, Style};
 use super::session::reachable;
 use super::{Context, Global};
-use crate::config::{data, edits_folder, expand, gather, here, read_tree, write_tree};
+use crate::config::{data, edits_folder, expand, gather, read_tree, write_tree};
 use crate::editor;
 use crate::jobs::{placed, state};
 use crate::keyring;
 use crate::problem::{Exit, Problem};
-use crate::rebuild::{Changes, bless, changes};
+use crate::rebuild::{Changes, bless, changes, declared};
 use crate::remote::Machine;
-use crate::repository::{TOKEN, checkout};
+use crate::repository::TOKEN;
 use crate::store::Store;
 
 #[derive(Debug, Subcommand)]
@@ -312,12 +312,7 @@ async fn status(context: &Context) -> Result<u8, Problem> {
         out::talk(&format!("A job of {} is at work on it: holdfast job follow {}", job.by, job.id));
     }
     let placed = placed(machine, &crate::config::place(desired), FLAKE).await?;
-    let declared = match desired.config {
-        ConfigSource::Git { .. } => Declared::Repository(checkout(machine).await?),
-        ConfigSource::Embedded | ConfigSource::Directory { .. } => {
-            Declared::Here(here(&context.store, desired, &placed)?)
-        }
-    };
+    let declared = declared(machine, &context.store, &placed).await?;
     let (row, edited) = match &declared {
         Declared::Here(here) => (format!("here   {}", here.revision), "holdfast config pull"),
         Declared::Repository(Checkout { is_other: true, .. }) => {
