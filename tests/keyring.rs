@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "not every suite needs all of it")]
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 pub(crate) struct Keyring {
     folder: tempfile::TempDir,
     children: Vec<Child>,
+    display: Option<String>,
 }
 
 impl Keyring {
     /// A bus without a keyring.
     pub(crate) fn absent() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut this = Self { folder, children: Vec::new() };
+        let mut this = Self { folder, children: Vec::new(), display: None };
         // The system's own configuration of a session bus would start a keyring whenever somebody asks for one.
         let configuration = this.folder.path().join("bus.conf");
         let text = format!(
@@ -56,6 +57,25 @@ impl Keyring {
         this
     }
 
+    /// A keyring that is locked, and somebody who closes the window in which it asks for its password.
+    pub(crate) fn denied() -> Self {
+        let mut this = Self::locked();
+        let mut server = Command::new("Xvfb");
+        server.args(["-displayfd", "1", "-noreset", "-screen", "0", "800x600x24", "-nolisten", "tcp"]);
+        let mut server = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut number = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
+        this.children.push(server);
+        this.display = Some(format!(":{}", number.trim()));
+        // It gives the window the keyboard.
+        this.spawn(&mut Command::new("openbox"), "");
+        this.spawn(&mut Command::new("/usr/libexec/gcr-prompter"), "");
+        eventually("prompter", || this.has("org.gnome.keyring.SystemPrompter"));
+        let look = "until xdotool search --onlyvisible --name Unlock; do sleep 0.1; done; sleep 0.3; xdotool key Escape";
+        this.spawn(Command::new("sh").args(["-c", look]), "");
+        this
+    }
+
     /// What programs find it by.
     pub(crate) fn address(&self) -> String {
         format!("unix:path={}", self.folder.path().join("bus").display())
@@ -78,13 +98,18 @@ impl Keyring {
     }
 
     fn is_there(&self) -> bool {
+        self.has("org.freedesktop.secrets")
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let name = format!("string:{name}");
         let arguments = [
             "--session",
             "--print-reply",
             "--dest=org.freedesktop.DBus",
             "/",
             "org.freedesktop.DBus.NameHasOwner",
-            "string:org.freedesktop.secrets",
+            &name,
         ];
         let mut ask = Command::new("dbus-send");
         let asked = ask.args(arguments).env("DBUS_SESSION_BUS_ADDRESS", self.address()).output().unwrap();
@@ -100,6 +125,7 @@ impl Keyring {
         let mut child = command
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(self.display.as_ref().map(|display| ("DISPLAY", display)))
             .env("HOME", home("home"))
             .env("XDG_DATA_HOME", home("data"))
             .env("XDG_RUNTIME_DIR", home("run"))

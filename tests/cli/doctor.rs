@@ -1,5 +1,6 @@
 //! What the doctor finds, on a computer that lacks this or that and in an AWS that denies this or that.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use holdfast_sandbox::gateway::Gateway;
@@ -12,19 +13,21 @@ use tokio::runtime::Runtime;
 use super::{Home, Ran};
 
 /// A computer whose AWS is a sandbox in this process.
-struct Rig {
-    home: Home,
-    sandbox: Sandbox,
-    endpoint: String,
+pub(super) struct Rig {
+    pub(super) home: Home,
+    pub(super) sandbox: Sandbox,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) endpoint: String,
     _runtime: Runtime,
 }
 
 impl Rig {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let home = Home::new();
         let mut conditions = Conditions::of("123456789012");
         conditions.pace = Pace::instant();
         let backend = Arc::new(Gateway::new(Arc::new(Guests::new(home.folder.path().join("machines")))));
+        let gateway = backend.clone();
         let sandbox = Sandbox::new(Options { conditions, backend, ..Options::default() });
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -32,16 +35,21 @@ impl Rig {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let served = sandbox.clone();
         runtime.spawn(async move { served.serve(listener).await });
-        Self { home, sandbox, endpoint, _runtime: runtime }
+        Self { home, sandbox, gateway, endpoint, _runtime: runtime }
     }
 
     fn run(&self, line: &str) -> Ran {
+        super::ran(&mut self.command(line))
+    }
+
+    /// The command, not yet begun.
+    pub(super) fn command(&self, line: &str) -> Command {
         let mut command = self.home.command(line);
         command.envs([("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)]);
         command.env("AWS_ENDPOINT_URL", &self.endpoint);
         // No bus, so that it is the same everywhere.
         command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere");
-        super::ran(&mut command)
+        command
     }
 
     /// What is found in this area: mark, what, and what to do.
@@ -50,14 +58,14 @@ impl Rig {
     }
 }
 
-fn of(report: &Value, area: &str) -> Vec<(String, String, String)> {
+pub(super) fn of(report: &Value, area: &str) -> Vec<(String, String, String)> {
     assert_eq!(report["version"], 1);
     let all = report["findings"].as_array().unwrap().iter().filter(|finding| finding["area"] == area);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     all.map(|finding| (text(&finding["mark"]), text(&finding["what"]), text(&finding["todo"]))).collect()
 }
 
-fn marks(findings: &[(String, String, String)]) -> Vec<&str> {
+pub(super) fn marks(findings: &[(String, String, String)]) -> Vec<&str> {
     findings.iter().map(|(mark, ..)| mark.as_str()).collect()
 }
 

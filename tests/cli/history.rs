@@ -26,6 +26,7 @@ fn all_that_changed_something_is_on_record() {
     let said = home.run("--sandbox history").well().out;
     let last = said.lines().last().unwrap();
     assert!(last.contains("sessions kill: End the session nothing") && last.contains("NOT DONE"), "{last}");
+    assert!(last.contains("as 123456789012/user/sandbox"), "{last}");
 
     home.run("--sandbox destroy --yes").well();
     let json = home.run("--sandbox history --json").well().json();

@@ -11,6 +11,7 @@ use holdfast_sandbox::{Conditions, MfaDevice, Options, Pace, Sandbox};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use super::chromium::Chromium;
 use super::keyring::Keyring;
 use super::pty::Terminal;
 use super::{Home, Ran};
@@ -230,6 +231,55 @@ fn found(folder: &Path, text: &str) -> String {
 }
 
 #[test]
+fn a_person_at_a_real_browser_allows_or_denies_it() {
+    let rig = Rig::new(Keyring::unlocked());
+    let browser = Chromium::new();
+    // The program that opens pages on this desktop; it hands them to whoever is at the browser.
+    let (bin, pages) = (rig.home.folder.path().join("bin"), rig.home.folder.path().join("pages"));
+    std::fs::create_dir_all(&bin).unwrap();
+    let opener = bin.join("xdg-open");
+    std::fs::write(&opener, format!("#!/bin/sh\nprintf '%s\\n' \"$1\" >> {}\n", pages.display())).unwrap();
+    std::fs::set_permissions(&opener, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let environment: Vec<_> = rig.environment().into_iter().chain([("PATH", path)]).collect();
+    let opened = || std::fs::read_to_string(&pages).unwrap_or_default();
+    let page = |number: usize| loop {
+        if let Some(page) = opened().lines().nth(number) {
+            break page.to_owned();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+
+    // Nothing opens one but a sign-in.
+    assert!(rig.run("plan").err.contains("holdfast login team/Admin"));
+    assert_eq!(opened(), "");
+    let mut terminal = Terminal::run_with(&rig.home, "login", &environment);
+    browser.open(&page(0));
+    browser.reads("Allow access?");
+    browser.click("#allow");
+    browser.reads("You are signed in");
+    terminal.expect("Signed in with team/Admin.");
+    assert!(terminal.end().success());
+    rig.run("plan --json").well();
+
+    let mut terminal = Terminal::run_with(&rig.home, "login", &environment);
+    browser.open(&page(1));
+    browser.click("#deny");
+    browser.reads("Holdfast was not let in");
+    terminal.expect("The sign-in was denied");
+    assert!(!terminal.end().success());
+
+    let mut signing = rig.begin("login --code");
+    let code = signing.code();
+    let page = signing.said.split_once("Open ").unwrap().1.lines().next().unwrap().to_owned();
+    browser.open(&page);
+    browser.reads(&code);
+    browser.click("#allow");
+    signing.end().well();
+    assert_eq!(opened().lines().count(), 2, "{}", opened());
+}
+
+#[test]
 fn a_code_is_confirmed_anywhere() {
     let rig = Rig::new(Keyring::unlocked());
     let mut signing = rig.begin("login --code");
@@ -332,7 +382,7 @@ fn a_keyring_that_is_locked_or_missing() {
     let mut signing = rig.begin("login");
     let refused = signing.child.wait().unwrap();
     signing.said.extend(signing.lines.iter().map(|line| format!("{line}\n")));
-    assert!(!refused.success() && signing.said.contains("does not let Holdfast in"), "{}", signing.said);
+    assert!(!refused.success() && signing.said.contains("The keyring is locked"), "{}", signing.said);
 
     let rig = Rig::new(Keyring::absent());
     let ended = rig.sign_in("login").well();
@@ -402,6 +452,48 @@ fn a_role_that_wants_a_code() {
     }
     rig.run("logout").well();
     assert!(rig.run("plan").err.contains("wants a code"));
+}
+
+#[test]
+fn what_each_profile_gives_is_asked_only_on_request() {
+    let rig = Rig::new(Keyring::unlocked());
+    let key = "aws_access_key_id = {}\naws_secret_access_key = ";
+    let ran = rig.home.folder.path().join("ran");
+    let print = format!(
+        r#"{{"Version": 1, "AccessKeyId": "{}", "SecretAccessKey": "{}", "Expiration": "2100-01-01T00:00:00Z"}}"#,
+        holdfast_sandbox::ACCESS_KEY,
+        holdfast_sandbox::SECRET_KEY
+    );
+    let program = rig.home.folder.path().join("print");
+    std::fs::write(&program, format!("#!/bin/sh\necho ran >> {}\necho '{print}'\n", ran.display())).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    rig.configure(&format!(
+        "[profile good]\n{}{}\n[profile bad]\n{}wrong\n[profile program]\ncredential_process = {}\n\
+         [profile odd]\nrole_arn = arn:aws:iam::123456789012:role/r\n",
+        key.replace("{}", holdfast_sandbox::ACCESS_KEY),
+        holdfast_sandbox::SECRET_KEY,
+        key.replace("{}", "AKIAWRONG"),
+        program.display()
+    ));
+    let states = |line: &str| {
+        let all = rig.run(line).well().json()["profiles"].as_array().unwrap().clone();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+        let states = all.iter().map(|one| format!("{}: {}", text(&one["name"]), text(&one["state"])));
+        (states.collect::<Vec<_>>(), all)
+    };
+    let (listed, _) = states("profiles --json");
+    assert_eq!(listed, ["bad: unknown", "good: unknown", "odd: faulty", "program: unknown"]);
+    assert!(!ran.exists() && rig.sandbox.calls().is_empty(), "nobody is asked");
+    let (listed, all) = states("profiles --check --json");
+    assert_eq!(listed, ["bad: refused", "good: valid", "odd: faulty", "program: valid"]);
+    assert!(all[0]["note"].as_str().unwrap().contains("does not accept the credentials"), "{all:?}");
+    assert_eq!((&all[1]["account"], &all[1]["role"]), (&"123456789012".into(), &"user/sandbox".into()));
+    assert_eq!((&all[1]["until"], &all[3]["until"]), (&serde_json::Value::Null, &4_102_444_800_u64.into()));
+    let shown = rig.run("profiles --check").well().out;
+    assert!(shown.contains("good     keys"), "{shown}");
+    let mut keys = rig.command("profiles --check");
+    let refused = super::ran(keys.envs([("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")]));
+    assert!(refused.code == Some(1) && refused.err.contains("Keys in the environment"), "{}", refused.err);
 }
 
 #[test]

@@ -5,6 +5,8 @@
 #[cfg(unix)]
 mod adopt;
 mod answers;
+#[cfg(target_os = "linux")]
+mod chromium;
 mod cost;
 #[cfg(target_os = "linux")]
 mod doctor;
@@ -32,6 +34,8 @@ mod terminal;
 mod token;
 #[cfg(target_os = "linux")]
 mod vault;
+#[cfg(target_os = "linux")]
+mod web;
 #[cfg(unix)]
 mod windows;
 

@@ -59,7 +59,7 @@ fn what_is_no_token_is_not_kept() {
 fn a_keyring_that_is_locked_or_missing_says_so() {
     let home = Home::with(SETTINGS);
     let locked = home.token(&Keyring::locked(), "config token", TOKEN);
-    assert!(locked.code == Some(1) && locked.err.contains("does not let Holdfast in"), "{}", locked.all());
+    assert!(locked.code == Some(1) && locked.err.contains("The keyring is locked"), "{}", locked.all());
     let absent = home.token(&Keyring::absent(), "config token", TOKEN);
     assert!(absent.code == Some(1) && absent.err.contains("no keyring"), "{}", absent.all());
     assert!(absent.err.contains("HOLDFAST_GIT_TOKEN"), "{}", absent.all());

@@ -101,6 +101,7 @@ fn a_long_value_is_kept_whole_or_not_at_all() {
 
     let locked = Keyring::locked();
     assert_eq!(child(&locked, "set 1 10"), "keyring_locked");
+    assert_eq!(child(&Keyring::denied(), "set 1 10"), "keyring_denied");
     // Without a keyring it is kept for as long as the process lives, which is no error.
     let absent = Keyring::absent();
     assert_eq!(child(&absent, "set 1 10"), "kept false");

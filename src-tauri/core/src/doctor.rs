@@ -431,8 +431,22 @@ pub struct Desktop {
     pub terminals: Vec<String>,
     /// The terminal that the settings name, if they name one.
     pub chosen: Option<String>,
-    /// Why the keyring is of no use, and what to do.
-    pub keyring: Option<(String, String)>,
+    /// The keyring.
+    pub keyring: Keyring,
+    /// Whether the app starts when its user signs in to the desktop; `None`: that is not known.
+    pub autostart: Option<bool>,
+}
+
+/// How it is with a keyring.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Keyring {
+    /// It can be used.
+    #[default]
+    Open,
+    /// It asks its user for a password first.
+    Locked,
+    /// It is of no use: why, and what to do.
+    Unusable(String, String),
 }
 
 impl Desktop {
@@ -462,8 +476,13 @@ impl Desktop {
             }
         });
         let keyring = match &self.keyring {
-            None => Finding::ok(area, "the keyring can be used"),
-            Some((why, todo)) => Finding::warning(area, why, todo),
+            Keyring::Open => Finding::ok(area, "the keyring can be used"),
+            Keyring::Locked => Finding::warning(
+                area,
+                "the keyring is locked",
+                "unlock it, or give its password when it asks; without it no sign-in is kept",
+            ),
+            Keyring::Unusable(why, todo) => Finding::warning(area, why, todo),
         };
         let terminal = match (&self.chosen, self.terminals.first()) {
             (_, Some(first)) => Finding::ok(area, format!("terminals open in {first}")),
@@ -478,7 +497,12 @@ impl Desktop {
                 "install one, or connect in one of your own: holdfast connect",
             ),
         };
-        tray.into_iter().chain(notifications).chain([keyring, terminal]).collect()
+        let autostart = self.autostart.map(|on| {
+            let what =
+                if on { "starts with the desktop" } else { "does not start with the desktop by itself" };
+            Finding::ok(area, format!("the app {what}"))
+        });
+        tray.into_iter().chain(notifications).chain([keyring, terminal]).chain(autostart).collect()
     }
 }
 

@@ -17,6 +17,7 @@ use holdfast_core::machine::Desired;
 use holdfast_core::names::InstanceId;
 use holdfast_core::session::{CLIENT_VERSION, Stream, Transmit};
 use holdfast_core::time::Moment;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::MaybeTlsStream;
@@ -424,6 +425,15 @@ async fn pending_or<T>(future: Option<impl Future<Output = T>>) -> T {
 
 fn peer(socket: &Socket) -> Option<std::net::SocketAddr> {
     match socket.get_ref() {
+        MaybeTlsStream::Plain(stream) => peer_of(stream),
+        MaybeTlsStream::Rustls(stream) => peer_of(stream.get_ref().0),
+        _ => None,
+    }
+}
+
+/// The host, or the proxy before it.
+fn peer_of(stream: &MaybeTlsStream<TcpStream>) -> Option<std::net::SocketAddr> {
+    match stream {
         MaybeTlsStream::Plain(stream) => stream.peer_addr().ok(),
         MaybeTlsStream::Rustls(stream) => stream.get_ref().0.peer_addr().ok(),
         _ => None,

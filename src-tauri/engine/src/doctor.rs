@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_credential_types::provider::ProvideCredentials as _;
 use holdfast_core::app::harmless::harmless;
 use holdfast_core::config::FLAKE;
-use holdfast_core::doctor::{self, Area, Asked, Desktop, Finding, Health};
+use holdfast_core::doctor::{self, Area, Asked, Desktop, Finding, Health, Keyring};
 use holdfast_core::jobs::Standing;
 use holdfast_core::machine::{Desired, Observed, Power, Why};
 use holdfast_core::plan::Goal;
@@ -21,10 +21,9 @@ use crate::jobs::{placed, state};
 use crate::problem::{CallErrorKind, Problem};
 use crate::rebuild::declared;
 use crate::remote::Machine;
-use crate::secrets::Vault;
 use crate::store::Store;
 use crate::world::World;
-use crate::{open, signin};
+use crate::{autostart, open, signin};
 
 /// How long one part may take; the others do not wait for it.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -125,11 +124,17 @@ async fn network(patient: Patient<'_>) -> (Vec<Finding>, Asked) {
             let slowest = answers.iter().map(|answer| answer.took).max().unwrap_or_default();
             if findings.is_empty() {
                 let names: Vec<&str> = answers.iter().map(Answered::service).collect();
+                let by = aws.proxy().map(|proxy| format!(", by way of the proxy at {proxy}"));
+                let by = by.unwrap_or_default();
                 findings.push(Finding::ok(
                     Area::Network,
-                    format!("{} answer within {} ms", names.join(", "), slowest.as_millis()),
+                    format!("{} answer within {} ms{by}", names.join(", "), slowest.as_millis()),
                 ));
             }
+            findings.extend(aws.senseless_proxy().map(|name| {
+                let what = format!("{name} names no proxy, so none is asked");
+                Finding::warning(Area::Network, what, format!("correct it: {name}=http://HOST:PORT"))
+            }));
             findings.extend(ahead.map(doctor::clock));
             (findings, asked)
         }
@@ -154,19 +159,7 @@ fn reached(answer: &Answered) -> Option<Finding> {
         CallErrorKind::Timeout => {
             said("no answer in time", "check the network, and HTTPS_PROXY if there is one")
         }
-        CallErrorKind::Unreachable(why) => {
-            let lower = why.to_lowercase();
-            if lower.contains("certificate") {
-                said(
-                    why,
-                    "if a proxy here opens TLS, name its certificate: AWS_CA_BUNDLE=/path/to/bundle.pem",
-                )
-            } else if lower.contains("proxy") {
-                said(why, "check HTTPS_PROXY, with user and password if it wants them")
-            } else {
-                said(why, "check the network, the region's name, and HTTPS_PROXY if there is one")
-            }
-        }
+        CallErrorKind::Unreachable { why, obstacle } => said(why, obstacle.hint()),
         CallErrorKind::Garbled(why) => said(
             why,
             "something between here and AWS answers in its place: open a browser, and sign in to the network",
@@ -256,28 +249,35 @@ async fn inside(patient: Patient<'_>, observed: &Observed) -> Vec<Finding> {
 }
 
 /// This computer's desktop.
-pub async fn desktop(vault: &Vault, terminal: &Choice) -> Vec<Finding> {
-    let (keyring, (tray, notifications)) = tokio::join!(keyring(vault), bus());
+pub async fn desktop(terminal: &Choice) -> Vec<Finding> {
+    let (keyring, (tray, notifications)) = tokio::join!(keyring(), bus());
     let terminals = open::installed(terminal);
     let chosen = match terminal {
         Choice::Default => None,
         Choice::Known(known) => Some(known.name().to_owned()),
         Choice::Custom(template) => template.words().first().cloned(),
     };
-    Desktop { tray, notifications, terminals, chosen, keyring }.findings()
+    let autostart = autostart::is_on();
+    Desktop { tray, notifications, terminals, chosen, keyring, autostart }.findings()
 }
 
-/// Why the keyring is of no use. It is asked for what it does not have, so nobody is asked for a password.
-async fn keyring(vault: &Vault) -> Option<(String, String)> {
-    let problem = timeout(PATIENCE, vault.look("doctor")).await;
-    let problem = match problem {
-        Ok(Ok(_)) => return None,
-        Ok(Err(problem)) => problem,
-        Err(_) => Problem::new("keyring", "The keyring does not answer")
-            .hint("see whether it waits for its password"),
-    };
-    let todo = problem.hints.first().cloned().unwrap_or_else(|| "see the log: holdfast logs".to_owned());
-    Some((problem.to_string(), todo))
+/// What is to be said of the keyring. It is asked for what it does not have, so nobody is asked for a password.
+async fn keyring() -> Keyring {
+    match timeout(PATIENCE, crate::keyring::is_locked()).await {
+        Ok(Ok(false)) => Keyring::Open,
+        Ok(Ok(true)) => Keyring::Locked,
+        Ok(Err(problem)) => {
+            let todo = problem.hints.first().cloned();
+            Keyring::Unusable(
+                problem.to_string(),
+                todo.unwrap_or_else(|| "see the log: holdfast logs".to_owned()),
+            )
+        }
+        Err(_) => Keyring::Unusable(
+            "The keyring does not answer".to_owned(),
+            "see whether it waits for its password".to_owned(),
+        ),
+    }
 }
 
 /// Whether tray icons and notifications are shown.

@@ -6,10 +6,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use holdfast_core::jobs::JobId;
 use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::plan::{Goal, Step};
 use serde::{Deserialize, Serialize};
 
+use crate::aws::Aws;
 use crate::problem::Problem;
 use crate::store::Store;
 use crate::world::{Done, Failure, World};
@@ -22,7 +24,7 @@ const LONGEST: u64 = 1 << 20;
 pub struct Deed {
     /// When, in seconds since the Unix epoch.
     pub at: u64,
-    /// Who we were to AWS: account and user, or account, role and session. Not known on the machine itself.
+    /// Who we were to AWS: account and user, or account, role and session; `None` where AWS did not say.
     pub who: Option<String>,
     /// The machine, as `<user>/<name>/<region>`.
     pub machine: String,
@@ -152,17 +154,33 @@ impl<W: World> World for Recorded<'_, W> {
 }
 
 /// Something on the machine itself, and what became of it.
-pub fn on_machine<T>(
+pub async fn on_machine<T>(
     store: &Store,
-    desired: &Desired,
+    whose: (&Aws, &Desired),
     operation: &str,
     what: String,
     result: &Result<T, Problem>,
 ) {
-    let why = result.as_ref().err();
+    record(store, whose, operation, what, result.as_ref().err()).await;
+}
+
+/// How a job on the machine ended that was asked for here.
+pub async fn job_ended(store: &Store, whose: (&Aws, &Desired), id: &JobId, problem: Option<&Problem>) {
+    record(store, whose, "job", format!("The job {id} has ended"), problem).await;
+}
+
+async fn record(
+    store: &Store,
+    (aws, desired): (&Aws, &Desired),
+    operation: &str,
+    what: String,
+    why: Option<&Problem>,
+) {
+    // The machine knows nobody by the name that AWS has for them.
+    let who = aws.whoever().await;
     store.deeds().record(&Deed {
         at: now(),
-        who: None,
+        who: who.map(|who| who.to_string()),
         machine: desired.key(),
         operation: operation.to_owned(),
         what,

@@ -30,12 +30,13 @@ impl Name {
 /// What the keyring holds under this name. It may ask its user to unlock it, and this waits for that.
 ///
 /// # Errors
-/// There is no keyring, it stays locked, or what it holds makes no sense: `no_keyring`, `keyring_locked`, `keyring_garbled`.
+/// There is no keyring, it is locked, its user denies it, or what it holds makes no sense: `no_keyring`, `keyring_locked`,
+/// `keyring_denied`, `keyring_garbled`.
 pub async fn get(name: Name) -> Result<Option<SecretString>, Problem> {
     match with_entry(name, |entry| entry.get_password()).await {
         Ok(secret) => Ok(Some(SecretString::from(secret))),
         Err(Error::NoEntry) => Ok(None),
-        Err(error) => Err(problem(&error)),
+        Err(error) => Err(explain(&error).await),
     }
 }
 
@@ -45,7 +46,10 @@ pub async fn get(name: Name) -> Result<Option<SecretString>, Problem> {
 /// As for [`get`].
 pub async fn set(name: Name, secret: SecretString) -> Result<(), Problem> {
     let set = move |entry: &Entry| entry.set_password(secret.expose_secret());
-    with_entry(name, set).await.map_err(|error| problem(&error))
+    match with_entry(name, set).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(explain(&error).await),
+    }
 }
 
 /// The same for bytes.
@@ -56,7 +60,7 @@ pub async fn get_bytes(name: Name) -> Result<Option<SecretSlice<u8>>, Problem> {
     match with_entry(name, |entry| entry.get_secret()).await {
         Ok(secret) => Ok(Some(secret.into())),
         Err(Error::NoEntry) => Ok(None),
-        Err(error) => Err(problem(&error)),
+        Err(error) => Err(explain(&error).await),
     }
 }
 
@@ -66,7 +70,10 @@ pub async fn get_bytes(name: Name) -> Result<Option<SecretSlice<u8>>, Problem> {
 /// As for [`get`].
 pub async fn set_bytes(name: Name, secret: SecretSlice<u8>) -> Result<(), Problem> {
     let set = move |entry: &Entry| entry.set_secret(secret.expose_secret());
-    with_entry(name, set).await.map_err(|error| problem(&error))
+    match with_entry(name, set).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(explain(&error).await),
+    }
 }
 
 /// Has the keyring hold nothing under this name; gives whether it did.
@@ -77,8 +84,18 @@ pub async fn forget(name: Name) -> Result<bool, Problem> {
     match with_entry(name, |entry| entry.delete_credential()).await {
         Ok(()) => Ok(true),
         Err(Error::NoEntry) => Ok(false),
-        Err(error) => Err(problem(&error)),
+        Err(error) => Err(explain(&error).await),
     }
+}
+
+/// Whether it is locked, as far as that can be seen without asking its user to unlock it.
+///
+/// # Errors
+/// As for [`get`].
+pub async fn is_locked() -> Result<bool, Problem> {
+    // What is not there needs no unlocking.
+    get_bytes(Name::Part("doctor".to_owned())).await?;
+    Ok(asking::is_locked().await)
 }
 
 /// On a thread of its own, since somebody may be asked for a password meanwhile.
@@ -97,7 +114,13 @@ pub fn garbled() -> Problem {
         .hint("remove the entries of the program holdfast there, and give it the secret again")
 }
 
-fn problem(error: &Error) -> Problem {
+async fn explain(error: &Error) -> Problem {
+    let asked = matches!(error, Error::NoStorageAccess(_)) && asking::somebody_is_asked().await;
+    problem(error, asked)
+}
+
+/// What an error means; `asked`: there is somebody whom the keyring asks before it refuses.
+fn problem(error: &Error, asked: bool) -> Problem {
     match error {
         Error::NoDefaultStore => {
             // The reason is kept there; the error has none.
@@ -108,9 +131,21 @@ fn problem(error: &Error) -> Problem {
                     "install one that speaks the Secret Service, as gnome-keyring, KWallet and KeePassXC do".to_owned()
                 }))
         }
-        Error::NoStorageAccess(why) => Problem::new("keyring_locked", "The keyring does not let Holdfast in")
-            .because(harmless(&why.to_string(), 300))
-            .hint("unlock it, and allow Holdfast what it asks for"),
+        Error::NoStorageAccess(why) => {
+            let why = harmless(&why.to_string(), 300);
+            // A dismissed prompt of the Secret Service, errSecUserCanceled and errSecAuthFailed of the Keychain.
+            let refused =
+                ["dismissed", "cancel", "authorization"].iter().any(|word| why.to_lowercase().contains(word));
+            if asked && refused {
+                Problem::new("keyring_denied", "The keyring's question was not answered with yes")
+                    .because(why)
+                    .hint("run the same command again, and let Holdfast in")
+            } else {
+                Problem::new("keyring_locked", "The keyring is locked, and nobody can be asked to unlock it")
+                    .because(why)
+                    .hint("unlock it, as a sign-in on the desktop does, then run the same command again")
+            }
+        }
         // What these hold may be the secret itself.
         Error::BadEncoding(_) | Error::BadDataFormat(..) | Error::BadStoreFormat(_) | Error::Ambiguous(_) => {
             garbled()
@@ -126,23 +161,83 @@ fn problem(error: &Error) -> Problem {
     }
 }
 
+/// What the other systems' keyrings do by themselves.
+#[cfg(not(target_os = "linux"))]
+mod asking {
+    #[expect(clippy::unused_async, reason = "Linux has to ask others")]
+    pub(super) async fn somebody_is_asked() -> bool {
+        true
+    }
+
+    #[expect(clippy::unused_async, reason = "Linux has to ask others")]
+    pub(super) async fn is_locked() -> bool {
+        false
+    }
+}
+
+/// Who asks for the password of a keyring.
+#[cfg(target_os = "linux")]
+mod asking {
+    use std::time::Duration;
+
+    use zbus::fdo::DBusProxy;
+    use zbus::zvariant::OwnedObjectPath;
+    use zbus::{Connection, Proxy};
+
+    const PATIENCE: Duration = Duration::from_secs(1);
+    const SERVICE: &str = "org.freedesktop.secrets";
+    /// gnome-keyring has a program of its own ask, and says of a question that nobody could show that it was dismissed.
+    const PROMPTER: &str = "org.gnome.keyring.SystemPrompter";
+
+    /// Whether there is a program that asks: always, but for a gnome-keyring without one.
+    pub(super) async fn somebody_is_asked() -> bool {
+        let ask = async {
+            let bus = Connection::session().await?;
+            let names = DBusProxy::new(&bus).await?;
+            if !names.name_has_owner("org.gnome.keyring".try_into()?).await? {
+                return Ok(true);
+            }
+            Ok::<_, zbus::Error>(
+                names.name_has_owner(PROMPTER.try_into()?).await?
+                    || names.list_activatable_names().await?.iter().any(|name| name.as_str() == PROMPTER),
+            )
+        };
+        matches!(tokio::time::timeout(PATIENCE, ask).await, Ok(Ok(true)))
+    }
+
+    /// Source: <https://specifications.freedesktop.org/secret-service/latest/ch03.html>
+    pub(super) async fn is_locked() -> bool {
+        let ask = async {
+            let bus = Connection::session().await?;
+            let service =
+                Proxy::new(&bus, SERVICE, "/org/freedesktop/secrets", "org.freedesktop.Secret.Service");
+            let usual: OwnedObjectPath = service.await?.call("ReadAlias", &("default",)).await?;
+            let usual = Proxy::new(&bus, SERVICE, usual, "org.freedesktop.Secret.Collection").await?;
+            usual.get_property::<bool>("Locked").await
+        };
+        matches!(tokio::time::timeout(PATIENCE, ask).await, Ok(Ok(true)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_failure_is_a_problem_of_its_own_and_none_tells_the_secret() {
-        let locked = || Box::new(std::io::Error::other("Prompt was dismissed"));
+        let locked = || Box::new(std::io::Error::other("SS error: prompt dismissed"));
         for (error, code) in [
             (Error::NoDefaultStore, "no_keyring"),
-            (Error::NoStorageAccess(locked()), "keyring_locked"),
+            (Error::NoStorageAccess(locked()), "keyring_denied"),
+            (Error::NoStorageAccess(Box::new(std::io::Error::other("object locked"))), "keyring_locked"),
             (Error::BadEncoding(b"s3cret\xff".to_vec()), "keyring_garbled"),
             (Error::BadDataFormat(b"s3cret".to_vec(), locked()), "keyring_garbled"),
             (Error::TooLong("password".into(), 2560), "keyring"),
         ] {
-            let problem = problem(&error);
-            assert_eq!(problem.code, code);
-            assert!(!format!("{problem:?}").contains("s3cret"), "{problem:?}");
+            let told = problem(&error, true);
+            assert_eq!(told.code, code);
+            assert!(!format!("{told:?}").contains("s3cret"), "{told:?}");
         }
+        assert_eq!(problem(&Error::NoStorageAccess(locked()), false).code, "keyring_locked");
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod app;
+pub mod autostart;
 pub mod aws;
 pub mod cli;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod power;
 pub mod prices;
 pub mod problem;
 pub mod process;
+pub mod profiles;
 pub mod raise;
 pub mod rebuild;
 pub mod remote;

@@ -84,9 +84,45 @@ pub enum CallErrorKind {
     /// No answer in time.
     Timeout,
     /// The endpoint cannot be reached.
-    Unreachable(String),
+    Unreachable {
+        /// Why, in the system's words.
+        why: String,
+        /// What stands in the way.
+        obstacle: Obstacle,
+    },
     /// The answer makes no sense.
     Garbled(String),
+}
+
+/// What stands between this computer and AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The network, as far as anybody can tell.
+    Network,
+    /// A certificate that does not verify.
+    Certificate,
+    /// The certificates that are to be trusted cannot be read.
+    Bundle,
+    /// A proxy.
+    Proxy,
+    /// A proxy that wants to know who asks.
+    ProxyPassword,
+}
+
+impl Obstacle {
+    /// What to do about it.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Network => "check the network, the region's name, and HTTPS_PROXY if there is one",
+            Self::Certificate => {
+                "in a network that asks for a sign-in, sign in with a browser; where a proxy opens TLS, name its \
+                 certificate: AWS_CA_BUNDLE=/path/to/bundle.pem"
+            }
+            Self::Bundle => "correct AWS_CA_BUNDLE, or ca_bundle in the AWS configuration",
+            Self::Proxy => "check HTTPS_PROXY; hosts that need no proxy belong into NO_PROXY",
+            Self::ProxyPassword => "give the proxy both: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+        }
+    }
 }
 
 impl fmt::Display for CallError {
@@ -96,7 +132,9 @@ impl fmt::Display for CallError {
             CallErrorKind::Service { code, message } => write!(f, "{call}: {code}: {message}"),
             CallErrorKind::Credentials(why) => write!(f, "{call}: no credentials: {why}"),
             CallErrorKind::Timeout => write!(f, "{call}: no answer in time"),
-            CallErrorKind::Unreachable(why) | CallErrorKind::Garbled(why) => write!(f, "{call}: {why}"),
+            CallErrorKind::Unreachable { why, .. } | CallErrorKind::Garbled(why) => {
+                write!(f, "{call}: {why}")
+            }
         }
     }
 }
@@ -175,10 +213,15 @@ impl From<CallError> for Problem {
             }
             CallErrorKind::Timeout => Self::new("timeout", format!("AWS did not answer {call} in time"))
                 .hint("check the network, then run the same command again: it goes on where it was"),
-            CallErrorKind::Unreachable(why) => {
-                Self::new("unreachable", format!("AWS cannot be reached for {call}"))
-                    .because(why)
-                    .hint("check the network and the region's name, then run the same command again")
+            CallErrorKind::Unreachable { why, obstacle } => {
+                let code = match obstacle {
+                    Obstacle::Network => "unreachable",
+                    Obstacle::Certificate => "certificate",
+                    Obstacle::Bundle => "ca_bundle",
+                    Obstacle::Proxy | Obstacle::ProxyPassword => "proxy",
+                };
+                let problem = Self::new(code, format!("AWS cannot be reached for {call}")).because(why);
+                problem.hint(format!("{}, then run the same command again", obstacle.hint()))
             }
             CallErrorKind::Garbled(why) => {
                 Self::new("garbled", format!("The answer to {call} makes no sense")).because(why)

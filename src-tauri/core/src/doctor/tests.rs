@@ -192,13 +192,15 @@ fn a_desktop_lacks_this_or_that() {
     let bare = Desktop {
         tray: Some(false),
         notifications: Some(false),
-        keyring: Some(("the keyring stays locked".to_owned(), "unlock it".to_owned())),
+        keyring: Keyring::Unusable("there is none".to_owned(), "install one".to_owned()),
         ..Desktop::default()
     };
     assert_eq!(marks(&bare.findings()), [Mark::Warning; 4]);
+    let locked = Desktop { keyring: Keyring::Locked, autostart: Some(false), ..fine.clone() };
+    assert_eq!(marks(&locked.findings()), [Mark::Ok, Mark::Ok, Mark::Warning, Mark::Ok, Mark::Ok]);
     let gone = Desktop { chosen: Some("foot".to_owned()), ..Desktop::default() };
     assert_eq!(marks(&gone.findings()), [Mark::Ok, Mark::Failed]);
-    for desktop in [fine, elsewhere, bare, gone] {
+    for desktop in [fine, elsewhere, bare, locked, gone] {
         sound(&desktop.findings());
     }
 }

@@ -39,13 +39,8 @@ pub(super) async fn end(
             Err(problem) if problem.code == sessions::GONE => Ok(()),
             result => result,
         };
-        on_machine(
-            place.store(),
-            machine.desired,
-            "sessions kill",
-            format!("End the session {name}"),
-            &ended,
-        );
+        let what = format!("End the session {name}");
+        on_machine(place.store(), (machine.aws, machine.desired), "sessions kill", what, &ended).await;
         ended
     };
     let result = on(place, &desired, &instance, end).await;

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::sessions::on;
 use super::{Boxed, Place};
 use crate::config::{here, place as folder};
-use crate::history::on_machine;
+use crate::history::{job_ended, on_machine};
 use crate::jobs::{self, DENIED, Watcher, ended_badly};
 use crate::problem::Problem;
 use crate::rebuild::{Wish, rebuild, rollback, whoami};
@@ -59,7 +59,7 @@ pub(super) async fn rebuild_and_follow(
     let begin = async |machine: Machine<'_>| {
         let begun = rebuild(machine, place.store(), &wish, async |_| false).await;
         let what = "Begin a rebuild of the machine's system".to_owned();
-        on_machine(place.store(), machine.desired, "rebuild", what, &begun);
+        on_machine(place.store(), (machine.aws, machine.desired), "rebuild", what, &begun).await;
         let begun = begun?;
         keyring.replace(begun.keyring);
         Ok(begun.id)
@@ -84,7 +84,7 @@ pub(super) async fn go_and_follow(
     let begin = async |machine: Machine<'_>| {
         let begun = rollback(machine, generation, &whoami()).await;
         let what = format!("Begin to go to generation {generation}");
-        on_machine(place.store(), machine.desired, "rollback", what, &begun);
+        on_machine(place.store(), (machine.aws, machine.desired), "rollback", what, &begun).await;
         begun
     };
     begin_and_follow(place, tell, desired, instance, begin).await
@@ -98,7 +98,12 @@ pub(super) async fn follow(
     instance: InstanceId,
     id: JobId,
 ) -> Ended {
-    begin_and_follow(place, tell, desired, instance, async |_| Ok(id)).await
+    let work = async {
+        let aws = place.aws(&desired).await?;
+        let machine = Machine { aws: &aws, desired: &desired, instance: &instance };
+        to_the_end(machine, &tell, &id).await.map(|(end, _)| end)
+    };
+    explained(place, &desired, Box::pin(work)).await
 }
 
 async fn begin_and_follow(
@@ -114,7 +119,9 @@ async fn begin_and_follow(
         let id = begin(machine).await?;
         // Whoever is told is there as long as this is.
         let _ = tell.send(Event::JobBegun(id.clone()));
-        to_the_end(machine, &tell, &id).await
+        let (end, problem) = to_the_end(machine, &tell, &id).await?;
+        job_ended(place.store(), (&aws, &desired), &id, problem.as_ref()).await;
+        Ok(end)
     };
     explained(place, &desired, Box::pin(work)).await
 }
@@ -135,7 +142,8 @@ pub(super) async fn cancel(
 ) -> Option<Event> {
     let cancelled = on(place, &desired, &instance, async |machine| {
         let cancelled = jobs::cancel(machine, &id, &whoami()).await;
-        on_machine(place.store(), machine.desired, "job cancel", format!("End the job {id}"), &cancelled);
+        let what = format!("End the job {id}");
+        on_machine(place.store(), (machine.aws, machine.desired), "job cancel", what, &cancelled).await;
         cancelled
     })
     .await;
@@ -146,12 +154,13 @@ async fn to_the_end(
     machine: Machine<'_>,
     tell: &mpsc::UnboundedSender<Event>,
     id: &JobId,
-) -> Result<Box<JobEnd>, Problem> {
+) -> Result<(Box<JobEnd>, Option<Problem>), Problem> {
     let heard = Heard::default();
     let mut listener = Listener { heard: &heard, diagnosis: Diagnosis::default() };
     let job = heard.told_while(tell, jobs::follow(machine, id, &mut listener)).await?;
-    let problem = ended_badly(&job, &listener.diagnosis).map(app::Problem::from);
-    Ok(Box::new(JobEnd { job, problem }))
+    let problem = ended_badly(&job, &listener.diagnosis);
+    let end = JobEnd { job, problem: problem.clone().map(app::Problem::from) };
+    Ok((Box::new(end), problem))
 }
 
 /// What a job said since that was told last.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ec2::config::retry::RetryPartition;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -21,6 +21,7 @@ use super::credentials::Kept;
 use super::error::{garbled, sts};
 use super::identity::Identity;
 use super::profile;
+use super::web::Web;
 use crate::problem::CallError;
 use crate::secrets::Vault;
 
@@ -62,6 +63,7 @@ pub struct Aws {
     /// For the calls that keep a session alive.
     pub(super) line: Mutex<aws_sdk_ssm::Client>,
     config: SdkConfig,
+    web: Web,
     profile: Option<ProfileName>,
     options: Options,
     region: Region,
@@ -91,6 +93,11 @@ impl Aws {
         Self::open(self.region.clone(), self.profile.clone(), self.options.clone()).await
     }
 
+    /// The same for a profile, whatever the settings say.
+    pub async fn of_profile(region: Region, profile: ProfileName, options: Options) -> Self {
+        Self::open(region, Some(profile), options).await
+    }
+
     async fn open(region: Region, profile: Option<ProfileName>, options: Options) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
@@ -116,10 +123,8 @@ impl Aws {
         } else if let Some(identity) = ours(profile.as_ref(), &region, &options).await {
             loader = loader.credentials_provider(identity);
         }
-        if let Some(client) = options.http_client.clone() {
-            loader = loader.http_client(client).time_source(TokioTime::default());
-        }
-        let config = loader.load().await;
+        let web = Web::new(profile::bundle(profile.as_ref()), options.endpoint.is_some());
+        let config = over(loader, &web, &options).load().await;
         let config = match config.credentials_provider() {
             Some(provider) => {
                 let kept = SharedCredentialsProvider::new(Kept::new(provider));
@@ -143,7 +148,8 @@ impl Aws {
             ssm: aws_sdk_ssm::Client::from_conf(ssm),
             quotas: aws_sdk_servicequotas::Client::from_conf(quotas),
             sts: aws_sdk_sts::Client::from_conf(sts),
-            line: Mutex::new(line(&config)),
+            line: Mutex::new(line(&config, &web, &options)),
+            web,
             maker: options.maker.clone(),
             met_instance: AtomicBool::new(false),
             region,
@@ -169,7 +175,8 @@ impl Aws {
     /// Forgets the connections to AWS: after an outage nobody can tell which of them are still alive, and a call on a dead
     /// one waits in vain.
     pub fn drop_connections(&self) {
-        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line(&self.config);
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) =
+            line(&self.config, &self.web, &self.options);
     }
 
     /// A client for KMS, which few sessions need.
@@ -209,6 +216,22 @@ impl Aws {
     /// The region.
     pub fn region(&self) -> &Region {
         &self.region
+    }
+
+    /// The host and the port of the proxy before EC2, if there is one.
+    pub fn proxy(&self) -> Option<String> {
+        let usual = || format!("https://ec2.{}.amazonaws.com", self.region);
+        self.web.proxy(&self.config.endpoint_url().map_or_else(usual, ToOwned::to_owned))
+    }
+
+    /// The variable of the environment that is to name a proxy, and does not.
+    pub fn senseless_proxy(&self) -> Option<&'static str> {
+        self.web.senseless_proxy()
+    }
+
+    /// The way to AWS.
+    pub(super) fn web(&self) -> &Web {
+        &self.web
     }
 
     /// Asks AWS who we are.
@@ -287,18 +310,25 @@ pub(super) async fn identity(
     if let Some(endpoint) = options.endpoint.clone() {
         loader = loader.endpoint_url(endpoint);
     }
-    if let Some(client) = options.http_client.clone() {
-        loader = loader.http_client(client).time_source(TokioTime::default());
-    }
+    let web = Web::new(profile::bundle_of(config, name), options.endpoint.is_some());
     let base = config.profiles.get(&chain.profile).cloned().unwrap_or_default();
     let (endpoint, vault) = (options.endpoint.clone(), options.vault.clone());
-    Identity::new(name, chain, base, loader.load().await, endpoint, vault)
+    Identity::new(name, chain, base, over(loader, &web, options).load().await, endpoint, vault)
 }
 
-/// Without the SDK's retries: whoever keeps a session alive decides when to try again.
-fn line(config: &SdkConfig) -> aws_sdk_ssm::Client {
+/// By way of a client for tests, with a time that is theirs, or else of the web.
+fn over(loader: ConfigLoader, web: &Web, options: &Options) -> ConfigLoader {
+    match options.http_client.clone() {
+        Some(client) => loader.http_client(client).time_source(TokioTime::default()),
+        None => loader.http_client(web.client()),
+    }
+}
+
+/// With connections of its own, and without the SDK's retries: whoever keeps a session alive decides when to try again.
+fn line(config: &SdkConfig, web: &Web, options: &Options) -> aws_sdk_ssm::Client {
+    let client = options.http_client.clone().unwrap_or_else(|| web.client());
     let config = aws_sdk_ssm::config::Builder::from(config).retry_config(RetryConfig::disabled());
-    aws_sdk_ssm::Client::from_conf(config.build())
+    aws_sdk_ssm::Client::from_conf(config.http_client(client).build())
 }
 
 /// The adaptive retries measure the time between calls; what they measure must be what passes while they wait.

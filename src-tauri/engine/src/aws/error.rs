@@ -8,8 +8,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use holdfast_core::machine::{Fact, Why};
+use tokio_rustls::rustls;
 
-use crate::problem::{CallError, CallErrorKind};
+use super::web::{NoTunnel, Unusable};
+use crate::problem::{CallError, CallErrorKind, Obstacle};
 
 pub(super) fn ec2<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CallError {
     move |error| call_error("ec2", operation, &error)
@@ -51,8 +53,9 @@ pub(super) fn garbled(service: &'static str, operation: &'static str, what: impl
 fn kind<E: Answer>(error: &SdkError<E, HttpResponse>) -> CallErrorKind {
     // The call that was to give credentials may have failed for want of a network.
     let inner = causes(error).find_map(|cause| cause.downcast_ref::<CallError>());
-    if let Some(CallError { kind: kind @ (CallErrorKind::Timeout | CallErrorKind::Unreachable(_)), .. }) =
-        inner
+    if let Some(CallError {
+        kind: kind @ (CallErrorKind::Timeout | CallErrorKind::Unreachable { .. }), ..
+    }) = inner
     {
         return kind.clone();
     }
@@ -63,7 +66,7 @@ fn kind<E: Answer>(error: &SdkError<E, HttpResponse>) -> CallErrorKind {
         SdkError::TimeoutError(_) => CallErrorKind::Timeout,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => CallErrorKind::Timeout,
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
-            CallErrorKind::Unreachable(innermost(error))
+            CallErrorKind::Unreachable { why: innermost(error), obstacle: obstacle(error) }
         }
         SdkError::ResponseError(_) => CallErrorKind::Garbled(innermost(error)),
         SdkError::ServiceError(answer) => match error.code() {
@@ -80,6 +83,30 @@ fn kind<E: Answer>(error: &SdkError<E, HttpResponse>) -> CallErrorKind {
     }
 }
 
+/// What stands between us and whoever was to answer.
+pub(super) fn obstacle(error: &(dyn Error + 'static)) -> Obstacle {
+    let obstacle = causes(error).find_map(|cause| {
+        if cause.is::<Unusable>() {
+            return Some(Obstacle::Bundle);
+        }
+        match cause.downcast_ref() {
+            Some(NoTunnel::WantsPassword) => return Some(Obstacle::ProxyPassword),
+            Some(NoTunnel::Unreachable(_) | NoTunnel::Refused(_)) => return Some(Obstacle::Proxy),
+            None => {}
+        }
+        if matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+            return Some(Obstacle::Certificate);
+        }
+        // The SDK's client keeps the type of these to itself.
+        match cause.to_string().strip_prefix("tunnel error: ") {
+            Some("proxy authorization required") => Some(Obstacle::ProxyPassword),
+            Some(_) => Some(Obstacle::Proxy),
+            None => None,
+        }
+    });
+    obstacle.unwrap_or(Obstacle::Network)
+}
+
 /// Why there are no credentials. A chain in which no source is set up lists all of them, which helps nobody.
 fn no_credentials(error: &CredentialsError) -> String {
     let why = innermost(error);
@@ -91,11 +118,18 @@ fn no_credentials(error: &CredentialsError) -> String {
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        let error: &'a (dyn Error + 'static) = *error;
+        // What an error of the system was made of is not among its sources.
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        }
+    })
 }
 
 /// The deepest cause that has words: the layers above it only say that something below them failed.
-fn innermost(error: &(dyn Error + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).map(ToString::to_string).filter(|text| !text.is_empty()).last().unwrap_or_default()
 }
 

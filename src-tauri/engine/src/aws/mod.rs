@@ -35,6 +35,7 @@ mod pricing;
 pub mod profile;
 pub mod session;
 mod verdict;
+mod web;
 
 #[cfg(test)]
 mod tests;
@@ -152,6 +153,11 @@ impl Aws {
     /// What forbids asking.
     pub async fn who(&self) -> Result<Owner, Problem> {
         Ok(self.caller().await?)
+    }
+
+    /// The same, where it is known or can be had.
+    pub async fn whoever(&self) -> Option<Owner> {
+        self.owner().await.ok()
     }
 
     /// Whether each service can be reached: one call of each that only looks; and by how many seconds AWS's clock is ahead of ours,

@@ -493,7 +493,7 @@ impl<'a> Look<'a> {
                 Ok(Fact::Unknown(Why::Failed(format!("{code}: {message}"))))
             }
             CallErrorKind::Timeout => Ok(Fact::Unknown(Why::Failed("no answer in time".to_owned()))),
-            CallErrorKind::Unreachable(words) | CallErrorKind::Garbled(words) => {
+            CallErrorKind::Unreachable { why: words, .. } | CallErrorKind::Garbled(words) => {
                 Ok(Fact::Unknown(Why::Failed(words.clone())))
             }
         }

@@ -54,6 +54,18 @@ pub fn usual() -> String {
     named("AWS_PROFILE").unwrap_or_else(|| "default".to_owned())
 }
 
+/// The certificates to trust instead of the system's: `AWS_CA_BUNDLE`, or what the profile says.
+pub fn bundle(profile: Option<&ProfileName>) -> Option<PathBuf> {
+    bundle_of(&config().unwrap_or_default(), &profile.map_or_else(usual, ToString::to_string))
+}
+
+/// The same, by a configuration that is read already.
+pub fn bundle_of(config: &Config, profile: &str) -> Option<PathBuf> {
+    let named = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let said = || config.profiles.get(profile)?.get("ca_bundle").map(PathBuf::from);
+    named.or_else(said)
+}
+
 /// Whether keys in the environment come before any profile, as they do for the SDK.
 pub fn has_environment_keys() -> bool {
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]

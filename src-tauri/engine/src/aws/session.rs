@@ -11,18 +11,19 @@ use holdfast_core::connection::Way;
 use holdfast_core::names::InstanceId;
 use holdfast_core::session::DataKey;
 use holdfast_core::session::wire::MAX_FRAME;
-use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error as SocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
+use super::error::{innermost, obstacle};
+use super::web::Stream;
 use super::{Aws, call_error};
 use crate::problem::{CallError, CallErrorKind};
 
 /// A websocket to the gateway of SSM.
-pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<Stream>;
 
 /// How long a dial may take.
 const DIAL: Duration = Duration::from_secs(10);
@@ -156,8 +157,8 @@ impl Aws {
             .write_buffer_size(8 << 20)
             .max_write_buffer_size(16 << 20)
             .max_message_size(Some(MAX_FRAME));
-        match tokio::time::timeout(DIAL, connect_async_with_config(request, Some(config), true)).await {
-            Ok(Ok((socket, _))) => Ok(socket),
+        match tokio::time::timeout(DIAL, self.web().dial(request, config)).await {
+            Ok(Ok(socket)) => Ok(socket),
             Ok(Err(SocketError::Http(answer))) => {
                 let code = format!("Http{}", answer.status().as_u16());
                 let message = answer.status().canonical_reason().unwrap_or_default().to_owned();
@@ -219,8 +220,8 @@ fn garbled(service: &'static str, operation: &'static str, why: &str) -> CallErr
     CallError { service, operation, kind: CallErrorKind::Garbled(why.to_owned()), request_id: None }
 }
 
-fn unreachable(error: &dyn std::error::Error) -> CallError {
-    dial_error(CallErrorKind::Unreachable(error.to_string()))
+fn unreachable(error: &(dyn std::error::Error + 'static)) -> CallError {
+    dial_error(CallErrorKind::Unreachable { why: innermost(error), obstacle: obstacle(error) })
 }
 
 fn dial_error(kind: CallErrorKind) -> CallError {

@@ -26,7 +26,7 @@ pub(super) fn verdict(error: &CallError) -> Verdict {
         CallErrorKind::Service { code, .. } => of_code(error.operation, code),
         CallErrorKind::Credentials(_) => Verdict::Refused,
         // The call may have had its effect before the answer was lost: only a look can tell.
-        CallErrorKind::Timeout | CallErrorKind::Unreachable(_) | CallErrorKind::Garbled(_) => {
+        CallErrorKind::Timeout | CallErrorKind::Unreachable { .. } | CallErrorKind::Garbled(_) => {
             Verdict::Changed
         }
     }
@@ -139,6 +139,7 @@ const THROTTLED: &[&str] = &[
 mod tests {
     use super::Verdict::{Changed, Done, NotYet, Refused, Short};
     use super::*;
+    use crate::problem::Obstacle;
 
     #[test]
     fn codes_mean_what_the_table_says() {
@@ -230,7 +231,7 @@ mod tests {
     fn a_lost_answer_asks_for_a_look() {
         for (kind, expected) in [
             (CallErrorKind::Timeout, Changed),
-            (CallErrorKind::Unreachable("connection reset".into()), Changed),
+            (CallErrorKind::Unreachable { why: "reset".into(), obstacle: Obstacle::Network }, Changed),
             (CallErrorKind::Garbled("not XML".into()), Changed),
             (CallErrorKind::Credentials("expired".into()), Refused),
         ] {

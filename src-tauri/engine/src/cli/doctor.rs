@@ -15,8 +15,7 @@ pub(super) async fn run(global: &Global, json: bool) -> Result<u8, Problem> {
     let settings = load(global, &store);
     let terminal = settings.as_ref().map(|settings| settings.terminal.clone()).unwrap_or(Choice::Default);
     let known = settings.and_then(|settings| desired(global, &settings));
-    let vault = store.vault();
-    let (mut findings, home) = tokio::join!(Box::pin(machine(global, known)), desktop(&vault, &terminal));
+    let (mut findings, home) = tokio::join!(Box::pin(machine(global, known)), desktop(&terminal));
     findings.extend(home);
     findings.push(Finding::ok(
         Area::Versions,

@@ -16,6 +16,7 @@ use super::Context;
 use super::ask;
 use super::out::{self, Style};
 use super::progress::new_spinner;
+use crate::history::job_ended;
 use crate::jobs::{Watcher, ended_badly, follow};
 use crate::problem::Problem;
 use crate::rebuild::take_lock;
@@ -119,7 +120,7 @@ impl Watcher for Live {
 pub(super) struct Watch {
     /// Its log is shown.
     pub(super) log: bool,
-    /// It was asked for here: what it made of the inputs' lock comes back here.
+    /// It was asked for here: its end is kept, and what it made of the inputs' lock comes back here.
     pub(super) ours: bool,
     /// For how long it has run.
     pub(super) under_way: Duration,
@@ -165,7 +166,12 @@ pub(super) async fn to_the_end(
     if job.outcome == Some(Outcome::Built) {
         differences(&live.packages);
     }
-    match ended_badly(&job, &live.diagnosis) {
+    let problem = ended_badly(&job, &live.diagnosis);
+    if ours {
+        let whose = (&context.aws, &context.desired);
+        job_ended(&context.store, whose, id, problem.as_ref()).await;
+    }
+    match problem {
         Some(problem) => Err(problem.hint(format!("see all of it: holdfast job follow {id}"))),
         None => {
             out::talk(&sentence(&job));

@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use clap::Args;
 use holdfast_core::app::harmless::harmless;
 use holdfast_core::names::{ProfileName, Region};
-use holdfast_core::profile::{Chain, Config, Portal, Section, written};
+use holdfast_core::profile::{Chain, Portal, Section, written};
 use serde::Serialize;
 
 use super::ask::{ask, confirm};
@@ -16,8 +16,9 @@ use crate::aws::identity::token::{self, Token};
 use crate::aws::identity::write_cache_file;
 use crate::aws::{Options, identity_of, profile};
 use crate::problem::{Exit, Problem};
+use crate::profiles::{self, Profile, State};
 use crate::secrets::Vault;
-use crate::signin::{SignIn, best};
+use crate::signin::SignIn;
 use crate::store::write_whole;
 
 /// The region that a portal is asked in when nobody names one.
@@ -42,45 +43,15 @@ pub(super) struct Login {
 #[derive(Serialize)]
 struct ProfilesJson<'a> {
     version: u32,
-    profiles: &'a [Listed],
+    profiles: &'a [Profile],
 }
 
-/// A profile as it is listed.
-#[derive(Serialize)]
-struct Listed {
-    name: String,
-    /// Where its credentials come from.
-    kind: String,
-    account: Option<String>,
-    role: Option<String>,
-    region: Option<String>,
-    state: State,
-    /// Until when, in seconds since the Unix epoch.
-    until: Option<u64>,
-    /// Why it gives no credentials, or how to sign in.
-    note: Option<String>,
-}
-
-/// Whether a profile gives credentials now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    /// It does.
-    Valid,
-    /// Somebody has to sign in.
-    SignIn,
-    /// Only asking would tell: a program, keys in a file.
-    Unknown,
-    /// What it says makes no sense.
-    Faulty,
-}
-
-pub(super) async fn profiles(global: &Global, json: bool) -> Result<u8, Problem> {
-    let config = profile::config()?;
-    let vault = vault(global)?;
-    let mut all = Vec::new();
-    for name in config.profiles.keys() {
-        all.push(listed(&config, name, &vault).await);
+pub(super) async fn profiles(global: &Global, json: bool, check: bool) -> Result<u8, Problem> {
+    let options = options(global)?;
+    let mut all = profiles::list(&options.vault).await?;
+    if check {
+        let (_, region) = meant(global, None)?;
+        all = profiles::check(all, &region, &options).await?;
     }
     if json {
         out::json(&ProfilesJson { version: 1, profiles: &all })?;
@@ -92,38 +63,7 @@ pub(super) async fn profiles(global: &Global, json: bool) -> Result<u8, Problem>
     Ok(0)
 }
 
-async fn listed(config: &Config, name: &str, vault: &Vault) -> Listed {
-    let region = config.region(name).map(ToOwned::to_owned);
-    let chain = match config.chain(name) {
-        Ok(chain) => chain,
-        Err(faulty) => {
-            let (name, note) = (name.to_owned(), Some(faulty.to_string()));
-            let kind = "nothing".to_owned();
-            return Listed {
-                name,
-                kind,
-                account: None,
-                role: None,
-                region,
-                state: State::Faulty,
-                until: None,
-                note,
-            };
-        }
-    };
-    let (account, role) = chain.identity();
-    let (state, until) = match chain.portal() {
-        Some(portal) => match best(portal, vault).await {
-            Some(token) => (State::Valid, Some(token::ends(&token).since_epoch().as_secs())),
-            None => (State::SignIn, None),
-        },
-        None => (State::Unknown, None),
-    };
-    let note = (state == State::SignIn).then(|| format!("holdfast login {name}"));
-    Listed { name: name.to_owned(), kind: chain.words(), account, role, region, state, until, note }
-}
-
-fn table(all: &[Listed]) -> String {
+fn table(all: &[Profile]) -> String {
     let or = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let rows: Vec<[String; 6]> = all
         .iter()
@@ -132,10 +72,11 @@ fn table(all: &[Listed]) -> String {
                 (State::Valid, Some(until)) if until > when::now() => {
                     format!("until {}", when::clock(until))
                 }
-                (State::Valid, _) => "renewed when it is needed".to_owned(),
+                (State::Valid, Some(_)) => "renewed when it is needed".to_owned(),
+                (State::Valid, None) => "valid".to_owned(),
                 (State::SignIn, _) => format!("sign in: {}", or(&profile.note)),
                 (State::Unknown, _) => String::new(),
-                (State::Faulty, _) => or(&profile.note),
+                (State::Refused | State::Faulty, _) => or(&profile.note),
             };
             [
                 profile.name.clone(),
@@ -429,7 +370,7 @@ mod tests {
 
     #[test]
     fn profiles_have_columns() {
-        let of = |name: &str, state, until, note: Option<&str>| Listed {
+        let of = |name: &str, state, until, note: Option<&str>| Profile {
             name: name.to_owned(),
             kind: "SSO".to_owned(),
             account: Some("111122223333".to_owned()),

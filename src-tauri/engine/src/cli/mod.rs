@@ -284,6 +284,9 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// Ask AWS with each of them; programs that print credentials run for it.
+        #[arg(long)]
+        check: bool,
     },
     /// Show the last lines of the log.
     Logs {
@@ -522,7 +525,7 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
             Ok(0)
         }
         Command::Sandbox { command } => sandbox::run(command).await,
-        Command::Profiles { json } => login::profiles(global, json).await,
+        Command::Profiles { json, check } => login::profiles(global, json, check).await,
         Command::Logs { follow, json } => logs::run(global, follow, json).await,
         Command::History { json, all } => history::run(global, json, all),
         Command::Doctor { json } => doctor::run(global, json).await,
@@ -610,8 +613,8 @@ impl Context {
     }
 
     /// Keeps what was done on the machine itself, and what became of it.
-    fn did<T>(&self, operation: &str, what: String, result: &Result<T, Problem>) {
-        crate::history::on_machine(&self.store, &self.desired, operation, what, result);
+    async fn did<T>(&self, operation: &str, what: String, result: &Result<T, Problem>) {
+        crate::history::on_machine(&self.store, (&self.aws, &self.desired), operation, what, result).await;
     }
 
     /// Keeps what a look saw of the machine's power. Who looks has come for something else, so a failure is no matter.

@@ -72,7 +72,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8, Probl
     }
     let machine = Machine { aws: &context.aws, desired: &context.desired, instance: &instance };
     let ended = sessions::end(machine, &name).await;
-    context.did("sessions kill", format!("End the session {name}"), &ended);
+    context.did("sessions kill", format!("End the session {name}"), &ended).await;
     ended?;
     out::talk(&format!("The session {name} is gone."));
     Ok(0)

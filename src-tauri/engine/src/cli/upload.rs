@@ -34,7 +34,7 @@ pub(super) async fn run(
     };
     let machine = Machine { aws: &context.aws, desired: &context.desired, instance: &instance };
     let put = machine.upload(&path, mode.unwrap_or(own), &body).await;
-    context.did("upload", format!("Put {path} there"), &put);
+    context.did("upload", format!("Put {path} there"), &put).await;
     put?;
     out::talk(&format!("{path} is on {}.", context.desired.machine));
     Ok(0)

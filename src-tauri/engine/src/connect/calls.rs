@@ -194,12 +194,14 @@ impl<'a> Calls<'a> {
         let problem = Problem::from(error);
         let words = match &kind {
             CallErrorKind::Timeout => "no answer".to_owned(),
-            CallErrorKind::Unreachable(_) | CallErrorKind::Garbled(_) => "AWS cannot be reached".to_owned(),
+            CallErrorKind::Unreachable { .. } | CallErrorKind::Garbled(_) => {
+                "AWS cannot be reached".to_owned()
+            }
             CallErrorKind::Service { code, .. } => code.clone(),
             CallErrorKind::Credentials(_) => String::new(),
         };
         let trouble = match kind {
-            CallErrorKind::Timeout | CallErrorKind::Unreachable(_) | CallErrorKind::Garbled(_) => {
+            CallErrorKind::Timeout | CallErrorKind::Unreachable { .. } | CallErrorKind::Garbled(_) => {
                 Trouble::Network(words)
             }
             _ if problem.is_about_credentials() => {

@@ -48,6 +48,8 @@ pub struct Settings {
     pub require_signature: bool,
     /// Refuse the stream URL of before the last resume.
     pub require_fresh_cell: bool,
+    /// Whoever ends TLS before it: clients are sent there.
+    pub front: Option<SocketAddr>,
 }
 
 impl Default for Settings {
@@ -62,6 +64,7 @@ impl Default for Settings {
             max_duration: None,
             require_signature: false,
             require_fresh_cell: false,
+            front: None,
         }
     }
 }
@@ -183,9 +186,12 @@ impl SessionBackend for Gateway {
 
     fn stream_url(&self, session_id: &str) -> String {
         let shared = lock(&self.shared);
-        let address = shared.address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9)));
+        let (scheme, address) = match (shared.settings.front, shared.address) {
+            (Some(front), _) => ("wss", front),
+            (None, address) => ("ws", address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9)))),
+        };
         let cell = shared.sessions.get(session_id).map_or_else(cell, |entry| entry.cell.clone());
-        format!("ws://{address}{PATH}{session_id}?role=publish_subscribe&cell-number={cell}")
+        format!("{scheme}://{address}{PATH}{session_id}?role=publish_subscribe&cell-number={cell}")
     }
 
     fn listening(&self, address: SocketAddr) {

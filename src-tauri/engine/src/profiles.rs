@@ -1,0 +1,153 @@
+//! The profiles of the AWS configuration as they are listed: what each is, and whether it gives credentials now.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_credential_types::provider::ProvideCredentials as _;
+use futures_util::{StreamExt as _, stream};
+use holdfast_core::names::{ProfileName, Region};
+use holdfast_core::profile::Config;
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::aws::identity::token;
+use crate::aws::{Aws, Options, profile};
+use crate::problem::Problem;
+use crate::secrets::Vault;
+use crate::signin::best;
+
+/// How long AWS, or the program that prints credentials, may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How many profiles are tried at once.
+const AT_ONCE: usize = 8;
+
+/// A profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Profile {
+    /// Its name.
+    pub name: String,
+    /// Where its credentials come from.
+    pub kind: String,
+    /// The account.
+    pub account: Option<String>,
+    /// The role, or whoever it is else.
+    pub role: Option<String>,
+    /// The region that it names.
+    pub region: Option<String>,
+    /// Whether it gives credentials now.
+    pub state: State,
+    /// Until when, in seconds since the Unix epoch; `None`: for ever, or nobody knows.
+    pub until: Option<u64>,
+    /// Why it gives no credentials, or how to sign in.
+    pub note: Option<String>,
+}
+
+/// Whether a profile gives credentials now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It does.
+    Valid,
+    /// Somebody has to sign in.
+    SignIn,
+    /// Only asking would tell: a program, keys in a file.
+    Unknown,
+    /// It was asked for, and gives none.
+    Refused,
+    /// What it says makes no sense.
+    Faulty,
+}
+
+/// All profiles, without asking anybody.
+///
+/// # Errors
+/// The AWS configuration makes no sense.
+pub async fn list(vault: &Vault) -> Result<Vec<Profile>, Problem> {
+    let config = profile::config()?;
+    let mut all = Vec::new();
+    for name in config.profiles.keys() {
+        all.push(listed(&config, name, vault).await);
+    }
+    Ok(all)
+}
+
+async fn listed(config: &Config, name: &str, vault: &Vault) -> Profile {
+    let mut listed = Profile {
+        name: name.to_owned(),
+        kind: "nothing".to_owned(),
+        account: None,
+        role: None,
+        region: config.region(name).map(ToOwned::to_owned),
+        state: State::Unknown,
+        until: None,
+        note: None,
+    };
+    let chain = match config.chain(name) {
+        Ok(chain) => chain,
+        Err(faulty) => return Profile { state: State::Faulty, note: Some(faulty.to_string()), ..listed },
+    };
+    listed.kind = chain.words();
+    (listed.account, listed.role) = chain.identity();
+    if let Some(portal) = chain.portal() {
+        if let Some(token) = best(portal, vault).await {
+            listed.state = State::Valid;
+            listed.until = Some(token::ends(&token).since_epoch().as_secs());
+        } else {
+            listed.state = State::SignIn;
+            listed.note = Some(format!("holdfast login {name}"));
+        }
+    }
+    listed
+}
+
+/// Asks AWS who each profile lets one be. Programs that print credentials run for it.
+///
+/// # Errors
+/// Keys in the environment, which count for more than any profile, so that nobody else is asked for.
+pub async fn check(all: Vec<Profile>, region: &Region, options: &Options) -> Result<Vec<Profile>, Problem> {
+    if profile::has_environment_keys() {
+        let what = "Keys in the environment count for more than any profile, so none can be tried";
+        return Err(Problem::new("environment_keys", what).hint(
+            "without them: env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY holdfast profiles --check",
+        ));
+    }
+    let checks = all.into_iter().map(|listed| checked(listed, region, options));
+    Ok(stream::iter(checks).buffered(AT_ONCE).collect().await)
+}
+
+async fn checked(listed: Profile, region: &Region, options: &Options) -> Profile {
+    if matches!(listed.state, State::Faulty | State::SignIn) {
+        return listed;
+    }
+    let name = match listed.name.parse::<ProfileName>() {
+        Ok(name) => name,
+        Err(error) => return Profile { state: State::Refused, note: Some(error.to_string()), ..listed },
+    };
+    let ask = async {
+        let aws = Aws::of_profile(region.clone(), name, options.clone()).await;
+        let who = aws.who().await?;
+        let credentials = match aws.credentials() {
+            Some(provider) => provider.provide_credentials().await.ok(),
+            None => None,
+        };
+        let ends = credentials.and_then(|known| known.expiry());
+        let ends = ends.and_then(|ends| ends.duration_since(UNIX_EPOCH).ok()).map(|ends| ends.as_secs());
+        Ok::<_, Problem>((who, ends))
+    };
+    match timeout(PATIENCE, ask).await {
+        Ok(Ok((who, ends))) => {
+            let role = who.as_str().split_once('/').map(|(_, role)| role.to_owned());
+            Profile {
+                account: listed.account.or_else(|| Some(who.account().to_owned())),
+                role: listed.role.or(role),
+                state: State::Valid,
+                until: listed.until.or(ends),
+                ..listed
+            }
+        }
+        Ok(Err(problem)) => Profile { state: State::Refused, note: Some(problem.to_string()), ..listed },
+        Err(_) => {
+            let note = format!("no answer within {} seconds", PATIENCE.as_secs());
+            Profile { state: State::Refused, note: Some(note), ..listed }
+        }
+    }
+}
