@@ -20,7 +20,7 @@ import type {
   View,
 } from "./bindings";
 
-const NOW = 1_795_000_000;
+export const NOW = 1_795_000_000;
 
 export const nothing: Commands = { connect: null, start: null, stop: null, cancel: null, look: null, apply: null, replace: null };
 
