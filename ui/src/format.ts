@@ -35,6 +35,11 @@ function dollars(at: string, signDisplay: "auto" | "exceptZero"): Intl.NumberFor
   return new Intl.NumberFormat(at, { ...currency, signDisplay });
 }
 
+/** A whole number. */
+export function whole(number: number, at = locale): string {
+  return number.toLocaleString(at);
+}
+
 /** A size in MiB. */
 export function size(mib: number, at = locale): string {
   const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
