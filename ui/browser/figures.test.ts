@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 
 import type { View } from "../src/bindings";
 import { launch, open } from "./browser";
-import { dist } from "./paths";
+import * as paths from "./paths";
 import { built, states } from "./states";
 
 const LINES = 100_000;
@@ -26,7 +26,7 @@ beforeAll(async () => (browser = await launch()));
 afterAll(() => browser.close());
 
 test("the pages are small", () => {
-  const files = readdirSync(dist, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = readdirSync(paths.built, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const size = files.reduce((sum, { parentPath, name }) => sum + gzipSync(readFileSync(join(parentPath, name))).length, 0);
   console.log(`the pages: ${(size / 1000).toFixed(1)} kB gzipped`);
   expect(size).toBeLessThan(60_000);

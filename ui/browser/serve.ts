@@ -6,7 +6,7 @@ import { extname, join, normalize } from "node:path";
 
 import type { TestProject } from "vitest/node";
 
-import { dist, root } from "./paths";
+import { built, root } from "./paths";
 
 const types: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 
@@ -14,13 +14,13 @@ export default async function serve(project: TestProject): Promise<() => void> {
   const policy = csp();
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url ?? "/", "http://localhost").pathname);
-    const file = join(dist, path === "/" ? "index.html" : path);
+    const file = join(built, path === "/" ? "index.html" : path);
     // Chromium asks for one by itself.
     if (path === "/favicon.ico") {
       response.writeHead(204).end();
       return;
     }
-    if (!file.startsWith(dist) || !existsSync(file)) {
+    if (!file.startsWith(built) || !existsSync(file)) {
       response.writeHead(404).end();
       return;
     }
