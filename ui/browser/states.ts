@@ -112,7 +112,7 @@ function off(rest: Partial<View> = {}, machine: Parameters<typeof view>[1] = {})
   return view({ commands: halted, snapshots: kept, ...rest }, { ...is, cost, ...machine });
 }
 
-const nowhere = { state: "absent", headline: "There is no remote-dev yet", instance: null, since: null, so_far: null } as const;
+const nowhere = { state: "absent", headline: "There is no remote-dev yet", instance: null, since: null, so_far: null, reachable: null } as const;
 
 function operation(title: string, names: string[], at: number, rest: Partial<Operation> = {}): Operation {
   const progress = (i: number): Progress => (i < at ? "done" : i === at ? "now" : "next");

@@ -79,7 +79,7 @@ test("the sessions at hand are those that live and can be opened, and few", () =
   expect(atHand(sessions(list)).map(({ name }) => name)).toEqual(["s0", "s1", "s2", "s3", "s4"]);
 });
 
-test("it is quiet when nothing goes on and nothing is left to be read", () => {
+test("it is quiet when nothing goes on and nothing needs somebody", () => {
   expect(isQuiet(view())).toBe(true);
   expect(isQuiet(view({ system: system() }))).toBe(true);
   expect(isQuiet(view({ system: system({ job: job() }) }))).toBe(false);

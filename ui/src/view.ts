@@ -79,9 +79,9 @@ export function atHand(sessions: Sessions | null): Session[] {
   return sessions?.list.filter(({ live, connect }) => live && connect).slice(0, 5) ?? [];
 }
 
-/** Whether there is something that goes on or needs somebody. */
+/** Whether nothing goes on, and nothing that went on needs somebody. */
 export function isQuiet({ operation, failed, interrupted, system }: View): boolean {
-  return !operation && !failed && !interrupted && !system?.job && !system?.last;
+  return !operation && !failed && !interrupted && !system?.job;
 }
 
 /** A list that is longer than this can be searched. */

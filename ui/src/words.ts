@@ -63,7 +63,7 @@ export const words = {
   askedBy: (who: string) => `asked for by ${who}`,
   notCancelled: "It goes on: cancelling did not work",
   quiet: "Nothing is going on.",
-  job: "On the machine",
+  lastJob: "The last job",
   showLog: "Show the log",
   log: "Log",
   logBefore: (count: number, shown: string) => (count === 1 ? "1 line before these" : `${shown} lines before these`),
