@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   plugins: [svelte()],
+  cacheDir: "../node_modules/.vite",
   test: {
     root: import.meta.dirname,
     include: ["**/*.test.ts"],
