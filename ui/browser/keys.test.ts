@@ -45,6 +45,12 @@ test("each page has its number, and / its search", async () => {
   expect(await focused(page)).toBe("sessions");
   await page.keyboard.type("session-12");
   expect(await page.locator("[data-sessions] tbody tr").count()).toBe(1);
+  await page.keyboard.press("Backspace");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  expect((await sent(page)).at(-1)).toEqual({ do: "connect", session: "session-10" });
+  await page.keyboard.press("/");
   // A number is typed there, and leads nowhere.
   expect(await at(page)).toBe("sessions");
   await page.keyboard.press("Escape");

@@ -76,6 +76,44 @@ async function picture(page: Page, width: number, name: string): Promise<void> {
   await page.setViewportSize({ width, height: 720 });
 }
 
+test.each([
+  ["on", "machine", "stop"],
+  ["on", "machine", "go:13"],
+  ["on", "sessions", "end:main"],
+  ["replacement-kept", "machine", "apply"],
+  ["resize", "settings", "apply"],
+])("%s, on the page %s the question %s", async (state, place, question) => {
+  const { page } = await open(browser, address, states[state] ?? null);
+  await page.evaluate(axe);
+  await go(page, place);
+  await page.click(`[data-act="${question}"]`);
+  for (const width of widths) {
+    await page.setViewportSize({ width, height: 720 });
+    for (const theme of themes) {
+      await page.emulateMedia({ colorScheme: theme });
+      const where = `${state}-${place}-${question.replace(/\W/, "-")}-${theme}-${width}`;
+      await picture(page, width, where);
+      expect(await violations(page), where).toEqual([]);
+    }
+    expect(await tooWide(page)).toEqual([]);
+  }
+});
+
+test("what is sought in a log of all colours can be read", async () => {
+  const { page } = await open(browser, address, states["coloured"] ?? null);
+  await page.evaluate(axe);
+  await go(page, "activity");
+  await page.keyboard.press("/");
+  await page.keyboard.type("written");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".row.current .hit");
+  for (const theme of themes) {
+    await page.emulateMedia({ colorScheme: theme });
+    await picture(page, WIDE, `coloured-sought-${theme}`);
+    expect(await violations(page), theme).toEqual([]);
+  }
+});
+
 /** What axe holds against a page, in short. */
 async function violations(page: Page): Promise<string[]> {
   const results = (await page.evaluate("axe.run({ resultTypes: ['violations'] })")) as AxeResults;

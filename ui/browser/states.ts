@@ -156,6 +156,13 @@ function line(n: number): string {
   return `claude-code> ${n} modules transformed`;
 }
 
+/** Each colour and ground that there is, and each way to write. */
+const colours = [
+  ...[0, 1, 2, 3, 4, 5, 6, 7].map((hue) => `\u001b[3${hue}mwritten in ${hue}${clean} \u001b[9${hue}mand bright${clean}`),
+  ...[1, 2, 3, 4, 5, 6, 7].map((hue) => `\u001b[4${hue};3${hue - 1}mwritten on ${hue}${clean}, \u001b[7;3${hue}minverse${clean}`),
+  "\u001b[1mbold\u001b[0m, \u001b[2mfaint\u001b[0m, \u001b[3mitalic\u001b[0m, \u001b[4munderlined\u001b[0m, \u001b[7minverse\u001b[0m",
+];
+
 const evil = "<img src=x onerror=alert(1)>\u202egnp.exe\u001b[2J\u0007\u2066";
 const endless = `${evil}${"W".repeat(300)}`;
 
@@ -246,6 +253,7 @@ export const states: Record<string, View | null> = {
       log: { lines: built(140), before: 0 },
     }),
   }),
+  coloured: on({ system: system({ ...good, log: { lines: colours, before: 0 } }) }),
   "cancel-failed": on({ system: system({ ...good, rebuild: null, job: job({ problem: denied }), log: { lines: [], before: 0 } }) }),
   offline: view(
     { commands: { ...nothing, look: offer("Look again") } },

@@ -47,7 +47,7 @@ export function isFirstRun({ machine, operation }: View): boolean {
 export const places = ["machine", "sessions", "activity", "settings"] as const;
 export type Place = (typeof places)[number];
 
-export interface Badge {
+interface Badge {
   text: string;
   /** Somebody is needed. */
   amber: boolean;

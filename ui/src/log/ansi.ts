@@ -3,7 +3,7 @@
 // Source: ECMA-48, 5.4 (control sequences), 8.3.117 (SGR); ITU-T T.416, 13.1.8 (38 and 48)
 
 /** Colours that a theme can show: what is asked for becomes the nearest, so that all of it can be read in light and dark. */
-export const hues = ["red", "yellow", "green", "cyan", "blue", "magenta"] as const;
+const hues = ["red", "yellow", "green", "cyan", "blue", "magenta"] as const;
 export type Ink = (typeof hues)[number] | "faint";
 
 export interface Span {
