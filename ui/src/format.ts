@@ -35,9 +35,12 @@ function dollars(at: string, signDisplay: "auto" | "exceptZero"): Intl.NumberFor
   return new Intl.NumberFormat(at, { ...currency, signDisplay });
 }
 
+/** Made once: a count may be shown many times a second. */
+const wholes = new Intl.NumberFormat(locale);
+
 /** A whole number. */
-export function whole(number: number, at = locale): string {
-  return number.toLocaleString(at);
+export function whole(number: number): string {
+  return wholes.format(number);
 }
 
 /** A size in MiB. */
