@@ -46,6 +46,7 @@ export const words = {
   notLooked: "Nobody has looked yet.",
   noSessions: "No sessions. Connect makes one.",
   sessionsUnseen: "Its sessions are seen while it is on.",
+  sessionsNotYet: "Its sessions cannot be seen yet.",
   search: {
     sessions: "Search the sessions",
     generations: "Search the generations",
