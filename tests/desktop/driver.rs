@@ -87,7 +87,11 @@ impl Window {
 
     #[track_caller]
     pub(crate) fn click(&self, selector: &str) {
+        // In a narrow window the navigation lies over what is scrolled below it.
+        let shown =
+            format!("document.querySelector({})?.scrollIntoView({{ block: 'center' }})", json!(selector));
         eventually(&format!("a click on {selector}"), || {
+            self.script(&shown);
             let element = self.element(selector)?;
             self.post(&format!("element/{element}/click"), &json!({})).ok()
         });

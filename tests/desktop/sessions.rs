@@ -68,6 +68,7 @@ fn a_machine_without_its_user_has_none_and_the_window_says_so() {
     let tray = Tray::on(&desktop);
     desktop.holdfast("up --yes");
     let window = Window::open(&mut desktop, &[]);
+    window.click("[data-page=sessions]");
     window.reads("[data-sessions]", "The machine has no user ada before its configuration is applied.");
     assert!(!window.has("[data-sessions] table") && !window.has("[name=session]"));
     assert!(!tray.wait_for("[Connect]").contains("Sessions"));
@@ -91,6 +92,7 @@ fn seen_opened_and_ended(mode: &str, environment: &[(&str, &str)]) {
     let home = Home::with_sessions(&desktop);
     let window = Window::open(&mut desktop, environment);
 
+    window.click("[data-page=sessions]");
     window.reads("[data-sessions] tbody", "work");
     let rows = "return [...document.querySelectorAll('[data-sessions] tbody tr')].map(row => row.innerText.replace(/\\s+/g, ' '))";
     let rows = window.script(rows).to_string();

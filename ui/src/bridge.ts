@@ -1,6 +1,7 @@
 // The one place that talks to Rust.
 
 import { commands, events, type Command, type Page, type Refusal, type View } from "./bindings";
+import { places, type Place } from "./view";
 
 /** What is shown now. */
 export function current(): Promise<View> {
@@ -40,9 +41,9 @@ export async function onPage(callback: (page: Page) => void): Promise<void> {
 }
 
 /** The page that the address asks for. */
-export function firstPage(): Page {
+export function firstPage(): Page | Place {
   const asked = location.hash.slice(1);
-  return asked === "settings" || asked === "stop" || asked === "replacement" ? asked : "machine";
+  return ([...places, "stop", "replacement"] as const).find((page) => page === asked) ?? "machine";
 }
 
 function isRefusal(error: unknown): error is Refusal {

@@ -20,7 +20,7 @@ import type {
   View,
 } from "./bindings";
 
-const NOW = 1_795_000_000;
+export const NOW = 1_795_000_000;
 
 export const nothing: Commands = { connect: null, start: null, stop: null, cancel: null, look: null, apply: null, replace: null };
 
@@ -62,7 +62,7 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
       since: NOW - 7000,
       reachable: true,
       seen: NOW,
-      instance: { id: "i-0123", instance_type: "m8g.xlarge", zone: "us-west-2a", volume_size: 100 },
+      instance: { id: "i-0123456789abcdef0", instance_type: "m8g.xlarge", zone: "us-west-2a", volume_size: 100 },
       cost: { now: 14270, always: 14270, instance: 13105, volume: 800, address: 365, prices_of: "2026-07-20" },
       so_far: { least: 9710, most: 9710, from: NOW - 2_000_000, until: NOW, notes: [] },
       notes: [],

@@ -35,6 +35,14 @@ function dollars(at: string, signDisplay: "auto" | "exceptZero"): Intl.NumberFor
   return new Intl.NumberFormat(at, { ...currency, signDisplay });
 }
 
+/** Made once: a count may be shown many times a second. */
+const wholes = new Intl.NumberFormat(locale);
+
+/** A whole number. */
+export function whole(number: number): string {
+  return wholes.format(number);
+}
+
 /** A size in MiB. */
 export function size(mib: number, at = locale): string {
   const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };

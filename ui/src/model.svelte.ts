@@ -1,6 +1,6 @@
 import type { Command, Key, Offer, Page, Proposal, View } from "./bindings";
 import type * as bridge from "./bridge";
-import { draft, ended, goneTo, ofSettings, stands, typedFor, type Question, type Typed } from "./view";
+import { draft, ended, goneTo, ofSettings, places, stands, typedFor, type Place, type Question, type Typed } from "./view";
 import { sentence } from "./words";
 
 /** How long a refusal stays, in milliseconds. */
@@ -12,7 +12,7 @@ export class Model {
   view = $state.raw<View | null>(null);
   /** Why there is no first view. */
   silent = $state<string | null>(null);
-  page = $state<"machine" | "settings">("machine");
+  page = $state<Place>("machine");
   /** The question that is open. */
   asking = $state<Question | null>(null);
   typed = $state.raw<Typed>({});
@@ -24,6 +24,10 @@ export class Model {
   readonly #bridge: typeof bridge;
   readonly #pending = new Set<Command["do"]>();
   #planned = false;
+  /** Somebody does not want to see the log. */
+  #closed = false;
+  /** What was asked for last about the log: whether it is shown. */
+  #shown: boolean | undefined;
   #forget: ReturnType<typeof setTimeout> | undefined;
 
   constructor(through: typeof bridge) {
@@ -52,18 +56,21 @@ export class Model {
     }
     this.sought &&= view.replacement !== null;
     this.view = view;
+    this.#settleLog();
   }
 
-  go(page: Page): void {
-    this.page = page === "settings" ? "settings" : "machine";
+  go(page: Page | Place): void {
+    this.page = places.find((place) => place === page) ?? "machine";
     this.sought = page === "replacement";
     this.asking = page === "stop" && (!this.view || stands("stop", this.view)) ? "stop" : null;
+    this.#settleLog();
   }
 
   /** Asks for a command; whether it is accepted. */
   async act(command: Command): Promise<boolean> {
-    // A button pressed twice is meant once; what was typed last, though, must not keep an old preview.
-    if (this.#pending.has(command.do) && command.do !== "discard") return false;
+    // A button pressed twice is meant once; what was typed last, though, must not keep an old preview, nor a page that was
+    // left its log.
+    if (this.#pending.has(command.do) && command.do !== "discard" && command.do !== "show_log") return false;
     this.#pending.add(command.do);
     const refusal = await this.#bridge.act(command);
     this.#pending.delete(command.do);
@@ -117,7 +124,20 @@ export class Model {
   /** Shows the log of the job, or hides it. */
   toggleLog(): void {
     const log = this.view?.system?.log;
-    if (log) void this.act({ do: "show_log", shown: log.lines === null });
+    if (!log) return;
+    this.#closed = this.page === "activity" && log.lines !== null;
+    this.#shown = undefined;
+    if (this.page !== "activity") this.go("activity");
+    else this.#settleLog();
+  }
+
+  /** The log comes over the bridge only while its page is open. */
+  #settleLog(): void {
+    const log = this.view?.system?.log;
+    const wanted = this.page === "activity" && !this.#closed;
+    if (!log || wanted === (log.lines !== null) || wanted === this.#shown) return;
+    this.#shown = wanted;
+    void this.act({ do: "show_log", shown: wanted });
   }
 
   /** Leaves what is open: a question, or else the preview and what was typed for it. */

@@ -3,6 +3,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 import type { Command, Page, Refusal, View } from "./bindings";
 import { generations, nothing, offer, preview, replacement, session, sessions, system, view } from "./fixture";
 import { Model } from "./model.svelte";
+import type { Place } from "./view";
 
 vi.useFakeTimers();
 
@@ -14,7 +15,7 @@ beforeEach(() => {
   [sent, answer] = [[], null];
 });
 
-function model(first: Page = "machine", current: () => Promise<View> = async () => view()): Model {
+function model(first: Page | Place = "machine", current: () => Promise<View> = async () => view()): Model {
   events = { view: () => {}, page: () => {} };
   return new Model({
     current,
@@ -175,17 +176,44 @@ test("a generation is gone to once that is answered, and the question goes with 
   expect([it.asking, sent]).toEqual([null, [{ do: "go_to", generation: 1 }]]);
 });
 
-test("the log is shown and hidden, where there is one", async () => {
+test("the log comes while its page is open, unless somebody has closed it", async () => {
   const it = model();
+  const log = (lines: string[] | null) => view({ system: system({ log: { lines, before: 0 } }) });
   await it.start();
   it.toggleLog();
-  it.show(view({ system: system({ log: { lines: null, before: 0 } }) }));
+  it.go("activity");
+  expect(sent).toEqual([]);
+  it.show(log(null));
+  it.show(log(null));
+  expect(sent).toEqual([{ do: "show_log", shown: true }]);
+  it.show(log(["one"]));
+  it.go("machine");
+  expect(sent.at(-1)).toEqual({ do: "show_log", shown: false });
+  it.show(log(null));
   it.toggleLog();
-  await vi.advanceTimersByTimeAsync(0);
-  it.show(view({ system: system({ log: { lines: ["one"], before: 0 } }) }));
+  expect([it.page, sent.length]).toEqual(["activity", 3]);
+  it.show(log(["one"]));
   it.toggleLog();
-  await vi.advanceTimersByTimeAsync(0);
-  expect(sent).toEqual([{ do: "show_log", shown: true }, { do: "show_log", shown: false }]);
+  expect(sent.at(-1)).toEqual({ do: "show_log", shown: false });
+  it.show(log(null));
+  it.go("machine");
+  it.go("activity");
+  expect(sent).toHaveLength(4);
+  it.toggleLog();
+  expect(sent.at(-1)).toEqual({ do: "show_log", shown: true });
+});
+
+test("a log that an earlier window has left open is closed", async () => {
+  const it = model("machine", async () => view({ system: system({ log: { lines: ["one"], before: 0 } }) }));
+  await it.start();
+  expect(sent).toEqual([{ do: "show_log", shown: false }]);
+});
+
+test("each page can be gone to", () => {
+  const it = model("sessions");
+  expect(it.page).toBe("sessions");
+  it.go("activity");
+  expect(it.page).toBe("activity");
 });
 
 test("what was typed stays when the preview is of something else", async () => {

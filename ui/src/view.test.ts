@@ -4,6 +4,7 @@ import {
   fields,
   generation,
   generations,
+  job,
   nothing,
   offer,
   preview,
@@ -19,16 +20,19 @@ import {
 } from "./fixture";
 import {
   amount,
+  atHand,
   badge,
   costOf,
   draft,
   few,
-  isAtEnd,
+  found,
   isFirstRun,
+  isQuiet,
   loses,
   ofPlace,
   ofSettings,
   ofSnapshots,
+  places,
   reasons,
   said,
   saidOf,
@@ -52,9 +56,34 @@ test("each state has the shape of the tray icon, and work in progress is an arc"
 
 test("the navigation says that somebody is needed before it says that something goes on", () => {
   const operation = { title: "Starting", since: 0, phases: [], doing: [], waiting: null, done: 0, of: 0 };
-  expect(badge(view())).toBeNull();
-  expect(badge(view({ operation }))?.amber).toBe(false);
-  expect(badge(view({ operation, interrupted: { title: "", sentence: "", at: 0 } }))?.amber).toBe(true);
+  const beside = (rest: Parameters<typeof view>[0]) => places.map((place) => badge(view(rest), place)?.text ?? "");
+  expect(beside({})).toEqual(["", "", "", ""]);
+  expect(beside({ operation })).toEqual(["", "", "at work", ""]);
+  expect(beside({ system: system({ job: job() }) })).toEqual(["", "", "at work", ""]);
+  expect(beside({ operation, interrupted: { title: "", sentence: "", at: 0 } })).toEqual(["", "", "needs you", ""]);
+  expect(beside({ settings: { ...view().settings, problem } })).toEqual(["", "", "", "needs you"]);
+  expect(beside({ sessions: sessions([session("a"), session("b"), session("c", { live: false })]) })).toEqual(["", "2", "", ""]);
+});
+
+test("a list is searched for each word, in any order", () => {
+  const list = ["main", "api refactor", "refactor the API"];
+  expect(found(list, "  API ref", (one) => one)).toEqual(["api refactor", "refactor the API"]);
+  expect(found(list, "", (one) => one)).toEqual(list);
+  expect(found(list, "no", (one) => one)).toEqual([]);
+});
+
+test("the sessions at hand are those that live and can be opened, and few", () => {
+  const many = Array.from({ length: 9 }, (_, i) => session(`s${i}`));
+  expect(atHand(null)).toEqual([]);
+  const list = [session("ended", { live: false }), session("odd", { connect: null }), ...many];
+  expect(atHand(sessions(list)).map(({ name }) => name)).toEqual(["s0", "s1", "s2", "s3", "s4"]);
+});
+
+test("it is quiet when nothing goes on and nothing needs somebody", () => {
+  expect(isQuiet(view())).toBe(true);
+  expect(isQuiet(view({ system: system() }))).toBe(true);
+  expect(isQuiet(view({ system: system({ job: job() }) }))).toBe(false);
+  expect(isQuiet(view({ failed: { title: "", at: 0, problem } }))).toBe(false);
 });
 
 test("a state is heard once: what is not a change of it leaves the text as it is", () => {
@@ -130,12 +159,6 @@ test("of many generations the newest are shown, and the one that runs", () => {
   expect(numbers(12, 3)).toEqual([12, 11, 10, 9, 8, 3]);
 });
 
-test("whoever has scrolled up is not at the end", () => {
-  expect(isAtEnd({ scrollTop: 0, clientHeight: 264, scrollHeight: 264 })).toBe(true);
-  expect(isAtEnd({ scrollTop: 735.5, clientHeight: 264, scrollHeight: 1000 })).toBe(true);
-  expect(isAtEnd({ scrollTop: 718, clientHeight: 264, scrollHeight: 1000 })).toBe(false);
-});
-
 test("sessions are heard when they are there, and not while they are looked at", () => {
   expect(saidOfSessions(null)).toBe("");
   expect(saidOfSessions(sessions([], { looking: true }))).toBe("");
@@ -146,10 +169,10 @@ test("sessions are heard when they are there, and not while they are looked at",
 });
 
 test("a replacement that is not over needs somebody, one that is kept does not", () => {
-  expect(badge(view({ replacement: replacement() }))).toBeNull();
-  expect(badge(view({ replacement: replacement({ under_way: true }) }))?.amber).toBe(true);
+  expect(badge(view({ replacement: replacement() }), "machine")).toBeNull();
+  expect(badge(view({ replacement: replacement({ under_way: true }) }), "machine")?.amber).toBe(true);
   const operation = { title: "Starting", since: 0, phases: [], doing: [], waiting: null, done: 0, of: 0 };
-  expect(badge(view({ operation, replacement: replacement({ under_way: true }) }))?.amber).toBe(false);
+  expect(badge(view({ operation, replacement: replacement({ under_way: true }) }), "machine")).toBeNull();
 });
 
 test("each preview has one place", () => {

@@ -7,6 +7,7 @@ import type {
   Key,
   Offer,
   Preview,
+  Session,
   Sessions,
   Snapshots,
   SoFar,
@@ -42,11 +43,54 @@ export function isFirstRun({ machine, operation }: View): boolean {
   return !operation && (machine.state === "absent" || (machine.problem !== null && machine.seen === null));
 }
 
-/** What the navigation says beside the machine. */
-export function badge(view: View): { text: string; amber: boolean } | null {
-  const unfinished = view.replacement?.under_way && !view.operation;
-  if (view.failed || view.interrupted || unfinished) return { text: words.needsYou, amber: true };
-  return view.operation ? { text: words.atWork, amber: false } : null;
+/** The pages of the window, in their order. */
+export const places = ["machine", "sessions", "activity", "settings"] as const;
+export type Place = (typeof places)[number];
+
+interface Badge {
+  text: string;
+  /** Somebody is needed. */
+  amber: boolean;
+  /** It is short enough for a narrow window. */
+  short: boolean;
+}
+
+/** What the navigation says beside a page. */
+export function badge(view: View, place: Place): Badge | null {
+  const needsYou = { text: words.needsYou, amber: true, short: false };
+  const atWork = { text: words.atWork, amber: false, short: false };
+  switch (place) {
+    case "machine":
+      return view.replacement?.under_way && !view.operation ? needsYou : null;
+    case "sessions": {
+      const live = view.sessions?.list.filter((session) => session.live).length;
+      return live ? { text: String(live), amber: false, short: true } : null;
+    }
+    case "activity":
+      if (view.failed || view.interrupted) return needsYou;
+      return view.operation || view.system?.job ? atWork : null;
+    case "settings":
+      return view.settings.problem ? needsYou : null;
+  }
+}
+
+/** The sessions that can be opened from the machine's page: those that live, as many as one line holds. */
+export function atHand(sessions: Sessions | null): Session[] {
+  return sessions?.list.filter(({ live, connect }) => live && connect).slice(0, 5) ?? [];
+}
+
+/** Whether nothing goes on, and nothing that went on needs somebody. */
+export function isQuiet({ operation, failed, interrupted, system }: View): boolean {
+  return !operation && !failed && !interrupted && !system?.job;
+}
+
+/** A list that is longer than this can be searched. */
+export const MANY = 6;
+
+/** Those of a list whose text has all the words that are sought. */
+export function found<T>(list: T[], sought: string, text: (one: T) => string): T[] {
+  const parts = sought.toLowerCase().split(/\s+/).filter(Boolean);
+  return list.filter((one) => parts.every((part) => text(one).toLowerCase().includes(part)));
 }
 
 /** The state as a screen reader hears it, each time that it changes. */
@@ -196,15 +240,13 @@ export function goneTo(question: Question): number | null {
 /** The key that shows the log, or hides it. */
 export const LOG_KEY = "l";
 
+/** The key that leads to the search of a list or a log. */
+export const SEARCH_KEY = "/";
+
 /** Generations that are shown without being asked for. */
 const FEW = 5;
 
 /** The newest generations, and the one that runs. */
 export function few(generations: Generation[]): Generation[] {
   return generations.filter(({ flags }, i) => i < FEW || flags.includes("current"));
-}
-
-/** Whether somebody reads the end of what scrolls, as near as a browser's rounding lets him. */
-export function isAtEnd({ scrollTop, clientHeight, scrollHeight }: Pick<Element, "scrollTop" | "clientHeight" | "scrollHeight">): boolean {
-  return scrollHeight - clientHeight - scrollTop < 8;
 }

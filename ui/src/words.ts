@@ -1,6 +1,7 @@
 // What the pages themselves say, in one place, to be translated. What is said about the machine comes from Rust.
 
 import type { Area, Change, Flag, Key, Proposal, Topic } from "./bindings";
+import type { Place } from "./view";
 
 /** The language of this file. The user's region still decides how numbers and dates are written. */
 export const language = "en";
@@ -15,8 +16,12 @@ export const words = {
   sandbox: "Sandbox: this is not AWS. Nothing costs money.",
   noTray: "This desktop has no tray: Holdfast ends with this window. Your machine does not.",
   pages: "Pages",
-  machine: "Machine",
-  settings: "Settings",
+  places: {
+    machine: "Machine",
+    sessions: "Sessions",
+    activity: "Activity",
+    settings: "Settings",
+  } satisfies Record<Place, string>,
   atWork: "at work",
   needsYou: "needs you",
   silent: "Holdfast does not answer",
@@ -29,8 +34,7 @@ export const words = {
   stopYes: (name: string) => `Stop ${name}`,
   stopNo: "Leave it on",
 
-  sessions: "Sessions",
-  lookingAtSessions: "Looking at the machine…",
+  lookingAtMachine: "Looking at the machine…",
   asOfNow: "as of",
   refresh: "Refresh",
   sessionName: "Name",
@@ -41,6 +45,15 @@ export const words = {
   ended: "ended",
   notLooked: "Nobody has looked yet.",
   noSessions: "No sessions. Connect makes one.",
+  sessionsUnseen: "Its sessions are seen while it is on.",
+  sessionsNotYet: "Its sessions cannot be seen yet.",
+  search: {
+    sessions: "Search the sessions",
+    generations: "Search the generations",
+    snapshots: "Search the snapshots",
+    log: "Search the log",
+  },
+  nothingFound: "Nothing matches.",
   sessionCount: (count: number) => (count === 1 ? "1 session." : `${count || "No"} sessions.`),
   endYes: (label: string, name: string) => `${label} ${name}`,
   endNo: "Leave it",
@@ -50,8 +63,20 @@ export const words = {
   rebuild: "Rebuild",
   askedBy: (who: string) => `asked for by ${who}`,
   notCancelled: "It goes on: cancelling did not work",
+  quiet: "Nothing is going on.",
+  lastJob: "The last job",
+  showLog: "Show the log",
   log: "Log",
-  logBefore: (count: number) => (count === 1 ? "1 line before these" : `${count} lines before these`),
+  logBefore: (count: number, shown: string) => (count === 1 ? "1 line before these" : `${shown} lines before these`),
+  matches: (at: string, count: string, isAt: boolean) => (isAt ? `${at} of ${count}` : `${count} found`),
+  previous: "Previous",
+  next: "Next",
+  copyAll: "Copy all",
+  copyMarked: "Copy selection",
+  copied: (count: number, shown: string) => (count === 1 ? "1 line copied" : `${shown} lines copied`),
+  notCopied: "Copying did not work",
+  toTheEnd: "To the end",
+  newLines: (count: number, shown: string) => (count === 1 ? "1 new line" : `${shown} new lines`),
   silentLog: "It has said nothing yet.",
   generations: "Generations",
   generation: (number: number) => `Generation ${number}`,

@@ -21,7 +21,9 @@ import {
   view,
 } from "../fixture";
 import { Model } from "../model.svelte";
+import Activity from "./Activity.svelte";
 import Machine from "./Machine.svelte";
+import Sessions from "./Sessions.svelte";
 import Settings from "./Settings.svelte";
 
 const model = (asking: Model["asking"] = null) => {
@@ -31,6 +33,9 @@ const model = (asking: Model["asking"] = null) => {
 };
 const machine = (view: View, asking?: Model["asking"]) =>
   render(Machine, { props: { model: model(asking), view } }).body;
+const activity = (view: View) => render(Activity, { props: { model: model(), view } }).body;
+const sessionsPage = (view: View, asking?: Model["asking"]) =>
+  render(Sessions, { props: { model: model(asking), view } }).body;
 const settings = (view: View) => render(Settings, { props: { model: model(), view } }).body;
 const acts = (html: string) => [...html.matchAll(/data-act="([\w:-]+)"/g)].map((match) => match[1]);
 
@@ -75,7 +80,7 @@ test("where there is no machine the form takes the place of the facts, until som
   expect(making).not.toContain("<form");
 });
 
-test("the system shows what runs, and its job in the place of the last one", () => {
+test("the system shows what runs, and how its last job ended", () => {
   const idle = machine(view({ system: system() }));
   const off = { at: 1_800_000_000, why: "as off_at says" };
   expect(machine(view({ system: system({ off }) }))).toContain(", as off_at says.");
@@ -83,14 +88,36 @@ test("the system shows what runs, and its job in the place of the last one", () 
   expect(acts(idle)).toEqual(["look-at-system", "rebuild"]);
   expect(idle).toContain("Runs generation 7, embedded 1a2b3c4d5e6f.");
   const last = { text: "remote-dev runs generation 7", at: 0, problem: null };
-  const busy = machine(view({ system: system({ job: job({ by: "bob@other" }), last, rebuild: null }) }));
-  expect(acts(busy)).toEqual(["look-at-system", "rebuild", "cancel-job"]);
+  expect(machine(view({ system: system({ last }) }))).toContain("data-last");
+  const bad = machine(view({ system: system({ last: { ...last, problem } }) }));
+  expect(bad).toContain('data-problem="denied"');
+  expect(bad).toContain("AWS says no.");
+  expect(acts(bad)).toEqual(["look-at-system", "rebuild", "show-log"]);
+});
+
+test("a job is shown on the machine's page with a way to its log, in the place of the last one", () => {
+  const last = { text: "remote-dev runs generation 7", at: 0, problem: null };
+  const log = { lines: null, before: 0 };
+  const busy = machine(view({ system: system({ job: job({ by: "bob@other" }), last, log, rebuild: null }) }));
+  expect(acts(busy)).toEqual(["show-log", "cancel-job", "look-at-system", "rebuild"]);
   expect(busy).toContain("fetching 3 of 17");
   expect(busy).toContain("asked for by bob@other");
   expect(busy).not.toContain("data-last");
-  const bad = machine(view({ system: system({ last: { ...last, problem } }) }));
-  expect(bad).toContain('data-problem="denied"');
-  expect(bad).not.toContain("<img");
+});
+
+test("activity is what goes on and what is left of it, or says that there is nothing", () => {
+  expect(activity(view())).toContain("Nothing is going on.");
+  const last = { text: "remote-dev runs generation 7", at: 0, problem };
+  const log = { lines: null, before: 0 };
+  const failed = { title: "Starting", at: 0, problem };
+  const interrupted = { title: "A resize was interrupted", sentence: "It goes on.", at: 0 };
+  const html = activity(view({ failed, interrupted, system: system({ last, log }) }));
+  expect(acts(html)).toEqual(["dismiss", "dismiss", "log"]);
+  for (const text of ["Starting did not work", "A resize was interrupted", "remote-dev runs generation 7", "&lt;img src=x"]) {
+    expect(html).toContain(text);
+  }
+  expect(html).not.toContain("<img");
+  expect(acts(activity(view({ system: system({ job: job(), log }) })))).toEqual(["cancel-job", "log"]);
 });
 
 test("a machine that is behind has the rebuild as what comes next", () => {
@@ -129,8 +156,8 @@ test("a generation says what is so about it, and many are behind a disclosure", 
   expect(many).toContain("All 12 generations");
 });
 
-test("the log is a button until it is wanted", () => {
-  const shown = (log: { lines: string[] | null; before: number } | null) => machine(view({ system: system({ log }) }));
+test("the log is a button until it is there", () => {
+  const shown = (log: { lines: string[] | null; before: number } | null) => activity(view({ system: system({ log }) }));
   expect(acts(shown(null))).not.toContain("log");
   const closed = shown({ lines: null, before: 0 });
   expect(closed).toMatch(/data-act="log"[^>]*aria-expanded="false"/);
@@ -139,7 +166,7 @@ test("the log is a button until it is wanted", () => {
   expect(open).toMatch(/aria-expanded="true"/);
   expect(open).toMatch(/<div[^>]*role="log"[^>]*tabindex="0"/);
   expect(open).toContain("  building '/nix/store/x'");
-  expect(open).toContain("1200 lines before these");
+  expect(open).toContain("1,200 lines before these");
   expect(open).not.toContain("<img");
   expect(shown({ lines: [], before: 0 })).toContain("It has said nothing yet.");
 });
@@ -193,24 +220,43 @@ test("a plan that nobody may carry out now has no button for it", () => {
 
 test("a session has the buttons that are on offer, and none without a name for commands", () => {
   const list = [session("work"), session("my name", { name: null, connect: null, end: null, note: "no such name" })];
-  const html = machine(view({ sessions: sessions(list) }));
+  const html = sessionsPage(view({ sessions: sessions(list) }));
   expect(acts(html)).toEqual(["look-at-sessions", "end:work", "connect:work", "open-session"]);
   expect(html).toContain("no such name.");
 });
 
 test("the question whether to end a session stands below it", () => {
-  const html = machine(view({ sessions: sessions([session("work"), session("other")]) }), "end:work");
+  const html = sessionsPage(view({ sessions: sessions([session("work"), session("other")]) }), "end:work");
   expect(html.match(/Everything that runs in it ends/g)).toHaveLength(1);
   expect(html.indexOf("Everything that runs in it ends")).toBeLessThan(html.indexOf(">other<"));
 });
 
 test("sessions that are not known say why, and a name of a session stays text", () => {
   const no = { code: "no_zellij", what: "The machine has no zellij", cause: null, hints: [] };
-  const unknown = machine(view({ sessions: sessions([], { seen: null, problem: no }) }));
+  const unknown = sessionsPage(view({ sessions: sessions([], { seen: null, problem: no }) }));
   expect(unknown).toContain("The machine has no zellij.");
   expect(unknown).not.toContain("<table");
-  expect(machine(view({ sessions: sessions([session("<img src=x>", { name: null })]) }))).not.toContain("<img");
-  expect(machine(view({ sessions: sessions([]) }))).toContain("No sessions.");
+  expect(sessionsPage(view({ sessions: sessions([session("<img src=x>", { name: null })]) }))).not.toContain("<img");
+  expect(sessionsPage(view({ sessions: sessions([]) }))).toContain("No sessions.");
+});
+
+test("the machine's page has its sessions at hand", () => {
+  const html = machine(view({ sessions: sessions([session("work"), session("before", { live: false })]) }));
+  expect(acts(html)).toEqual(["connect:work"]);
+  expect(html).toContain('aria-label="Connect work"');
+});
+
+test("sessions that cannot be seen say so, and what to do", () => {
+  const commands = { ...nothing, connect: offer("Connect", { note: "starts it first" }) };
+  const html = sessionsPage(view({ commands }, { headline: "remote-dev is off" }));
+  expect(html).toContain("remote-dev is off.");
+  expect(acts(html)).toEqual(["connect"]);
+});
+
+test("a long list can be searched", () => {
+  const list = Array.from({ length: 7 }, (_, i) => session(`s${i}`));
+  expect(sessionsPage(view({ sessions: sessions(list) }))).toContain('data-search="sessions"');
+  expect(sessionsPage(view({ sessions: sessions(list.slice(1)) }))).not.toContain("data-search");
 });
 
 test("a machine can be replaced from its facts, and what is beside it has a card", () => {

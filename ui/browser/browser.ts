@@ -1,0 +1,88 @@
+// Chromium, and the app's side of the bridge as the pages see it.
+
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+import { chromium, type Browser, type Page } from "playwright-core";
+
+import type { Command, View } from "../src/bindings";
+import { NOW } from "../src/fixture";
+
+const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+
+function onPath(): string {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  const found = names.flatMap((name) => folders.map((folder) => join(folder, name))).find(runs);
+  if (!found) throw new Error(`No Chromium on PATH: one of ${names.join(", ")}`);
+  return found;
+}
+
+function runs(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function launch(): Promise<Browser> {
+  const asRoot = process.getuid?.() === 0;
+  return chromium.launch({ executablePath: onPath(), args: asRoot ? ["--no-sandbox"] : [] });
+}
+
+export const WIDE = 1000;
+export const NARROW = 480;
+
+/** What the mocked app keeps for the tests. */
+interface Mock {
+  sent: Command[];
+  show(view: View): void;
+}
+
+declare global {
+  interface Window {
+    mock: Mock;
+  }
+}
+
+/** A window of the app in one state, with everything that went wrong in it. `null`: the app does not answer. */
+export async function open(browser: Browser, address: string, view: View | null, still = true): Promise<{ page: Page; wrong: string[] }> {
+  const context = await browser.newContext({ locale: "en-US", timezoneId: "UTC", viewport: { width: WIDE, height: 720 } });
+  const page = await context.newPage();
+  const wrong: string[] = [];
+  page.on("pageerror", (error) => wrong.push(String(error)));
+  page.on("console", (message) => message.type() === "error" && wrong.push(message.text()));
+  page.on("request", (request) => request.url().startsWith(address) || wrong.push(`it asked for ${request.url()}`));
+  // Times read the same in every picture; only who measures needs a clock that goes.
+  if (still) await page.clock.setFixedTime(NOW * 1000);
+  await page.addInitScript(mock, view);
+  await page.goto(address);
+  await page.waitForSelector("h1");
+  return { page, wrong };
+}
+
+function mock(view: View | null): void {
+  const callbacks = new Map<number, (event: unknown) => void>();
+  const listeners = new Map<string, number>();
+  const invoke = async (command: string, given: { command: Command; event: string; handler: number }): Promise<unknown> => {
+    if (command === "view") {
+      if (view) return view;
+      throw new Error("the app is gone");
+    }
+    if (command === "act") window.mock.sent.push(given.command);
+    if (command === "plugin:event|listen") listeners.set(given.event, given.handler);
+    return null;
+  };
+  const transformCallback = (callback: (event: unknown) => void): number => {
+    callbacks.set(callbacks.size + 1, callback);
+    return callbacks.size;
+  };
+  Object.assign(window, {
+    __TAURI_INTERNALS__: { invoke, transformCallback },
+    mock: {
+      sent: [],
+      show: (payload: View) => callbacks.get(listeners.get("view-changed") ?? 0)?.({ payload }),
+    } satisfies Mock,
+  });
+}

@@ -1,0 +1,181 @@
+// What the keyboard does, and that nothing moves for who wants no motion.
+
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+
+import type { View } from "../src/bindings";
+import { launch, open } from "./browser";
+import { built, states } from "./states";
+
+const address = inject("address");
+let browser: Browser;
+
+beforeAll(async () => (browser = await launch()));
+afterAll(() => browser.close());
+
+const state = (name: string) => states[name] as View;
+const at = (page: Page) => page.evaluate(() => document.querySelector("nav [aria-current]")?.getAttribute("data-page"));
+const focused = (page: Page) =>
+  page.evaluate(() => (document.activeElement as HTMLElement).dataset["search"] ?? document.activeElement?.getAttribute("data-page"));
+const sent = (page: Page) => page.evaluate(() => window.mock.sent);
+
+/** A state whose log answers as the app does: it comes when it is asked for. */
+async function withLog(lines: string[], before = 0): Promise<Page> {
+  const view = state("rebuilding");
+  if (!view.system) throw new Error("no system");
+  const shown = { ...view, system: { ...view.system, log: { lines, before } } };
+  const { page } = await open(browser, address, shown);
+  await page.keyboard.press("3");
+  await page.waitForSelector("[role=log]");
+  return page;
+}
+
+test("each page has its number, and / its search", async () => {
+  const { page } = await open(browser, address, state("crowded"));
+  const pages = await page.$$eval("nav [data-page]", (all) => all.map((one) => one.getAttribute("data-page")));
+  for (const [i, name] of pages.entries()) {
+    await page.keyboard.press(String(i + 1));
+    expect([await at(page), await focused(page)]).toEqual([name, name]);
+  }
+  await page.keyboard.press("9");
+  expect(await at(page)).toBe("settings");
+
+  await page.keyboard.press("2");
+  await page.keyboard.press("/");
+  expect(await focused(page)).toBe("sessions");
+  await page.keyboard.type("session-12");
+  expect(await page.locator("[data-sessions] tbody tr").count()).toBe(1);
+  await page.keyboard.press("Backspace");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  expect((await sent(page)).at(-1)).toEqual({ do: "connect", session: "session-10" });
+  await page.keyboard.press("/");
+  // A number is typed there, and leads nowhere.
+  expect(await at(page)).toBe("sessions");
+  await page.keyboard.press("Escape");
+  expect(await page.locator("[data-sessions] tbody tr").count()).toBe(24);
+  await page.keyboard.press("Escape");
+  expect(await focused(page)).toBeFalsy();
+  await page.keyboard.press("1");
+  await page.keyboard.press("/");
+  expect(await focused(page)).toBe("snapshots");
+  await page.click("[data-act=all-generations]");
+  await page.keyboard.press("/");
+  expect(await focused(page)).toBe("generations");
+});
+
+test("Esc leaves a question, and then a preview", async () => {
+  const { page } = await open(browser, address, state("resize"));
+  await page.click("[data-act=stop]");
+  expect(await page.evaluate(() => (document.activeElement as HTMLElement).dataset["act"])).toBe("stop-no");
+  await page.keyboard.press("Escape");
+  expect(await page.locator("[data-act=stop-no]").count()).toBe(0);
+  expect(await page.evaluate(() => (document.activeElement as HTMLElement).dataset["act"])).toBe("stop");
+  await page.keyboard.press("Escape");
+  expect(await sent(page)).toEqual([{ do: "discard" }]);
+});
+
+test("Enter does what the focused button says", async () => {
+  const { page } = await open(browser, address, state("on"));
+  await page.focus("[data-act=connect]");
+  await page.keyboard.press("Enter");
+  expect(await sent(page)).toEqual([{ do: "connect", session: null }]);
+});
+
+test("a log is searched from match to match, and left", async () => {
+  const page = await withLog(built(5000));
+  await page.keyboard.press("/");
+  await page.keyboard.type("WARNING: git");
+  const count = page.locator(".count");
+  await expect.poll(() => count.innerText()).toBe("94 found");
+  await page.keyboard.press("Enter");
+  const first = await page.locator(".row.current").innerText();
+  expect(first).toBe("warning: Git tree '/etc/nixos' is dirty");
+  await expect.poll(() => count.innerText()).toMatch(/^\d+ of 94$/);
+  const before = Number((await count.innerText()).split(" ")[0]);
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Shift+Enter");
+  await page.keyboard.press("Shift+Enter");
+  await expect.poll(() => count.innerText()).toBe(`${before - 1 || 94} of 94`);
+  expect(await page.locator(".row.current").isVisible()).toBe(true);
+  await page.keyboard.press("Escape");
+  expect(await count.innerText()).toBe("");
+  await page.keyboard.press("Escape");
+  expect(await page.evaluate(() => document.activeElement?.getAttribute("role"))).toBe("log");
+});
+
+test("a log is marked and copied, also what is scrolled away", async () => {
+  const page = await withLog(built(5000));
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
+  const plain = "copying path '/nix/store/";
+
+  await page.focus("[role=log]");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.press("Control+c");
+  const all = (await clipboard()).split("\n");
+  expect([all.length, all[0]?.slice(0, plain.length)]).toEqual([5000, plain]);
+  expect(all.some((line) => line.includes("\u001b"))).toBe(false);
+  await page.evaluate(() => getSelection()?.removeAllRanges());
+
+  // From one line down to another that is far away.
+  await page.evaluate(() => document.querySelector("[role=log]")?.scrollTo(0, 0));
+  const row = (line: number) => page.locator(`[data-line="${line}"]`);
+  const box = (await row(2).boundingBox())!;
+  await page.mouse.move(box.x, box.y + 9);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 30, box.y + 40);
+  await page.mouse.wheel(0, 3600);
+  await row(202).waitFor();
+  const end = (await row(202).boundingBox())!;
+  await page.mouse.move(end.x, end.y + 9);
+  await page.mouse.up();
+  await page.click("[data-act=log-copy]");
+  expect(await page.locator("[data-act=log-copy]").innerText()).toBe("Copy selection");
+  const some = (await clipboard()).split("\n");
+  expect(some.slice(0, -1)).toEqual(all.slice(2, 202));
+});
+
+test("a log stays at its end until somebody reads, and what he reads stays in its place", async () => {
+  const view = state("rebuilding");
+  const page = await withLog(built(300));
+  const show = (lines: string[], before: number) =>
+    page.evaluate(([view, lines, before]) => window.mock.show({ ...view, system: { ...view.system!, log: { lines, before } } }), [view, lines, before] as const);
+  const line = (at: "first" | "last") =>
+    page.evaluate((at) => {
+      const box = document.querySelector("[role=log]")!.getBoundingClientRect();
+      const rows = [...document.querySelectorAll<HTMLElement>("[data-line]")].filter((row) => {
+        const { top, bottom } = row.getBoundingClientRect();
+        return bottom > box.top + 1 && top < box.bottom - 1;
+      });
+      return Number((at === "first" ? rows[0] : rows.at(-1))?.dataset["line"]);
+    }, at);
+
+  expect(await line("last")).toBe(299);
+  await show(built(300, 100), 100);
+  expect(await line("last")).toBe(399);
+  expect(await page.locator("[data-act=log-follow]").count()).toBe(0);
+
+  await page.hover("[role=log]");
+  await page.mouse.wheel(0, -1800);
+  await page.waitForSelector("[data-act=log-follow]");
+  await expect.poll(() => line("first")).toBeLessThan(320);
+  const reading = await line("first");
+  await show(built(300, 150), 150);
+  expect(await line("first")).toBe(reading);
+  expect(await page.innerText("[data-act=log-follow]")).toBe("50 new lines");
+  await page.click("[data-act=log-follow]");
+  expect(await line("last")).toBe(449);
+  expect(await page.locator("[data-act=log-follow]").count()).toBe(0);
+});
+
+test("nothing moves for who wants no motion", async () => {
+  for (const [wish, moves] of [["no-preference", true], ["reduce", false]] as const) {
+    for (const name of ["starting", "replacing"]) {
+      const { page } = await open(browser, address, state(name));
+      await page.emulateMedia({ reducedMotion: wish });
+      expect(await page.evaluate(() => document.getAnimations().length > 0), `${name}, ${wish}`).toBe(moves);
+    }
+  }
+});

@@ -1,0 +1,411 @@
+// What the pages are looked at in.
+
+import type { Commands, Generation, Operation, Problem, Progress, StepView, View } from "../src/bindings";
+import {
+  fields,
+  generation,
+  job,
+  nothing,
+  NOW,
+  offer,
+  preview,
+  replacement,
+  session,
+  sessions,
+  snapshot,
+  snapshots,
+  step,
+  system,
+  typed,
+  view,
+} from "../src/fixture";
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const stops = "Everything that runs on remote-dev ends, also what nobody has saved. Its volume stays, with all that is on it.";
+const connect = offer("Connect");
+const replace = offer("Replace", { note: "another instance in its place, with the same home" });
+const running: Commands = { ...nothing, connect, stop: offer("Stop", { asks: stops }), replace };
+const starts = offer("Start", { note: "about a minute, then $131.05 a month more while it is on" });
+const halted: Commands = {
+  ...nothing,
+  connect: offer("Connect", { note: "starts remote-dev first" }),
+  start: starts,
+  replace,
+};
+
+const work = sessions([
+  session("main", { panes: 3 }),
+  session("api-refactor", { panes: 2, since: NOW - 41 * MINUTE }),
+  session("shell", { panes: 1, since: NOW - 2 * DAY }),
+  session("before", {
+    live: false,
+    panes: null,
+    since: NOW - 26 * DAY,
+    connect: offer("Open again"),
+    end: offer("Forget", { asks: "before is forgotten, and cannot be opened again." }),
+  }),
+  session("a name of zellij's own", {
+    name: null,
+    panes: null,
+    connect: null,
+    end: null,
+    note: "Holdfast opens no session of that name",
+  }),
+]);
+
+function history(count: number): Generation[] {
+  const one = (number: number) => {
+    const made = NOW - 2 * DAY - (count - number) * 3 * DAY;
+    const revision = `git ${(number * 0x9e3779b1).toString(16).slice(0, 12)}`;
+    const kernel = number > 8 ? "6.12.58" : "6.12.41";
+    const size = 3277 + number * 37;
+    const current = number === count;
+    return generation(number, {
+      made,
+      revision,
+      kernel,
+      size,
+      flags: current ? ["current", "booted", "good"] : number === count - 2 ? ["refused"] : ["good"],
+      ...(current ? { go: null } : {}),
+    });
+  };
+  return Array.from({ length: count }, (_, i) => one(count - i));
+}
+
+const good = system({
+  seen: NOW - 8,
+  runs: "Runs generation 14, git 5f1d20a3b86e",
+  standing: { standing: "up_to_date", text: "That is what is declared for it", rebuild_next: false },
+  generations: history(14),
+  last: { text: "remote-dev runs generation 14", at: NOW - 2 * DAY, problem: null },
+  log: { lines: null, before: 0 },
+});
+
+const kept = snapshots(
+  [
+    snapshot("snap-0a91c3d47f21b6e05", { taken: NOW - 3 * HOUR, why: "by the clock", state: "being copied, 41 %" }),
+    snapshot("snap-0b42e8f1937acd610", { taken: NOW - 9 * HOUR, why: "by the clock" }),
+    snapshot("snap-0c7d15a2be8893f47", { taken: NOW - 4 * DAY, why: "before the type was changed to m8g.xlarge" }),
+    snapshot("snap-0d03f6b8a1c2e4597", { taken: null, why: "not known", state: "failed", failed: true, restore: null }),
+  ],
+  {
+    seen: NOW - 40,
+    schedule: "A snapshot every 6 hours; the newest 7 stay.",
+    cost: { least: 210, most: 1540, basis: "$0.0500 a GiB and month, of what differs from the one before." },
+  },
+);
+
+const parts = { sessions: work, system: good, snapshots: kept };
+
+/** A machine that is on, with all that there is to see. */
+function on(rest: Partial<View> = {}, machine: Parameters<typeof view>[1] = {}): View {
+  const seen = { seen: NOW - 8, since: NOW - 2 * DAY };
+  return view({ commands: running, ...parts, ...rest }, { ...seen, ...machine });
+}
+
+function off(rest: Partial<View> = {}, machine: Parameters<typeof view>[1] = {}): View {
+  const cost = { ...view().machine.cost, now: 800 };
+  const is = { state: "off", headline: "remote-dev is off", reachable: null, since: NOW - 9 * HOUR, seen: NOW - 8 } as const;
+  return view({ commands: halted, snapshots: kept, ...rest }, { ...is, cost, ...machine });
+}
+
+const nowhere = { state: "absent", headline: "There is no remote-dev yet", instance: null, since: null, so_far: null, reachable: null } as const;
+
+function operation(title: string, names: string[], at: number, rest: Partial<Operation> = {}): Operation {
+  const progress = (i: number): Progress => (i < at ? "done" : i === at ? "now" : "next");
+  const phases = names.map((name, i) => ({ name, progress: progress(i) }));
+  return { title, since: NOW - 74, phases, doing: [], waiting: null, done: at * 3, of: names.length * 3, ...rest };
+}
+
+const denied: Problem = {
+  code: "denied",
+  what: "AWS does not allow that",
+  cause:
+    "User: arn:aws:sts::123456789012:assumed-role/Dev/ada is not authorized to perform: ec2:StartInstances on resource: " +
+    "arn:aws:ec2:us-west-2:123456789012:instance/i-0123456789abcdef0 with an explicit deny in a service control policy",
+  hints: ["Ask whoever runs your AWS organisation for ec2:StartInstances", "holdfast policy shows all that Holdfast needs"],
+};
+
+const resize: StepView[] = [
+  step({ change: "alter", what: "Volume, 100 to 200 GiB", why: "while the machine runs", monthly: 800 }),
+  step({ change: "alter", what: "Instance, m8g.xlarge to m8g.2xlarge", why: "about 90 s", monthly: 13105, interrupts: true }),
+];
+
+const asRoot = "\u001b[1;31m";
+const clean = "\u001b[0m";
+
+/** The log of a build, in colour. */
+export function built(count: number, from = 0): string[] {
+  return Array.from({ length: count }, (_, i) => line(from + i));
+}
+
+function line(n: number): string {
+  const store = `/nix/store/${((n + 1) * 0x9e3779b1).toString(36).padStart(11, "0")}z7k2v1qj9x4m8w5c3r6`;
+  if (n % 97 === 41) return `${asRoot}error:${clean} builder for '${store}-tree-sitter-0.25.3.drv' failed with exit code 1`;
+  if (n % 53 === 17) return `\u001b[33mwarning:${clean} Git tree '/etc/nixos' is dirty`;
+  if (n % 41 === 9) return `\u001b[38;5;39m→${clean} \u001b[1;4mphase ${n % 7} of 7${clean} \u001b[38;2;160;120;220m${"━".repeat(n % 30)}${clean}`;
+  if (n % 29 === 3) {
+    const flags = "-Wall -Wextra -O2 -fPIC -fstack-protector-strong --param=ssp-buffer-size=4 -D_FORTIFY_SOURCE=3";
+    return `tree-sitter> cc ${flags} -isystem ${store}-glibc-2.40-66-dev/include -c lib/src/lexer.c -o lexer.o`;
+  }
+  if (n % 3 === 0) return `copying path '${store}-perl-5.40.0' from 'https://cache.nixos.org'...`;
+  if (n % 3 === 1) return `\u001b[32mbuilding${clean} '${store}-claude-code-2.1.240.drv'...`;
+  return `claude-code> ${n} modules transformed`;
+}
+
+/** Each colour and ground that there is, and each way to write. */
+const colours = [
+  ...[0, 1, 2, 3, 4, 5, 6, 7].map((hue) => `\u001b[3${hue}mwritten in ${hue}${clean} \u001b[9${hue}mand bright${clean}`),
+  ...[1, 2, 3, 4, 5, 6, 7].map((hue) => `\u001b[4${hue};3${hue - 1}mwritten on ${hue}${clean}, \u001b[7;3${hue}minverse${clean}`),
+  "\u001b[1mbold\u001b[0m, \u001b[2mfaint\u001b[0m, \u001b[3mitalic\u001b[0m, \u001b[4munderlined\u001b[0m, \u001b[7minverse\u001b[0m",
+];
+
+const evil = "<img src=x onerror=alert(1)>\u202egnp.exe\u001b[2J\u0007\u2066";
+const endless = `${evil}${"W".repeat(300)}`;
+
+const plan = (rest: Parameters<typeof preview>[0]) => preview({ number: 4, ...rest });
+const machineStep = (rest: Partial<StepView>) => ({ area: "machine" as const, steps: [step(rest)] });
+
+/** Each state by its name; `null` is an app that does not answer. */
+export const states: Record<string, View | null> = {
+  "first-start": view({ sandbox: true, settings: { ...view().settings, fields: fields() } }, nowhere),
+  "first-plan": view(
+    {
+      commands: { ...nothing, apply: offer("Make remote-dev", { note: "about three minutes" }) },
+      preview: plan({
+        cost: view().machine.cost,
+        notes: ["Nothing on the internet can reach the machine: the way in goes through AWS Systems Manager."],
+        groups: [
+          {
+            area: "network",
+            steps: [
+              step({ what: "VPC 10.73.0.0/24", why: "a network of the machine's own" }),
+              step({ what: "Subnet in us-west-2a", why: "a network of the machine's own" }),
+              step(),
+              step({ what: "Security group without an open port", why: "nothing may enter" }),
+            ],
+          },
+          { area: "identity", steps: [step({ what: "Role and instance profile", why: "Systems Manager knows it by that" })] },
+          machineStep({ what: "Instance m8g.xlarge with 100 GiB", why: "the machine", monthly: 14270 }),
+        ],
+      }),
+    },
+    nowhere,
+  ),
+  making: view(
+    {
+      commands: { ...nothing, cancel: offer("Cancel", { note: "what is made stays, and the next try goes on from there" }) },
+      operation: operation("Making remote-dev", ["Network", "Identity", "Machine", "Way in"], 2, {
+        doing: ["RunInstances m8g.xlarge in us-west-2a", "CreateTags on 4 objects"],
+        waiting: "the instance to be running",
+      }),
+    },
+    nowhere,
+  ),
+  on: on(),
+  "on-alone": on({ sessions: null, system: null, snapshots: null }),
+  looking: on({
+    sessions: sessions([], { looking: true, seen: null, age: null, look: null }),
+    system: system({ looking: true, seen: null, runs: null, look: null, rebuild: null }),
+    snapshots: snapshots([], { looking: true, seen: null, look: null, take: null }),
+  }),
+  off: off(),
+  starting: off(
+    {
+      commands: { ...nothing, cancel: offer("Cancel") },
+      operation: operation("Starting remote-dev", ["Starting", "Booting", "Way in"], 1, { waiting: "the way in" }),
+    },
+    { state: "starting", headline: "remote-dev is starting", since: null },
+  ),
+  rebuilding: on({
+    system: system({
+      ...good,
+      rebuild: null,
+      standing: { standing: "behind", text: "It is behind what is declared for it", rebuild_next: true },
+      job: job({ step: "building 31 of 50, claude-code-2.1.240", since: NOW - 200, by: "bob@laptop" }),
+      log: { lines: built(500, 1200), before: 1200 },
+    }),
+  }),
+  behind: on({
+    system: system({
+      ...good,
+      standing: { standing: "behind", text: "It is behind what is declared for it", rebuild_next: true },
+      off: { at: NOW + 3 * HOUR, why: "as off_at says" },
+      note: "Its file system is 91 % full",
+    }),
+  }),
+  "rebuild-failed": on({
+    system: system({
+      ...good,
+      last: {
+        text: "Rebuilding remote-dev did not work",
+        at: NOW - 4 * MINUTE,
+        problem: {
+          code: "build_failed",
+          what: "A build failed",
+          cause: "error: builder for '/nix/store/x3k1p7-tree-sitter-0.25.3.drv' failed with exit code 1",
+          hints: ["The machine runs what it ran before"],
+        },
+      },
+      log: { lines: built(140), before: 0 },
+    }),
+  }),
+  coloured: on({ system: system({ ...good, log: { lines: colours, before: 0 } }) }),
+  "cancel-failed": on({ system: system({ ...good, rebuild: null, job: job({ problem: denied }), log: { lines: [], before: 0 } }) }),
+  offline: view(
+    { commands: { ...nothing, look: offer("Look again") } },
+    {
+      state: "unknown",
+      headline: "It cannot be seen whether remote-dev is on",
+      detail: "It was on when it was last seen.",
+      since: null,
+      reachable: null,
+      seen: NOW - 3 * HOUR,
+      problem: {
+        code: "offline",
+        what: "AWS cannot be reached",
+        cause: "dns error: failed to lookup address information: Temporary failure in name resolution",
+        hints: ["Holdfast looks again by itself as soon as the network is back"],
+      },
+    },
+  ),
+  "signed-out": view(
+    { commands: { ...nothing, look: offer("Look again") } },
+    {
+      state: "unknown",
+      headline: "It cannot be seen whether remote-dev is on",
+      detail: "It was off when it was last seen.",
+      since: null,
+      reachable: null,
+      seen: NOW - 14 * HOUR,
+      problem: {
+        code: "signed_out",
+        what: "The sign-in of the profile work is over",
+        cause: null,
+        hints: ["aws sso login --profile work", "Holdfast waits, and goes on by itself once you are signed in"],
+      },
+    },
+  ),
+  replacing: on({
+    commands: { ...nothing, connect, cancel: offer("Cancel") },
+    replacement: replacement({
+      under_way: true,
+      title: "Another instance is on its way into the place of remote-dev",
+      text: "i-0fedcba987654321 takes over the home of i-0123456789abcdef0, file by file.",
+      monthly: 14270,
+      let_go: null,
+      go_back: null,
+    }),
+    operation: operation("Replacing remote-dev", ["Snapshot", "New instance", "Home", "Check", "Over"], 2, {
+      doing: ["Copying /home: 31.4 of 41.0 GiB, 212 MiB/s"],
+      waiting: "the copy",
+      since: NOW - 22 * MINUTE,
+    }),
+  }),
+  "replacement-unfinished": on({
+    replacement: replacement({
+      under_way: true,
+      title: "A replacement is not over",
+      text: "i-0fedcba987654321 has the home of remote-dev, which was not checked.",
+      monthly: 14270,
+      go_on: offer("Go on"),
+      take_back: offer("Take it back"),
+      let_go: null,
+      go_back: null,
+    }),
+  }),
+  "replacement-kept": on({
+    replacement: replacement({ text: "i-0fedcba987654321 was replaced on 12 November; its volume is as it was then." }),
+    commands: { ...running, apply: offer("Let it go", { asks: "i-0fedcba987654321 ends, with its volume. Nothing brings it back." }) },
+    preview: plan({
+      of: { is: "let_go" },
+      groups: [machineStep({ change: "remove", what: "Instance i-0fedcba987654321", why: "it was replaced", monthly: -800, loses_data: true })],
+    }),
+  }),
+  restoring: off({
+    commands: { ...halted, apply: offer("Restore", { asks: "Everything that runs on remote-dev ends." }) },
+    preview: plan({
+      of: { is: "restore", snapshot: "snap-0b42e8f1937acd610" },
+      notes: ["Only what is in /home comes with it."],
+      groups: [
+        machineStep({ what: "Instance m8g.xlarge", why: "it takes the place of remote-dev", monthly: 14270, interrupts: true }),
+      ],
+    }),
+  }),
+  failed: off({ failed: { title: "Starting remote-dev", at: NOW - 5 * MINUTE, problem: denied } }),
+  interrupted: on({
+    interrupted: {
+      title: "A resize was interrupted",
+      sentence: "Holdfast was ended in the middle of it. The machine has its new type; its volume grows as soon as you apply the settings again.",
+      at: NOW - 50 * MINUTE,
+    },
+  }),
+  resize: on({
+    commands: { ...running, apply: offer("Apply", { note: "about 90 s", asks: stops }) },
+    preview: plan({
+      of: { is: "settings", draft: { ...typed, instance_type: "m8g.2xlarge", volume_size: "200" } },
+      changes: [
+        { key: "instance_type", from: "m8g.xlarge", to: "m8g.2xlarge" },
+        { key: "volume_size", from: "100", to: "200" },
+      ],
+      groups: [{ area: "machine", steps: resize }],
+      notes: ["AWS lets a volume be changed again only after 6 hours."],
+      cost: { now: 28175, always: 28175, instance: 26210, volume: 1600, address: 365, prices_of: "2026-07-20" },
+    }),
+  }),
+  "settings-wrong": on({
+    preview: plan({
+      errors: [
+        { key: "volume_size", text: "A volume grows and never shrinks: 100 or more" },
+        { key: "snapshot_every", text: "Not a number of hours that divides a day" },
+      ],
+    }),
+  }),
+  "settings-broken": view(
+    {
+      settings: {
+        ...view().settings,
+        path: "/home/ada/.config/holdfast/settings.toml",
+        fields: [],
+        problem: {
+          code: "settings",
+          what: "The settings do not hold",
+          cause: "line 3, column 10: expected a string\n   region = 5\n            ^",
+          hints: ["Mend the file; Holdfast reads it again by itself"],
+        },
+      },
+    },
+    { state: "unknown", headline: "The settings do not hold", seen: null, instance: null, so_far: null, since: null },
+  ),
+  crowded: on({
+    sandbox: true,
+    tray: false,
+    sessions: sessions(Array.from({ length: 24 }, (_, i) => session(`session-${i + 1}`, { since: NOW - i * HOUR }))),
+    system: system({ ...good, generations: history(60) }),
+    snapshots: snapshots(Array.from({ length: 30 }, (_, i) => snapshot(`snap-${i}`, { taken: NOW - i * 6 * HOUR }))),
+  }),
+  hostile: view(
+    {
+      commands: { ...running, connect: offer(evil, { note: endless }) },
+      sessions: sessions([session(endless, { name: "x", note: endless }), session(evil, { name: null })]),
+      system: system({
+        runs: endless,
+        note: evil,
+        generations: [generation(2, { revision: endless, kernel: endless }), generation(1)],
+        job: job({ title: endless, step: endless, by: endless }),
+        log: { lines: [evil, endless, "\u001b]0;owned\u0007title", "\u009b31mC1", "a\tb", "M".repeat(1_000_000)], before: 0 },
+      }),
+      snapshots: snapshots([snapshot("snap-1", { why: endless, state: endless })]),
+      replacement: replacement({ title: endless, text: endless }),
+      failed: { title: endless, at: NOW, problem: { code: "x", what: endless, cause: endless, hints: [endless] } },
+      interrupted: { title: endless, sentence: endless, at: NOW },
+      operation: operation(endless, [endless, "b", "c"], 0, { doing: [endless], waiting: endless }),
+      settings: { ...view().settings, path: endless, fields: fields().map((field) => ({ ...field, value: endless })) },
+    },
+    { name: endless, region: endless, headline: endless, detail: endless, notes: [endless] },
+  ),
+  silent: null,
+};
