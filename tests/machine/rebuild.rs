@@ -407,6 +407,18 @@ fn a_laptop_that_may_not_come_in_any_more_refuses_nothing() {
     assert!(code == Some(1) && text.contains("sign-in is over"), "{text}");
     assert_eq!(stage.runs(), (3, false, true));
 
+    // At a terminal somebody can sign in again, so it waits for that.
+    stage.edit("stand-in.sh", &slow_build(6));
+    let mut person = stage.types("rebuild --log");
+    person.wait_for("line 5.");
+    stage.deny_sessions(true);
+    stage.end_sessions();
+    person.wait_for("your AWS sign-in is over");
+    stage.wait_for_job("phase", "activate");
+    stage.deny_sessions(false);
+    person.wait_for("line 60.");
+    assert_eq!(person.end(), Some(0), "{}", person.text());
+
     // It was switched back from once, worked when it was tried again, and is not refused any more.
     stage.edit(
         "stand-in.sh",

@@ -157,6 +157,8 @@ pub trait Watcher {
     fn mark(&mut self, mark: &Mark, progress: &Progress);
     /// There is no way to the log at the moment.
     fn lost(&mut self, problem: &Problem);
+    /// Whether somebody is there who can sign in again; else a sign-in that has ended ends the following, too.
+    fn waits_for_sign_in(&self) -> bool;
 }
 
 /// Follows a job's log to its end, and gives how it ended. Lost sessions are opened again and go on behind the last line, so that
@@ -164,7 +166,7 @@ pub trait Watcher {
 /// none does.
 ///
 /// # Errors
-/// There is no such job; credentials are missing; or the machine is gone.
+/// There is no such job; credentials are missing and nobody waits for them; or the machine is gone.
 pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher) -> Result<Job, Problem> {
     // What it switched to has not been tried yet by coming in again.
     let mut untried = false;
@@ -219,7 +221,7 @@ pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher
             (Some(ASK_AGAIN), _) => {}
             (Some(script::OTHER_MACHINE), _) => drop(machine.order(&["state", "1"]).await?),
             (_, Err(problem)) => {
-                if !may_pass(&problem) {
+                if !may_pass(&problem, watcher) {
                     return Err(problem);
                 }
                 watcher.lost(&problem);
@@ -280,7 +282,7 @@ async fn persist<T>(
     let mut wait = RETRY.0;
     loop {
         match ask().await {
-            Err(problem) if may_pass(&problem) => {
+            Err(problem) if may_pass(&problem, watcher) => {
                 watcher.lost(&problem);
                 sleep(wait).await;
                 wait = (wait * 2).min(RETRY.1);
@@ -290,10 +292,10 @@ async fn persist<T>(
     }
 }
 
-/// Whether waiting may help: a line that is down, a machine that is just booting.
-fn may_pass(problem: &Problem) -> bool {
+/// Whether waiting may help: a line that is down, a machine that is just booting, a person who signs in again.
+fn may_pass(problem: &Problem, watcher: &impl Watcher) -> bool {
     !problem.is_denied()
-        && !problem.is_about_credentials()
+        && (watcher.waits_for_sign_in() || !problem.is_about_credentials())
         && !matches!(
             problem.code,
             "no_job" | "no_machine" | "garbled" | "command" | "machine_program" | "upload"

@@ -236,6 +236,11 @@ impl Watcher for Listener<'_> {
     fn lost(&mut self, problem: &Problem) {
         tracing::debug!(%problem, "no way to the log");
     }
+
+    /// The looks at the machine say that a sign-in is over.
+    fn waits_for_sign_in(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

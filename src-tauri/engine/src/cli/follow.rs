@@ -16,6 +16,7 @@ use super::Context;
 use super::ask;
 use super::out::{self, Style};
 use super::progress::new_spinner;
+use crate::aws::profile::sign_in_command;
 use crate::history::job_ended;
 use crate::jobs::{Watcher, ended_badly, follow};
 use crate::problem::Problem;
@@ -35,10 +36,12 @@ pub(super) struct Live {
     diagnosis: Diagnosis,
     packages: Vec<Package>,
     lost: bool,
+    /// The command that signs in again.
+    sign_in: Option<String>,
 }
 
 impl Live {
-    fn new(log: bool, under_way: Duration, toggled: Rc<Cell<bool>>) -> Self {
+    fn new(log: bool, under_way: Duration, toggled: Rc<Cell<bool>>, sign_in: Option<String>) -> Self {
         let live = std::io::stderr().is_terminal();
         Self {
             log,
@@ -50,6 +53,7 @@ impl Live {
             diagnosis: Diagnosis::default(),
             packages: Vec::new(),
             lost: false,
+            sign_in,
         }
     }
 
@@ -109,9 +113,20 @@ impl Watcher for Live {
 
     fn lost(&mut self, problem: &Problem) {
         tracing::debug!(%problem, "no way to the log");
-        if !std::mem::replace(&mut self.lost, true) {
+        if std::mem::replace(&mut self.lost, true) {
+            return;
+        }
+        if problem.is_about_credentials() {
+            let way = self.sign_in.as_ref().map(|way| format!(" ({way})")).unwrap_or_default();
+            let line = format!("  your AWS sign-in is over; the job goes on, and so does this after a new one{way}");
+            self.say(&Style::stderr().yellow(&line));
+        } else {
             self.say("  no way to the machine; the job goes on there, and so does this once there is one");
         }
+    }
+
+    fn waits_for_sign_in(&self) -> bool {
+        self.live
     }
 }
 
@@ -141,7 +156,8 @@ pub(super) async fn to_the_end(
     Watch { log, ours, under_way }: Watch,
 ) -> Result<u8, Problem> {
     let toggled = Rc::new(Cell::new(false));
-    let mut live = Live::new(log, under_way, Rc::clone(&toggled));
+    let sign_in = sign_in_command(&context.desired);
+    let mut live = Live::new(log, under_way, Rc::clone(&toggled), sign_in);
     let enter = async {
         loop {
             ask::enter().await;
