@@ -137,7 +137,8 @@ fn assigned(here: Here<'_>) -> Option<Found> {
     }
     let name = run(here.rest, is_word);
     let lower = name.to_ascii_lowercase().replace('-', "_");
-    if !SECRET_WORDS.iter().any(|word| lower.contains(word)) {
+    // The place of a file is none.
+    if lower.ends_with("_file") || !SECRET_WORDS.iter().any(|word| lower.contains(word)) {
         return None;
     }
     let (skipped, value) = value_after(name, &here.rest[name.len()..])?;

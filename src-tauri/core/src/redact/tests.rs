@@ -105,6 +105,7 @@ fn what_helps_stays() {
         "request 0b7a1c52-6f0e-4d3c-9a54-1b2c3d4e5f60",
         "/nix/store/1b9p07z77phvv2hf6gm9f28syp39f1ag-glibc-2.40",
         "holdfast 0.1.0 on linux aarch64; kernel 6.12.1; std::net::Ipv6Addr",
+        "AWS_SHARED_CREDENTIALS_FILE=/etc/aws/credentials",
         "ec2, ssm, iam answer within 120 ms; 71 of 84 actions are allowed",
         "embedded 1a2b3c4d5e6f; 1764410000 seconds; 1764410000123 ms",
         "at src/main.rs:12:34, 10:00:00, a::b::c",
