@@ -7,6 +7,8 @@ mod adopt;
 mod answers;
 mod cost;
 #[cfg(target_os = "linux")]
+mod diagnostics;
+#[cfg(target_os = "linux")]
 mod doctor;
 #[cfg(unix)]
 mod history;
@@ -24,6 +26,8 @@ mod program;
 #[cfg(unix)]
 mod pty;
 mod refusals;
+#[cfg(target_os = "linux")]
+mod secrets;
 #[cfg(unix)]
 mod shells;
 #[cfg(unix)]
