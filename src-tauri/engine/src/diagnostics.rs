@@ -110,9 +110,10 @@ impl Diagnostics {
                 .because(error.to_string())
                 .hint("name another file: holdfast diagnostics --output FILE")
         };
-        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = name.split('.').find(|part| !part.is_empty()).unwrap_or("diagnostics");
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let bytes = self.archive(name.split('.').next().unwrap_or_default(), now).map_err(failed)?;
+        let bytes = self.archive(name, now).map_err(failed)?;
         let mut beside = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
         beside.write_all(&bytes).and_then(|()| beside.as_file().sync_all()).map_err(failed)?;
         beside.persist_noclobber(path).map_err(|error| failed(error.error))?;
