@@ -67,8 +67,20 @@ pub fn of_settings(text: &str) -> Vec<(Kind, String)> {
             };
             names.push((kind, value.to_owned()));
         }
+        let repositories = pairs(line).into_iter().filter(|(key, _)| *key == "git");
+        names.extend(repositories.flat_map(|(_, url)| of_repository(url)));
     }
     names
+}
+
+/// Host and path of a repository, `https://host/path` or `user@host:path`. Of hosts that everybody knows only the path is private.
+fn of_repository(url: &str) -> Vec<(Kind, String)> {
+    let place = url.split_once("://").map_or(url, |(_, place)| place);
+    let place = place.split_once('@').map_or(place, |(_, place)| place);
+    let (host, path) = place.split_once(['/', ':']).unwrap_or((place, ""));
+    let path = path.trim_start_matches(|c: char| c.is_ascii_digit() || c == '/');
+    let host = (!matches!(host, "github.com" | "gitlab.com")).then(|| (Kind::Host, host.to_owned()));
+    host.into_iter().chain([(Kind::Name, path.trim_end_matches(".git").to_owned())]).collect()
 }
 
 /// The machine that `machine.NAME` or `machine.NAME.key` is about.

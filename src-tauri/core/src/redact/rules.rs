@@ -5,8 +5,21 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::{Found, Here, Kind, Part, placeholder};
 
 /// Every look. Each says whether a private text begins exactly here.
-pub(super) const RULES: [fn(Here<'_>) -> Option<Found>; 12] =
-    [assigned, bearer, arn, url, query, mail, address, account, key_id, random, host_name, user_folder];
+pub(super) const RULES: [fn(Here<'_>) -> Option<Found>; 13] = [
+    assigned,
+    bearer,
+    arn,
+    url,
+    query,
+    mail,
+    address,
+    account,
+    key_id,
+    session_id,
+    random,
+    host_name,
+    user_folder,
+];
 
 /// Words in the name of something whose value is a secret.
 const SECRET_WORDS: [&str; 15] = [
@@ -97,6 +110,30 @@ const TYPES: [&str; 20] = [
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes>
 const KEY_PREFIXES: [&str; 12] =
     ["ABIA", "ACCA", "AGPA", "AIDA", "AIPA", "AKIA", "ANPA", "ANVA", "APKA", "AROA", "ASCA", "ASIA"];
+/// What the ids of resources begin with, as far as Holdfast meets them.
+const RESOURCES: [&str; 21] = [
+    "acl",
+    "ami",
+    "cr",
+    "dopt",
+    "eipalloc",
+    "eipassoc",
+    "eni",
+    "eni-attach",
+    "i",
+    "igw",
+    "lt",
+    "mi",
+    "policy",
+    "rtb",
+    "rtbassoc",
+    "sg",
+    "sgr",
+    "snap",
+    "subnet",
+    "vol",
+    "vpc",
+];
 /// Units of systemd, which look like e-mail addresses (`user@1000.service`).
 const UNITS: [&str; 8] = ["service", "socket", "timer", "target", "mount", "slice", "scope", "device"];
 
@@ -346,6 +383,9 @@ fn mail(here: Here<'_>) -> Option<Found> {
     let rest = here.rest[local.len()..].strip_prefix('@').filter(|_| !local.is_empty())?;
     let domain =
         run(rest, |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).trim_end_matches(['.', '-']);
+    // The id of a session goes on after the address of its person.
+    let last = domain.rsplit('.').next().unwrap_or_default();
+    let domain = &domain[..domain.len() - last.len() + last.split('-').next().unwrap_or_default().len()];
     let length = local.len() + 1 + domain.len();
     if domain.is_empty() {
         return None;
@@ -449,12 +489,42 @@ fn is_in_hash(here: Here<'_>, length: usize) -> bool {
     before + after + length >= 17
 }
 
-/// `AKIA…`.
+/// `AKIA…`, and `AROA…:ada`, which is a role and the name of its session.
 fn key_id(here: Here<'_>) -> Option<Found> {
     let prefix = here.rest.get(..4)?;
     let text = run(here.rest, |c| c.is_ascii_uppercase() || c.is_ascii_digit());
-    (KEY_PREFIXES.contains(&prefix) && text.len() >= 16)
-        .then(|| found(text.len(), vec![private(Kind::Key, text)]))?
+    if !KEY_PREFIXES.contains(&prefix) || text.len() < 16 {
+        return None;
+    }
+    let mut parts = vec![private(Kind::Key, text)];
+    let session = here.rest[text.len()..].strip_prefix(':').filter(|_| prefix == "AROA").unwrap_or_default();
+    let session =
+        run(session, |c| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c)).trim_end_matches(['.', ',']);
+    if session.is_empty() {
+        return found(text.len(), parts);
+    }
+    parts.push(plain(":"));
+    parts.extend(named(session));
+    found(text.len() + 1 + session.len(), parts)
+}
+
+/// `ada-0123456789abcdef0`, of the session of a person, which begins with a name. Source:
+/// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_StartSession.html> (`SessionId`)
+fn session_id(here: Here<'_>) -> Option<Found> {
+    let of = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    if !here.begins(of) {
+        return None;
+    }
+    let text = run(here.rest, of).trim_end_matches(['.', ',']);
+    let (name, id) = text.rsplit_once('-')?;
+    let hex = id.len() == 17 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let longer = id.len() == 26 && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let resource = name.is_empty() || RESOURCES.contains(&name);
+    if !(hex || longer && count(id).1 > 0) || resource {
+        return None;
+    }
+    let kind = if name.contains('@') { Kind::Email } else { Kind::Name };
+    found(text.len(), vec![private(kind, name), plain("-"), plain(id)])
 }
 
 /// What is as long and as mixed as only secrets are. Digests are, too: their placeholders can still be compared.

@@ -73,6 +73,16 @@ fn what_is_private_goes() {
         ("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0", "<secret 1>.<secret 2>"),
         ("IQoJb3JpZ2luX2VjEJ//////////wEaCXVzLXdlc3QtMiJHMEUCIQ==", "<secret 1>"),
         ("token_code=123456 hunter2", "token_code=<secret 1> <secret 2>"),
+        (
+            "AROAIOSFODNN7EXAMPLE:bob and AROAIOSFODNN7EXAMPLE:ada@example.com.",
+            "<key id 1>:<name 1> and <key id 1>:<e-mail 1>.",
+        ),
+        // Sessions, which begin with whoever has them.
+        ("ada@example.com-022dd98e9d7a8bafc", "<e-mail 1>-022dd98e9d7a8bafc"),
+        (
+            "\"bob-022dd98e9d7a8bafc\", bob-abcdefghijklmnopqrstuvwxy7",
+            "\"<name 1>-022dd98e9d7a8bafc\", <name 1>-abcdefghijklmnopqrstuvwxy7",
+        ),
         // Addresses.
         ("10.0.1.2, 10.0.1.2:22 and 10.0.0.0/16", "<address 1>, <address 1>:22 and <address 2>/16"),
         ("fe80::1ff:fe23:4567:890a and 0a:1b:2c:3d:4e:5f", "<address 1> and <address 2>"),
@@ -142,7 +152,7 @@ fn names_are_found_in_files_whatever_is_wrong_with_them() {
         assert!(names.contains(&(kind, name.to_owned())), "{name}: {names:?}");
     }
     let settings = "default = \"gpu-box\"\n[machine.gpu-box]\nuser = \"ada\"\nprofile='team/Admin'\n# profile = \"old\"\n\
-                    config = { git = \"https://x\", branch = \"next\" }\ntags = { team = \"compilers\", do-not-nuke = \"true\" }\n\
+                    config = { git = \"https://ada@git.acme.example:8443/bob/x.git\", branch = \"next\" }\ntags = { team = \"compilers\", do-not-nuke = \"true\" }\n\
                     [machine.other.tags]\nowner = \"ada l\"\nbroken = \"";
     let names = of_settings(settings);
     for (kind, name) in [
@@ -150,6 +160,8 @@ fn names_are_found_in_files_whatever_is_wrong_with_them() {
         (Kind::Host, "other"),
         (Kind::User, "ada"),
         (Kind::Profile, "team/Admin"),
+        (Kind::Host, "git.acme.example"),
+        (Kind::Name, "bob/x"),
         (Kind::Name, "next"),
         (Kind::Name, "compilers"),
         (Kind::Name, "ada l"),
