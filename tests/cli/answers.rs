@@ -55,6 +55,8 @@ fn help_shows_the_commands_and_how_to_begin() {
                    with which result
       doctor       Look at everything that Holdfast needs, and say what is wrong and how to mend it. It
                    changes nothing
+      diagnostics  Gather what a bug report needs into one archive, without what is private, and show it
+                   before it is saved
       policy       Print the least that your AWS identity must be allowed, as an IAM policy for these
                    settings
       login        Sign in with a profile: at its portal, with the code of its MFA device, or both

@@ -187,5 +187,6 @@ fn settings_that_do_not_hold_and_missing_credentials_are_found() {
     let credentials = of(&ran.json(), "credentials");
     assert!(credentials[0].1.contains("no valid AWS credentials"), "{credentials:?}");
     assert!(credentials[0].2.contains("holdfast settings set profile"), "{credentials:?}");
+    assert_eq!(of(&ran.json(), "network"), [], "nobody was called");
     assert_eq!(of(&ran.json(), "machine"), [], "said once");
 }

@@ -145,7 +145,7 @@ impl Signing {
 }
 
 /// What a browser does with an address; gives what it is shown.
-fn visit(url: &str) -> String {
+pub(crate) fn visit(url: &str) -> String {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, target) = rest.split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
@@ -392,6 +392,30 @@ fn a_keyring_that_is_locked_or_missing() {
     rig.run("plan --json").well();
 }
 
+/// Makes a role that may do everything, for whoever proves to be this user with a code.
+pub(crate) async fn make_role(endpoint: &str, user: &str) {
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"AWS":"{user}"}},"Condition":{{"Bool":{{"aws:MultiFactorAuthPresent":"true"}}}}}}]}}"#
+    );
+    let credentials = aws_credential_types::Credentials::new(
+        holdfast_sandbox::ACCESS_KEY,
+        holdfast_sandbox::SECRET_KEY,
+        None,
+        None,
+        "test",
+    );
+    let config = aws_sdk_iam::Config::builder()
+        .behavior_version(aws_sdk_iam::config::BehaviorVersion::v2026_01_12())
+        .region(aws_sdk_iam::config::Region::new("us-west-2"))
+        .endpoint_url(endpoint)
+        .credentials_provider(credentials);
+    let iam = aws_sdk_iam::Client::from_conf(config.build());
+    let call = iam.create_role().role_name("admin").assume_role_policy_document(trust);
+    call.send().await.unwrap();
+    let call = iam.attach_role_policy().role_name("admin");
+    call.policy_arn("arn:aws:iam::aws:policy/AdministratorAccess").send().await.unwrap();
+}
+
 #[test]
 fn a_role_that_wants_a_code() {
     let rig = Rig::new(Keyring::unlocked());
@@ -408,28 +432,7 @@ fn a_role_that_wants_a_code() {
         conditions.mfa_devices.push(MfaDevice { serial: serial.to_owned(), user: user.to_owned(), codes });
     });
     // The role is made by the key that stands in the file.
-    let trust = format!(
-        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"AWS":"{user}"}},"Condition":{{"Bool":{{"aws:MultiFactorAuthPresent":"true"}}}}}}]}}"#
-    );
-    rig._runtime.block_on(async {
-        let credentials = aws_credential_types::Credentials::new(
-            holdfast_sandbox::ACCESS_KEY,
-            holdfast_sandbox::SECRET_KEY,
-            None,
-            None,
-            "test",
-        );
-        let config = aws_sdk_iam::Config::builder()
-            .behavior_version(aws_sdk_iam::config::BehaviorVersion::v2026_01_12())
-            .region(aws_sdk_iam::config::Region::new("us-west-2"))
-            .endpoint_url(&rig.endpoint)
-            .credentials_provider(credentials);
-        let iam = aws_sdk_iam::Client::from_conf(config.build());
-        let call = iam.create_role().role_name("admin").assume_role_policy_document(trust);
-        call.send().await.unwrap();
-        let call = iam.attach_role_policy().role_name("admin");
-        call.policy_arn("arn:aws:iam::aws:policy/AdministratorAccess").send().await.unwrap();
-    });
+    rig._runtime.block_on(make_role(&rig.endpoint, user));
 
     let before = rig.run("plan");
     assert!(before.err.contains(&format!("wants a code of the MFA device {serial}")), "{}", before.err);

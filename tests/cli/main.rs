@@ -9,6 +9,8 @@ mod answers;
 mod chromium;
 mod cost;
 #[cfg(target_os = "linux")]
+mod diagnostics;
+#[cfg(target_os = "linux")]
 mod doctor;
 #[cfg(unix)]
 mod history;
@@ -26,6 +28,8 @@ mod program;
 #[cfg(unix)]
 mod pty;
 mod refusals;
+#[cfg(target_os = "linux")]
+mod secrets;
 #[cfg(unix)]
 mod shells;
 #[cfg(unix)]

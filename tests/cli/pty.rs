@@ -78,6 +78,12 @@ impl Terminal {
         }
     }
 
+    /// All that it has shown.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn seen(&self) -> String {
+        String::from_utf8_lossy(&self.seen.lock().unwrap()).into_owned()
+    }
+
     pub(crate) fn press(&self, keys: &str) {
         (&*self.pty).write_all(keys.as_bytes()).unwrap();
     }

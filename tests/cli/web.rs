@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
@@ -273,6 +273,29 @@ fn certificates_that_do_not_verify_and_bundles_that_say_nothing_are_named() {
     assert_eq!(marks(&network), ["failed"; 6], "{network:?}");
     assert!(network[0].1.contains("not valid for name"), "{network:?}");
     assert!(network[0].2.contains("sign in with a browser"), "{network:?}");
+
+    // One whose certificate holds, and that sends everybody to its page.
+    let net = Net::new();
+    let listener = net.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let portal = listener.local_addr().unwrap();
+    net.runtime.spawn(async move {
+        let answer = b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\nContent-Length: 0\r\n\r\n";
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                while stream.read(&mut request).await.is_ok_and(|length| length > 0) {
+                    let _ = stream.write_all(answer).await;
+                }
+            });
+        }
+    });
+    let front = Front::before(&net.runtime, portal, net.authority.acceptor("127.0.0.1", |_| {}));
+    let (endpoint, bundle) = (format!("https://{}", front.address), net.bundle());
+    let mut command = net.rig.command("doctor --json");
+    command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_CA_BUNDLE", bundle);
+    let network = of(&super::ran(&mut command).json(), "network");
+    assert_eq!(marks(&network), ["failed"; 6], "{network:?}");
+    assert!(network[0].2.contains("open a browser, and sign in to the network"), "{network:?}");
 
     let net = Net::named("127.0.0.1", |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
     let bundle = net.bundle();

@@ -17,6 +17,7 @@ pub mod policy;
 pub mod power;
 pub mod price;
 pub mod profile;
+pub mod redact;
 pub mod script;
 pub mod session;
 pub mod sessions;

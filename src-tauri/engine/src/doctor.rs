@@ -121,9 +121,13 @@ async fn network(patient: Patient<'_>) -> (Vec<Finding>, Asked) {
                 };
             }
             let mut findings: Vec<Finding> = answers.iter().filter_map(reached).collect();
-            let slowest = answers.iter().map(|answer| answer.took).max().unwrap_or_default();
-            if findings.is_empty() {
-                let names: Vec<&str> = answers.iter().map(Answered::service).collect();
+            // Whoever is not signed in has called nobody.
+            let signed_out =
+                |answer: &&Answered| matches!(&answer.result, Err(error) if error.is_about_credentials());
+            let reached: Vec<&Answered> = answers.iter().filter(|answer| !signed_out(answer)).collect();
+            let slowest = reached.iter().map(|answer| answer.took).max().unwrap_or_default();
+            if findings.is_empty() && !reached.is_empty() {
+                let names: Vec<&str> = reached.iter().map(|answer| answer.service()).collect();
                 let by = aws.proxy().map(|proxy| format!(", by way of the proxy at {proxy}"));
                 let by = by.unwrap_or_default();
                 findings.push(Finding::ok(

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::Command;
 
 use crate::problem::Problem;
+use crate::process::without_secrets;
 
 /// Lets the user edit `text` in a file whose name begins and ends like this, and gives it as it is when the editor ends.
 ///
@@ -33,6 +34,7 @@ pub fn edit(text: &str, prefix: &str, suffix: &str) -> Result<String, Problem> {
         command.arg("-c").arg(line).arg("holdfast").arg(&path);
         command
     };
+    without_secrets(&mut command);
     let status = command.status().map_err(|error| failed("The editor does not start", error))?;
     if !status.success() {
         return Err(

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod connect;
 pub mod converge;
+pub mod diagnostics;
 pub mod doctor;
 pub mod editor;
 pub mod history;

@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use serde_json::Value;
 use tracing_subscriber::filter::EnvFilter;
@@ -28,6 +29,20 @@ pub fn begin(file: Option<PathBuf>, screen: Option<(&str, bool)>) {
     });
     // Another one may have begun in this process, and is as good.
     let _ = tracing_subscriber::registry().with(to_file).with(to_screen).try_init();
+    note_panics();
+}
+
+/// A panic is noted with its place alone: its words are made of whatever was at hand, and the log holds no secret.
+fn note_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(place, "the program has a fault");
+            before(panic);
+        }));
+    });
 }
 
 /// A file that several processes write to, a line at a time.
@@ -127,6 +142,18 @@ mod tests {
         let kept = lines(&path);
         assert!((11..=22).contains(&kept.len()), "{}", kept.len());
         assert!(kept.last().unwrap().starts_with("29 "));
+    }
+
+    #[test]
+    fn of_a_panic_the_log_has_the_place_and_no_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("holdfast.jsonl");
+        begin(Some(path.clone()), None);
+        let word = "m4rked";
+        assert!(std::panic::catch_unwind(|| panic!("the token is {word}")).is_err());
+        let kept = lines(&path).join("\n");
+        assert!(kept.contains("the program has a fault") && kept.contains("log.rs:"), "{kept}");
+        assert!(!kept.contains(word), "{kept}");
     }
 
     #[test]

@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use crate::problem::Problem;
+use crate::process::{detach, without_secrets};
+use crate::repository::TOKEN;
 use crate::store::{Store, StoreError};
 
 /// How long a terminal may take to open: the first window of a cold computer loads a lot.
@@ -202,7 +204,9 @@ async fn attempt(launch: &Launch, file: &Path, script: &Path) -> Result<(), Stri
 fn spawn(launch: &Launch, said: &File) -> std::io::Result<Child> {
     let mut command = Command::new(&launch.program);
     command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);
-    crate::process::detach(&mut command);
+    // What runs in the window has its order, and the terminal itself calls nobody.
+    without_secrets(&mut command);
+    detach(&mut command);
     command.spawn()
 }
 
@@ -253,7 +257,8 @@ fn steering() -> BTreeMap<String, String> {
     texts.filter(|(name, _)| steers(name)).collect()
 }
 
-/// Whether a variable has a say in which machine of which account is meant, where our files are, and how AWS is reached.
+/// Whether a variable has a say in which machine of which account is meant, where our files are, and how AWS is reached. A window
+/// has no repository to ask, so it needs no token for one.
 fn steers(name: &str) -> bool {
     const NAMES: [&str; 13] = [
         "HOME",
@@ -270,7 +275,7 @@ fn steers(name: &str) -> bool {
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
     ];
-    name.starts_with("AWS_") || name.starts_with("HOLDFAST_") || NAMES.contains(&name)
+    (name.starts_with("AWS_") || name.starts_with("HOLDFAST_") || NAMES.contains(&name)) && name != TOKEN
 }
 
 /// Whether a program or an application is there: a program by its path or in one of the folders of `PATH`.

@@ -142,6 +142,11 @@ impl fmt::Display for CallError {
 impl std::error::Error for CallError {}
 
 impl CallError {
+    /// Whether there were no credentials to call with.
+    pub fn is_about_credentials(&self) -> bool {
+        matches!(self.kind, CallErrorKind::Credentials(_))
+    }
+
     /// AWS's error code; empty when AWS did not answer.
     pub fn code(&self) -> &str {
         if let CallErrorKind::Service { code, .. } = &self.kind { code } else { "" }

@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use crate::aws::Options;
 use crate::open::program;
 use crate::problem::Problem;
-use crate::process::detach;
+use crate::process::{detach, without_secrets};
 use crate::store::Store;
 
 /// The account of the sandbox, and its one user.
@@ -68,6 +68,14 @@ fn folder() -> Result<PathBuf, Problem> {
     Ok(Store::open()?.state_dir().join("sandbox"))
 }
 
+/// Where the sandbox's own process says what goes wrong.
+///
+/// # Errors
+/// No home folder.
+pub(crate) fn log_file() -> Result<PathBuf, Problem> {
+    Ok(folder()?.join("log"))
+}
+
 fn running_file() -> Result<PathBuf, Problem> {
     Ok(folder()?.join("running.json"))
 }
@@ -83,19 +91,17 @@ pub(crate) async fn running() -> Result<Option<Running>, Problem> {
 async fn start() -> Result<Running, Problem> {
     let folder = folder()?;
     own_folder(&folder).map_err(|error| files(&error))?;
-    let log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(folder.join("log"))
-        .map_err(|error| files(&error))?;
+    let log =
+        OpenOptions::new().create(true).append(true).open(log_file()?).map_err(|error| files(&error))?;
     let mut process = Command::new(program().map_err(|error| files(&error))?);
     process.args(["sandbox", "serve"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    without_secrets(&mut process);
     detach(&mut process);
     let mut child = process.spawn().map_err(|error| files(&error))?;
     let failed = |cause: String| {
         Problem::new("sandbox", "The sandbox does not start")
             .because(cause)
-            .hint(format!("see {}", folder.join("log").display()))
+            .hint_first(log_file().ok().map(|log| format!("see {}", log.display())))
     };
     let answers = async {
         loop {

@@ -5,7 +5,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossterm::terminal::{disable_raw_mode, enable_raw_mode, size};
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use tokio::sync::mpsc;
 
 use crate::connect::Input;
@@ -131,6 +131,16 @@ impl Drop for Echo {
         }
     }
 }
+
+/// Columns and rows, asked of the terminal alone: where there is none, the other way to ask would run `tput`, with all of our
+/// environment.
+#[cfg(unix)]
+fn size() -> std::io::Result<(u16, u16)> {
+    crossterm::terminal::window_size().map(|size| (size.columns, size.rows))
+}
+
+#[cfg(not(unix))]
+use crossterm::terminal::size;
 
 /// Columns and rows of the terminal; the default ones where it does not say.
 pub fn columns_and_rows() -> (u16, u16) {

@@ -7,6 +7,7 @@ use holdfast_core::price::Money;
 
 use crate::clock::At;
 use crate::ec2::Image;
+use crate::ids::secret;
 use crate::principal::{ACCESS_KEY, Principal};
 use crate::sso::Portal;
 
@@ -56,6 +57,9 @@ pub struct Conditions {
     /// time AWS has, and a request that was signed more than five minutes off is refused. Otherwise nobody looks at when a
     /// request was signed, since the sandbox's clock may run apart from those of its clients.
     pub clock_skew: Option<i64>,
+    /// What stands in every secret that is given out, so that a test finds it wherever it goes: in access and refresh tokens, client
+    /// secrets, codes, session tokens and the secret keys of roles.
+    pub mark: String,
 }
 
 impl Conditions {
@@ -82,7 +86,13 @@ impl Conditions {
             client_registration: Duration::from_secs(90 * 24 * 3600),
             mfa_devices: Vec::new(),
             clock_skew: None,
+            mark: String::new(),
         }
+    }
+
+    /// A secret, with the mark.
+    pub(crate) fn secret(&self, prefix: &str) -> String {
+        format!("{prefix}{}{}", self.mark, secret())
     }
 
     /// What time AWS has, if anybody is to know.

@@ -44,8 +44,8 @@ impl Ids {
 
 /// What opens something and nobody can guess, unlike an id: a served sandbox gives it to whoever asks rightly, and its machines
 /// run programs as the user who serves it.
-pub(crate) fn secret(prefix: &str) -> String {
-    format!("{prefix}{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
+pub(crate) fn secret() -> String {
+    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
 }
 
 /// A number that depends on nothing but the text.

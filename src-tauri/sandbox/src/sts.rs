@@ -109,10 +109,16 @@ fn assume(place: &mut Everywhere<'_>, caller: &Principal, form: &Form<'_>) -> Re
         return Err(Fail::new("ValidationError", message));
     }
     let ends = place.now.plus(std::time::Duration::from_secs(duration.into()));
-    let temporary =
-        Temporary::new(account, (&role.name, &role.id), session, ends, Origin::Role(role.name.clone()));
+    let temporary = Temporary::new(
+        place.conditions,
+        account,
+        (&role.name, &role.id),
+        session,
+        ends,
+        Origin::Role(role.name.clone()),
+    );
     let (arn, id) = (temporary.arn.clone(), temporary.user_id.clone());
-    let given = place.world.credentials(temporary);
+    let given = place.world.credentials(place.conditions, temporary);
     let mut xml = Xml::new();
     xml.node("AssumedRoleUser", |xml| {
         xml.text("AssumedRoleId", id).text("Arn", arn);

@@ -42,10 +42,17 @@ pub(crate) struct Credentials {
 
 impl Temporary {
     /// A session of a role: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
-    pub(crate) fn new(account: &str, role: (&str, &str), session: &str, ends: At, origin: Origin) -> Self {
+    pub(crate) fn new(
+        conditions: &Conditions,
+        account: &str,
+        role: (&str, &str),
+        session: &str,
+        ends: At,
+        origin: Origin,
+    ) -> Self {
         let (name, id) = role;
         Self {
-            session_token: secret("IQoJ"),
+            session_token: conditions.secret("IQoJ"),
             account: account.to_owned(),
             arn: format!("arn:aws:sts::{account}:assumed-role/{name}/{session}"),
             user_id: format!("{id}:{session}"),
@@ -94,11 +101,11 @@ impl Temporary {
 
 impl World {
     /// Gives out a session's credentials.
-    pub(crate) fn credentials(&mut self, session: Temporary) -> Credentials {
-        let key = secret("ASIA").to_ascii_uppercase();
+    pub(crate) fn credentials(&mut self, conditions: &Conditions, session: Temporary) -> Credentials {
+        let key = format!("ASIA{}", secret()).to_ascii_uppercase();
         let credentials = Credentials {
             access_key: key.get(..32).unwrap_or(&key).to_owned(),
-            secret_key: secret(""),
+            secret_key: conditions.secret(""),
             session_token: session.session_token.clone(),
             ends: session.ends,
         };

@@ -9,10 +9,21 @@ use super::out::{self, Style};
 use super::{Context, Global, desired, load, store, when};
 use crate::doctor::{Patient, desktop, examine, failed};
 use crate::problem::Problem;
+use crate::store::Store;
 
 pub(super) async fn run(global: &Global, json: bool) -> Result<u8, Problem> {
-    let store = store(global)?;
-    let settings = load(global, &store);
+    let report = report(global, &store(global)?).await;
+    if json {
+        out::json(&report)?;
+    } else {
+        out::data(&render(&report, Style::stdout()));
+    }
+    Ok(u8::from(report.mark == Mark::Failed))
+}
+
+/// Looks at everything.
+pub(super) async fn report(global: &Global, store: &Store) -> Report {
+    let settings = load(global, store);
     let terminal = settings.as_ref().map(|settings| settings.terminal.clone()).unwrap_or(Choice::Default);
     let known = settings.and_then(|settings| desired(global, &settings));
     let (mut findings, home) = tokio::join!(Box::pin(machine(global, known)), desktop(&terminal));
@@ -26,13 +37,7 @@ pub(super) async fn run(global: &Global, json: bool) -> Result<u8, Problem> {
             std::env::consts::ARCH
         ),
     ));
-    let report = Report::of(findings);
-    if json {
-        out::json(&report)?;
-    } else {
-        out::data(&render(&report, Style::stdout()));
-    }
-    Ok(u8::from(report.mark == Mark::Failed))
+    Report::of(findings)
 }
 
 async fn machine(global: &Global, desired: Result<Desired, Problem>) -> Vec<Finding> {

@@ -118,7 +118,8 @@ impl Watcher for Live {
         }
         if problem.is_about_credentials() {
             let way = self.sign_in.as_ref().map(|way| format!(" ({way})")).unwrap_or_default();
-            let line = format!("  your AWS sign-in is over; the job goes on, and so does this after a new one{way}");
+            let line =
+                format!("  your AWS sign-in is over; the job goes on, and so does this after a new one{way}");
             self.say(&Style::stderr().yellow(&line));
         } else {
             self.say("  no way to the machine; the job goes on there, and so does this once there is one");

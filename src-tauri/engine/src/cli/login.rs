@@ -16,6 +16,7 @@ use crate::aws::identity::token::{self, Token};
 use crate::aws::identity::write_cache_file;
 use crate::aws::{Options, identity_of, profile};
 use crate::problem::{Exit, Problem};
+use crate::process::{detach, without_secrets};
 use crate::profiles::{self, Profile, State};
 use crate::secrets::Vault;
 use crate::signin::SignIn;
@@ -177,12 +178,27 @@ async fn sign_in(calls: &Calls, portal: &Portal, vault: &Vault, args: &Login) ->
     let show = |page: &str| {
         out::talk(&format!("Allow Holdfast in the browser. If none opens, open\n{}", harmless(page, 4000)));
         if std::io::stderr().is_terminal()
-            && let Err(error) = open::that_detached(page)
+            && let Err(error) = browse(page)
         {
             tracing::debug!(%error, "no browser");
         }
     };
     here.with_browser(show).await
+}
+
+/// Opens a page in the person's browser, the first one that there is.
+fn browse(page: &str) -> std::io::Result<()> {
+    let mut last = Ok(());
+    for mut command in open::commands(page) {
+        without_secrets(&mut command);
+        detach(&mut command);
+        let null = std::process::Stdio::null;
+        match command.stdin(null()).stdout(null()).stderr(null()).spawn() {
+            Ok(_) => return Ok(()),
+            Err(error) => last = Err(error),
+        }
+    }
+    last
 }
 
 async fn keep(portal: &Portal, token: &Token, vault: &Vault, share: bool) -> Result<(), Problem> {

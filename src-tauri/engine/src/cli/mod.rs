@@ -21,6 +21,7 @@ mod adopt;
 mod ask;
 mod config;
 mod cost;
+mod diagnostics;
 mod doctor;
 mod export;
 mod follow;
@@ -314,6 +315,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Gather what a bug report needs into one archive, without what is private, and show it before it is saved.
+    ///
+    /// Versions, the doctor's report, the settings, what is known of the machines, the ends of the logs and of the history. Accounts, ARNs,
+    /// names of people, computers, profiles and roles, addresses and secrets have placeholders in their place. Nothing is sent anywhere.
+    #[command(
+        after_help = "Examples:\n  holdfast diagnostics\n  holdfast diagnostics | less                  to look at it alone\n  holdfast diagnostics --yes --output bug.tar.gz"
+    )]
+    Diagnostics(diagnostics::Args),
     /// Print the least that your AWS identity must be allowed, as an IAM policy for these settings.
     Policy,
     /// Sign in with a profile: at its portal, with the code of its MFA device, or both.
@@ -478,6 +487,7 @@ impl Parting {
             | Command::Profiles { .. }
             | Command::Policy
             | Command::Doctor { .. }
+            | Command::Diagnostics(_)
             | Command::History { .. }
             | Command::Logs { follow: false, .. }
             | Command::Login(_)
@@ -529,6 +539,7 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
         Command::Logs { follow, json } => logs::run(global, follow, json).await,
         Command::History { json, all } => history::run(global, json, all),
         Command::Doctor { json } => doctor::run(global, json).await,
+        Command::Diagnostics(args) => diagnostics::run(global, args).await,
         Command::Policy => {
             let desired = desired(global, &load(global, &store(global)?)?)?;
             out::json(&holdfast_core::policy::least(&desired))?;

@@ -69,6 +69,11 @@ impl Style {
         Self(std::io::stderr().is_terminal() && colour_wanted())
     }
 
+    /// For what is shown by another program.
+    pub(super) fn none() -> Self {
+        Self(false)
+    }
+
     /// Whether there are any.
     pub(super) fn is_coloured(self) -> bool {
         self.0

@@ -9,7 +9,6 @@ use super::fail::invalid_request;
 use super::pages::{self, Choice};
 use super::portals::{Consent, Portal};
 use super::state::{Client, Code};
-use crate::ids::secret;
 use crate::wire::{Fail, Reply};
 use crate::world::Everywhere;
 
@@ -74,7 +73,7 @@ pub(super) fn decide(place: &mut Everywhere<'_>, fields: &Fields, choice: Choice
         challenge: wish.challenge.to_owned(),
         ends: place.now.plus(wish.portal.lifetimes.authorization_code),
     };
-    let name = secret("");
+    let name = place.conditions.secret("");
     place.world.sso.codes.insert(name.clone(), code);
     Ok(format!("{redirect}?code={name}&state={state}"))
 }

@@ -53,7 +53,7 @@ pub(super) fn register(place: &mut Everywhere<'_>, incoming: &Incoming) -> Resul
     let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
     let client = Client {
         name: name.to_owned(),
-        secret: secret(""),
+        secret: place.conditions.secret(""),
         region: place.region.to_owned(),
         scopes: owned(scopes),
         grants: owned(grants),
@@ -61,7 +61,7 @@ pub(super) fn register(place: &mut Everywhere<'_>, incoming: &Incoming) -> Resul
         start_url,
         ends: place.now.plus(place.conditions.client_registration),
     };
-    let id = secret("");
+    let id = secret();
     let [issued, ends] =
         [place.now, client.ends].map(|moment| place.conditions.as_told(moment).millis() / 1000);
     let answer = json!({

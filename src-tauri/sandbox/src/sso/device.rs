@@ -9,7 +9,6 @@ use super::fail::{invalid_grant, invalid_request};
 use super::pages::{self, Choice};
 use super::portals::Consent;
 use super::state::{Answer, Device, Poll};
-use crate::ids::secret;
 use crate::wire::{Fail, Incoming, Json, Reply};
 use crate::world::Everywhere;
 
@@ -39,7 +38,7 @@ pub(super) fn start(place: &mut Everywhere<'_>, incoming: &Incoming) -> Result<V
             Consent::Deny => Answer::Denied,
         },
     };
-    let code = secret("");
+    let code = place.conditions.secret("");
     let page = format!("{}/device", incoming.origin);
     let answer = json!({
         "deviceCode": code,

@@ -53,13 +53,14 @@ pub(super) fn credentials(place: &mut Everywhere<'_>, incoming: &Incoming) -> Re
     let account = account(portal, id)?;
     let role = account.roles.iter().find(|role| role.name == name).ok_or_else(forbidden)?;
     let session = Temporary::new(
+        place.conditions,
         &account.id,
         (&reserved(account, role), &format!("AROA{:017X}", hash(&format!("{}/{name}", account.id)))),
         &portal.user,
         place.now.plus(portal.lifetimes.role_credentials),
         Origin::Portal { start_url: portal.start_url.clone(), role: role.name.clone() },
     );
-    let given = place.world.credentials(session);
+    let given = place.world.credentials(place.conditions, session);
     Ok(json!({ "roleCredentials": {
         "accessKeyId": given.access_key,
         "secretAccessKey": given.secret_key,

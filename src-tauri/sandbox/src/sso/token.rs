@@ -91,7 +91,7 @@ fn sign_in(place: &mut Everywhere<'_>, start_url: &str, id: &str, client: &Clien
     let mut portals = place.conditions.portals.iter();
     let portal =
         portals.find(|portal| portal.start_url == start_url).ok_or_else(|| invalid_grant("grant"))?;
-    let session = secret("");
+    let session = secret();
     let sign_in = SignIn {
         start_url: start_url.to_owned(),
         client: id.to_owned(),
@@ -120,12 +120,12 @@ fn tokens(
     client: &Client,
 ) -> Result<Value, Fail> {
     let (_, sign_in) = current(place, &session).ok_or_else(|| invalid_grant("grant"))?;
-    let (access, may_refresh) = (secret(""), client.may_refresh());
+    let (access, may_refresh) = (place.conditions.secret(""), client.may_refresh());
     let rest = sign_in.ends.since(place.now);
     let lasts = if may_refresh { portal.lifetimes.access_token.min(rest) } else { rest };
     let mut answer = json!({ "accessToken": access, "tokenType": "Bearer", "expiresIn": lasts.as_secs() });
     if may_refresh {
-        let token = secret("");
+        let token = place.conditions.secret("");
         answer["refreshToken"] = json!(token);
         place.world.sso.refresh.insert(token, session.clone());
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::sts;
 use crate::problem::{CallError, CallErrorKind, Problem};
+use crate::repository::TOKEN;
 use crate::secrets::Vault;
 use oidc::Calls;
 use token::Token;
@@ -126,7 +127,7 @@ impl Identity {
                 Ok(Credentials::new(id, secret, get("aws_session_token"), None, "ProfileFile"))
             }
             Base::Process { command } => {
-                CredentialProcessProvider::new(command.clone()).provide_credentials().await
+                CredentialProcessProvider::new(without_git_token(command)).provide_credentials().await
             }
             Base::Named { source } if source == "Environment" => {
                 EnvironmentVariableCredentialsProvider::new().provide_credentials().await
@@ -364,6 +365,16 @@ fn no_credentials(error: &CredentialsError) -> Problem {
         request_id: None,
     }
     .into()
+}
+
+/// The command line of a program that gives credentials, which has its own use for what the environment says of AWS, and none for
+/// the token of a repository. The SDK runs it in a shell.
+fn without_git_token(command: &str) -> String {
+    match std::env::var_os(TOKEN) {
+        Some(_) if cfg!(windows) => format!("set {TOKEN}=& {command}"),
+        Some(_) => format!("unset {TOKEN}; {command}"),
+        None => command.to_owned(),
+    }
 }
 
 impl ProvideCredentials for Identity {
