@@ -141,6 +141,11 @@ impl Place {
         self.gateway.guests()
     }
 
+    #[allow(dead_code, reason = "not every benchmark needs it")]
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
     /// The folder of the computer's files.
     #[allow(dead_code, reason = "not every benchmark needs it")]
     pub(crate) fn home(&self) -> &Path {
