@@ -35,7 +35,8 @@ pub(super) struct Live {
     kept: VecDeque<String>,
     diagnosis: Diagnosis,
     packages: Vec<Package>,
-    lost: bool,
+    /// What was said of a way that is lost: whether it was the sign-in.
+    lost: Option<bool>,
     /// The command that signs in again.
     sign_in: Option<String>,
 }
@@ -52,7 +53,7 @@ impl Live {
             kept: VecDeque::new(),
             diagnosis: Diagnosis::default(),
             packages: Vec::new(),
-            lost: false,
+            lost: None,
             sign_in,
         }
     }
@@ -80,7 +81,7 @@ impl Live {
 
 impl Watcher for Live {
     fn line(&mut self, entry: &Entry, progress: &Progress) {
-        self.lost = false;
+        self.lost = None;
         self.diagnosis.line(&entry.text);
         if progress.stage() == Some(Stage::Compare) {
             self.packages.extend(Package::read(&entry.text));
@@ -113,10 +114,11 @@ impl Watcher for Live {
 
     fn lost(&mut self, problem: &Problem) {
         tracing::debug!(%problem, "no way to the log");
-        if std::mem::replace(&mut self.lost, true) {
+        let signed_out = problem.is_about_credentials();
+        if self.lost.replace(signed_out) == Some(signed_out) {
             return;
         }
-        if problem.is_about_credentials() {
+        if signed_out {
             let way = self.sign_in.as_ref().map(|way| format!(" ({way})")).unwrap_or_default();
             let line =
                 format!("  your AWS sign-in is over; the job goes on, and so does this after a new one{way}");
