@@ -72,7 +72,9 @@ mod measured {
         std::fs::write(files.join("config"), config).unwrap();
         sign_in(&place, &keyring);
 
-        println!("| from the start of `holdfast status` to | ms (median of {RUNS}) | at most |\n| --- | --- | --- |");
+        println!(
+            "| from the start of `holdfast status` to | ms (median of {RUNS}) | at most |\n| --- | --- | --- |"
+        );
         let mut first = vec![];
         let (mut portal, mut signed) = (vec![], vec![]);
         for _ in 0..RUNS {

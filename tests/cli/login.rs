@@ -458,6 +458,54 @@ fn a_role_that_wants_a_code() {
 }
 
 #[test]
+fn a_portal_that_is_nowhere_or_gives_nothing_is_named() {
+    let rig = Rig::new(Keyring::unlocked());
+    let of_nobody = rig.run("--sandbox login");
+    assert!(
+        of_nobody.code == Some(3) && of_nobody.err.contains("The sandbox needs no sign-in"),
+        "{}",
+        of_nobody.err
+    );
+
+    // A portal that is not there, and a region that nobody has.
+    let config = std::fs::read_to_string(rig.config_file()).unwrap();
+    rig.configure(&config.replace("holdfast.awsapps", "nobody.awsapps"));
+    let unknown = rig.run("login --code");
+    assert!(unknown.err.contains("us-west-2 knows no portal https://nobody.awsapps"), "{}", unknown.err);
+    rig.configure(&config.replace("us-west-2", "mars-north-1"));
+    let mut nowhere = rig.command("login");
+    let nowhere = super::ran(nowhere.env_remove("AWS_ENDPOINT_URL"));
+    assert!(nowhere.err.contains("see whether mars-north-1 is the region of the portal"), "{}", nowhere.err);
+    assert_eq!(
+        std::fs::read_to_string(rig.config_file()).unwrap(),
+        config.replace("us-west-2", "mars-north-1")
+    );
+
+    // Somebody signs in to whom the portal gives no account, or no role in it.
+    let before = "[default]\nregion = eu-central-1\n";
+    for (accounts, what) in [(0, "no account"), (1, "no role")] {
+        rig.configure(before);
+        rig.sandbox.set(|conditions| {
+            let portal = &mut conditions.portals[0];
+            portal.accounts.truncate(accounts);
+            portal.accounts.iter_mut().for_each(|account| account.roles.clear());
+        });
+        let mut terminal = Terminal::run_with(&rig.home, "login --new --code", &rig.environment());
+        terminal.expect("Start URL");
+        terminal.press(&format!("{URL}\r"));
+        terminal.expect("Its region");
+        terminal.press("us-west-2\r");
+        terminal.expect("shows this code: ");
+        let code = terminal.expect("\r").trim().to_owned();
+        assert!(rig.sandbox.allow_device(&code));
+        terminal.expect(&format!("The portal gives you {what}"));
+        assert!(!terminal.end().success());
+        assert_eq!(std::fs::read_to_string(rig.config_file()).unwrap(), before, "nothing is half-written");
+        rig.sandbox.set(|conditions| conditions.portals = vec![holdfast_sandbox::Portal::of("123456789012")]);
+    }
+}
+
+#[test]
 fn what_each_profile_gives_is_asked_only_on_request() {
     let rig = Rig::new(Keyring::unlocked());
     let key = "aws_access_key_id = {}\naws_secret_access_key = ";

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::aws::identity::oidc::{CALLBACK, Calls, DeviceCode};
 use crate::aws::identity::token::{self, Client, Token};
 use crate::aws::profile;
-use crate::problem::{CallError, Problem};
+use crate::problem::{CallError, CallErrorKind, Obstacle, Problem};
 use crate::secrets::Vault;
 
 /// How long the browser may take to come back.
@@ -140,7 +140,16 @@ fn refused(portal: &Portal, error: CallError) -> Problem {
                 .because(Problem::from(error).cause.unwrap_or_default())
                 .hint("the administrator of the portal knows its start URL and its region")
         }
-        _ => error.into(),
+        _ => {
+            let region = matches!(error.kind, CallErrorKind::Unreachable { obstacle: Obstacle::Network, .. })
+                .then(|| {
+                    format!(
+                        "see whether {} is the region of the portal {url}: its administrator knows",
+                        portal.region
+                    )
+                });
+            Problem::from(error).hint_first(region)
+        }
     }
 }
 
@@ -255,7 +264,32 @@ pub async fn lasts(desired: &Desired, vault: &Vault, ends: Option<u64>) -> (Opti
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::client::http::SharedHttpClient;
+    use holdfast_sandbox::Sandbox;
+
     use super::*;
+    use crate::aws::{self, Options};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_browser_that_never_comes_back_is_not_waited_for_for_ever() {
+        let sandbox = Sandbox::new(holdfast_sandbox::Options::default());
+        let portal = Portal {
+            session: Some("team".to_owned()),
+            start_url: "https://holdfast.awsapps.com/start".to_owned(),
+            region: "us-west-2".to_owned(),
+            scopes: vec!["sso:account:access".to_owned()],
+        };
+        let http_client = Some(SharedHttpClient::new(sandbox.http_client()));
+        let region = "us-west-2".parse().unwrap();
+        let calls = aws::calls(&portal, &region, &Options { http_client, ..Options::default() }).await;
+        let (vault, began) = (Vault::default(), tokio::time::Instant::now());
+        let mut shown = String::new();
+        let sign_in = SignIn { portal: &portal, calls: &calls, vault: &vault };
+        let problem = sign_in.with_browser(|page| shown = page.to_owned()).await.unwrap_err();
+        assert_eq!(problem.code, "sign_in_timeout");
+        assert!(shown.contains("/authorize?") && began.elapsed() >= PATIENCE, "{shown}");
+        assert!(vault.get(&token::name(&portal)).await.unwrap().is_none());
+    }
 
     async fn comes_with(targets: &[&str]) -> (Result<String, Problem>, Vec<String>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -51,6 +51,7 @@ pub(super) async fn profiles(global: &Global, json: bool, check: bool) -> Result
     let options = options(global)?;
     let mut all = profiles::list(&options.vault).await?;
     if check {
+        not_in_sandbox(global)?;
         let (_, region) = meant(global, None)?;
         all = profiles::check(all, &region, &options).await?;
     }
@@ -122,7 +123,21 @@ fn options(global: &Global) -> Result<Options, Problem> {
     Ok(Options { vault: vault(global)?, ..Options::default() })
 }
 
+/// The sandbox has credentials of its own, and what is signed in to here is real.
+fn not_in_sandbox(global: &Global) -> Result<(), Problem> {
+    if global.sandbox {
+        return Err(Problem::new(
+            "sandbox",
+            "The sandbox needs no sign-in, and profiles are none of its own",
+        )
+        .hint("without --sandbox this is about AWS itself")
+        .exit(Exit::Refused));
+    }
+    Ok(())
+}
+
 pub(super) async fn login(global: &Global, args: &Login) -> Result<u8, Problem> {
+    not_in_sandbox(global)?;
     let config = profile::config()?;
     if args.new || (args.profile.is_none() && config.profiles.is_empty()) {
         return add(global, args).await;
@@ -358,6 +373,7 @@ fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Problem {
 }
 
 pub(super) async fn logout(global: &Global, given: Option<&ProfileName>) -> Result<u8, Problem> {
+    not_in_sandbox(global)?;
     let (name, region) = meant(global, given)?;
     let identity = identity_of(&name, &region, &options(global)?).await?;
     if !identity.chain.wants_person() {
