@@ -1,5 +1,6 @@
 //! The app in every state, as text; its notifications and its looks under virtual time; and everything at random.
 
+mod doctor;
 mod fixture;
 mod notices;
 mod previews;

@@ -1,0 +1,117 @@
+//! The profiles of the AWS configuration in the settings. What they are is read when the page opens; whether AWS takes them is
+//! asked only on request, since programs that print credentials run for it.
+
+use std::time::Duration;
+
+use super::harmless::harmless;
+use super::show::seconds;
+use super::view::{self, Offer};
+use super::{App, Command, Page, Problem, Refusal};
+use crate::profile::Profile;
+use crate::time::Moment;
+
+/// For how long a list will do when somebody comes back to the page.
+const FRESH: Duration = Duration::from_secs(60);
+/// More profiles than anybody finds his way in.
+const MOST: usize = 500;
+
+/// The profiles.
+#[derive(Debug, Default)]
+pub(super) struct Profiles {
+    /// Their names, which are known before anything else of them.
+    pub(super) names: Vec<String>,
+    list: Option<(Vec<Profile>, Moment)>,
+    problem: Option<Problem>,
+    looking: Option<Look>,
+    due: bool,
+}
+
+/// How closely profiles are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What is written of them.
+    Read,
+    /// Whether AWS takes them.
+    Checked,
+}
+
+impl Profiles {
+    pub(super) fn visited(&mut self, now: Moment) {
+        self.due |= self.list.as_ref().is_none_or(|(_, at)| now.since(*at) > FRESH);
+    }
+
+    /// They may be others now.
+    pub(super) fn changed(&mut self) {
+        self.due |= self.list.is_some();
+    }
+
+    pub(super) fn looking(&mut self, how: Look) {
+        (self.looking, self.due) = (Some(how), false);
+    }
+
+    pub(super) fn looked(&mut self, result: Result<Vec<Profile>, Problem>, now: Moment) {
+        self.looking = None;
+        match result {
+            Ok(list) => {
+                let list = list.into_iter().take(MOST).map(harmless_profile).collect();
+                (self.list, self.problem) = (Some((list, now)), None);
+            }
+            Err(problem) => self.problem = Some(problem.harmless()),
+        }
+    }
+}
+
+impl App {
+    /// Whether the profiles are to be looked at now.
+    pub fn wants_profiles(&self) -> bool {
+        self.profiles.due && self.profiles.looking.is_none() && self.page == Some(Page::Settings)
+    }
+
+    pub(super) fn may_check_profiles(&self) -> Result<(), Refusal> {
+        let refuse = |why: &str| Err(Refusal { why: why.to_owned() });
+        match self.profiles.looking {
+            Some(_) => refuse("The profiles are being looked at"),
+            None if self.profiles.list.is_none() => refuse("The profiles are not known yet"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn harmless_profile(profile: Profile) -> Profile {
+    let short = |text: String| harmless(&text, 200);
+    Profile {
+        // A name is what it is chosen by: one that would be another one is not shown as if it were it.
+        name: short(profile.name),
+        kind: short(profile.kind),
+        account: profile.account.map(short),
+        role: profile.role.map(short),
+        region: profile.region.map(short),
+        note: profile.note.map(|note| harmless(&note, 400)),
+        ..profile
+    }
+}
+
+/// What is shown of them.
+pub(super) fn view(app: &App) -> view::Profiles {
+    let profiles = &app.profiles;
+    let (list, seen) =
+        profiles.list.as_ref().map_or((&[][..], None), |(list, at)| (list, Some(seconds(*at))));
+    view::Profiles {
+        looking: profiles.looking.is_some(),
+        checking: profiles.looking == Some(Look::Checked),
+        problem: profiles.problem.clone(),
+        seen,
+        list: list.iter().map(profile).collect(),
+        check: app.may(&Command::CheckProfiles).ok().filter(|()| !list.is_empty()).map(|()| Offer {
+            label: "Check them".to_owned(),
+            note: Some("asks AWS who each one is; programs that print credentials run for it".to_owned()),
+            asks: None,
+        }),
+    }
+}
+
+fn profile(profile: &Profile) -> view::Profile {
+    let Profile { name, kind, account, role, region, state, until, note } = profile.clone();
+    let until = until.map(|until| u32::try_from(until).unwrap_or(u32::MAX));
+    view::Profile { name, kind, account, role, region, state, until, note }
+}
