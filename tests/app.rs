@@ -19,6 +19,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 #[path = "app/beside.rs"]
 mod beside;
+#[path = "app/looks.rs"]
+mod looks;
 
 const SETTINGS: &str = "[machine.remote-dev]\nuser = \"ada\"\n";
 
@@ -44,6 +46,8 @@ struct Screen {
     /// The session of the last terminal.
     session: Rc<RefCell<Option<SessionName>>>,
     no_terminal: Rc<Cell<bool>>,
+    /// The pages that a browser was to show.
+    pages: Rc<RefCell<Vec<String>>>,
 }
 
 impl Shell for Screen {
@@ -53,6 +57,10 @@ impl Shell for Screen {
 
     fn notify(&self, notice: Notice) {
         self.notices.borrow_mut().push(notice.title);
+    }
+
+    fn open_page(&self, page: &str) {
+        self.pages.borrow_mut().push(page.to_owned());
     }
 
     async fn open_terminal(&self, session: Option<&SessionName>) -> Result<(), Problem> {

@@ -10,6 +10,7 @@
 
 mod bus;
 mod desktop;
+mod doctor;
 mod driver;
 mod lonely;
 mod notifications;

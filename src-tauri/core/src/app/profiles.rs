@@ -69,6 +69,9 @@ impl App {
 
     pub(super) fn may_check_profiles(&self) -> Result<(), Refusal> {
         let refuse = |why: &str| Err(Refusal { why: why.to_owned() });
+        if self.sandbox {
+            return refuse("The sandbox has credentials of its own");
+        }
         match self.profiles.looking {
             Some(_) => refuse("The profiles are being looked at"),
             None if self.profiles.list.is_none() => refuse("The profiles are not known yet"),
