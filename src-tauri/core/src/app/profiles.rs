@@ -7,6 +7,7 @@ use super::harmless::harmless;
 use super::show::seconds;
 use super::view::{self, Offer};
 use super::{App, Command, Page, Problem, Refusal};
+use crate::names::ProfileName;
 use crate::profile::Profile;
 use crate::time::Moment;
 
@@ -20,7 +21,7 @@ const MOST: usize = 500;
 pub(super) struct Profiles {
     /// Their names, which are known before anything else of them.
     pub(super) names: Vec<String>,
-    list: Option<(Vec<Profile>, Moment)>,
+    list: Option<(Vec<view::Profile>, Moment)>,
     problem: Option<Problem>,
     looking: Option<Look>,
     due: bool,
@@ -53,7 +54,7 @@ impl Profiles {
         self.looking = None;
         match result {
             Ok(list) => {
-                let list = list.into_iter().take(MOST).map(harmless_profile).collect();
+                let list = list.into_iter().take(MOST).map(shown).collect();
                 (self.list, self.problem) = (Some((list, now)), None);
             }
             Err(problem) => self.problem = Some(problem.harmless()),
@@ -80,17 +81,21 @@ impl App {
     }
 }
 
-fn harmless_profile(profile: Profile) -> Profile {
+fn shown(profile: Profile) -> view::Profile {
+    let Profile { name, kind, account, role, region, state, until, note } = profile;
     let short = |text: String| harmless(&text, 200);
-    Profile {
-        // A name is what it is chosen by: one that would be another one is not shown as if it were it.
-        name: short(profile.name),
-        kind: short(profile.kind),
-        account: profile.account.map(short),
-        role: profile.role.map(short),
-        region: profile.region.map(short),
-        note: profile.note.map(|note| harmless(&note, 400)),
-        ..profile
+    let seen = short(name.clone());
+    view::Profile {
+        // What is not shown as it is must not be chosen for what it looks like.
+        usable: seen == name && name.parse::<ProfileName>().is_ok(),
+        name: seen,
+        kind: short(kind),
+        account: account.map(short),
+        role: role.map(short),
+        region: region.map(short),
+        state,
+        until: until.map(|until| u32::try_from(until).unwrap_or(u32::MAX)),
+        note: note.map(|note| harmless(&note, 400)),
     }
 }
 
@@ -104,17 +109,11 @@ pub(super) fn view(app: &App) -> view::Profiles {
         checking: profiles.looking == Some(Look::Checked),
         problem: profiles.problem.clone(),
         seen,
-        list: list.iter().map(profile).collect(),
+        list: list.to_vec(),
         check: app.may(&Command::CheckProfiles).ok().filter(|()| !list.is_empty()).map(|()| Offer {
             label: "Check them".to_owned(),
             note: Some("asks AWS who each one is; programs that print credentials run for it".to_owned()),
             asks: None,
         }),
     }
-}
-
-fn profile(profile: &Profile) -> view::Profile {
-    let Profile { name, kind, account, role, region, state, until, note } = profile.clone();
-    let until = until.map(|until| u32::try_from(until).unwrap_or(u32::MAX));
-    view::Profile { name, kind, account, role, region, state, until, note }
 }

@@ -91,10 +91,13 @@ impl SignIn {
             device: way.device.map(short),
             ..way
         });
+        if self.way.is_none() {
+            self.given_up();
+        }
     }
 
     pub(super) fn begins(&mut self) {
-        (self.stage, self.problem) = (Some(SigningIn::Begins), None);
+        (self.stage, self.problem) = (self.way.as_ref().map(|_| SigningIn::Begins), None);
     }
 
     /// It is there now, unless it was given up.

@@ -515,6 +515,8 @@ pub struct Profiles {
 pub struct Profile {
     /// Its name.
     pub name: String,
+    /// Whether the settings can name it.
+    pub usable: bool,
     /// Where its credentials come from.
     pub kind: String,
     /// The account.
