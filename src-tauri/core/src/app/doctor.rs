@@ -48,7 +48,7 @@ impl Doctor {
 impl App {
     /// Whether the doctor is to look now.
     pub fn wants_doctor(&self) -> bool {
-        self.doctor.due && !self.doctor.looking && self.settings.is_some()
+        self.window && self.doctor.due && !self.doctor.looking && self.settings.is_some()
     }
 
     /// Whether what the doctor finds is still wanted.
@@ -58,7 +58,7 @@ impl App {
 
     /// Other settings were read, and what was found is about those of before.
     pub(super) fn forget_findings(&mut self) {
-        self.doctor = Doctor { due: self.page == Some(Page::Doctor), ..Doctor::default() };
+        self.doctor = Doctor { due: self.shows(Page::Doctor), ..Doctor::default() };
     }
 
     pub(super) fn may_examine(&self) -> Result<(), Refusal> {

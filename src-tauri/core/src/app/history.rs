@@ -36,7 +36,7 @@ impl History {
 impl App {
     /// Whether what was changed is to be read now.
     pub fn wants_history(&self) -> bool {
-        self.history.due && !self.history.reading && self.page == Some(Page::Activity)
+        self.history.due && !self.history.reading && self.shows(Page::Activity)
     }
 }
 
@@ -73,5 +73,5 @@ fn moment(at: u64) -> u32 {
 
 /// What is shown of it; `None` while nobody wants to see it.
 pub(super) fn view(app: &App) -> Option<view::History> {
-    app.history.shown.clone().filter(|_| app.page == Some(Page::Activity))
+    app.history.shown.clone().filter(|_| app.shows(Page::Activity))
 }

@@ -789,6 +789,11 @@ impl App {
         show::view(self)
     }
 
+    /// Whether the window is open at this page.
+    fn shows(&self, page: Page) -> bool {
+        self.window && self.page == Some(page)
+    }
+
     /// Somebody has come to a page of the window.
     fn visited(&mut self, page: Page, now: Moment) {
         if self.page.replace(page) == Some(page) {

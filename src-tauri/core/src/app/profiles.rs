@@ -65,7 +65,7 @@ impl Profiles {
 impl App {
     /// Whether the profiles are to be looked at now.
     pub fn wants_profiles(&self) -> bool {
-        self.profiles.due && self.profiles.looking.is_none() && self.page == Some(Page::Settings)
+        self.profiles.due && self.profiles.looking.is_none() && self.shows(Page::Settings)
     }
 
     pub(super) fn may_check_profiles(&self) -> Result<(), Refusal> {
