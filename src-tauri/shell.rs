@@ -44,6 +44,10 @@ impl Shell for Desktop {
         notify::show(&self.app, notice);
     }
 
+    fn open_page(&self, page: &str) {
+        holdfast::signin::open_page(page);
+    }
+
     /// Runs `holdfast open` and waits for its end. The terminal is not our child, so it outlives us.
     async fn open_terminal(&self, session: Option<&SessionName>) -> Result<(), Problem> {
         let by_hand =

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast::app::Input;
-use holdfast_core::app::View;
 use holdfast_core::app::menu::{Action, Icon, Item, icon, line, menu};
+use holdfast_core::app::{Command, Page, Through, View};
 use tauri::image::Image;
 use tauri::menu::{Menu, MenuBuilder, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
@@ -39,7 +39,7 @@ pub(crate) fn build(app: &AppHandle, folder: &Path) -> tauri::Result<Tray> {
             button: MouseButton::Left, button_state: MouseButtonState::Up, ..
         } = event
         {
-            window::open_or_complain(tray.app_handle(), holdfast_core::app::Page::Machine);
+            window::open_or_complain(tray.app_handle(), Page::Machine);
         }
     });
     Ok(Tray { icon: builder.build(app)?, shown: Mutex::new(None) })
@@ -91,15 +91,21 @@ fn plain(label: &str) -> String {
 
 fn chosen(app: &AppHandle, id: &str) {
     match Action::from_id(id) {
-        Some(Action::Do(command)) => {
-            // What is refused changes nothing, and the menu that comes next no longer offers it.
-            let (answer, _) = oneshot::channel();
-            app.state::<Desk>().send(Input::Command(command, answer));
+        Some(Action::Do(command)) => ask(app, command),
+        Some(Action::SignIn) => {
+            ask(app, Command::SignIn { through: Through::Browser });
+            window::open_or_complain(app, Page::Machine);
         }
         Some(Action::Open(page)) => window::open_or_complain(app, page),
         Some(Action::Quit) => app.exit(0),
         None => {}
     }
+}
+
+fn ask(app: &AppHandle, command: Command) {
+    // What is refused changes nothing, and the menu that comes next no longer offers it.
+    let (answer, _) = oneshot::channel();
+    app.state::<Desk>().send(Input::Command(command, answer));
 }
 
 fn image(icon: Icon) -> Image<'static> {

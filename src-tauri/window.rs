@@ -22,7 +22,7 @@ pub(crate) fn open(app: &AppHandle, page: Page) -> tauri::Result<()> {
         window.set_focus()?;
         return OpenPage(page).emit(app);
     }
-    let address = format!("index.html#{}", word(page));
+    let address = format!("index.html#{}", page.word());
     WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App(address.into()))
         .title("Holdfast")
         .inner_size(920.0, 680.0)
@@ -62,15 +62,6 @@ fn is_ours(address: &Url) -> bool {
     (scheme == "tauri" && host == Some("localhost"))
         || (scheme == "http" && host == Some("tauri.localhost"))
         || development
-}
-
-fn word(page: Page) -> &'static str {
-    match page {
-        Page::Machine => "machine",
-        Page::Stop => "stop",
-        Page::Replacement => "replacement",
-        Page::Settings => "settings",
-    }
 }
 
 #[cfg(test)]

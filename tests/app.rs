@@ -19,6 +19,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 #[path = "app/beside.rs"]
 mod beside;
+#[path = "app/looks.rs"]
+mod looks;
+#[path = "app/sign_in.rs"]
+mod sign_in;
 
 const SETTINGS: &str = "[machine.remote-dev]\nuser = \"ada\"\n";
 
@@ -44,6 +48,8 @@ struct Screen {
     /// The session of the last terminal.
     session: Rc<RefCell<Option<SessionName>>>,
     no_terminal: Rc<Cell<bool>>,
+    /// The pages that a browser was to show.
+    pages: Rc<RefCell<Vec<String>>>,
 }
 
 impl Shell for Screen {
@@ -53,6 +59,10 @@ impl Shell for Screen {
 
     fn notify(&self, notice: Notice) {
         self.notices.borrow_mut().push(notice.title);
+    }
+
+    fn open_page(&self, page: &str) {
+        self.pages.borrow_mut().push(page.to_owned());
     }
 
     async fn open_terminal(&self, session: Option<&SessionName>) -> Result<(), Problem> {
@@ -124,12 +134,15 @@ async fn on_computer(sandbox: &Sandbox, store: &Store, settings: &str, person: i
     clock();
     store.write_settings(settings).expect("settings");
     let http = SharedHttpClient::new(sandbox.http_client().with_latency(Duration::from_millis(50)));
-    let place = Place::at(store.clone(), aws_options(http), clock);
+    in_place(&Place::at(store.clone(), aws_options(http), clock), person).await;
+}
+
+async fn in_place(place: &Place, person: impl AsyncFnOnce(&Person)) {
     let (inputs, received) = mpsc::unbounded_channel();
     let screen = Screen::default();
-    let someone = Person { inputs, screen: screen.clone(), store: store.clone() };
+    let someone = Person { inputs, screen: screen.clone(), store: place.store().clone() };
     tokio::select! {
-        () = Box::pin(run(&place, &screen, received)) => panic!("the app has ended by itself"),
+        () = Box::pin(run(place, &screen, received)) => panic!("the app has ended by itself"),
         () = Box::pin(person(&someone)) => {}
     }
 }

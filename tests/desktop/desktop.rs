@@ -55,6 +55,13 @@ impl Desktop {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// The same with a session bus that is there already.
+    pub(crate) fn on_bus(address: String) -> Self {
+        let mut desktop = Self::new();
+        desktop.bus = Some(address);
+        desktop
+    }
+
     /// The same with a session bus.
     pub(crate) fn with_bus() -> Self {
         let mut desktop = Self::new();

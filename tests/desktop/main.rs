@@ -10,10 +10,14 @@
 
 mod bus;
 mod desktop;
+mod doctor;
 mod driver;
+#[path = "../keyring.rs"]
+mod keyring;
 mod lonely;
 mod notifications;
 mod sessions;
+mod sign_in;
 mod snapshots;
 mod system;
 mod terminals;

@@ -26,6 +26,7 @@ fn start_connect_and_quit_from_the_tray() {
          [Start ($142.70 a month while it is on)]\n\
          [Open Holdfast]\n\
          [Settings…]\n\
+         [Doctor]\n\
          [Quit Holdfast (remote-dev stays off, $8.00 a month)]\n"
     );
     assert!(desktop.windows("--name", "^Holdfast$").is_empty(), "it starts to the tray");

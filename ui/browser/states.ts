@@ -1,17 +1,23 @@
 // What the pages are looked at in.
 
-import type { Commands, Generation, Operation, Problem, Progress, StepView, View } from "../src/bindings";
+import type { Commands, Doctor, Generation, History, Operation, Problem, Progress, Run, StepView, View } from "../src/bindings";
 import {
+  doctor,
   fields,
   generation,
+  history as historyOf,
   job,
   nothing,
   NOW,
   offer,
   preview,
+  profile,
+  profiles,
   replacement,
+  run,
   session,
   sessions,
+  signIn,
   snapshot,
   snapshots,
   step,
@@ -56,7 +62,7 @@ const work = sessions([
   }),
 ]);
 
-function history(count: number): Generation[] {
+function generationsOf(count: number): Generation[] {
   const one = (number: number) => {
     const made = NOW - 2 * DAY - (count - number) * 3 * DAY;
     const revision = `git ${(number * 0x9e3779b1).toString(16).slice(0, 12)}`;
@@ -79,7 +85,7 @@ const good = system({
   seen: NOW - 8,
   runs: "Runs generation 14, git 5f1d20a3b86e",
   standing: { standing: "up_to_date", text: "That is what is declared for it", rebuild_next: false },
-  generations: history(14),
+  generations: generationsOf(14),
   last: { text: "remote-dev runs generation 14", at: NOW - 2 * DAY, problem: null },
   log: { lines: null, before: 0 },
 });
@@ -98,7 +104,124 @@ const kept = snapshots(
   },
 );
 
-const parts = { sessions: work, system: good, snapshots: kept };
+const seen: Doctor = doctor({
+  seen: NOW - 40,
+  headline: "Everything works. 1 thing is worth a look.",
+  warnings: 1,
+  well: 13,
+  look: offer("Examine again"),
+  areas: [
+    { area: "settings", findings: [{ mark: "ok", what: "remote-dev of dev in us-west-2", todo: null }] },
+    {
+      area: "credentials",
+      findings: [{ mark: "ok", what: "123456789012/assumed-role/AdministratorAccess/ada, for 7 hours, and renewed by themselves", todo: null }],
+    },
+    { area: "network", findings: [{ mark: "ok", what: "ec2, iam, ssm, sts and servicequotas answer within 84 ms", todo: null }] },
+    { area: "permissions", findings: [{ mark: "ok", what: "all 31 calls that Holdfast makes are allowed", todo: null }] },
+    { area: "capacity", findings: [{ mark: "ok", what: "us-west-2a offers m8g.xlarge", todo: null }] },
+    {
+      area: "machine",
+      findings: [
+        { mark: "ok", what: "remote-dev is on, as i-0123456789abcdef0", todo: null },
+        { mark: "ok", what: "its agent answers SSM", todo: null },
+        { mark: "ok", what: "a session on it opens", todo: null },
+        { mark: "warning", what: "disk: 7.9 GiB of 98.3 GiB free", todo: "make room, or make it larger: holdfast resize --volume" },
+        { mark: "ok", what: "it runs the configuration that is declared", todo: null },
+      ],
+    },
+    {
+      area: "desktop",
+      findings: [
+        { mark: "ok", what: "the desktop shows tray icons", todo: null },
+        { mark: "ok", what: "the keyring can be used", todo: null },
+        { mark: "ok", what: "terminals open in ghostty", todo: null },
+      ],
+    },
+    { area: "versions", findings: [{ mark: "ok", what: "holdfast 0.1.0 on linux x86_64", todo: null }] },
+  ],
+});
+
+const sick: Doctor = doctor({
+  seen: NOW - 9,
+  headline: "2 things do not work.",
+  failed: 2,
+  warnings: 2,
+  well: 2,
+  look: offer("Examine again"),
+  areas: [
+    { area: "settings", findings: [{ mark: "ok", what: "remote-dev of dev in us-west-2", todo: null }] },
+    {
+      area: "network",
+      findings: [
+        { mark: "failed", what: "ssm cannot be reached: the certificate is not one that this computer trusts", todo: "name your company's authorities: AWS_CA_BUNDLE=/path" },
+        { mark: "warning", what: "this computer's clock is 92 seconds behind AWS's", todo: "set this computer's clock, best by the network" },
+      ],
+    },
+    {
+      area: "permissions",
+      findings: [{ mark: "failed", what: "denied: ec2:ModifyVolume, ec2:CreateCapacityReservation", todo: "have your AWS identity allowed what this prints: holdfast policy" }],
+    },
+    {
+      area: "desktop",
+      findings: [
+        { mark: "warning", what: "nothing here shows tray icons", todo: "on GNOME, install the extension AppIndicator; the window and the commands do without" },
+        { mark: "ok", what: "terminals open in xterm", todo: null },
+      ],
+    },
+  ],
+});
+
+const MADE = ["Private network (VPC)", "Subnet in us-west-2a", "Internet gateway", "Route to it", "Security group", "Role", "Instance profile", "Instance m8g.xlarge"];
+
+function did(title: string, ago: number, what: string[], rest: Partial<Run> = {}): Run {
+  const at = NOW - ago;
+  const deeds = what.map((what, i) => ({ at: at + 2 * i, what, result: "done" as const, why: null }));
+  return run(title, { at, until: at + 2 * what.length, deeds, ...rest });
+}
+
+const past: History = historyOf([
+  did("Rebuild", 2 * DAY, ["Begin a rebuild of the machine's system"]),
+  did("Start", 2 * DAY + HOUR, ["Start i-0123456789abcdef0"], { result: "refused", deeds: [{ at: NOW - 2 * DAY - HOUR, what: "Start i-0123456789abcdef0", result: "refused", why: "AWS has no free machine of this type in this zone right now" }] }),
+  did("Stop", 3 * DAY, ["Stop i-0123456789abcdef0"]),
+  did("Resize", 8 * DAY, ["Reserve m8g.xlarge", "Stop i-0123456789abcdef0", "Change its type to m8g.xlarge", "Start i-0123456789abcdef0", "Release the reservation"], { result: "unknown" }),
+  did("Make", 30 * DAY, MADE, { command: "up" }),
+  did("Destroy", 31 * DAY, ["End i-00000000000000001"], { machine: "dev/other/eu-central-1", who: null }),
+]);
+
+function longPast(count: number): History {
+  const one = (i: number) => did(["Start", "Stop", "Rebuild", "Take a snapshot"][i % 4] ?? "", i * 5 * HOUR, ["i-0123456789abcdef0"]);
+  return historyOf(Array.from({ length: count }, (_, i) => one(i)), 1234);
+}
+
+const portalPage =
+  "https://oidc.us-west-2.amazonaws.com/authorize?response_type=code&client_id=dXMtd2VzdC0y-hF2sWm0GqQ&redirect_uri=http%3A%2F%2F127.0.0.1%3A41733%2Foauth%2Fcallback" +
+  "&state=7d1f0c3fb3ef4a0f9f0f1f1f2f3f4f5f&code_challenge_method=S256&scopes=sso%3Aaccount%3Aaccess&code_challenge=Zf1f2f3f4f5f6f7f8f9f0a1a2a3a4a5a6a7a8a9a0b1";
+
+const ofDevice = { profile: "prod", device: "arn:aws:iam::111122223333:mfa/ada" };
+
+/** Nobody is signed in, or somebody does so now. */
+function signedOut(rest: Parameters<typeof signIn>[0] = {}): View {
+  const why = { code: "no_credentials", what: "There are no valid AWS credentials", cause: "nobody is signed in to https://example.awsapps.com/start any more", hints: [] };
+  return view(
+    { commands: { ...nothing, look: offer("Look again") }, profiles: accounts, sign_in: signIn({ why, ...rest }) },
+    { state: "unknown", headline: "The state of remote-dev is not known", since: null, reachable: null, seen: NOW - 14 * HOUR },
+  );
+}
+
+const accounts = profiles([
+  profile("team/Admin"),
+  profile("default", { kind: "keys", account: null, role: null, state: "unknown", until: null }),
+  profile("old", { role: "ReadOnly", state: "sign_in", until: null, note: "holdfast login old" }),
+  profile("prod", { kind: "role with MFA, from SSO", account: "444455556666", role: "Deploy", region: "eu-central-1", until: null }),
+  profile("bad", { kind: "nothing", account: null, role: null, region: null, state: "faulty", until: null, note: "profile bad names the sso-session team, which is not there" }),
+  profile("stale", { kind: "program granted", account: "777788889999", state: "refused", until: null, note: "AWS does not accept the credentials: the token is over" }),
+]);
+
+function manyAccounts(count: number): ReturnType<typeof profiles> {
+  return profiles(Array.from({ length: count }, (_, i) => profile(`team-${i}/AdministratorAccess`, { account: String(100000000000 + i) })));
+}
+
+const parts = { doctor: seen, history: past, profiles: accounts, sessions: work, system: good, snapshots: kept };
 
 /** A machine that is on, with all that there is to see. */
 function on(rest: Partial<View> = {}, machine: Parameters<typeof view>[1] = {}): View {
@@ -207,7 +330,10 @@ export const states: Record<string, View | null> = {
   ),
   on: on(),
   "on-alone": on({ sessions: null, system: null, snapshots: null }),
+  sick: on({ doctor: sick }),
   looking: on({
+    doctor: doctor({ looking: true, look: null }),
+    history: null,
     sessions: sessions([], { looking: true, seen: null, age: null, look: null }),
     system: system({ looking: true, seen: null, runs: null, look: null, rebuild: null }),
     snapshots: snapshots([], { looking: true, seen: null, look: null, take: null }),
@@ -272,23 +398,39 @@ export const states: Record<string, View | null> = {
       },
     },
   ),
-  "signed-out": view(
-    { commands: { ...nothing, look: offer("Look again") } },
-    {
-      state: "unknown",
-      headline: "It cannot be seen whether remote-dev is on",
-      detail: "It was off when it was last seen.",
-      since: null,
-      reachable: null,
-      seen: NOW - 14 * HOUR,
-      problem: {
-        code: "signed_out",
-        what: "The sign-in of the profile work is over",
-        cause: null,
-        hints: ["aws sso login --profile work", "Holdfast waits, and goes on by itself once you are signed in"],
-      },
+  "signed-out": signedOut(),
+  "signing-in-browser": signedOut({
+    stage: { at: "browser", page: portalPage },
+    begin: null,
+    cancel: offer("Cancel"),
+  }),
+  "signing-in-code": signedOut({
+    stage: { at: "code", page: "https://device.sso.us-west-2.amazonaws.com/?user_code=WDJB-MJHT", code: "WDJB-MJHT" },
+    begin: null,
+    code: null,
+    cancel: offer("Cancel"),
+  }),
+  "signing-in-device": signedOut({
+    ...ofDevice,
+    stage: { at: "device" },
+    problem: { code: "denied", what: "AWS does not allow AssumeRole", cause: "MultiFactorAuthentication failed with invalid MFA one time pass code.", hints: [] },
+    begin: null,
+    code: null,
+    cancel: offer("Cancel"),
+  }),
+  "sign-in-denied": signedOut({
+    problem: {
+      code: "sign_in_denied",
+      what: "The sign-in was denied",
+      cause: "somebody pressed Deny on the portal's page",
+      hints: ["sign in once more, and allow it there"],
     },
-  ),
+  }),
+  "signed-out-at-work": on({
+    commands: { ...nothing, cancel: offer("Cancel", { note: "what is made stays, and the next try goes on from there" }) },
+    operation: operation("Changing remote-dev", ["Network", "Identity", "Machine"], 2, { waiting: "you to sign in", since: NOW - 3 * HOUR }),
+    sign_in: signIn({ why: { code: "expired", what: "Your AWS sign-in is over", cause: null, hints: [] }, waits: "Changing remote-dev" }),
+  }),
   replacing: on({
     commands: { ...nothing, connect, cancel: offer("Cancel") },
     replacement: replacement({
@@ -384,7 +526,9 @@ export const states: Record<string, View | null> = {
     sandbox: true,
     tray: false,
     sessions: sessions(Array.from({ length: 24 }, (_, i) => session(`session-${i + 1}`, { since: NOW - i * HOUR }))),
-    system: system({ ...good, generations: history(60) }),
+    system: system({ ...good, generations: generationsOf(60) }),
+    history: longPast(200),
+    profiles: manyAccounts(40),
     snapshots: snapshots(Array.from({ length: 30 }, (_, i) => snapshot(`snap-${i}`, { taken: NOW - i * 6 * HOUR }))),
   }),
   hostile: view(
@@ -403,6 +547,10 @@ export const states: Record<string, View | null> = {
       failed: { title: endless, at: NOW, problem: { code: "x", what: endless, cause: endless, hints: [endless] } },
       interrupted: { title: endless, sentence: endless, at: NOW },
       operation: operation(endless, [endless, "b", "c"], 0, { doing: [endless], waiting: endless }),
+      doctor: doctor({ headline: "1 thing does not work.", failed: 1, areas: [{ area: "machine", findings: [{ mark: "failed", what: endless, todo: endless }] }] }),
+      sign_in: signIn({ why: { code: "x", what: endless, cause: endless, hints: [endless] }, profile: endless, waits: endless, stage: { at: "code", page: endless, code: endless } }),
+      profiles: profiles([profile(endless, { kind: endless, account: endless, role: endless, region: endless, state: "refused", note: endless })]),
+      history: historyOf([did(endless, 60, [endless, evil], { who: endless, machine: endless })]),
       settings: { ...view().settings, path: endless, fields: fields().map((field) => ({ ...field, value: endless })) },
     },
     { name: endless, region: endless, headline: endless, detail: endless, notes: [endless] },

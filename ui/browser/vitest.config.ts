@@ -9,7 +9,6 @@ export default defineConfig({
     include: ["**/*.test.ts"],
     globalSetup: ["./serve.ts"],
     env: { TZ: "UTC" },
-    // Frame times are measured with nothing beside them.
     fileParallelism: false,
     maxConcurrency: 2,
     testTimeout: 120_000,

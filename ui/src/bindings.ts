@@ -99,7 +99,25 @@ of: Proposal } |
 /**  The preview that the user has read. */
 number: number } | 
 /**  Put the last failure aside. */
-{ do: "dismiss" };
+{ do: "dismiss" } | 
+/**  The window shows this page. */
+{ do: "show_page"; 
+/**  Which. */
+page: Page } | 
+/**  Look at everything that is needed, and say what is right and what is wrong. */
+{ do: "examine" } | 
+/**  Ask AWS about each profile of its configuration. */
+{ do: "check_profiles" } | 
+/**  Sign in to what the settings name, as far as a person is needed for it; or go over to a code. */
+{ do: "sign_in"; 
+/**  How, where there is a portal. */
+through: Through } | 
+/**  Say the code that the MFA device shows. */
+{ do: "say_code"; 
+/**  What was typed. */
+code: TypedCode } | 
+/**  Give up signing in. */
+{ do: "cancel_sign_in" };
 
 /**  What can be done now. */
 export type Commands = {
@@ -135,8 +153,48 @@ export type Cost = {
 	prices_of: string,
 };
 
+/**  One thing that was changed, or was to be. */
+export type Deed = {
+	/**  When. */
+	at: number,
+	/**  What. */
+	what: string,
+	/**  What became of it. */
+	result: Outcome,
+	/**  Why it is not done. */
+	why: string | null,
+};
+
+/**  What is right and what is wrong with everything that is needed, as it was when somebody last asked. */
+export type Doctor = {
+	/**  Whether everything is being looked at now. */
+	looking: boolean,
+	/**  When it was last looked at; `None`: nobody has asked yet. */
+	seen: number | null,
+	/**  All of it in one sentence; `None`: nobody has asked yet. */
+	headline: string | null,
+	/**  How much does not work. */
+	failed: number,
+	/**  How much works and is worth a look, or cannot be told. */
+	warnings: number,
+	/**  How much is as it should be. */
+	well: number,
+	/**  What was found, area by area. */
+	areas: Examined[],
+	/**  Look at everything now. */
+	look: Offer | null,
+};
+
 /**  Settings as somebody typed them. An empty value takes the default, one that is missing stays as it is. */
 export type Draft = Partial<{ [key in Key]: string }>;
+
+/**  What was found in an area. */
+export type Examined = {
+	/**  The area. */
+	area: Part,
+	/**  What was found in it. */
+	findings: Found[],
+};
 
 /**  An operation that did not reach its goal. */
 export type Failed = {
@@ -183,6 +241,16 @@ export type Flag =
 /**  The machine went back from it. */
 "refused";
 
+/**  One thing that was looked at. */
+export type Found = {
+	/**  How good it is. */
+	mark: Mark,
+	/**  What was found, as a sentence without its full stop. */
+	what: string,
+	/**  The one thing to do about it. */
+	todo: string | null,
+};
+
 /**  A generation of the machine's system. */
 export type Generation = {
 	/**  Its number. */
@@ -215,6 +283,14 @@ export type Group = {
 	area: Area,
 	/**  Its steps. */
 	steps: StepView[],
+};
+
+/**  What this computer has changed. */
+export type History = {
+	/**  The runs of commands, the newest first. */
+	runs: Run[],
+	/**  How many deeds came before these. */
+	before: number,
 };
 
 /**  An instance. */
@@ -308,6 +384,15 @@ export type Machine = {
 	problem: Problem | null,
 };
 
+/**  How good something is; the worst comes last. */
+export type Mark = 
+/**  As it should be. */
+"ok" | 
+/**  It works, and not as well as it could; or it cannot be told. */
+"warning" | 
+/**  It does not work. */
+"failed";
+
 /**  How what a machine runs stands to what is declared for it. */
 export type Measured = {
 	/**  How. */
@@ -349,6 +434,15 @@ export type Operation = {
 	of: number,
 };
 
+/**  What became of something; the worst comes last. */
+export type Outcome = 
+/**  It has its effect. */
+"done" | 
+/**  Nobody heard: it may have its effect. */
+"unknown" | 
+/**  It has none. */
+"refused";
+
 /**  A page of the window. */
 export type Page = 
 /**  The machine. */
@@ -357,8 +451,33 @@ export type Page =
 "stop" | 
 /**  The machine, at the instance that is on its way into its place, or is kept. */
 "replacement" | 
+/**  The sessions on the machine. */
+"sessions" | 
+/**  What goes on, and what was done. */
+"activity" | 
 /**  The settings. */
-"settings";
+"settings" | 
+/**  What works and what does not. */
+"doctor";
+
+/**  What a finding is about. */
+export type Part = 
+/**  What this computer was told. */
+"settings" | 
+/**  Who we are to AWS, and until when. */
+"credentials" | 
+/**  The way to AWS: names, proxies, certificates, the clock. */
+"network" | 
+/**  What AWS lets us do. */
+"permissions" | 
+/**  What the region and the account have room for. */
+"capacity" | 
+/**  The machine. */
+"machine" | 
+/**  This computer. */
+"desktop" | 
+/**  What runs here. */
+"versions";
 
 /**  A phase of an operation. */
 export type Phase = {
@@ -402,6 +521,44 @@ export type Problem = {
 	cause: string | null,
 	/**  What the user can do, the most useful first. */
 	hints: string[],
+};
+
+/**  A profile. */
+export type Profile = {
+	/**  Its name. */
+	name: string,
+	/**  Whether the settings can name it. */
+	usable: boolean,
+	/**  Where its credentials come from. */
+	kind: string,
+	/**  The account. */
+	account: string | null,
+	/**  The role, or whoever it is else. */
+	role: string | null,
+	/**  The region that it names. */
+	region: string | null,
+	/**  Whether it gives credentials now. */
+	state: Validity,
+	/**  Until when; `None`: for ever, or nobody knows. */
+	until: number | null,
+	/**  Why it gives no credentials, or how to sign in. */
+	note: string | null,
+};
+
+/**  The profiles of the AWS configuration. */
+export type Profiles = {
+	/**  Whether they are being looked at. */
+	looking: boolean,
+	/**  Whether AWS is being asked about each. */
+	checking: boolean,
+	/**  Why the last look brought nothing. */
+	problem: Problem | null,
+	/**  When they were last looked at; `None`: not yet. */
+	seen: number | null,
+	/**  All of them. */
+	list: Profile[],
+	/**  Ask AWS about each. */
+	check: Offer | null,
 };
 
 /**  How far a phase is. */
@@ -464,6 +621,26 @@ export type Replacement = {
 	go_back: Offer | null,
 };
 
+/**  What one run of a command has changed. */
+export type Run = {
+	/**  When it did the first thing. */
+	at: number,
+	/**  When it did the last. */
+	until: number,
+	/**  What was done, as a title. */
+	title: string,
+	/**  The command, as in `apply`. */
+	command: string,
+	/**  The machine, as `<user>/<name>/<region>`. */
+	machine: string,
+	/**  Who did it, where AWS said that. */
+	who: string | null,
+	/**  The worst that became of any of it. */
+	result: Outcome,
+	/**  What it did, the first thing first. */
+	deeds: Deed[],
+};
+
 /**  A session on the machine. */
 export type Session = {
 	/**  Its name to be read. */
@@ -515,6 +692,47 @@ export type Settings = {
 	/**  The regions whose prices are known. */
 	regions: string[],
 };
+
+/**  A sign-in that a person is needed for. */
+export type SignIn = {
+	/**  Why; `None`: it is needed no more. */
+	why: Problem | null,
+	/**  The profile. */
+	profile: string,
+	/**  The MFA device whose code is wanted, where one is. */
+	device: string | null,
+	/**  What waits for it, as a title. */
+	waits: string | null,
+	/**  Where it is; `None`: nobody signs in now. */
+	stage: SigningIn | null,
+	/**  Why the last one did not succeed, or the last code. */
+	problem: Problem | null,
+	/**  Begin it. */
+	begin: Offer | null,
+	/**  Have a code to confirm in any browser, in place of the browser of this computer. */
+	code: Offer | null,
+	/**  Give it up. */
+	cancel: Offer | null,
+};
+
+/**  Where a sign-in is. */
+export type SigningIn = 
+/**  The portal is being asked. */
+{ at: "begins" } | 
+/**  A person allows it in the browser. */
+{ at: "browser"; 
+/**  The page that it was sent to. */
+page: string } | 
+/**  A person confirms a code in any browser. */
+{ at: "code"; 
+/**  The page for it. */
+page: string; 
+/**  The code. */
+code: string } | 
+/**  A person reads a code from the MFA device. */
+{ at: "device" } | 
+/**  AWS is being asked whether it holds. */
+{ at: "checking" };
 
 /**  A snapshot. */
 export type Snapshot = {
@@ -658,6 +876,13 @@ export type System = {
 	look: Offer | null,
 };
 
+/**  The way in which somebody wants to sign in to a portal. */
+export type Through = 
+/**  The browser of this desktop, where it can come back. */
+"browser" | 
+/**  A code that is confirmed in any browser. */
+"code";
+
 /**  What a setting is about; the form has a part for each. */
 export type Topic = 
 /**  What everybody decides. */
@@ -670,6 +895,22 @@ export type Topic =
 "power" | 
 /**  What the company provides. */
 "company";
+
+/**  What somebody typed as the code of an MFA device. It is not for logs. */
+export type TypedCode = string;
+
+/**  Whether a profile gives credentials now. */
+export type Validity = 
+/**  It does. */
+"valid" | 
+/**  Somebody has to sign in. */
+"sign_in" | 
+/**  Only asking would tell: a program, keys in a file. */
+"unknown" | 
+/**  It was asked for, and gives none. */
+"refused" | 
+/**  What it says makes no sense. */
+"faulty";
 
 /**  All that is shown. */
 export type View = {
@@ -699,6 +940,14 @@ export type View = {
 	settings: Settings,
 	/**  What something would do that somebody thinks of. */
 	preview: Preview | null,
+	/**  Somebody has to sign in, or does so now; `None`: nobody is needed, or Holdfast has no part in it. */
+	sign_in: SignIn | null,
+	/**  The profiles of the AWS configuration, as they were when somebody last looked. */
+	profiles: Profiles,
+	/**  What the doctor has found. */
+	doctor: Doctor,
+	/**  What this computer has changed; `None` while nobody looks at it. */
+	history: History | null,
 };
 
 /**  There is something new to show. */

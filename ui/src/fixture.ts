@@ -2,16 +2,22 @@
 
 import type {
   Commands,
+  Doctor,
   Field,
   Generation,
+  History,
   Job,
   Key,
   Machine,
   Offer,
   Preview,
+  Profile,
+  Profiles,
   Replacement,
+  Run,
   Session,
   Sessions,
+  SignIn,
   Snapshot,
   Snapshots,
   StepView,
@@ -79,8 +85,46 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
     interrupted: null,
     settings: { path: "/settings.toml", fields: fields(), problem: null, profiles: ["work"], regions: ["us-west-2"] },
     preview: null,
+    sign_in: null,
+    profiles: profiles([], { seen: null }),
+    doctor: doctor(),
+    history: null,
     ...rest,
   };
+}
+
+export function signIn(rest: Partial<SignIn> = {}): SignIn {
+  const why = { code: "no_credentials", what: "There are no valid AWS credentials", cause: null, hints: [] };
+  const begin = offer("Sign in", { note: "your browser opens https://example.awsapps.com/start" });
+  const offers = { begin, code: offer("Use a code instead"), cancel: null };
+  return { why, profile: "team/Admin", device: null, waits: null, stage: null, problem: null, ...offers, ...rest };
+}
+
+export function profiles(list: Profile[], rest: Partial<Profiles> = {}): Profiles {
+  const check = offer("Check them", { note: "asks AWS who each one is; programs that print credentials run for it" });
+  return { looking: false, checking: false, problem: null, seen: NOW, list, check: list.length > 0 ? check : null, ...rest };
+}
+
+export function profile(name: string, rest: Partial<Profile> = {}): Profile {
+  const whose = { usable: true, kind: "SSO", account: "111122223333", role: "AdministratorAccess", region: "us-west-2" };
+  return { name, ...whose, state: "valid", until: NOW + 7 * 3600, note: null, ...rest };
+}
+
+export function doctor(rest: Partial<Doctor> = {}): Doctor {
+  const counts = { failed: 0, warnings: 0, well: 0 };
+  return { looking: false, seen: null, headline: null, ...counts, areas: [], look: offer("Examine"), ...rest };
+}
+
+export function run(title: string, rest: Partial<Run> = {}): Run {
+  const at = NOW - 3600;
+  const deeds = [{ at, what: `${title} i-0123456789abcdef0`, result: "done", why: null }] satisfies Run["deeds"];
+  const who = "123456789012/assumed-role/Dev/ada";
+  const whose = { command: title.toLowerCase(), machine: "dev/remote-dev/us-west-2", who };
+  return { at, until: at, title, ...whose, result: "done", deeds, ...rest };
+}
+
+export function history(runs: Run[], before = 0): History {
+  return { runs, before };
 }
 
 export function sessions(list: Session[], rest: Partial<Sessions> = {}): Sessions {

@@ -24,6 +24,8 @@ export class Model {
   readonly #bridge: typeof bridge;
   readonly #pending = new Set<Command["do"]>();
   #planned = false;
+  /** The page that the app was told of last. */
+  #told: Place | null = null;
   /** Somebody does not want to see the log. */
   #closed = false;
   /** What was asked for last about the log: whether it is shown. */
@@ -55,7 +57,9 @@ export class Model {
       this.asking = null;
     }
     this.sought &&= view.replacement !== null;
+    const first = !this.view;
     this.view = view;
+    if (first) this.#tellPage();
     this.#settleLog();
   }
 
@@ -63,14 +67,15 @@ export class Model {
     this.page = places.find((place) => place === page) ?? "machine";
     this.sought = page === "replacement";
     this.asking = page === "stop" && (!this.view || stands("stop", this.view)) ? "stop" : null;
+    this.#tellPage();
     this.#settleLog();
   }
 
   /** Asks for a command; whether it is accepted. */
   async act(command: Command): Promise<boolean> {
     // A button pressed twice is meant once; what was typed last, though, must not keep an old preview, nor a page that was
-    // left its log.
-    if (this.#pending.has(command.do) && command.do !== "discard" && command.do !== "show_log") return false;
+    // left its log, and the app has to know which page came last.
+    if (this.#pending.has(command.do) && !["discard", "show_log", "show_page"].includes(command.do)) return false;
     this.#pending.add(command.do);
     const refusal = await this.#bridge.act(command);
     this.#pending.delete(command.do);
@@ -119,6 +124,13 @@ export class Model {
     if (!preview || !(await this.act({ do: "apply", number: preview.number }))) return;
     if (ofSettings(preview)) this.#forgetTyped();
     this.go("machine");
+  }
+
+  /** Some things are looked at only while their page is open. */
+  #tellPage(): void {
+    if (!this.view || this.#told === this.page) return;
+    this.#told = this.page;
+    void this.act({ do: "show_page", page: this.page });
   }
 
   /** Shows the log of the job, or hides it. */

@@ -7,12 +7,14 @@ import type { Place } from "./view";
 
 vi.useFakeTimers();
 
+/** What was asked for, but for the pages that were told of. */
 let sent: Command[];
+let told: string[];
 let answer: Refusal | null;
 let events: { view: (view: View) => void; page: (page: Page) => void };
 
 beforeEach(() => {
-  [sent, answer] = [[], null];
+  [sent, told, answer] = [[], [], null];
 });
 
 function model(first: Page | Place = "machine", current: () => Promise<View> = async () => view()): Model {
@@ -20,7 +22,8 @@ function model(first: Page | Place = "machine", current: () => Promise<View> = a
   return new Model({
     current,
     act: async (command) => {
-      sent.push(command);
+      if (command.do === "show_page") told.push(command.page);
+      else sent.push(command);
       return answer;
     },
     onView: async (callback) => void (events.view = callback),
@@ -39,6 +42,19 @@ test("a view that comes before the answer is newer than it", async () => {
   });
   await it.start();
   expect(it.view).toBe(newer);
+});
+
+test("the app is told which page is open, once it is there and whenever it changes", async () => {
+  const it = model("activity");
+  it.go("doctor");
+  expect(told).toEqual([]);
+  await it.start();
+  it.go("doctor");
+  it.go("machine");
+  it.go("stop");
+  it.go("doctor");
+  await vi.advanceTimersByTimeAsync(0);
+  expect(told).toEqual(["doctor", "machine", "doctor"]);
 });
 
 test("an app that does not answer is said", async () => {

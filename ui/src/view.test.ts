@@ -1,16 +1,20 @@
 import { expect, test } from "vitest";
 
 import {
+  doctor,
   fields,
   generation,
   generations,
   job,
   nothing,
+  NOW,
   offer,
   preview,
+  profile,
   replacement,
   session,
   sessions,
+  signIn,
   snapshot,
   snapshots,
   step,
@@ -20,6 +24,7 @@ import {
 } from "./fixture";
 import {
   amount,
+  asText,
   atHand,
   badge,
   costOf,
@@ -36,12 +41,16 @@ import {
   reasons,
   said,
   saidOf,
+  saidOfDoctor,
   saidOfSessions,
+  saidOfSignIn,
   saidOfSnapshots,
   shape,
   stage,
   stands,
   typedFor,
+  validity,
+  worst,
 } from "./view";
 
 const problem = { code: "denied", what: "AWS says no", cause: null, hints: [] };
@@ -57,12 +66,50 @@ test("each state has the shape of the tray icon, and work in progress is an arc"
 test("the navigation says that somebody is needed before it says that something goes on", () => {
   const operation = { title: "Starting", since: 0, phases: [], doing: [], waiting: null, done: 0, of: 0 };
   const beside = (rest: Parameters<typeof view>[0]) => places.map((place) => badge(view(rest), place)?.text ?? "");
-  expect(beside({})).toEqual(["", "", "", ""]);
-  expect(beside({ operation })).toEqual(["", "", "at work", ""]);
-  expect(beside({ system: system({ job: job() }) })).toEqual(["", "", "at work", ""]);
-  expect(beside({ operation, interrupted: { title: "", sentence: "", at: 0 } })).toEqual(["", "", "needs you", ""]);
-  expect(beside({ settings: { ...view().settings, problem } })).toEqual(["", "", "", "needs you"]);
-  expect(beside({ sessions: sessions([session("a"), session("b"), session("c", { live: false })]) })).toEqual(["", "2", "", ""]);
+  expect(beside({})).toEqual(["", "", "", "", ""]);
+  expect(beside({ operation })).toEqual(["", "", "at work", "", ""]);
+  expect(beside({ system: system({ job: job() }) })).toEqual(["", "", "at work", "", ""]);
+  expect(beside({ operation, interrupted: { title: "", sentence: "", at: 0 } })).toEqual(["", "", "needs you", "", ""]);
+  expect(beside({ settings: { ...view().settings, problem } })).toEqual(["", "", "", "needs you", ""]);
+  expect(beside({ sessions: sessions([session("a"), session("b"), session("c", { live: false })]) })).toEqual(["", "2", "", "", ""]);
+});
+
+test("the doctor's page says how much does not work, and his findings can be sent as text", () => {
+  const findings = [
+    { mark: "failed" as const, what: "its agent is silent", todo: "holdfast restart" },
+    { mark: "ok" as const, what: "it is on", todo: null },
+  ];
+  const sick = doctor({ headline: "1 thing does not work.", failed: 1, well: 1, areas: [{ area: "machine", findings }] });
+  expect(badge(view({ doctor: sick }), "doctor")).toEqual({ text: "1", amber: true, short: true });
+  expect([worst(sick), worst(doctor({ warnings: 2 })), worst(doctor())]).toEqual(["failed", "warning", "ok"]);
+  expect(asText(sick)).toBe(
+    "1 thing does not work.\n\nMachine\n  failed   its agent is silent\n           → holdfast restart\n  ok       it is on\n",
+  );
+  expect([saidOfDoctor(sick), saidOfDoctor({ ...sick, looking: true }), saidOfDoctor(doctor())]).toEqual(["1 thing does not work.", "", ""]);
+});
+
+test("a profile says whether it gives credentials", () => {
+  const said = (rest: Parameters<typeof profile>[1]) => validity(profile("work", rest), NOW);
+  expect(said({ until: NOW - 1 }).text).toBe("signed in, renewed when it is needed");
+  expect(said({ until: NOW + 60 }).text).toMatch(/^signed in until \d\d:\d\d$/);
+  expect(said({ until: null })).toEqual({ text: "good", note: null });
+  expect(said({ state: "sign_in", note: "holdfast login work" })).toEqual({ text: "sign in", note: null });
+  expect(said({ state: "unknown" }).text).toBe("not asked yet");
+  expect(said({ state: "faulty", note: "no region" })).toEqual({ text: "makes no sense", note: "no region" });
+  expect(said({ state: "refused", note: "over" }).note).toBe("over");
+});
+
+test("a sign-in is heard at each of its stages, and needs you only while nobody signs in", () => {
+  expect(saidOfSignIn(null)).toBe("");
+  expect(saidOfSignIn(signIn())).toBe("Sign in to AWS.");
+  expect(saidOfSignIn(signIn({ problem }))).toBe("You are not signed in: AWS says no.");
+  const heard = (stage: NonNullable<ReturnType<typeof signIn>["stage"]>) => saidOfSignIn(signIn({ stage, device: "mfa/ada" }));
+  expect(heard({ at: "browser", page: "https://x" })).toContain("Waiting for the browser");
+  expect(heard({ at: "code", page: "https://x", code: "AB" })).toContain("confirm");
+  expect(heard({ at: "device" })).toBe("Code of the MFA device mfa/ada.");
+  expect([heard({ at: "begins" }), heard({ at: "checking" })]).toEqual(["Asking AWS…", "Looking at AWS…"]);
+  expect(badge(view({ sign_in: signIn() }), "machine")?.text).toBe("needs you");
+  expect(badge(view({ sign_in: signIn({ stage: { at: "begins" } }) }), "machine")).toBeNull();
 });
 
 test("a list is searched for each word, in any order", () => {

@@ -1,21 +1,25 @@
 // What the pages derive from a view. Pure.
 
 import type {
+  Doctor,
   Draft,
   Field,
   Generation,
   Key,
+  Mark,
   Offer,
   Preview,
+  Profile,
   Session,
   Sessions,
+  SignIn,
   Snapshots,
   SoFar,
   State,
   StepView,
   View,
 } from "./bindings";
-import { money } from "./format";
+import { money, since } from "./format";
 import { sentence, words } from "./words";
 
 /** The shape of the state mark: the tray icon has the same. */
@@ -44,7 +48,7 @@ export function isFirstRun({ machine, operation }: View): boolean {
 }
 
 /** The pages of the window, in their order. */
-export const places = ["machine", "sessions", "activity", "settings"] as const;
+export const places = ["machine", "sessions", "activity", "settings", "doctor"] as const;
 export type Place = (typeof places)[number];
 
 interface Badge {
@@ -61,6 +65,7 @@ export function badge(view: View, place: Place): Badge | null {
   const atWork = { text: words.atWork, amber: false, short: false };
   switch (place) {
     case "machine":
+      if (view.sign_in && !view.sign_in.stage) return needsYou;
       return view.replacement?.under_way && !view.operation ? needsYou : null;
     case "sessions": {
       const live = view.sessions?.list.filter((session) => session.live).length;
@@ -71,7 +76,68 @@ export function badge(view: View, place: Place): Badge | null {
       return view.operation || view.system?.job ? atWork : null;
     case "settings":
       return view.settings.problem ? needsYou : null;
+    case "doctor":
+      return view.doctor.failed > 0 ? { text: String(view.doctor.failed), amber: true, short: true } : null;
   }
+}
+
+/** The worst that the doctor has found. */
+export function worst({ failed, warnings }: Doctor): Mark {
+  if (failed > 0) return "failed";
+  return warnings > 0 ? "warning" : "ok";
+}
+
+/** What the doctor has found, to be sent to somebody. */
+export function asText({ headline, areas }: Doctor): string {
+  const marks = { ok: "ok     ", warning: "warning", failed: "failed " } satisfies Record<Mark, string>;
+  const lines = areas.flatMap(({ area, findings }) => [
+    "",
+    words.doctorAreas[area],
+    ...findings.flatMap(({ mark, what, todo }) => [`  ${marks[mark]}  ${what}`, ...(todo === null ? [] : [`           → ${todo}`])]),
+  ]);
+  return [headline ?? "", ...lines, ""].join("\n");
+}
+
+/** Whether a profile gives credentials, and what there is to know about that. */
+export function validity({ state, until, note }: Profile, now: number): { text: string; note: string | null } {
+  switch (state) {
+    case "valid":
+      if (until === null) return { text: words.valid, note: null };
+      return { text: until > now ? words.validUntil(since(until, now)) : words.validRenewed, note: null };
+    case "sign_in":
+      return { text: words.signInNeeded, note: null };
+    case "unknown":
+      return { text: words.notAsked, note: null };
+    case "refused":
+      return { text: words.refusedCredentials, note };
+    case "faulty":
+      return { text: words.faulty, note };
+  }
+}
+
+/** The sign-in as a screen reader hears it. */
+export function saidOfSignIn(signIn: SignIn | null): string {
+  switch (signIn && (signIn.stage?.at ?? "needed")) {
+    case null:
+      return "";
+    case "needed":
+      return signIn?.problem ? `${words.signInNot}: ${sentence(signIn.problem.what)}` : sentence(words.signIn);
+    case "begins":
+      return words.signInBegins;
+    case "browser":
+      return words.signInBrowser;
+    case "code":
+      return words.signInCode;
+    case "device":
+      return sentence(words.mfaCode(signIn?.device ?? ""));
+    case "checking":
+      return words.signInChecking;
+  }
+}
+
+/** The doctor's answer as a screen reader hears it. */
+export function saidOfDoctor({ looking, headline }: Doctor): string {
+  return looking ? "" : (headline ?? "");
 }
 
 /** The sessions that can be opened from the machine's page: those that live, as many as one line holds. */

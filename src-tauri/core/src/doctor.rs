@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use specta::Type;
 
 use crate::jobs::Standing;
 use crate::machine::{Desired, Fact, Observed, Power, Quota, Why};
@@ -14,7 +15,7 @@ use crate::policy;
 pub const VERSION: u32 = 1;
 
 /// How good something is; the worst comes last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Type)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
     /// As it should be.
@@ -26,9 +27,9 @@ pub enum Mark {
 }
 
 /// What a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Type)]
 #[serde(rename_all = "snake_case")]
-pub enum Area {
+pub enum Part {
     /// What this computer was told.
     Settings,
     /// Who we are to AWS, and until when.
@@ -47,7 +48,7 @@ pub enum Area {
     Versions,
 }
 
-impl Area {
+impl Part {
     /// As a heading.
     pub fn word(self) -> &'static str {
         match self {
@@ -67,7 +68,7 @@ impl Area {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What it is about.
-    pub area: Area,
+    pub area: Part,
     /// How good it is.
     pub mark: Mark,
     /// What was found, as a sentence without its full stop.
@@ -78,22 +79,22 @@ pub struct Finding {
 
 impl Finding {
     /// All is well.
-    pub fn ok(area: Area, what: impl Into<String>) -> Self {
+    pub fn ok(area: Part, what: impl Into<String>) -> Self {
         Self { area, mark: Mark::Ok, what: what.into(), todo: None }
     }
 
     /// It works, and not as well as it could.
-    pub fn warning(area: Area, what: impl Into<String>, todo: impl Into<String>) -> Self {
+    pub fn warning(area: Part, what: impl Into<String>, todo: impl Into<String>) -> Self {
         Self { area, mark: Mark::Warning, what: what.into(), todo: Some(todo.into()) }
     }
 
     /// It does not work.
-    pub fn failed(area: Area, what: impl Into<String>, todo: impl Into<String>) -> Self {
+    pub fn failed(area: Part, what: impl Into<String>, todo: impl Into<String>) -> Self {
         Self { area, mark: Mark::Failed, what: what.into(), todo: Some(todo.into()) }
     }
 
     /// Nobody can tell, and why.
-    fn untold(area: Area, what: &str, why: &Why) -> Self {
+    fn untold(area: Part, what: &str, why: &Why) -> Self {
         match why {
             Why::NotLooked => {
                 Self::warning(area, format!("{what} was not looked at"), "see what failed above")
@@ -147,11 +148,11 @@ pub fn credentials(who: &str, until: Option<u64>, renewed: bool, now: u64) -> Fi
     };
     match until {
         Some(until) if !renewed && until.saturating_sub(now) < SOON => Finding::warning(
-            Area::Credentials,
+            Part::Credentials,
             format!("{what}, and then somebody has to sign in"),
             "sign in now: holdfast login",
         ),
-        Some(_) | None => Finding::ok(Area::Credentials, what),
+        Some(_) | None => Finding::ok(Part::Credentials, what),
     }
 }
 
@@ -170,14 +171,14 @@ pub fn clock(ahead: i64) -> Finding {
     let off = || format!("this computer's clock is {by} seconds {which} AWS's");
     if by >= CLOCK_LIMIT {
         Finding::failed(
-            Area::Network,
+            Part::Network,
             format!("{}; AWS refuses what is signed so far off", off()),
             SET_THE_CLOCK,
         )
     } else if by >= CLOCK_DRIFT {
-        Finding::warning(Area::Network, off(), SET_THE_CLOCK)
+        Finding::warning(Part::Network, off(), SET_THE_CLOCK)
     } else {
-        Finding::ok(Area::Network, "the clock agrees with AWS's")
+        Finding::ok(Part::Network, "the clock agrees with AWS's")
     }
 }
 
@@ -210,14 +211,14 @@ pub fn permissions(desired: &Desired, asked: &Asked) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !missing.is_empty() {
         findings.push(Finding::failed(
-            Area::Permissions,
+            Part::Permissions,
             format!("your AWS identity may not call {}", missing.join(", ")),
             "have it allowed what this prints: holdfast policy",
         ));
     }
     if !less.is_empty() {
         findings.push(Finding::warning(
-            Area::Permissions,
+            Part::Permissions,
             format!("it works without, but better with {}", less.join(", ")),
             "have your AWS identity allowed what this prints: holdfast policy",
         ));
@@ -228,7 +229,7 @@ pub fn permissions(desired: &Desired, asked: &Asked) -> Vec<Finding> {
         rest => format!("; {rest} more can only be told by calling them"),
     };
     findings.push(Finding::ok(
-        Area::Permissions,
+        Part::Permissions,
         format!("{allowed} of {} actions are allowed{rest}", needed.len()),
     ));
     findings
@@ -240,14 +241,14 @@ pub fn capacity(desired: &Desired, observed: &Observed, quota: Option<Quota>) ->
     let offer = match &observed.offer {
         Fact::Present(offer) => {
             let zones: Vec<&str> = offer.zones.iter().map(String::as_str).collect();
-            Finding::ok(Area::Capacity, format!("{kind} is offered in {}", zones.join(", ")))
+            Finding::ok(Part::Capacity, format!("{kind} is offered in {}", zones.join(", ")))
         }
         Fact::Absent => Finding::failed(
-            Area::Capacity,
+            Part::Capacity,
             format!("{} has no {kind}", desired.region),
             "see which there are: holdfast types; then holdfast settings set instance_type TYPE",
         ),
-        Fact::Unknown(why) => Finding::untold(Area::Capacity, "whether the region has the type", why),
+        Fact::Unknown(why) => Finding::untold(Part::Capacity, "whether the region has the type", why),
     };
     let runs = observed.winners(desired).instance.is_some_and(|instance| instance.power == Power::Running);
     let vcpus = observed.offer.present().map_or(0, |offer| offer.vcpus);
@@ -255,10 +256,10 @@ pub fn capacity(desired: &Desired, observed: &Observed, quota: Option<Quota>) ->
     let room = quota.map(|quota| {
         let what = format!("{} of the {} vCPUs that the account may run are in use", quota.used, quota.limit);
         if quota.has_room_for(more) {
-            Finding::ok(Area::Capacity, what)
+            Finding::ok(Part::Capacity, what)
         } else {
             Finding::failed(
-                Area::Capacity,
+                Part::Capacity,
                 format!("{what}; {kind} needs {vcpus} more"),
                 "ask AWS for more, in Service Quotas: Running On-Demand Standard instances (L-1216C47A)",
             )
@@ -273,20 +274,20 @@ pub fn machine(desired: &Desired, observed: &Observed) -> Vec<Finding> {
     let name = &desired.machine;
     let Some(instance) = winners.instance else {
         return vec![match &observed.instances {
-            Fact::Unknown(why) => Finding::untold(Area::Machine, "the machine", why),
+            Fact::Unknown(why) => Finding::untold(Part::Machine, "the machine", why),
             Fact::Absent | Fact::Present(_) => {
-                Finding::warning(Area::Machine, format!("there is no {name} yet"), "make it: holdfast up")
+                Finding::warning(Part::Machine, format!("there is no {name} yet"), "make it: holdfast up")
             }
         }];
     };
     let id = &instance.id;
     let power = match instance.power {
-        Power::Running => Finding::ok(Area::Machine, format!("{name} is on, as {id}")),
+        Power::Running => Finding::ok(Part::Machine, format!("{name} is on, as {id}")),
         Power::Stopped => {
-            Finding::warning(Area::Machine, format!("{name} is off ({id})"), "switch it on: holdfast start")
+            Finding::warning(Part::Machine, format!("{name} is off ({id})"), "switch it on: holdfast start")
         }
         Power::Pending | Power::Stopping | Power::ShuttingDown | Power::Terminated => Finding::warning(
-            Area::Machine,
+            Part::Machine,
             format!("{name} is on its way from one state to another ({id})"),
             "see when that ends: holdfast status --watch",
         ),
@@ -294,20 +295,20 @@ pub fn machine(desired: &Desired, observed: &Observed) -> Vec<Finding> {
     let mut findings = vec![power];
     if instance.profile.is_none() {
         findings.push(Finding::failed(
-            Area::Machine,
+            Part::Machine,
             "it has no instance profile, so its agent cannot speak to SSM",
             "give it one: holdfast apply",
         ));
     }
     if instance.power == Power::Running {
         findings.push(match &observed.agent {
-            Fact::Present(()) => Finding::ok(Area::Machine, "its agent answers SSM"),
+            Fact::Present(()) => Finding::ok(Part::Machine, "its agent answers SSM"),
             Fact::Absent => Finding::failed(
-                Area::Machine,
+                Part::Machine,
                 "its agent does not answer SSM",
                 "wait a few minutes after a start; then restart it: holdfast restart",
             ),
-            Fact::Unknown(why) => Finding::untold(Area::Machine, "whether its agent answers", why),
+            Fact::Unknown(why) => Finding::untold(Part::Machine, "whether its agent answers", why),
         });
     }
     findings
@@ -316,19 +317,19 @@ pub fn machine(desired: &Desired, observed: &Observed) -> Vec<Finding> {
 /// Whether the machine runs the configuration that it should.
 pub fn configuration(standing: Standing) -> Finding {
     match standing {
-        Standing::UpToDate => Finding::ok(Area::Machine, "it runs the configuration that is declared"),
+        Standing::UpToDate => Finding::ok(Part::Machine, "it runs the configuration that is declared"),
         Standing::Behind | Standing::NotHoldfasts => Finding::warning(
-            Area::Machine,
+            Part::Machine,
             "it runs another configuration than the one that is declared",
             "have it run yours: holdfast rebuild",
         ),
         Standing::EditedThere => Finding::warning(
-            Area::Machine,
+            Part::Machine,
             "its configuration was changed on the machine alone",
             "see what: holdfast config status",
         ),
         Standing::Unknown => Finding::warning(
-            Area::Machine,
+            Part::Machine,
             "whether it runs what the repository has cannot be told",
             "see why: holdfast config status",
         ),
@@ -378,9 +379,9 @@ impl Health {
         let of = |what: &str, (all, free): (u64, u64), todo: &str| {
             let text = format!("{what}: {} of {} free", gib(free), gib(all));
             match free.saturating_mul(100).checked_div(all) {
-                Some(0..2) => Finding::failed(Area::Machine, text, todo),
-                Some(2..10) => Finding::warning(Area::Machine, text, todo),
-                Some(_) | None => Finding::ok(Area::Machine, text),
+                Some(0..2) => Finding::failed(Part::Machine, text, todo),
+                Some(2..10) => Finding::warning(Part::Machine, text, todo),
+                Some(_) | None => Finding::ok(Part::Machine, text),
             }
         };
         let disk =
@@ -389,7 +390,7 @@ impl Health {
             self.memory.map(|memory| of("memory", memory, "see what takes it: holdfast exec -- top -bn1"));
         let user = (self.user == Some(false)).then(|| {
             Finding::warning(
-                Area::Machine,
+                Part::Machine,
                 format!("it has no user {}, since it does not run its configuration yet", desired.user),
                 "have it run yours: holdfast up",
             )
@@ -397,21 +398,21 @@ impl Health {
         let zellij = self.zellij.filter(|_| user.is_none()).map(|there| {
             if there {
                 Finding::ok(
-                    Area::Machine,
+                    Part::Machine,
                     "zellij is there, so what runs in a session outlives the connection",
                 )
             } else {
                 Finding::failed(
-                    Area::Machine,
+                    Part::Machine,
                     "zellij is not there, so what runs ends with the connection",
                     "have it run a configuration with zellij: holdfast rebuild",
                 )
             }
         });
         let failed = self.failed.map(|count| match count {
-            0 => Finding::ok(Area::Machine, "none of its services has failed"),
+            0 => Finding::ok(Part::Machine, "none of its services has failed"),
             count => Finding::warning(
-                Area::Machine,
+                Part::Machine,
                 format!("services that have failed on it: {count}"),
                 "see which: holdfast exec -- systemctl --failed",
             ),
@@ -452,7 +453,7 @@ pub enum Keyring {
 impl Desktop {
     /// What is to be said of it.
     pub fn findings(&self) -> Vec<Finding> {
-        let area = Area::Desktop;
+        let area = Part::Desktop;
         let tray = self.tray.map(|there| {
             if there {
                 Finding::ok(area, "the desktop shows tray icons")

@@ -8,6 +8,7 @@ pub mod connection;
 pub mod cost;
 pub mod doctor;
 pub mod export;
+pub mod history;
 pub mod jobs;
 pub mod kinds;
 pub mod machine;

@@ -7,21 +7,22 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::app::{
-    self, App, Command, Elsewhere, Event, JobEnd, Notice, Operation, Proposal, Refusal, Setup, SystemSeen,
-    View, drafted,
+    self, App, Command, Elsewhere, Event, JobEnd, Look, Notice, Operation, Proposal, Refusal, Setup,
+    SystemSeen, Through, TypedCode, View, WayIn, drafted, is_about_credentials,
 };
 use holdfast_core::machine::{Desired, Observed, Power, Snapshot};
 use holdfast_core::names::{SessionName, UserName};
 use holdfast_core::plan::{Consent, Goal, Impact, Plan};
 use holdfast_core::sessions::ZellijSession;
 use holdfast_core::time::Moment;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use crate::aws::{Aws, Options, profile};
@@ -29,12 +30,15 @@ use crate::converge::{self, Report, Witness, converge};
 use crate::prices::{self, Worth};
 use crate::problem::Problem;
 use crate::remote::{Machine, NO_SYSTEM};
+use crate::secrets::Vault;
 use crate::space;
 use crate::store::{self, Intent, Store};
-use crate::{sandbox, world::World};
+use crate::{sandbox, signin, world::World};
 
+mod doctor;
 mod proposals;
 mod sessions;
+mod sign_in;
 mod system;
 
 /// The longest pause in which nobody looks at the clock: the timers stand still while the computer sleeps.
@@ -55,6 +59,8 @@ pub trait Shell {
     /// Opens a terminal on a session of the machine, or brings the one that is open to the front. Without a name it is
     /// the session that is meant when nobody names one.
     fn open_terminal(&self, session: Option<&SessionName>) -> impl Future<Output = Result<(), app::Problem>>;
+    /// Shows the page of a portal in the user's browser, because the user has just asked for it.
+    fn open_page(&self, page: &str);
 }
 
 /// What arrives from outside.
@@ -74,6 +80,8 @@ pub struct Place {
     store: Store,
     sandbox: bool,
     options: Option<Options>,
+    /// One for the process: what no keyring takes is in it.
+    vault: Vault,
     clock: fn() -> SystemTime,
 }
 
@@ -87,6 +95,10 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
         desk.list_sessions_if_due();
         desk.see_system_if_due();
         desk.see_snapshots_if_due();
+        desk.examine_if_asked();
+        desk.look_at_profiles_if_wanted();
+        desk.end_sign_in_if_moot();
+        desk.read_history_if_wanted();
         desk.bring_up_if_new();
         desk.follow_if_there_is_a_job();
         desk.publish();
@@ -127,6 +139,11 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
                 desk.seeing_snapshots = None;
                 desk.on(Event::LookedAtSnapshots(result));
             }
+            Happened::Examined(report) => {
+                desk.examining = None;
+                desk.on(Event::Examined(report));
+            }
+            Happened::SignedIn(result) => desk.has_signed_in(result),
             Happened::JobEnded(result) => {
                 desk.following = None;
                 desk.on(Event::JobEnded(result));
@@ -157,12 +174,14 @@ impl Place {
     /// There is no home folder.
     pub fn open(sandbox: bool) -> Result<Self, Problem> {
         let store = if sandbox { sandbox::store()? } else { Store::open()? };
-        Ok(Self { store, sandbox, options: None, clock: SystemTime::now })
+        let vault = store.vault();
+        Ok(Self { store, sandbox, options: None, vault, clock: SystemTime::now })
     }
 
     /// This store, this AWS and this clock.
     pub fn at(store: Store, options: Options, clock: fn() -> SystemTime) -> Self {
-        Self { store, sandbox: false, options: Some(options), clock }
+        let vault = options.vault.clone();
+        Self { store, sandbox: false, options: Some(options), vault, clock }
     }
 
     /// Where the files are.
@@ -176,17 +195,26 @@ impl Place {
     }
 
     async fn aws(&self, desired: &Desired) -> Result<Aws, Problem> {
-        let mut options = match &self.options {
+        let mut options = self.options().await?;
+        options.maker = self.store.maker()?;
+        options.prices = prices::known(&self.store, desired);
+        Ok(Aws::connect(desired, options).await)
+    }
+
+    async fn options(&self) -> Result<Options, Problem> {
+        let options = match &self.options {
             Some(options) => options.clone(),
             None if self.sandbox => sandbox::endpoint().await?,
             None => Options::default(),
         };
-        options.maker = self.store.maker()?;
-        options.prices = prices::known(&self.store, desired);
-        if self.options.is_none() {
-            options.vault = self.store.vault();
-        }
-        Ok(Aws::connect(desired, options).await)
+        self.vault.look_again();
+        Ok(Options { vault: self.vault.clone(), ..options })
+    }
+
+    /// How a person signs in, unless the credentials are given.
+    fn way_in(&self, desired: &Desired) -> Option<WayIn> {
+        let given = self.options.as_ref().is_some_and(|options| options.credentials.is_some());
+        if self.sandbox || given { None } else { signin::way(desired) }
     }
 
     fn read_settings(&self) -> Result<Box<Setup>, Problem> {
@@ -215,6 +243,8 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 type Listed = Result<Vec<ZellijSession>, app::Problem>;
 type Seen = Result<Box<SystemSeen>, app::Problem>;
 type SeenSnapshots = Result<Vec<Snapshot>, app::Problem>;
+type Examined = holdfast_core::doctor::Report;
+type SignedIn = Result<bool, app::Problem>;
 type JobEnded = Result<Box<JobEnd>, app::Problem>;
 
 /// The app, and all that is under way for it.
@@ -233,6 +263,14 @@ struct Desk<'a, S> {
     seeing: Option<Boxed<'a, Seen>>,
     /// A look at the machine's snapshots.
     seeing_snapshots: Option<Boxed<'a, SeenSnapshots>>,
+    /// The doctor looks.
+    examining: Option<Boxed<'a, Examined>>,
+    /// Somebody signs in.
+    signing_in: Option<Boxed<'a, SignedIn>>,
+    /// Where the codes of the MFA device go.
+    codes: Option<mpsc::UnboundedSender<String>>,
+    /// Whoever waits for a sign-in hears of it.
+    signed_in: Arc<Notify>,
     /// The machine's job.
     following: Option<Boxed<'a, JobEnded>>,
     /// AWS's price list is being asked; whether that brings anything new.
@@ -264,6 +302,8 @@ enum Happened {
     Listed(Listed),
     Seen(Seen),
     SeenSnapshots(SeenSnapshots),
+    Examined(Examined),
+    SignedIn(SignedIn),
     JobEnded(JobEnded),
     Priced(bool),
     Errand(Option<Event>),
@@ -293,6 +333,10 @@ impl<'a, S: Shell> Desk<'a, S> {
             listing: None,
             seeing: None,
             seeing_snapshots: None,
+            examining: None,
+            signing_in: None,
+            codes: None,
+            signed_in: Arc::default(),
             following: None,
             pricing: None,
             errands: FuturesUnordered::new(),
@@ -314,6 +358,11 @@ impl<'a, S: Shell> Desk<'a, S> {
             self.note(observed, Worth::News);
         } else if let Event::Saw(observed) = &mut event {
             self.note(observed, Worth::All);
+        } else if let Event::Blind(problem) | Event::SignedOut(problem) = &event
+            && is_about_credentials(&problem.code)
+        {
+            let way = self.app.setup().and_then(|setup| self.place.way_in(&setup.desired));
+            self.app.on(Event::WayIn(way), self.place.now());
         }
         self.app.on(event, self.place.now());
     }
@@ -446,6 +495,79 @@ impl<'a, S: Shell> Desk<'a, S> {
         self.on(Event::LookingAtSnapshots);
     }
 
+    fn examine_if_asked(&mut self) {
+        if !self.app.awaits_doctor() {
+            self.examining = None;
+        }
+        if self.app.wants_doctor() {
+            self.examining = Some(Box::pin(doctor::examine(self.place)));
+            self.on(Event::Examining);
+        }
+    }
+
+    fn read_history_if_wanted(&mut self) {
+        if self.app.wants_history() {
+            let deeds = self.place.store.deeds();
+            self.errands.push(Box::pin(async move {
+                // Megabytes of it may have to be read.
+                let read = tokio::task::spawn_blocking(move || deeds.all()).await;
+                Some(Event::ReadHistory(read.unwrap_or_default()))
+            }));
+            self.on(Event::ReadingHistory);
+        }
+    }
+
+    fn look_at_profiles_if_wanted(&mut self) {
+        if self.app.wants_profiles() {
+            self.look_at_profiles(Look::Read);
+        }
+    }
+
+    fn look_at_profiles(&mut self, how: Look) {
+        let desired = self.app.setup().map(|setup| setup.desired.clone());
+        self.errands.push(Box::pin(sign_in::look_at_profiles(self.place, desired, how)));
+        self.on(Event::LookingAtProfiles(how));
+    }
+
+    /// Other settings name another way in.
+    fn end_sign_in_if_moot(&mut self) {
+        if !self.app.is_signing_in() {
+            (self.signing_in, self.codes) = (None, None);
+        }
+    }
+
+    fn sign_in(&mut self, through: Through) {
+        let Some(setup) = self.app.setup() else { return };
+        // One that waits for the browser holds the lock of this one.
+        self.signing_in = None;
+        let (codes, said) = mpsc::unbounded_channel();
+        let (place, shell, tell, desired) =
+            (self.place, self.shell, self.tell.clone(), setup.desired.clone());
+        self.signing_in = Some(Box::pin(sign_in::sign_in(place, shell, tell, said, desired, through)));
+        self.codes = Some(codes);
+        self.on(Event::BeginsSignIn);
+    }
+
+    fn say_code(&self, code: &TypedCode) {
+        if let (Some(codes), Some(digits)) = (&self.codes, code.digits()) {
+            // Whoever is told is there as long as this is.
+            let _ = codes.send(digits);
+        }
+    }
+
+    fn has_signed_in(&mut self, result: SignedIn) {
+        (self.signing_in, self.codes) = (None, None);
+        while let Ok(event) = self.told.try_recv() {
+            self.on(event);
+        }
+        if result.is_ok() {
+            self.aws = None;
+            (self.look_now, self.look_at_all) = (true, true);
+            self.signed_in.notify_one();
+        }
+        self.on(Event::SignedIn(result));
+    }
+
     fn bring_up_if_new(&mut self) {
         if self.app.brings_up() {
             self.rebuild();
@@ -510,6 +632,8 @@ impl<'a, S: Shell> Desk<'a, S> {
             Some(listed) = OptionFuture::from(self.listing.as_mut()) => Happened::Listed(listed),
             Some(seen) = OptionFuture::from(self.seeing.as_mut()) => Happened::Seen(seen),
             Some(seen) = OptionFuture::from(self.seeing_snapshots.as_mut()) => Happened::SeenSnapshots(seen),
+            Some(report) = OptionFuture::from(self.examining.as_mut()) => Happened::Examined(report),
+            Some(result) = OptionFuture::from(self.signing_in.as_mut()) => Happened::SignedIn(result),
             Some(ended) = OptionFuture::from(self.following.as_mut()) => Happened::JobEnded(ended),
             Some(new) = OptionFuture::from(self.pricing.as_mut()) => Happened::Priced(new),
             Some(event) = self.errands.next() => Happened::Errand(event),
@@ -544,6 +668,12 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::GoTo { generation } => self.go_to(generation),
             Command::CancelJob => self.cancel_job(),
             Command::ShowLog { shown } => self.on(Event::LogShown(shown)),
+            Command::ShowPage { page } => self.on(Event::Showing(page)),
+            Command::Examine => self.on(Event::DoctorAsked),
+            Command::CheckProfiles => self.look_at_profiles(Look::Checked),
+            Command::SignIn { through } => self.sign_in(through),
+            Command::SayCode { code } => self.say_code(&code),
+            Command::CancelSignIn => self.on(Event::SignInGivenUp),
             Command::LookAtSnapshots => self.see_snapshots(),
             Command::TakeSnapshot => self.begin(Operation::Snapshot, Agreed::to(COSTS), None),
             Command::Start => self.begin(Operation::Start, Agreed::to(COSTS), None),
@@ -577,8 +707,9 @@ impl<'a, S: Shell> Desk<'a, S> {
         // What a look sees that began before is older than what the operation does.
         self.looking = None;
         let (place, shell, tell) = (self.place, self.shell, self.tell.clone());
+        let signed_in = Arc::clone(&self.signed_in);
         self.operation = Some(Box::pin(async move {
-            operate(place, tell, operation, desired, agreed).await?;
+            operate(place, tell, signed_in, operation, desired, agreed).await?;
             match operation {
                 Operation::Connect => shell.open_terminal(session.as_ref()).await,
                 Operation::Start
@@ -748,13 +879,14 @@ impl Agreed {
 async fn operate(
     place: &Place,
     tell: mpsc::UnboundedSender<Event>,
+    signed_in: Arc<Notify>,
     operation: Operation,
     desired: Desired,
     agreed: Agreed,
 ) -> Result<(), app::Problem> {
     let work = async {
         let aws = place.aws(&desired).await?;
-        let reporter = Reporter { tell, agreed };
+        let reporter = Reporter { tell, agreed, signed_in };
         let word = proposals::word(operation, &desired);
         let reach = |goal| converge(&aws, &place.store, &word, &desired, goal, &reporter);
         let report = match operation {
@@ -831,6 +963,7 @@ fn changed_meanwhile() -> Problem {
 struct Reporter {
     tell: mpsc::UnboundedSender<Event>,
     agreed: Agreed,
+    signed_in: Arc<Notify>,
 }
 
 impl Witness for Reporter {
@@ -842,6 +975,10 @@ impl Witness for Reporter {
 
     fn waits_for_sign_in(&self) -> bool {
         true
+    }
+
+    async fn signed_in(&self) {
+        self.signed_in.notified().await;
     }
 
     fn event(&self, event: converge::Event<'_>) {

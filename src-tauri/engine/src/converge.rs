@@ -50,6 +50,10 @@ pub trait Witness {
     fn waits_for_sign_in(&self) -> bool {
         false
     }
+    /// Waits until somebody has signed in here: whoever waits for that by looking now and then need not wait longer.
+    fn signed_in(&self) -> impl Future<Output = ()> {
+        std::future::pending()
+    }
 }
 
 /// What happens in an operation.
@@ -392,7 +396,10 @@ async fn wait_for_sign_in<W: World>(
     let way = command.map(|command| format!("sign in: {command}"));
     loop {
         witness.event(Event::SignedOut(&problem.clone().hint_first(way.clone())));
-        sleep((since.elapsed() / 10).clamp(least, most)).await;
+        tokio::select! {
+            () = sleep((since.elapsed() / 10).clamp(least, most)) => {}
+            () = witness.signed_in() => {}
+        }
         match world.glance(desired).await {
             Err(again) if again.is_about_credentials() => problem = again,
             Ok(_) | Err(_) => return,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_credential_types::provider::ProvideCredentials as _;
 use holdfast_core::app::harmless::harmless;
 use holdfast_core::config::FLAKE;
-use holdfast_core::doctor::{self, Area, Asked, Desktop, Finding, Health, Keyring};
+use holdfast_core::doctor::{self, Asked, Desktop, Finding, Health, Keyring, Part, Report};
 use holdfast_core::jobs::Standing;
 use holdfast_core::machine::{Desired, Observed, Power, Why};
 use holdfast_core::plan::Goal;
@@ -31,21 +31,54 @@ const PATIENCE: Duration = Duration::from_secs(15);
 #[cfg(target_os = "linux")]
 const AT_HOME: Duration = Duration::from_secs(1);
 
-/// What is to be looked at.
-#[derive(Clone, Copy, Debug)]
-pub struct Patient<'a> {
+/// What is to be looked at, and when it is, in seconds since the Unix epoch.
+#[derive(Clone, Copy)]
+struct Patient<'a> {
+    store: &'a Store,
+    aws: &'a Aws,
+    desired: &'a Desired,
+    now: u64,
+}
+
+/// What somebody was told of the machine, and how AWS is reached for it.
+#[derive(Debug)]
+pub struct Opened {
     /// This computer's files.
-    pub store: &'a Store,
+    pub store: Store,
     /// How AWS is reached.
-    pub aws: &'a Aws,
+    pub aws: Aws,
     /// What the settings say.
-    pub desired: &'a Desired,
-    /// When it is, in seconds since the Unix epoch.
-    pub now: u64,
+    pub desired: Desired,
+}
+
+/// Looks at everything: at the machine and all that it needs, unless it cannot be `opened`, and at this computer, whose settings name
+/// this terminal. `now` is in seconds since the Unix epoch.
+pub async fn report(
+    opened: impl Future<Output = Result<Opened, Problem>>,
+    terminal: &Choice,
+    now: u64,
+) -> Report {
+    let machine = async {
+        match opened.await {
+            Err(problem) => vec![failed(Part::Settings, &problem)],
+            Ok(Opened { store, aws, desired }) => {
+                let told = format!("{} of {} in {}", desired.machine, desired.user, desired.region);
+                let mut findings = vec![Finding::ok(Part::Settings, told)];
+                findings.extend(examine(Patient { store: &store, aws: &aws, desired: &desired, now }).await);
+                findings
+            }
+        }
+    };
+    let (mut findings, home) = tokio::join!(Box::pin(machine), desktop(terminal));
+    findings.extend(home);
+    let (version, system) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
+    let this = format!("holdfast {version} on {system} {}", std::env::consts::ARCH);
+    findings.push(Finding::ok(Part::Versions, this));
+    Report::of(findings)
 }
 
 /// Looks at everything but this computer's desktop.
-pub async fn examine(patient: Patient<'_>) -> Vec<Finding> {
+async fn examine(patient: Patient<'_>) -> Vec<Finding> {
     let (mut findings, (network, mut asked), (machine, dry)) =
         tokio::join!(credentials(patient), network(patient), Box::pin(machine(patient)));
     findings.extend(network);
@@ -63,12 +96,12 @@ pub async fn examine(patient: Patient<'_>) -> Vec<Finding> {
 }
 
 /// A problem, as something that does not work.
-pub fn failed(area: Area, problem: &Problem) -> Finding {
+fn failed(area: Part, problem: &Problem) -> Finding {
     let todo = problem.hints.first().map_or("see the log: holdfast logs", String::as_str);
     Finding::failed(area, harmless(&problem.to_string(), 500), todo)
 }
 
-async fn limited<T>(area: Area, what: &str, work: impl Future<Output = T>) -> Result<T, Finding> {
+async fn limited<T>(area: Part, what: &str, work: impl Future<Output = T>) -> Result<T, Finding> {
     timeout(PATIENCE, work).await.map_err(|_| {
         let seconds = PATIENCE.as_secs();
         Finding::failed(area, format!("{what} took longer than {seconds} seconds"), "check the network")
@@ -87,12 +120,12 @@ async fn credentials(patient: Patient<'_>) -> Vec<Finding> {
             ends.and_then(|ends| ends.duration_since(std::time::UNIX_EPOCH).ok()).map(|at| at.as_secs());
         Ok::<_, Problem>((owner, ends))
     };
-    let finding = match limited(Area::Credentials, "AWS's answer to who this is", look).await {
+    let finding = match limited(Part::Credentials, "AWS's answer to who this is", look).await {
         Err(late) => late,
         Ok(Err(problem)) => {
             let command = profile::sign_in_command(desired).filter(|_| problem.is_about_credentials());
             failed(
-                Area::Credentials,
+                Part::Credentials,
                 &problem.hint_first(command.map(|command| format!("sign in: {command}"))),
             )
         }
@@ -108,7 +141,7 @@ async fn credentials(patient: Patient<'_>) -> Vec<Finding> {
 async fn network(patient: Patient<'_>) -> (Vec<Finding>, Asked) {
     let Patient { aws, desired, .. } = patient;
     let look = aws.services(desired);
-    match limited(Area::Network, "one call of each service", look).await {
+    match limited(Part::Network, "one call of each service", look).await {
         Err(late) => (vec![late], Asked::default()),
         Ok((answers, ahead)) => {
             let mut asked = Asked::default();
@@ -131,13 +164,13 @@ async fn network(patient: Patient<'_>) -> (Vec<Finding>, Asked) {
                 let by = aws.proxy().map(|proxy| format!(", by way of the proxy at {proxy}"));
                 let by = by.unwrap_or_default();
                 findings.push(Finding::ok(
-                    Area::Network,
+                    Part::Network,
                     format!("{} answer within {} ms{by}", names.join(", "), slowest.as_millis()),
                 ));
             }
             findings.extend(aws.senseless_proxy().map(|name| {
                 let what = format!("{name} names no proxy, so none is asked");
-                Finding::warning(Area::Network, what, format!("correct it: {name}=http://HOST:PORT"))
+                Finding::warning(Part::Network, what, format!("correct it: {name}=http://HOST:PORT"))
             }));
             findings.extend(ahead.map(doctor::clock));
             (findings, asked)
@@ -151,7 +184,7 @@ fn reached(answer: &Answered) -> Option<Finding> {
     let error = answer.result.as_ref().err()?;
     let said = |why: &str, todo: &str| {
         Some(Finding::failed(
-            Area::Network,
+            Part::Network,
             format!("{service} cannot be reached: {}", harmless(why, 300)),
             todo,
         ))
@@ -181,15 +214,15 @@ async fn machine(patient: Patient<'_>) -> (Vec<Finding>, Option<Result<Asked, Fi
         observed.agent = agent?.agent;
         Ok::<_, Problem>(observed)
     };
-    let observed = match limited(Area::Machine, "a look at the machine", look).await {
+    let observed = match limited(Part::Machine, "a look at the machine", look).await {
         Err(late) => return (vec![late], None),
         // Said by the credentials.
         Ok(Err(problem)) if problem.is_about_credentials() => return (Vec::new(), None),
-        Ok(Err(problem)) => return (vec![failed(Area::Machine, &problem)], None),
+        Ok(Err(problem)) => return (vec![failed(Part::Machine, &problem)], None),
         Ok(Ok(observed)) => observed,
     };
-    let asked = limited(Area::Permissions, "the dry runs", aws.allowed(desired, &observed));
-    let quota = limited(Area::Capacity, "the look at the quota", aws.quota(desired));
+    let asked = limited(Part::Permissions, "the dry runs", aws.allowed(desired, &observed));
+    let quota = limited(Part::Capacity, "the look at the quota", aws.quota(desired));
     let (asked, quota, inside) = tokio::join!(asked, quota, Box::pin(inside(patient, &observed)));
     let mut findings = doctor::machine(desired, &observed);
     findings.extend(inside);
@@ -230,14 +263,14 @@ async fn inside(patient: Patient<'_>, observed: &Observed) -> Vec<Finding> {
         let declared = declared(machine, store, &placed).await?;
         Ok::<_, Problem>(Standing::of(state.revision.as_deref(), &placed, &declared))
     };
-    let health = limited(Area::Machine, "a session on the machine", health);
-    let standing = limited(Area::Machine, "the look at its configuration", standing);
+    let health = limited(Part::Machine, "a session on the machine", health);
+    let standing = limited(Part::Machine, "the look at its configuration", standing);
     let (health, standing) = tokio::join!(health, standing);
     let mut findings = match health {
         Err(late) => vec![late],
-        Ok(Err(problem)) => return vec![failed(Area::Machine, &problem)],
+        Ok(Err(problem)) => return vec![failed(Part::Machine, &problem)],
         Ok(Ok(health)) => {
-            let mut findings = vec![Finding::ok(Area::Machine, "a session on it opens")];
+            let mut findings = vec![Finding::ok(Part::Machine, "a session on it opens")];
             findings.extend(health.findings(desired));
             findings
         }
@@ -245,7 +278,7 @@ async fn inside(patient: Patient<'_>, observed: &Observed) -> Vec<Finding> {
     findings.push(match standing {
         Err(late) => late,
         Ok(Err(problem)) => {
-            Finding::warning(Area::Machine, problem.to_string(), "see more: holdfast config status")
+            Finding::warning(Part::Machine, problem.to_string(), "see more: holdfast config status")
         }
         Ok(Ok(standing)) => doctor::configuration(standing),
     });
@@ -253,7 +286,7 @@ async fn inside(patient: Patient<'_>, observed: &Observed) -> Vec<Finding> {
 }
 
 /// This computer's desktop.
-pub async fn desktop(terminal: &Choice) -> Vec<Finding> {
+async fn desktop(terminal: &Choice) -> Vec<Finding> {
     let (keyring, (tray, notifications)) = tokio::join!(keyring(), bus());
     let terminals = open::installed(terminal);
     let chosen = match terminal {

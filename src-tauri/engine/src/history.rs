@@ -6,10 +6,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use holdfast_core::history::{Deed, Outcome};
 use holdfast_core::jobs::JobId;
 use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::plan::{Goal, Step};
-use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::aws::Aws;
 use crate::problem::Problem;
@@ -18,38 +19,6 @@ use crate::world::{Done, Failure, World};
 
 /// A file that is longer than this makes way for a new one; the one before it is kept, too.
 const LONGEST: u64 = 1 << 20;
-
-/// One thing that was changed, or was to be.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Deed {
-    /// When, in seconds since the Unix epoch.
-    pub at: u64,
-    /// Who we were to AWS: account and user, or account, role and session; `None` where AWS did not say.
-    pub who: Option<String>,
-    /// The machine, as `<user>/<name>/<region>`.
-    pub machine: String,
-    /// The command, as in `apply`.
-    pub operation: String,
-    /// What, as a plan says it.
-    pub what: String,
-    /// What became of it.
-    pub result: Outcome,
-    /// Why it is not done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-}
-
-/// What became of something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It has its effect.
-    Done,
-    /// It has none.
-    Refused,
-    /// Nobody heard: it may have its effect.
-    Unknown,
-}
 
 /// Where deeds are kept.
 #[derive(Clone, Debug)]
@@ -102,13 +71,15 @@ pub struct Recorded<'a, W> {
     world: &'a W,
     deeds: Deeds,
     operation: &'a str,
+    run: String,
     who: RefCell<Option<String>>,
 }
 
 impl<'a, W: World> Recorded<'a, W> {
     /// What `operation` changes is kept in the store.
     pub fn new(world: &'a W, store: &Store, operation: &'a str) -> Self {
-        Self { world, deeds: store.deeds(), operation, who: RefCell::default() }
+        let run = Uuid::new_v4().simple().to_string();
+        Self { world, deeds: store.deeds(), operation, run, who: RefCell::default() }
     }
 }
 
@@ -145,6 +116,7 @@ impl<W: World> World for Recorded<'_, W> {
             who: self.who.borrow().clone(),
             machine: desired.key(),
             operation: self.operation.to_owned(),
+            run: Some(self.run.clone()),
             what: step.words().what,
             result: outcome,
             why: why.map(|problem| problem.what.clone()),
@@ -183,6 +155,7 @@ async fn record(
         who: who.map(|who| who.to_string()),
         machine: desired.key(),
         operation: operation.to_owned(),
+        run: None,
         what,
         result: if why.is_none() { Outcome::Done } else { Outcome::Refused },
         why: why.map(|problem| problem.what.clone()),
@@ -203,6 +176,7 @@ mod tests {
             who: Some("123456789012/user/ada".to_owned()),
             machine: "ada/remote-dev/us-west-2".to_owned(),
             operation: "apply".to_owned(),
+            run: None,
             what: what.to_owned(),
             result: Outcome::Done,
             why: None,

@@ -182,7 +182,7 @@ impl Problem {
 
     /// Whether signing in may help.
     pub fn is_about_credentials(&self) -> bool {
-        matches!(self.code, "no_credentials" | "expired" | "bad_credentials")
+        holdfast_core::app::is_about_credentials(self.code)
     }
 
     /// A profile that gives no credentials.

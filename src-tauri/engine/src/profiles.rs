@@ -6,7 +6,7 @@ use aws_credential_types::provider::ProvideCredentials as _;
 use futures_util::{StreamExt as _, stream};
 use holdfast_core::names::{ProfileName, Region};
 use holdfast_core::profile::Config;
-use serde::Serialize;
+pub use holdfast_core::profile::{Profile, Validity};
 use tokio::time::timeout;
 
 use crate::aws::identity::token;
@@ -19,43 +19,6 @@ use crate::signin::best;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How many profiles are tried at once.
 const AT_ONCE: usize = 8;
-
-/// A profile.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Profile {
-    /// Its name.
-    pub name: String,
-    /// Where its credentials come from.
-    pub kind: String,
-    /// The account.
-    pub account: Option<String>,
-    /// The role, or whoever it is else.
-    pub role: Option<String>,
-    /// The region that it names.
-    pub region: Option<String>,
-    /// Whether it gives credentials now.
-    pub state: State,
-    /// Until when, in seconds since the Unix epoch; `None`: for ever, or nobody knows.
-    pub until: Option<u64>,
-    /// Why it gives no credentials, or how to sign in.
-    pub note: Option<String>,
-}
-
-/// Whether a profile gives credentials now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// It does.
-    Valid,
-    /// Somebody has to sign in.
-    SignIn,
-    /// Only asking would tell: a program, keys in a file.
-    Unknown,
-    /// It was asked for, and gives none.
-    Refused,
-    /// What it says makes no sense.
-    Faulty,
-}
 
 /// All profiles, without asking anybody.
 ///
@@ -77,22 +40,22 @@ async fn listed(config: &Config, name: &str, vault: &Vault) -> Profile {
         account: None,
         role: None,
         region: config.region(name).map(ToOwned::to_owned),
-        state: State::Unknown,
+        state: Validity::Unknown,
         until: None,
         note: None,
     };
     let chain = match config.chain(name) {
         Ok(chain) => chain,
-        Err(faulty) => return Profile { state: State::Faulty, note: Some(faulty.to_string()), ..listed },
+        Err(faulty) => return Profile { state: Validity::Faulty, note: Some(faulty.to_string()), ..listed },
     };
     listed.kind = chain.words();
     (listed.account, listed.role) = chain.identity();
     if let Some(portal) = chain.portal() {
         if let Some(token) = best(portal, vault).await {
-            listed.state = State::Valid;
+            listed.state = Validity::Valid;
             listed.until = Some(token::ends(&token).since_epoch().as_secs());
         } else {
-            listed.state = State::SignIn;
+            listed.state = Validity::SignIn;
             listed.note = Some(format!("holdfast login {name}"));
         }
     }
@@ -115,12 +78,12 @@ pub async fn check(all: Vec<Profile>, region: &Region, options: &Options) -> Res
 }
 
 async fn checked(listed: Profile, region: &Region, options: &Options) -> Profile {
-    if matches!(listed.state, State::Faulty | State::SignIn) {
+    if matches!(listed.state, Validity::Faulty | Validity::SignIn) {
         return listed;
     }
     let name = match listed.name.parse::<ProfileName>() {
         Ok(name) => name,
-        Err(error) => return Profile { state: State::Refused, note: Some(error.to_string()), ..listed },
+        Err(error) => return Profile { state: Validity::Refused, note: Some(error.to_string()), ..listed },
     };
     let ask = async {
         let aws = Aws::of_profile(region.clone(), name, options.clone()).await;
@@ -139,15 +102,15 @@ async fn checked(listed: Profile, region: &Region, options: &Options) -> Profile
             Profile {
                 account: listed.account.or_else(|| Some(who.account().to_owned())),
                 role: listed.role.or(role),
-                state: State::Valid,
+                state: Validity::Valid,
                 until: listed.until.or(ends),
                 ..listed
             }
         }
-        Ok(Err(problem)) => Profile { state: State::Refused, note: Some(problem.to_string()), ..listed },
+        Ok(Err(problem)) => Profile { state: Validity::Refused, note: Some(problem.to_string()), ..listed },
         Err(_) => {
             let note = format!("no answer within {} seconds", PATIENCE.as_secs());
-            Profile { state: State::Refused, note: Some(note), ..listed }
+            Profile { state: Validity::Refused, note: Some(note), ..listed }
         }
     }
 }

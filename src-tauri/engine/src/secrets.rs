@@ -38,7 +38,7 @@ pub struct Vault(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     /// What this process knows, whether or not it could be kept.
-    memory: Mutex<BTreeMap<String, SecretString>>,
+    memory: Mutex<BTreeMap<String, Known>>,
     /// The keyring is asked, too.
     keyring: bool,
     /// That there is no keyring was said.
@@ -46,6 +46,14 @@ struct Inner {
     renewing: Arc<tokio::sync::Mutex<()>>,
     /// The file that other processes wait at.
     lock: Option<PathBuf>,
+}
+
+/// A value that this process remembers.
+#[derive(Debug)]
+struct Known {
+    value: SecretString,
+    /// The keyring has it as well.
+    kept: bool,
 }
 
 /// The entry that says which parts make a value up.
@@ -91,7 +99,7 @@ impl Vault {
     /// # Errors
     /// The keyring is locked, or what it holds makes no sense. That there is none is no error.
     pub async fn get(&self, name: &str) -> Result<Option<SecretString>, Problem> {
-        if let Some(known) = self.memory(|memory| memory.get(name).cloned()) {
+        if let Some(known) = self.remembered(name) {
             return Ok(Some(known));
         }
         if !self.0.keyring {
@@ -112,15 +120,13 @@ impl Vault {
             return self.get(name).await;
         }
         match read(name).await {
-            Err(problem) if problem.code == "no_keyring" => {
-                Ok(self.memory(|memory| memory.get(name).cloned()))
-            }
+            Err(problem) if problem.code == "no_keyring" => Ok(self.remembered(name)),
             Ok(None) => {
                 self.memory(|memory| memory.remove(name));
                 Ok(None)
             }
             Ok(Some(value)) => {
-                self.memory(|memory| memory.insert(name.to_owned(), value.clone()));
+                self.remember(name, &value, true);
                 Ok(Some(value))
             }
             Err(problem) => Err(problem),
@@ -132,12 +138,15 @@ impl Vault {
     /// # Errors
     /// As for [`Self::get`].
     pub async fn set(&self, name: &str, value: SecretString) -> Result<bool, Problem> {
-        self.memory(|memory| memory.insert(name.to_owned(), value.clone()));
+        self.remember(name, &value, false);
         if !self.0.keyring {
             return Ok(false);
         }
         match write(name, &value).await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.remember(name, &value, true);
+                Ok(true)
+            }
             Err(problem) if problem.code == "no_keyring" => Ok(false),
             Err(problem) => Err(problem),
         }
@@ -177,7 +186,21 @@ impl Vault {
         !self.0.said.swap(true, Ordering::Relaxed)
     }
 
-    fn memory<T>(&self, act: impl FnOnce(&mut BTreeMap<String, SecretString>) -> T) -> T {
+    /// Looks at the keyring again for what it has: another process may have changed it there. What it did not take stays remembered.
+    pub fn look_again(&self) {
+        self.memory(|memory| memory.retain(|_, known| !known.kept));
+    }
+
+    fn remembered(&self, name: &str) -> Option<SecretString> {
+        self.memory(|memory| memory.get(name).map(|known| known.value.clone()))
+    }
+
+    fn remember(&self, name: &str, value: &SecretString, kept: bool) {
+        let known = Known { value: value.clone(), kept };
+        self.memory(|memory| memory.insert(name.to_owned(), known));
+    }
+
+    fn memory<T>(&self, act: impl FnOnce(&mut BTreeMap<String, Known>) -> T) -> T {
         act(&mut self.0.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use holdfast_core::app::WayIn;
 use holdfast_core::machine::Desired;
-use holdfast_core::profile::Portal;
+use holdfast_core::profile::{Chain, Portal};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -21,6 +22,7 @@ use crate::aws::identity::oidc::{CALLBACK, Calls, DeviceCode};
 use crate::aws::identity::token::{self, Client, Token};
 use crate::aws::profile;
 use crate::problem::{CallError, CallErrorKind, Obstacle, Problem};
+use crate::process::{detach, without_secrets};
 use crate::secrets::Vault;
 
 /// How long the browser may take to come back.
@@ -229,6 +231,47 @@ async fn answer(stream: &mut TcpStream, status: u16, text: &str) {
     // A browser that has gone has heard enough.
     let _ = stream.write_all(format!("{head}{page}").as_bytes()).await;
     let _ = stream.shutdown().await;
+}
+
+/// How a person signs in to what the settings name; `None` where Holdfast has no part in it.
+pub fn way(desired: &Desired) -> Option<WayIn> {
+    if profile::has_environment_keys() {
+        return None;
+    }
+    let profile = desired.profile.as_ref().map_or_else(profile::usual, ToString::to_string);
+    let chain = profile::config().ok()?.chain(&profile).ok().filter(Chain::wants_person)?;
+    Some(WayIn {
+        profile,
+        portal: chain.portal().map(|portal| portal.start_url.clone()),
+        browser: chain.portal().is_some_and(has_browser),
+        device: chain.mfa_serial().map(ToOwned::to_owned),
+    })
+}
+
+/// Whether a browser can come back from a portal: without scopes there is nothing that it could be sent away with.
+pub fn has_browser(portal: &Portal) -> bool {
+    portal.session.is_some()
+}
+
+/// Shows a page in the user's browser, and does not wait for it. Only pages of the web are shown: the address is a portal's.
+pub fn open_page(page: &str) {
+    if !["https://", "http://127.0.0.1:", "http://localhost:"].iter().any(|begin| page.starts_with(begin)) {
+        return tracing::warn!("a page that is none of the web is not opened");
+    }
+    let null = std::process::Stdio::null;
+    for mut command in open::commands(page) {
+        without_secrets(&mut command);
+        detach(&mut command);
+        match command.stdin(null()).stdout(null()).stderr(null()).spawn() {
+            Ok(mut child) => {
+                // Nobody but us can take note of its end.
+                std::thread::spawn(move || child.wait());
+                return;
+            }
+            Err(error) => tracing::debug!(%error, "one browser less"),
+        }
+    }
+    tracing::warn!("no browser opens");
 }
 
 /// A sign-in that holds, or can be renewed without a person.

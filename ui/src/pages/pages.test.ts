@@ -4,16 +4,22 @@ import { expect, test } from "vitest";
 import type { View } from "../bindings";
 import * as bridge from "../bridge";
 import {
+  doctor,
   fields,
   generation,
   generations,
+  history,
   job,
   nothing,
   offer,
   preview,
+  profile,
+  profiles,
   replacement,
+  run,
   session,
   sessions,
+  signIn,
   snapshot,
   snapshots,
   step,
@@ -22,6 +28,7 @@ import {
 } from "../fixture";
 import { Model } from "../model.svelte";
 import Activity from "./Activity.svelte";
+import Doctor from "./Doctor.svelte";
 import Machine from "./Machine.svelte";
 import Sessions from "./Sessions.svelte";
 import Settings from "./Settings.svelte";
@@ -37,6 +44,7 @@ const activity = (view: View) => render(Activity, { props: { model: model(), vie
 const sessionsPage = (view: View, asking?: Model["asking"]) =>
   render(Sessions, { props: { model: model(asking), view } }).body;
 const settings = (view: View) => render(Settings, { props: { model: model(), view } }).body;
+const doctorPage = (view: View) => render(Doctor, { props: { model: model(), view } }).body;
 const acts = (html: string) => [...html.matchAll(/data-act="([\w:-]+)"/g)].map((match) => match[1]);
 
 const absent = { state: "absent", headline: "There is no remote-dev yet", instance: null } as const;
@@ -327,4 +335,74 @@ test("with no machine its snapshots are still there, below the form", () => {
   const shown = machine(view(rest, absent));
   expect(shown.match(/data-preview/g)).toHaveLength(1);
   expect(shown).toContain("A machine with the home of a snapshot");
+});
+
+test("the doctor's page has one sentence on top, and each finding its one thing to do", () => {
+  expect(doctorPage(view())).toContain("Nobody has looked yet.");
+  expect(acts(doctorPage(view()))).toEqual(["examine"]);
+  const looking = doctorPage(view({ doctor: doctor({ looking: true, look: null }) }));
+  expect(looking).toContain("Looking at everything…");
+  expect(looking).toContain('aria-disabled="true"');
+  const findings = [
+    { mark: "failed" as const, what: "its agent is silent", todo: "holdfast restart" },
+    { mark: "ok" as const, what: cause, todo: null },
+  ];
+  const sick = doctor({ seen: 0, headline: "1 thing does not work.", failed: 1, well: 1, areas: [{ area: "machine", findings }] });
+  const html = doctorPage(view({ doctor: sick }));
+  expect(acts(html)).toEqual(["examine", "copy-findings"]);
+  for (const text of ["1 thing does not work.", "1 does not work, 1 well.", "its agent is silent.", "holdfast restart.", "Does not work"]) {
+    expect(html).toContain(text);
+  }
+  expect(html).not.toContain("<img");
+});
+
+test("what was changed is there by the runs of commands, folded and few at first", () => {
+  const runs = [run("Stop", { result: "refused" }), run("Make", { deeds: [...run("Make").deeds, ...run("Make").deeds], machine: "dev/other/us-west-2" })];
+  const html = activity(view({ history: history(runs) })).replaceAll(/<!--.*?-->/g, "");
+  for (const text of ["Stop", "not done", "Make, 2 things", "dev/other/us-west-2", "123456789012/assumed-role/Dev/ada"]) {
+    expect(html).toContain(text);
+  }
+  expect(html).not.toContain("i-0123456789abcdef0");
+  expect(acts(html)).toEqual(["open-run", "open-run"]);
+  const many = activity(view({ history: history(Array.from({ length: 30 }, (_, i) => run(`Stop ${i}`)), 7) }));
+  expect(acts(many).filter((act) => act === "open-run")).toHaveLength(12);
+  expect(many).toContain('data-search="history"');
+  expect(many).toContain("All 30");
+  expect(many).toContain("7 before these");
+  expect(activity(view({ history: history([]) }))).toContain("changed nothing yet");
+});
+
+test("who has to sign in has one button for it, and a way round the browser", () => {
+  const at = (rest: Parameters<typeof signIn>[0]) => machine(view({ sign_in: signIn(rest) }, { state: "unknown", seen: null }));
+  const needed = at({});
+  expect(acts(needed)).toEqual(["sign-in", "sign-in-code", "other-profile"]);
+  expect(needed).toContain("There are no valid AWS credentials.");
+  expect(needed).not.toContain("<dl");
+  const cancel = offer("Cancel");
+  const browser = at({ stage: { at: "browser", page: "https://oidc.example/authorize?x" }, begin: null, cancel });
+  expect(acts(browser)).toEqual(["copy-page", "sign-in-code", "cancel-sign-in"]);
+  expect(browser).toContain("https://oidc.example/authorize?x");
+  const code = at({ stage: { at: "code", page: "https://device.example", code: "WDJB-MJHT" }, begin: null, code: null, cancel });
+  expect(acts(code)).toEqual(["copy-page", "copy-code", "cancel-sign-in"]);
+  expect(code).toContain("WDJB-MJHT");
+  const device = at({ stage: { at: "device" }, device: "mfa/ada", problem, begin: null, code: null, cancel });
+  expect(acts(device)).toEqual(["say-code", "cancel-sign-in"]);
+  expect(device).toMatch(/name="mfa"[^>]*aria-invalid="true"/);
+  expect(device).toContain("AWS says no: &lt;img");
+  expect(at({ problem })).toContain('data-problem="denied"');
+  expect(at({ waits: "Changing remote-dev" })).toContain("Changing remote-dev goes on by itself");
+});
+
+test("the settings list the profiles, and one that is not in use can be put into the form", () => {
+  const list = [profile("work"), profile("other", { state: "faulty", note: cause }), profile("odd", { usable: false })];
+  const settingsOf = view().settings;
+  const field = settingsOf.fields.map((field) => (field.key === "profile" ? { ...field, value: "work" } : field));
+  const html = settings(view({ profiles: profiles(list), settings: { ...settingsOf, fields: field } }));
+  expect(acts(html)).toEqual(["plan", "check-profiles", "use:other"]);
+  expect(html).toContain("in use");
+  expect(html).not.toContain("<img");
+  expect(settings(view())).not.toContain("data-profiles");
+  expect(settings(view({ profiles: profiles([]) }))).toContain("holdfast login --new");
+  const broken = settings(view({ profiles: profiles(list), settings: { ...settingsOf, fields: [], problem } }));
+  expect(acts(broken)).toEqual(["check-profiles"]);
 });

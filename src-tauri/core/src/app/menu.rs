@@ -2,7 +2,7 @@
 
 use super::sessions::connect_to;
 use super::show::sentence;
-use super::view::{Offer, Session, Sessions, System, View};
+use super::view::{Offer, Session, Sessions, SignIn, SigningIn, System, View};
 use super::{Command, Page};
 use crate::names::SessionName;
 use crate::price::Money;
@@ -44,6 +44,8 @@ pub enum Action {
     Do(Command),
     /// Opens the window.
     Open(Page),
+    /// Begins to sign in, and opens the window, which shows how far that is.
+    SignIn,
     /// Ends the app, and nothing else.
     Quit,
 }
@@ -72,7 +74,7 @@ const TO_SESSION: &str = "connect:";
 const MOST_SESSIONS: usize = 8;
 
 /// Every other action that a menu can have.
-const ACTIONS: [(&str, Action); 10] = [
+const ACTIONS: [(&str, Action); 13] = [
     ("look", Action::Do(Command::Look)),
     ("connect", Action::Do(Command::Connect { session: None })),
     ("start", Action::Do(Command::Start)),
@@ -82,6 +84,9 @@ const ACTIONS: [(&str, Action); 10] = [
     ("open", Action::Open(Page::Machine)),
     ("replacement", Action::Open(Page::Replacement)),
     ("settings", Action::Open(Page::Settings)),
+    ("doctor", Action::Open(Page::Doctor)),
+    ("sign-in", Action::SignIn),
+    ("cancel-sign-in", Action::Do(Command::CancelSignIn)),
     ("quit", Action::Quit),
 ];
 
@@ -119,6 +124,7 @@ pub fn menu(view: &View) -> Vec<Item> {
     items.extend(detail.filter(|_| view.operation.is_none()).map(Item::Line));
     let waiting = view.operation.as_ref().and_then(|operation| operation.waiting.as_ref());
     items.extend(waiting.map(|waiting| Item::Line(format!("Waiting for {waiting}"))));
+    items.extend(view.sign_in.iter().flat_map(sign_in));
     items.extend(view.failed.as_ref().map(|failed| Item::Act {
         label: format!("{}: it did not work…", failed.title),
         action: Action::Open(Page::Machine),
@@ -155,6 +161,7 @@ pub fn menu(view: &View) -> Vec<Item> {
     items.push(Item::Rule);
     items.push(act("Open Holdfast".to_owned(), Action::Open(Page::Machine)));
     items.push(act("Settings…".to_owned(), Action::Open(Page::Settings)));
+    items.push(act("Doctor".to_owned(), Action::Open(Page::Doctor)));
     items.push(Item::Rule);
     items.push(act(quit(view), Action::Quit));
     items
@@ -171,6 +178,24 @@ fn sessions(sessions: &Sessions) -> Vec<Item> {
     let head = sessions.age.iter().map(|age| Item::Line(format!("Sessions, seen {age}")));
     let acts = names.iter().map(|name| act(format!("Connect to {name}"), Action::Do(connect_to(name))));
     head.chain(acts).collect()
+}
+
+/// Why somebody has to sign in, and the way to it, or how far that is.
+fn sign_in(sign_in: &SignIn) -> Vec<Item> {
+    let why = sign_in.why.iter().map(|why| Item::Line(sentence(&why.what)));
+    let at = sign_in.stage.as_ref().map(|stage| match stage {
+        SigningIn::Begins | SigningIn::Checking => "Signing in…",
+        SigningIn::Browser { .. } => "Waiting for the browser",
+        SigningIn::Code { .. } => "Waiting for the code to be confirmed",
+        SigningIn::Device => "Waiting for the code of the MFA device",
+    });
+    let at = at.map(|at| Item::Line(at.to_owned()));
+    let begin = sign_in.begin.iter().map(|_| act("Sign in again…".to_owned(), Action::SignIn));
+    let cancel = sign_in
+        .cancel
+        .iter()
+        .map(|cancel| act(format!("{} the sign-in", cancel.label), Action::Do(Command::CancelSignIn)));
+    why.chain(at).chain(begin).chain(cancel).collect()
 }
 
 /// The rebuild, or how far it is.

@@ -9,22 +9,29 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
+use crate::doctor::Report;
+use crate::history::Deed;
 use crate::jobs::{Declared, Job, JobId, LogTail, Overview, Step as JobStep};
 use crate::machine::{Desired, Fact, Observed, Snapshot, Why};
 use crate::names::{InstanceId, SessionName, UserName};
 use crate::plan::{Plan, Step, Waiting};
+use crate::profile::Profile;
 use crate::sessions::ZellijSession;
 use crate::status::{State, Status};
 use crate::time::Moment;
 
+mod doctor;
 mod draft;
 pub mod harmless;
+mod history;
 pub mod menu;
 mod notice;
 mod preview;
+mod profiles;
 mod replacement;
 mod sessions;
 mod show;
+mod sign_in;
 mod snapshots;
 mod system;
 #[cfg(test)]
@@ -34,10 +41,16 @@ mod watch;
 
 pub use draft::{Drafted, drafted};
 pub use notice::Notice;
-pub use view::{Draft, Problem, Proposal, View};
+pub use profiles::Look;
+pub use sign_in::{Through, TypedCode, WayIn, is_about_credentials};
+pub use view::{Draft, Problem, Proposal, SigningIn, View};
 
+use doctor::Doctor;
+use history::History;
 use preview::Preview;
+use profiles::Profiles;
 use sessions::Sessions;
+use sign_in::SignIn;
 use snapshots::Snapshots;
 use system::System;
 
@@ -106,6 +119,27 @@ pub enum Command {
     },
     /// Put the last failure aside.
     Dismiss,
+    /// The window shows this page.
+    ShowPage {
+        /// Which.
+        page: Page,
+    },
+    /// Look at everything that is needed, and say what is right and what is wrong.
+    Examine,
+    /// Ask AWS about each profile of its configuration.
+    CheckProfiles,
+    /// Sign in to what the settings name, as far as a person is needed for it; or go over to a code.
+    SignIn {
+        /// How, where there is a portal.
+        through: Through,
+    },
+    /// Say the code that the MFA device shows.
+    SayCode {
+        /// What was typed.
+        code: TypedCode,
+    },
+    /// Give up signing in.
+    CancelSignIn,
 }
 
 /// Why a command is not accepted.
@@ -125,8 +159,29 @@ pub enum Page {
     Stop,
     /// The machine, at the instance that is on its way into its place, or is kept.
     Replacement,
+    /// The sessions on the machine.
+    Sessions,
+    /// What goes on, and what was done.
+    Activity,
     /// The settings.
     Settings,
+    /// What works and what does not.
+    Doctor,
+}
+
+impl Page {
+    /// Its name, as it stands in the window's address.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Machine => "machine",
+            Self::Stop => "stop",
+            Self::Replacement => "replacement",
+            Self::Sessions => "sessions",
+            Self::Activity => "activity",
+            Self::Settings => "settings",
+            Self::Doctor => "doctor",
+        }
+    }
 }
 
 /// What changes something, and goes on for a while.
@@ -187,6 +242,22 @@ pub enum Event {
     Settings(Result<Box<Setup>, Problem>),
     /// These profiles are in the AWS configuration.
     Profiles(Vec<String>),
+    /// They are being looked at.
+    LookingAtProfiles(Look),
+    /// This is what they are.
+    LookedAtProfiles(Result<Vec<Profile>, Problem>),
+    /// How a person signs in to what the settings name; `None`: Holdfast has no part in it.
+    WayIn(Option<WayIn>),
+    /// Somebody begins to sign in.
+    BeginsSignIn,
+    /// That is there now.
+    SigningIn(SigningIn),
+    /// The code of the MFA device was not taken; another one may be.
+    CodeRefused(Problem),
+    /// Somebody has signed in, and whether that outlives this process; or has not.
+    SignedIn(Result<bool, Problem>),
+    /// Signing in was given up.
+    SignInGivenUp,
     /// Somebody looked at AWS, and at who works on the machine.
     Looked {
         /// What was seen.
@@ -278,6 +349,18 @@ pub enum Event {
     Dismissed,
     /// Somebody looks at the window, or it has closed.
     Window(bool),
+    /// The window shows this page.
+    Showing(Page),
+    /// Somebody asks the doctor.
+    DoctorAsked,
+    /// The doctor begins to look.
+    Examining,
+    /// This is what he has found.
+    Examined(Report),
+    /// What this computer has changed is being read.
+    ReadingHistory,
+    /// This is what it has changed, the oldest first.
+    ReadHistory(Vec<Deed>),
     /// The desktop shows the tray icon, or does not.
     Tray(bool),
 }
@@ -320,7 +403,8 @@ pub struct App {
     tray: bool,
     path: String,
     settings: Option<Result<Box<Setup>, Problem>>,
-    profiles: Vec<String>,
+    profiles: Profiles,
+    sign_in: SignIn,
     known: Option<Known>,
     blind: Option<Blind>,
     elsewhere: Option<Elsewhere>,
@@ -332,7 +416,11 @@ pub struct App {
     sessions: Sessions,
     system: System,
     snapshots: Snapshots,
+    doctor: Doctor,
+    history: History,
     window: bool,
+    /// The page that the window shows.
+    page: Option<Page>,
     /// The last state in which nothing changes by itself, as far as the user has been told.
     settled: Option<State>,
     /// Since when the machine is in a state that passes by itself.
@@ -386,7 +474,8 @@ impl App {
             tray: true,
             path,
             settings: None,
-            profiles: Vec::new(),
+            profiles: Profiles::default(),
+            sign_in: SignIn::default(),
             known: None,
             blind: None,
             elsewhere: None,
@@ -398,7 +487,10 @@ impl App {
             sessions: Sessions::default(),
             system: System::default(),
             snapshots: Snapshots::default(),
+            doctor: Doctor::default(),
+            history: History::default(),
             window: false,
+            page: None,
             settled: None,
             passing: None,
             notices: VecDeque::new(),
@@ -411,16 +503,30 @@ impl App {
         self.now = now;
         match event {
             Event::Settings(settings) => self.read(settings),
-            Event::Profiles(profiles) => self.profiles = profiles,
+            Event::Profiles(names) => self.profiles.names = names,
+            Event::LookingAtProfiles(how) => self.profiles.looking(how),
+            Event::LookedAtProfiles(result) => self.profiles.looked(result, now),
+            Event::WayIn(way) => self.sign_in.know(way),
+            Event::BeginsSignIn => self.sign_in.begins(),
+            Event::SigningIn(stage) => self.sign_in.at(stage),
+            Event::CodeRefused(problem) => self.sign_in.code_refused(problem),
+            Event::SignedIn(result) => self.signed_in(result, now),
+            Event::SignInGivenUp => self.sign_in.given_up(),
             Event::Looked { observed, elsewhere, interrupted } => {
+                if self.elsewhere.is_some() && elsewhere.is_none() {
+                    self.history.changed();
+                }
                 // What came about while somebody else worked on it was brought about by him.
                 let by_other = self.elsewhere.is_some() || elsewhere.is_some();
                 (self.elsewhere, self.interrupted) = (elsewhere, interrupted);
+                self.sign_in.works();
                 self.saw(*observed, by_other, now);
             }
             Event::Blind(problem) => {
                 let tries = self.blind.as_ref().map_or(0, |blind| blind.tries) + 1;
                 self.blind = Some(Blind { problem: problem.harmless(), tries, at: now });
+                self.sign_in.in_vain();
+                self.tell_sign_in();
             }
             Event::Began(operation) => {
                 (self.failed, self.interrupted) = (None, None);
@@ -435,6 +541,7 @@ impl App {
                 let Some(running) = &mut self.running else { return };
                 let known = running.signed_out.is_some();
                 running.on(event);
+                self.sign_in.in_vain();
                 if !known {
                     self.tell_signed_out();
                 }
@@ -444,6 +551,7 @@ impl App {
                 if let Some(running) = &mut self.running {
                     running.signed_out = None;
                 }
+                self.sign_in.works();
                 if about == self.setup().map(|setup| setup.desired.key()) {
                     self.saw(*observed, true, now);
                 }
@@ -465,6 +573,7 @@ impl App {
             Event::ListedSessions(result) => self.sessions.listed(result, now),
             Event::EndingSession(name) => self.sessions.end(name, now),
             Event::EndedSession { name, result } => {
+                self.history.changed();
                 let awaited = self.sessions.ended(&name, result.is_ok());
                 if let Err(problem) = result
                     && awaited
@@ -475,11 +584,17 @@ impl App {
             Event::LookingAtSystem => self.system.looking(),
             Event::LookedAtSystem(result) => self.system.looked(result, now),
             Event::JobAsked { to } => self.system.asked(to, now),
-            Event::JobBegun(id) => self.system.begun(id),
+            Event::JobBegun(id) => {
+                self.history.changed();
+                self.system.begun(id);
+            }
             Event::JobAt { step, log } => self.system.at(step, log),
             Event::JobCancelling => self.system.cancelling(),
             Event::JobNotCancelled(id, problem) => self.job_not_cancelled(&id, problem),
-            Event::JobEnded(result) => self.job_ended(result, now),
+            Event::JobEnded(result) => {
+                self.history.changed();
+                self.job_ended(result, now);
+            }
             Event::NoTerminal(problem) => {
                 let name = self.setup().map_or(String::new(), |setup| setup.desired.machine.to_string());
                 self.fail(Operation::Connect.title(&name), problem, now);
@@ -507,10 +622,20 @@ impl App {
                     self.sessions.watched(now);
                     self.system.watched(now);
                     self.snapshots.watched(now);
+                    if self.page == Some(Page::Settings) {
+                        self.profiles.visited(now);
+                    }
                 } else {
                     self.system.show_log(false);
+                    self.page = None;
                 }
             }
+            Event::Showing(page) => self.visited(page, now),
+            Event::DoctorAsked => self.doctor.asked(),
+            Event::Examining => self.doctor.looking(),
+            Event::Examined(report) => self.doctor.found(report, now),
+            Event::ReadingHistory => self.history.reading(),
+            Event::ReadHistory(deeds) => self.history.read(&deeds),
             Event::Tray(there) => self.tray = there,
         }
     }
@@ -526,7 +651,13 @@ impl App {
         }
         let Some(setup) = self.setup() else {
             return match command {
-                Command::Look | Command::Dismiss | Command::Discard | Command::ShowLog { .. } => Ok(()),
+                Command::Look
+                | Command::Dismiss
+                | Command::Discard
+                | Command::ShowLog { .. }
+                | Command::ShowPage { .. } => Ok(()),
+                Command::Examine => self.may_examine(),
+                Command::CancelSignIn => self.may_cancel_sign_in(),
                 Command::Connect { .. }
                 | Command::OpenSession { .. }
                 | Command::LookAtSessions
@@ -541,6 +672,9 @@ impl App {
                 | Command::Stop
                 | Command::Cancel
                 | Command::Preview { .. }
+                | Command::CheckProfiles
+                | Command::SignIn { .. }
+                | Command::SayCode { .. }
                 | Command::Apply { .. } => refuse("The settings cannot be read".to_owned()),
             };
         };
@@ -550,9 +684,13 @@ impl App {
             | Command::Dismiss
             | Command::Discard
             | Command::Cancel
-            | Command::ShowLog { .. } => {
-                return Ok(());
-            }
+            | Command::ShowLog { .. }
+            | Command::ShowPage { .. } => return Ok(()),
+            Command::Examine => return self.may_examine(),
+            Command::CheckProfiles => return self.may_check_profiles(),
+            Command::SignIn { through } => return self.may_sign_in(*through),
+            Command::SayCode { code } => return self.may_say_code(code),
+            Command::CancelSignIn => return self.may_cancel_sign_in(),
             Command::Preview { of } => return self.may_propose(of),
             Command::LookAtSnapshots => return self.may_look_at_snapshots(),
             Command::TakeSnapshot => return self.may_take_snapshot(),
@@ -606,6 +744,12 @@ impl App {
                 | Command::GoTo { .. }
                 | Command::CancelJob
                 | Command::ShowLog { .. }
+                | Command::ShowPage { .. }
+                | Command::Examine
+                | Command::CheckProfiles
+                | Command::SignIn { .. }
+                | Command::SayCode { .. }
+                | Command::CancelSignIn
                 | Command::LookAtSnapshots
                 | Command::TakeSnapshot
                 | Command::Preview { .. }
@@ -643,6 +787,24 @@ impl App {
     /// What is shown now.
     pub fn view(&self) -> View {
         show::view(self)
+    }
+
+    /// Whether the window is open at this page.
+    fn shows(&self, page: Page) -> bool {
+        self.window && self.page == Some(page)
+    }
+
+    /// Somebody has come to a page of the window.
+    fn visited(&mut self, page: Page, now: Moment) {
+        if self.page.replace(page) == Some(page) {
+            return;
+        }
+        match page {
+            Page::Activity => self.history.changed(),
+            Page::Doctor => self.doctor.visited(now),
+            Page::Settings => self.profiles.visited(now),
+            Page::Machine | Page::Stop | Page::Replacement | Page::Sessions => {}
+        }
     }
 
     /// How long the next look can wait.
@@ -718,6 +880,8 @@ impl App {
                 (None, None, None, None, None);
             (self.sessions, self.system) = (Sessions::default(), System::default());
             self.snapshots = Snapshots::default();
+            self.forget_findings();
+            self.sign_in = SignIn::default();
         } else if let (Some(known), Some(Ok(setup))) = (&mut self.known, &self.settings) {
             known.status = Status::of(&setup.desired, &known.observed);
         }
@@ -762,6 +926,7 @@ impl App {
         let Some(running) = self.running.take() else { return };
         // What the user has asked for is no news.
         self.settle();
+        self.history.changed();
         if running.operation.touches_snapshots() {
             self.snapshots.changed(now);
         }
@@ -824,6 +989,14 @@ impl Running {
             Event::Waiting(waiting) => self.waiting = waiting,
             Event::Settings(_)
             | Event::Profiles(_)
+            | Event::LookingAtProfiles(_)
+            | Event::LookedAtProfiles(_)
+            | Event::WayIn(_)
+            | Event::BeginsSignIn
+            | Event::SigningIn(_)
+            | Event::CodeRefused(_)
+            | Event::SignedIn(_)
+            | Event::SignInGivenUp
             | Event::Looked { .. }
             | Event::Blind(_)
             | Event::Began(_)
@@ -851,6 +1024,12 @@ impl Running {
             | Event::Discarded
             | Event::Dismissed
             | Event::Window(_)
+            | Event::Showing(_)
+            | Event::DoctorAsked
+            | Event::Examining
+            | Event::Examined(_)
+            | Event::ReadingHistory
+            | Event::ReadHistory(_)
             | Event::Tray(_) => {}
         }
     }

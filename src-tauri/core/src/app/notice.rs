@@ -93,8 +93,9 @@ impl App {
     pub(super) fn tell_signed_out(&mut self) {
         let Some(running) = self.running.as_ref().filter(|_| !self.window) else { return };
         let Some(problem) = &running.signed_out else { return };
-        let (title, body) = (format!("{} waits for you", running.title), sentence(way_in(problem)));
-        let body = body.trim_end_matches('.').to_owned();
+        let title = format!("{} waits for you", running.title);
+        let way = if self.offers_sign_in() { "sign in to AWS again" } else { way_in(problem) };
+        let body = sentence(way).trim_end_matches('.').to_owned();
         self.notices.push_back(Notice { title, body, page: Page::Machine });
     }
 

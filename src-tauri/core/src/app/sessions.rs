@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::harmless::harmless;
 use super::show::{name, seconds, sentence};
 use super::view::{self, Offer};
-use super::{App, Command, Operation, Problem, Refusal};
+use super::{App, Command, Operation, Problem, Refusal, is_about_credentials};
 use crate::names::SessionName;
 use crate::sessions::{ZellijSession, age_in_words};
 use crate::status::State;
@@ -47,6 +47,13 @@ impl Sessions {
     /// A terminal has opened, and its session will be there soon.
     pub(super) fn connected(&mut self, now: Moment) {
         self.due = Some(now + SETTLING);
+    }
+
+    /// Somebody has signed in, which a look may have lacked.
+    pub(super) fn signed_in(&mut self, now: Moment) {
+        if self.problem.as_ref().is_some_and(|(problem, _)| is_about_credentials(&problem.code)) {
+            self.due = Some(now);
+        }
     }
 
     pub(super) fn listing(&mut self) {

@@ -38,6 +38,10 @@ pub(super) fn view(app: &App) -> View {
             let refused = app.may(&Command::Apply { number: preview.number }).err();
             preview.view(refused.map(|refusal| sentence(&refusal.why)))
         }),
+        sign_in: super::sign_in::view(app),
+        profiles: super::profiles::view(app),
+        doctor: super::doctor::view(app),
+        history: super::history::view(app),
     }
 }
 
@@ -55,7 +59,7 @@ fn shown_machine(app: &App) -> Machine {
             (None, Some(_)) => not_known(desired),
             (None, None) => format!("Looking for {}", desired.machine),
         };
-        machine.problem = app.blind.as_ref().map(|blind| blind.problem.clone());
+        machine.problem = shown_problem(app);
         return machine;
     };
     let mut shown = machine(desired, &known.observed, known.at);
@@ -63,12 +67,18 @@ fn shown_machine(app: &App) -> Machine {
         // What is being made is no longer missing.
         shown.headline.clone_from(&running.title);
     }
-    if let Some(blind) = &app.blind {
+    if app.is_blind() {
         shown.state = State::Unknown;
-        (shown.headline, shown.problem) = (not_known(desired), Some(blind.problem.clone()));
+        (shown.headline, shown.problem) = (not_known(desired), shown_problem(app));
         (shown.detail, shown.since, shown.reachable) = (None, None, None);
     }
+    shown.notes.extend(app.unkept());
     shown
+}
+
+/// Why the last look failed, where that is not said with the way to sign in.
+fn shown_problem(app: &App) -> Option<Problem> {
+    app.blind.as_ref().filter(|_| !app.offers_sign_in()).map(|blind| blind.problem.clone())
 }
 
 /// The machine as `observed` shows it, seen at `at`.
@@ -260,7 +270,7 @@ pub(super) fn while_on(cents: u32) -> String {
 
 fn operation(app: &App) -> Option<Operation> {
     if let Some(running) = &app.running {
-        return Some(running.view(app.known.as_ref()));
+        return Some(running.view(app.known.as_ref(), app.offers_sign_in()));
     }
     app.elsewhere.as_ref().map(|other| Operation {
         title: format!("holdfast {} is at work in another process", other.what),
@@ -280,7 +290,7 @@ pub(super) fn way_in(problem: &Problem) -> &str {
 }
 
 impl Running {
-    fn view(&self, known: Option<&Known>) -> Operation {
+    fn view(&self, known: Option<&Known>, offers_sign_in: bool) -> Operation {
         let count = |steps: usize| u32::try_from(steps).unwrap_or(u32::MAX);
         let waiting: Vec<&str> = self.waiting.iter().map(Waiting::words).collect();
         Operation {
@@ -289,6 +299,7 @@ impl Running {
             phases: self.phases(known),
             doing: self.doing.iter().map(|step| harmless(&step.words().what, LONGEST)).collect(),
             waiting: match &self.signed_out {
+                Some(_) if offers_sign_in => Some("you to sign in".to_owned()),
                 Some(problem) => Some(format!("you to {}", way_in(problem))),
                 None => (!waiting.is_empty()).then(|| waiting.join(" and ")),
             },
@@ -408,7 +419,7 @@ fn settings(app: &App) -> Settings {
         path: app.path.clone(),
         fields,
         problem,
-        profiles: app.profiles.clone(),
+        profiles: app.profiles.names.clone(),
         regions: price::regions().iter().map(|region| (*region).to_owned()).collect(),
     }
 }

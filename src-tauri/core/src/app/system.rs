@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::show::{name, seconds, sentence};
 use super::view::{self, Offer};
-use super::{App, Command, JobEnd, Notice, Page, Problem, Refusal, SystemSeen};
+use super::{App, Command, JobEnd, Notice, Page, Problem, Refusal, SystemSeen, is_about_credentials};
 use crate::jobs::{
     Action, Checkout, Declared, Generation, Job, JobId, LogTail, MachineState, Outcome, Overview, Standing,
     Step,
@@ -92,6 +92,13 @@ impl System {
     /// The machine is there and can be reached for the first time.
     pub(super) fn made(&mut self, now: Moment) {
         (self.made, self.due) = (true, Some(now));
+    }
+
+    /// Somebody has signed in, which a look may have lacked.
+    pub(super) fn signed_in(&mut self, now: Moment) {
+        if self.problem.as_ref().is_some_and(|(problem, _)| is_about_credentials(&problem.code)) {
+            self.due = Some(now);
+        }
     }
 
     pub(super) fn looking(&mut self) {
@@ -270,7 +277,7 @@ impl App {
         let problem = problem.harmless();
         if !self.window {
             let title = format!("{}: it could not be cancelled", job.title(&name));
-            self.notices.push_back(Notice { title, body: sentence(&problem.what), page: Page::Machine });
+            self.notices.push_back(Notice { title, body: sentence(&problem.what), page: Page::Activity });
         }
         (job.cancelling, job.problem) = (false, Some(problem));
     }
@@ -285,11 +292,14 @@ impl App {
             Err(problem) => (format!("{title} did not work"), Some(problem.harmless())),
         };
         if !self.window {
-            let (title, body) = match &problem {
-                Some(problem) => (format!("{title}: it did not work"), sentence(&problem.what)),
-                None => (text.clone(), String::new()),
+            // Where it failed stands in its log.
+            let (title, body, page) = match &problem {
+                Some(problem) => {
+                    (format!("{title}: it did not work"), sentence(&problem.what), Page::Activity)
+                }
+                None => (text.clone(), String::new(), Page::Machine),
             };
-            self.notices.push_back(Notice { title, body, page: Page::Machine });
+            self.notices.push_back(Notice { title, body, page });
         }
         self.system.last = Some(Last { text, at: now, problem });
         // What it runs is another one now.

@@ -1,11 +1,13 @@
 //! The app in every state, as text; its notifications and its looks under virtual time; and everything at random.
 
+mod doctor;
 mod fixture;
 mod notices;
 mod previews;
 mod properties;
 mod replacement;
 mod sessions;
+mod sign_in;
 mod snapshots;
 mod states;
 mod system;

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use crate::cost;
+use crate::doctor;
+use crate::history::Outcome;
 use crate::jobs::Standing;
 use crate::names::{SessionName, SnapshotId};
 use crate::plan::{Area, Change};
 use crate::price::{Money, Monthly, Prices};
+use crate::profile;
 use crate::status::State;
 
 /// All that is shown.
@@ -44,6 +47,14 @@ pub struct View {
     pub settings: Settings,
     /// What something would do that somebody thinks of.
     pub preview: Option<Preview>,
+    /// Somebody has to sign in, or does so now; `None`: nobody is needed, or Holdfast has no part in it.
+    pub sign_in: Option<SignIn>,
+    /// The profiles of the AWS configuration, as they were when somebody last looked.
+    pub profiles: Profiles,
+    /// What the doctor has found.
+    pub doctor: Doctor,
+    /// What this computer has changed; `None` while nobody looks at it.
+    pub history: Option<History>,
 }
 
 /// A machine as it was when somebody last looked.
@@ -433,6 +444,177 @@ pub struct SoMuch {
     pub most: Option<u32>,
     /// How that comes about, as a sentence; what forbids knowing it, where it is not known.
     pub basis: String,
+}
+
+/// A sign-in that a person is needed for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct SignIn {
+    /// Why; `None`: it is needed no more.
+    pub why: Option<Problem>,
+    /// The profile.
+    pub profile: String,
+    /// The MFA device whose code is wanted, where one is.
+    pub device: Option<String>,
+    /// What waits for it, as a title.
+    pub waits: Option<String>,
+    /// Where it is; `None`: nobody signs in now.
+    pub stage: Option<SigningIn>,
+    /// Why the last one did not succeed, or the last code.
+    pub problem: Option<Problem>,
+    /// Begin it.
+    pub begin: Option<Offer>,
+    /// Have a code to confirm in any browser, in place of the browser of this computer.
+    pub code: Option<Offer>,
+    /// Give it up.
+    pub cancel: Option<Offer>,
+}
+
+/// Where a sign-in is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+#[serde(tag = "at", rename_all = "snake_case")]
+pub enum SigningIn {
+    /// The portal is being asked.
+    Begins,
+    /// A person allows it in the browser.
+    Browser {
+        /// The page that it was sent to.
+        page: String,
+    },
+    /// A person confirms a code in any browser.
+    Code {
+        /// The page for it.
+        page: String,
+        /// The code.
+        code: String,
+    },
+    /// A person reads a code from the MFA device.
+    Device,
+    /// AWS is being asked whether it holds.
+    Checking,
+}
+
+/// The profiles of the AWS configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Profiles {
+    /// Whether they are being looked at.
+    pub looking: bool,
+    /// Whether AWS is being asked about each.
+    pub checking: bool,
+    /// Why the last look brought nothing.
+    pub problem: Option<Problem>,
+    /// When they were last looked at; `None`: not yet.
+    pub seen: Option<u32>,
+    /// All of them.
+    pub list: Vec<Profile>,
+    /// Ask AWS about each.
+    pub check: Option<Offer>,
+}
+
+/// A profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Profile {
+    /// Its name.
+    pub name: String,
+    /// Whether the settings can name it.
+    pub usable: bool,
+    /// Where its credentials come from.
+    pub kind: String,
+    /// The account.
+    pub account: Option<String>,
+    /// The role, or whoever it is else.
+    pub role: Option<String>,
+    /// The region that it names.
+    pub region: Option<String>,
+    /// Whether it gives credentials now.
+    pub state: profile::Validity,
+    /// Until when; `None`: for ever, or nobody knows.
+    pub until: Option<u32>,
+    /// Why it gives no credentials, or how to sign in.
+    pub note: Option<String>,
+}
+
+/// What is right and what is wrong with everything that is needed, as it was when somebody last asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Doctor {
+    /// Whether everything is being looked at now.
+    pub looking: bool,
+    /// When it was last looked at; `None`: nobody has asked yet.
+    pub seen: Option<u32>,
+    /// All of it in one sentence; `None`: nobody has asked yet.
+    pub headline: Option<String>,
+    /// How much does not work.
+    pub failed: u32,
+    /// How much works and is worth a look, or cannot be told.
+    pub warnings: u32,
+    /// How much is as it should be.
+    pub well: u32,
+    /// What was found, area by area.
+    pub areas: Vec<Examined>,
+    /// Look at everything now.
+    pub look: Option<Offer>,
+}
+
+/// What was found in an area.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Examined {
+    /// The area.
+    pub area: doctor::Part,
+    /// What was found in it.
+    pub findings: Vec<Found>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Found {
+    /// How good it is.
+    pub mark: doctor::Mark,
+    /// What was found, as a sentence without its full stop.
+    pub what: String,
+    /// The one thing to do about it.
+    pub todo: Option<String>,
+}
+
+/// What this computer has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct History {
+    /// The runs of commands, the newest first.
+    pub runs: Vec<Run>,
+    /// How many deeds came before these.
+    pub before: u32,
+}
+
+/// What one run of a command has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Run {
+    /// When it did the first thing.
+    pub at: u32,
+    /// When it did the last.
+    pub until: u32,
+    /// What was done, as a title.
+    pub title: String,
+    /// The command, as in `apply`.
+    pub command: String,
+    /// The machine, as `<user>/<name>/<region>`.
+    pub machine: String,
+    /// Who did it, where AWS said that.
+    pub who: Option<String>,
+    /// The worst that became of any of it.
+    pub result: Outcome,
+    /// What it did, the first thing first.
+    pub deeds: Vec<Deed>,
+}
+
+/// One thing that was changed, or was to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Deed {
+    /// When.
+    pub at: u32,
+    /// What.
+    pub what: String,
+    /// What became of it.
+    pub result: Outcome,
+    /// Why it is not done.
+    pub why: Option<String>,
 }
 
 /// An operation that is under way.

@@ -17,10 +17,10 @@ fn sound(findings: &[Finding]) {
 #[test]
 fn the_worst_is_the_mark_and_areas_come_in_order() {
     let report = Report::of(vec![
-        Finding::ok(Area::Versions, "1"),
-        Finding::warning(Area::Machine, "off", "start"),
-        Finding::ok(Area::Settings, "fine"),
-        Finding::ok(Area::Machine, "second"),
+        Finding::ok(Part::Versions, "1"),
+        Finding::warning(Part::Machine, "off", "start"),
+        Finding::ok(Part::Settings, "fine"),
+        Finding::ok(Part::Machine, "second"),
     ]);
     assert_eq!(report.mark, Mark::Warning);
     let whats: Vec<&str> = report.findings.iter().map(|finding| finding.what.as_str()).collect();

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use specta::Type;
 
 mod parse;
 #[cfg(test)]
@@ -177,6 +178,43 @@ pub enum Faulty {
         /// The profile.
         profile: String,
     },
+}
+
+/// A profile as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Profile {
+    /// Its name.
+    pub name: String,
+    /// Where its credentials come from.
+    pub kind: String,
+    /// The account.
+    pub account: Option<String>,
+    /// The role, or whoever it is else.
+    pub role: Option<String>,
+    /// The region that it names.
+    pub region: Option<String>,
+    /// Whether it gives credentials now.
+    pub state: Validity,
+    /// Until when, in seconds since the Unix epoch; `None`: for ever, or nobody knows.
+    pub until: Option<u64>,
+    /// Why it gives no credentials, or how to sign in.
+    pub note: Option<String>,
+}
+
+/// Whether a profile gives credentials now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Validity {
+    /// It does.
+    Valid,
+    /// Somebody has to sign in.
+    SignIn,
+    /// Only asking would tell: a program, keys in a file.
+    Unknown,
+    /// It was asked for, and gives none.
+    Refused,
+    /// What it says makes no sense.
+    Faulty,
 }
 
 /// What a portal asks for where its session does not say: access to accounts and roles.

@@ -1,13 +1,12 @@
 //! `holdfast doctor`.
 
 use holdfast_core::app::harmless::harmless;
-use holdfast_core::doctor::{Area, Finding, Mark, Report};
-use holdfast_core::machine::Desired;
+use holdfast_core::doctor::{Mark, Report};
 use holdfast_core::terminal::Choice;
 
 use super::out::{self, Style};
 use super::{Context, Global, desired, load, store, when};
-use crate::doctor::{Patient, desktop, examine, failed};
+use crate::doctor::Opened;
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -26,38 +25,12 @@ pub(super) async fn report(global: &Global, store: &Store) -> Report {
     let settings = load(global, store);
     let terminal = settings.as_ref().map(|settings| settings.terminal.clone()).unwrap_or(Choice::Default);
     let known = settings.and_then(|settings| desired(global, &settings));
-    let (mut findings, home) = tokio::join!(Box::pin(machine(global, known)), desktop(&terminal));
-    findings.extend(home);
-    findings.push(Finding::ok(
-        Area::Versions,
-        format!(
-            "holdfast {} on {} {}",
-            env!("CARGO_PKG_VERSION"),
-            std::env::consts::OS,
-            std::env::consts::ARCH
-        ),
-    ));
-    Report::of(findings)
-}
-
-async fn machine(global: &Global, desired: Result<Desired, Problem>) -> Vec<Finding> {
-    let context = match desired {
-        Ok(_) => Context::open(global).await,
-        Err(problem) => Err(problem),
+    let opened = async {
+        known?;
+        let Context { store, desired, aws } = Context::open(global).await?;
+        Ok(Opened { store, aws, desired })
     };
-    match context {
-        Err(problem) => vec![failed(Area::Settings, &problem)],
-        Ok(context) => {
-            let Context { store, desired, aws } = &context;
-            let patient = Patient { store, aws, desired, now: when::now() };
-            let mut findings = vec![Finding::ok(
-                Area::Settings,
-                format!("{} of {} in {}", desired.machine, desired.user, desired.region),
-            )];
-            findings.extend(examine(patient).await);
-            findings
-        }
-    }
+    crate::doctor::report(opened, &terminal, when::now()).await
 }
 
 fn render(report: &Report, style: Style) -> String {

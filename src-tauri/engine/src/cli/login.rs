@@ -16,10 +16,9 @@ use crate::aws::identity::token::{self, Token};
 use crate::aws::identity::write_cache_file;
 use crate::aws::{Options, identity_of, profile};
 use crate::problem::{Exit, Problem};
-use crate::process::{detach, without_secrets};
-use crate::profiles::{self, Profile, State};
+use crate::profiles::{self, Profile, Validity};
 use crate::secrets::Vault;
-use crate::signin::SignIn;
+use crate::signin::{SignIn, has_browser, open_page};
 use crate::store::write_whole;
 
 /// The region that a portal is asked in when nobody names one.
@@ -71,14 +70,14 @@ fn table(all: &[Profile]) -> String {
         .iter()
         .map(|profile| {
             let state = match (profile.state, profile.until) {
-                (State::Valid, Some(until)) if until > when::now() => {
+                (Validity::Valid, Some(until)) if until > when::now() => {
                     format!("until {}", when::clock(until))
                 }
-                (State::Valid, Some(_)) => "renewed when it is needed".to_owned(),
-                (State::Valid, None) => "valid".to_owned(),
-                (State::SignIn, _) => format!("sign in: {}", or(&profile.note)),
-                (State::Unknown, _) => String::new(),
-                (State::Refused | State::Faulty, _) => or(&profile.note),
+                (Validity::Valid, Some(_)) => "renewed when it is needed".to_owned(),
+                (Validity::Valid, None) => "valid".to_owned(),
+                (Validity::SignIn, _) => format!("sign in: {}", or(&profile.note)),
+                (Validity::Unknown, _) => String::new(),
+                (Validity::Refused | Validity::Faulty, _) => or(&profile.note),
             };
             [
                 profile.name.clone(),
@@ -179,8 +178,7 @@ fn nothing_to_do(name: &str, chain: &Chain) -> Problem {
 /// Signs a person in, the way that can be had here.
 async fn sign_in(calls: &Calls, portal: &Portal, vault: &Vault, args: &Login) -> Result<Token, Problem> {
     let here = SignIn { portal, calls, vault };
-    // Without scopes there is nothing that a browser could be sent away with.
-    if args.code || portal.session.is_none() {
+    if args.code || !has_browser(portal) {
         let show = |code: &crate::aws::identity::oidc::DeviceCode| {
             out::talk(&format!(
                 "Open {}\nand confirm that it shows this code: {}",
@@ -192,28 +190,11 @@ async fn sign_in(calls: &Calls, portal: &Portal, vault: &Vault, args: &Login) ->
     }
     let show = |page: &str| {
         out::talk(&format!("Allow Holdfast in the browser. If none opens, open\n{}", harmless(page, 4000)));
-        if std::io::stderr().is_terminal()
-            && let Err(error) = browse(page)
-        {
-            tracing::debug!(%error, "no browser");
+        if std::io::stderr().is_terminal() {
+            open_page(page);
         }
     };
     here.with_browser(show).await
-}
-
-/// Opens a page in the person's browser, the first one that there is.
-fn browse(page: &str) -> std::io::Result<()> {
-    let mut last = Ok(());
-    for mut command in open::commands(page) {
-        without_secrets(&mut command);
-        detach(&mut command);
-        let null = std::process::Stdio::null;
-        match command.stdin(null()).stdout(null()).stderr(null()).spawn() {
-            Ok(_) => return Ok(()),
-            Err(error) => last = Err(error),
-        }
-    }
-    last
 }
 
 async fn keep(portal: &Portal, token: &Token, vault: &Vault, share: bool) -> Result<(), Problem> {
@@ -413,10 +394,10 @@ mod tests {
             note: note.map(ToOwned::to_owned),
         };
         let all = [
-            of("team/Admin", State::Valid, Some(1), None),
-            of("old", State::SignIn, None, Some("holdfast login old")),
-            of("x\x1b[2J", State::Unknown, None, None),
-            of("bad", State::Faulty, None, Some("profile bad lacks sso_region")),
+            of("team/Admin", Validity::Valid, Some(1), None),
+            of("old", Validity::SignIn, None, Some("holdfast login old")),
+            of("x\x1b[2J", Validity::Unknown, None, None),
+            of("bad", Validity::Faulty, None, Some("profile bad lacks sso_region")),
         ];
         insta::assert_snapshot!(table(&all), @"
         team/Admin  SSO  111122223333  -  us-west-2  renewed when it is needed

@@ -1,6 +1,6 @@
 use std::io::Read as _;
 
-use holdfast_core::doctor::{Area, Finding};
+use holdfast_core::doctor::{Finding, Part};
 
 use super::*;
 
@@ -43,7 +43,7 @@ fn what_the_files_say_is_there_without_what_is_private() {
     fs::create_dir_all(store.log_file().parent().unwrap()).unwrap();
     fs::write(store.log_file(), log.repeat(600)).unwrap();
     let finding =
-        Finding::failed(Area::Credentials, "123456789012/user/bob may not", "holdfast login acme/Boss");
+        Finding::failed(Part::Credentials, "123456789012/user/bob may not", "holdfast login acme/Boss");
     let report = Report::of(vec![finding]);
     let gathered = gather(Sources { store: Ok(&store), report: Ok(&report), now: 0 });
     let all: String = gathered.files.iter().map(|file| file.text.as_str()).collect();

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use super::fixture::{app, at, elsewhere, looked, overview, problem, setup, worlds};
 use crate::app::menu::{Action, Item, menu};
-use crate::app::{Command, Draft, Event, Operation, Proposal};
+use crate::app::{
+    Command, Draft, Event, Look, Operation, Page, Problem, Proposal, SigningIn, Through, TypedCode, WayIn,
+};
+use crate::doctor::{Finding, Part, Report};
 use crate::jobs::{LogTail, Step};
 use crate::machine::{LAST_HOME, SnapshotProgress, TAG_RETIRED};
 use crate::plan::Waiting;
@@ -56,11 +59,60 @@ fn happening() -> impl Strategy<Value = Event> {
             result: if well { Ok(()) } else { Err(problem("no")) },
         }),
         2 => job(),
+        3 => signing_in(),
+        1 => pages(),
         2 => beside(),
         1 => Just(Event::Settings(Err(problem("broken")))),
         1 => Just(setup("")),
         1 => Just(setup("[machine.remote-dev]\nregion = \"eu-west-1\"\n")),
     ]
+}
+
+/// What befalls whoever has to sign in.
+fn signing_in() -> impl Strategy<Value = Event> {
+    let over = || Problem { code: "expired".to_owned(), ..problem("over") };
+    let way = |portal: bool, browser, device: bool| {
+        Event::WayIn(Some(WayIn {
+            profile: "work".to_owned(),
+            portal: portal.then(|| "https://example.com".to_owned()),
+            browser,
+            device: device.then(|| "mfa".to_owned()),
+        }))
+    };
+    prop::sample::select(vec![
+        way(true, true, false),
+        way(true, false, true),
+        way(false, false, true),
+        Event::WayIn(None),
+        Event::Blind(over()),
+        Event::SignedOut(over()),
+        Event::BeginsSignIn,
+        Event::SigningIn(SigningIn::Browser { page: "https://example.com".to_owned() }),
+        Event::SigningIn(SigningIn::Code { page: "https://example.com".to_owned(), code: "AB".to_owned() }),
+        Event::SigningIn(SigningIn::Device),
+        Event::CodeRefused(problem("no")),
+        Event::SignedIn(Ok(true)),
+        Event::SignedIn(Err(problem("no"))),
+        Event::SignInGivenUp,
+    ])
+}
+
+/// What befalls the pages that are looked at while they are open.
+fn pages() -> impl Strategy<Value = Event> {
+    prop::sample::select(vec![
+        Event::Showing(Page::Machine),
+        Event::Showing(Page::Doctor),
+        Event::Showing(Page::Activity),
+        Event::Showing(Page::Settings),
+        Event::DoctorAsked,
+        Event::Examining,
+        Event::Examined(Report::of(vec![Finding::ok(Part::Network, "well")])),
+        Event::ReadingHistory,
+        Event::ReadHistory(Vec::new()),
+        Event::LookingAtProfiles(Look::Checked),
+        Event::LookedAtProfiles(Ok(Vec::new())),
+        Event::LookedAtProfiles(Err(problem("no"))),
+    ])
 }
 
 /// What befalls the machine's system and its job.
@@ -143,6 +195,18 @@ proptest! {
             ] {
                 prop_assert_eq!(offered, app.may(&command).is_ok(), "{:?}", command);
             }
+            let sign_in = |through| app.may(&Command::SignIn { through }).is_ok();
+            let it = view.sign_in.as_ref();
+            prop_assert_eq!(it.is_some_and(|it| it.begin.is_some()), sign_in(Through::Browser));
+            prop_assert!(it.is_none_or(|it| it.code.is_none()) || sign_in(Through::Code));
+            prop_assert_eq!(it.is_some_and(|it| it.cancel.is_some()), app.may(&Command::CancelSignIn).is_ok());
+            prop_assert!(!app.is_signing_in() || it.is_some(), "what is under way is seen");
+            let code = TypedCode::new("123456".to_owned());
+            let asked = it.is_some_and(|it| it.stage == Some(SigningIn::Device));
+            prop_assert_eq!(asked, app.may(&Command::SayCode { code }).is_ok());
+            prop_assert_eq!(view.doctor.look.is_some(), app.may(&Command::Examine).is_ok());
+            prop_assert!(!(app.wants_doctor() && app.awaits_doctor()));
+            prop_assert!(window || (view.history.is_none() && !app.wants_history() && !app.wants_profiles()));
             for number in 0..5 {
                 let offered = view.system.iter().flat_map(|system| &system.generations).any(|one| one.number == number && one.go.is_some());
                 prop_assert_eq!(offered, app.may(&Command::GoTo { generation: number }).is_ok());

@@ -233,11 +233,12 @@ impl Identity {
         self.assume_role(role, with, None).await.map_err(CredentialsError::provider_error)
     }
 
-    /// Assumes the role that wants a code, and keeps what that gives for as long as it holds.
+    /// Assumes the role that wants a code, and keeps what that gives for as long as it holds. Gives whether it outlives this process.
     ///
     /// # Errors
     /// The code is wrong, or it cannot be kept.
-    pub async fn say_code(&self, code: &str) -> Result<(), Problem> {
+    pub async fn say_code(&self, code: &str) -> Result<bool, Problem> {
+        let mut outlives = true;
         let mut credentials = self.base().await.map_err(|error| no_credentials(&error))?;
         for role in &self.chain.roles {
             let kept = if role.mfa_serial.is_some() { self.kept_role(role).await? } else { None };
@@ -245,13 +246,13 @@ impl Identity {
                 (Some(kept), _) => kept,
                 (None, Some(_)) => {
                     let new = self.assume_role(role, credentials, Some(code)).await?;
-                    self.keep_role(role, &new).await?;
+                    outlives &= self.keep_role(role, &new).await?;
                     new
                 }
                 (None, None) => self.assume_role(role, credentials, None).await?,
             };
         }
-        Ok(())
+        Ok(outlives)
     }
 
     async fn assume_role(
@@ -293,7 +294,7 @@ impl Identity {
         Ok((ends > now + MARGIN).then(credentials))
     }
 
-    async fn keep_role(&self, role: &Role, credentials: &Credentials) -> Result<(), Problem> {
+    async fn keep_role(&self, role: &Role, credentials: &Credentials) -> Result<bool, Problem> {
         let ends = credentials.expiry().and_then(|end| end.duration_since(UNIX_EPOCH).ok());
         let kept = Kept {
             id: credentials.access_key_id().to_owned(),
@@ -302,7 +303,7 @@ impl Identity {
             ends: ends.unwrap_or_default().as_secs(),
         };
         let text = serde_json::to_string(&kept).unwrap_or_default();
-        self.vault.set(&self.role_name(role), text.into()).await.map(|_| ())
+        self.vault.set(&self.role_name(role), text.into()).await
     }
 
     /// Forgets the credentials that codes were said for.

@@ -1,0 +1,104 @@
+//! What the app does when somebody signs in: what `holdfast login` does, with the window for a terminal.
+
+use std::future::pending;
+
+use holdfast_core::app::{self, Event, Look, SigningIn, Through};
+use holdfast_core::machine::Desired;
+use holdfast_core::profile::Profile;
+use tokio::sync::mpsc;
+
+use super::{Place, Shell};
+use crate::aws::identity::Identity;
+use crate::aws::identity::oidc::DeviceCode;
+use crate::aws::identity::token;
+use crate::aws::{identity_of, profile};
+use crate::problem::Problem;
+use crate::profiles;
+use crate::signin::{SignIn, has_browser};
+
+/// Signs in, as far as a person is needed for what the settings name: at the portal, then with codes of the MFA device until one is
+/// taken. Gives whether it outlives this process.
+pub(super) async fn sign_in(
+    place: &Place,
+    shell: &impl Shell,
+    tell: mpsc::UnboundedSender<Event>,
+    codes: mpsc::UnboundedReceiver<String>,
+    desired: Desired,
+    through: Through,
+) -> Result<bool, app::Problem> {
+    let work = async {
+        let name = desired.profile.as_ref().map_or_else(profile::usual, ToString::to_string);
+        let identity = identity_of(&name, &desired.region, &place.options().await?).await?;
+        let _alone = place.store.signing_in()?;
+        let at_portal = portal(&identity, shell, &tell, through).await?;
+        Ok::<_, Problem>(device(&identity, &tell, codes).await? && at_portal)
+    };
+    work.await.map_err(app::Problem::from)
+}
+
+async fn portal(
+    identity: &Identity,
+    shell: &impl Shell,
+    tell: &mpsc::UnboundedSender<Event>,
+    through: Through,
+) -> Result<bool, Problem> {
+    let Some(portal) = identity.chain.portal() else { return Ok(true) };
+    let calls = identity.calls(portal);
+    let here = SignIn { portal, calls: &calls, vault: identity.vault() };
+    let token = if through == Through::Browser && has_browser(portal) {
+        let show = |page: &str| {
+            say(tell, SigningIn::Browser { page: page.to_owned() });
+            shell.open_page(page);
+        };
+        here.with_browser(show).await?
+    } else {
+        let show = |code: &DeviceCode| {
+            say(tell, SigningIn::Code { page: code.page.clone(), code: code.user_code.clone() });
+        };
+        here.with_code(show).await?
+    };
+    identity.vault().set(&token::name(portal), token.to_json(portal)).await
+}
+
+async fn device(
+    identity: &Identity,
+    tell: &mpsc::UnboundedSender<Event>,
+    mut codes: mpsc::UnboundedReceiver<String>,
+) -> Result<bool, Problem> {
+    if identity.chain.mfa_serial().is_none() {
+        return Ok(true);
+    }
+    identity.forget_codes().await?;
+    say(tell, SigningIn::Device);
+    loop {
+        let Some(code) = codes.recv().await else { pending().await };
+        say(tell, SigningIn::Begins);
+        match identity.say_code(&code).await {
+            Ok(outlives) => return Ok(outlives),
+            Err(problem) => {
+                // Nobody listens any more when the app ends.
+                let _ = tell.send(Event::CodeRefused(problem.into()));
+            }
+        }
+    }
+}
+
+fn say(tell: &mpsc::UnboundedSender<Event>, stage: SigningIn) {
+    let _ = tell.send(Event::SigningIn(stage));
+}
+
+/// Looks at the profiles of the AWS configuration.
+pub(super) async fn look_at_profiles(place: &Place, desired: Option<Desired>, how: Look) -> Option<Event> {
+    let look = async {
+        place.vault.look_again();
+        let all = profiles::list(&place.vault).await?;
+        match (how, desired) {
+            (Look::Checked, Some(desired)) => {
+                profiles::check(all, &desired.region, &place.options().await?).await
+            }
+            (Look::Checked | Look::Read, _) => Ok(all),
+        }
+    };
+    let result: Result<Vec<Profile>, Problem> = look.await;
+    Some(Event::LookedAtProfiles(result.map_err(app::Problem::from)))
+}
