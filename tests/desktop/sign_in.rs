@@ -68,7 +68,7 @@ fn who_has_to_sign_in_does_so_with_a_click() {
     let tray = Tray::on(&desktop);
     let window = Window::open(&mut desktop, &[]);
 
-    window.reads("[data-sign-in=needed]", "nobody is signed in to https://holdfast.awsapps.com/start");
+    window.reads("[data-sign-in=needed]", "Nobody is signed in to https://holdfast.awsapps.com/start");
     window.reads("[data-sign-in=needed]", "team/Admin");
     assert!(tray.wait_for("[Sign in again…]").contains("There are no valid AWS credentials."));
     window.picture(&desktop, "sign-in");
