@@ -53,8 +53,8 @@ fn with_configuration<T: Future<Output = ()>>(test: &str, configuration: &str, b
 fn sandbox() -> Sandbox {
     let mut conditions = Conditions::of("123456789012");
     conditions.pace = Pace::instant();
-    // So short that they are asked for anew each time, and a sign-in that is over is noticed at once.
-    conditions.portals[0].lifetimes.role_credentials = Duration::from_secs(50);
+    // The SDK asks for others ten seconds before their end, so a sign-in that is over is noticed within a second.
+    conditions.portals[0].lifetimes.role_credentials = Duration::from_secs(11);
     Sandbox::new(Options { conditions, ..Options::default() })
 }
 
@@ -65,7 +65,7 @@ async fn with_app(sandbox: &Sandbox, person: impl AsyncFnOnce(&Person)) {
     store.write_settings(SETTINGS).expect("settings");
     let http = SharedHttpClient::new(sandbox.http_client());
     let options = AwsOptions { http_client: Some(http), ..AwsOptions::default() };
-    in_place(&Place::at(store, options, SystemTime::now), person).await;
+    in_place(&Place::at(store, options, SystemTime::now), Duration::from_secs(40), person).await;
 }
 
 /// What a browser does with an address.
@@ -140,8 +140,8 @@ fn a_browser_signs_in_and_what_waits_goes_on() {
             // In the middle of an operation.
             person.window(true);
             let number = preview(person, draft_with_profile()).await;
-            let slow = Fault::Delay(Duration::from_millis(300));
-            sandbox.fault(Rule::on(Service::Ec2, "CreateVpc", When::Every, slow));
+            let slow = Fault::Delay(Duration::from_secs(3));
+            sandbox.fault(Rule::on(Service::Ec2, "CreateSubnet", When::Every, slow));
             person.asks(Command::Apply { number }).await.expect("accepted");
             person.waits_for("the operation", |view| view.operation.is_some()).await;
             sandbox.end_sign_ins();

@@ -248,14 +248,14 @@ pub(super) fn view(app: &App) -> Option<view::SignIn> {
     };
     let begins = |through| Command::SignIn { through };
     Some(view::SignIn {
-        // What to do about it is this.
+        // What can be done about it is on offer beside it.
         why: why.map(|Problem { code, what, cause, hints }| Problem {
             code: code.clone(),
             what: what.clone(),
             cause: cause.as_deref().map(sentence),
             hints: hints
                 .iter()
-                .filter(|hint| !hint.starts_with("sign in"))
+                .filter(|hint| !["sign in", "name the profile"].iter().any(|done| hint.starts_with(done)))
                 .map(|hint| sentence(hint))
                 .collect(),
         }),
