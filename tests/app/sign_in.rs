@@ -53,8 +53,8 @@ fn with_configuration<T: Future<Output = ()>>(test: &str, configuration: &str, b
 fn sandbox() -> Sandbox {
     let mut conditions = Conditions::of("123456789012");
     conditions.pace = Pace::instant();
-    // The SDK asks for others ten seconds before their end, so a sign-in that is over is noticed within a second.
-    conditions.portals[0].lifetimes.role_credentials = Duration::from_secs(11);
+    // So short that a sign-in that is over is noticed soon.
+    conditions.portals[0].lifetimes.role_credentials = Duration::from_secs(3);
     Sandbox::new(Options { conditions, ..Options::default() })
 }
 
@@ -140,10 +140,12 @@ fn a_browser_signs_in_and_what_waits_goes_on() {
             // In the middle of an operation.
             person.window(true);
             let number = preview(person, draft_with_profile()).await;
-            let slow = Fault::Delay(Duration::from_secs(3));
+            // Longer than the credentials hold that it was called with.
+            let slow = Fault::Delay(Duration::from_secs(4));
             sandbox.fault(Rule::on(Service::Ec2, "CreateSubnet", When::Every, slow));
             person.asks(Command::Apply { number }).await.expect("accepted");
-            person.waits_for("the operation", |view| view.operation.is_some()).await;
+            let begun = |view: &View| view.operation.as_ref().is_some_and(|operation| operation.done > 2);
+            person.waits_for("some steps", begun).await;
             sandbox.end_sign_ins();
             let waits = |view: &View| {
                 stands(view, |it| it.waits.as_deref() == Some("Making remote-dev") && it.begin.is_some())
