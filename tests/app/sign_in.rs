@@ -53,8 +53,6 @@ fn with_configuration<T: Future<Output = ()>>(test: &str, configuration: &str, b
 fn sandbox() -> Sandbox {
     let mut conditions = Conditions::of("123456789012");
     conditions.pace = Pace::instant();
-    // So short that a sign-in that is over is noticed soon.
-    conditions.portals[0].lifetimes.role_credentials = Duration::from_secs(3);
     Sandbox::new(Options { conditions, ..Options::default() })
 }
 
@@ -140,6 +138,11 @@ fn a_browser_signs_in_and_what_waits_goes_on() {
             // In the middle of an operation.
             person.window(true);
             let number = preview(person, draft_with_profile()).await;
+            let lasts = |seconds| {
+                let lifetime = Duration::from_secs(seconds);
+                sandbox.set(|conditions| conditions.portals[0].lifetimes.role_credentials = lifetime);
+            };
+            lasts(3);
             // Longer than the credentials hold that it was called with.
             let slow = Fault::Delay(Duration::from_secs(4));
             sandbox.fault(Rule::on(Service::Ec2, "CreateSubnet", When::Every, slow));
@@ -152,6 +155,7 @@ fn a_browser_signs_in_and_what_waits_goes_on() {
             };
             let view = person.waits_for("somebody to sign in", waits).await;
             assert_eq!(view.operation.and_then(|it| it.waiting).as_deref(), Some("you to sign in"));
+            lasts(3600);
             begins(person, Through::Browser).await;
             visit(&sandbox.allow_authorization(&page(person).await).expect("the page"));
             let began = tokio::time::Instant::now();

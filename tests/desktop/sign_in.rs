@@ -22,8 +22,8 @@ impl Served {
     fn new() -> Self {
         let mut conditions = Conditions::of("123456789012");
         conditions.pace = Pace::instant();
-        // So short that they are asked for anew each time, and a sign-in that is over is noticed at once.
-        conditions.portals[0].lifetimes.role_credentials = Duration::from_secs(50);
+        // So short that a sign-in that is over is noticed soon.
+        conditions.portals[0].lifetimes.role_credentials = Duration::from_secs(15);
         let sandbox = Sandbox::new(Options { conditions, ..Options::default() });
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
