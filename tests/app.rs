@@ -81,6 +81,8 @@ struct Person {
     inputs: mpsc::UnboundedSender<Input>,
     screen: Screen,
     store: Store,
+    /// How long anything may take.
+    patience: Duration,
 }
 
 impl Person {
@@ -104,7 +106,7 @@ impl Person {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        let found = timeout(Duration::from_secs(3600), look).await;
+        let found = timeout(self.patience, look).await;
         assert!(
             found.is_ok(),
             "no view with {what}; the last one is {:#?}",
@@ -134,13 +136,13 @@ async fn on_computer(sandbox: &Sandbox, store: &Store, settings: &str, person: i
     clock();
     store.write_settings(settings).expect("settings");
     let http = SharedHttpClient::new(sandbox.http_client().with_latency(Duration::from_millis(50)));
-    in_place(&Place::at(store.clone(), aws_options(http), clock), person).await;
+    in_place(&Place::at(store.clone(), aws_options(http), clock), Duration::from_secs(3600), person).await;
 }
 
-async fn in_place(place: &Place, person: impl AsyncFnOnce(&Person)) {
+async fn in_place(place: &Place, patience: Duration, person: impl AsyncFnOnce(&Person)) {
     let (inputs, received) = mpsc::unbounded_channel();
     let screen = Screen::default();
-    let someone = Person { inputs, screen: screen.clone(), store: place.store().clone() };
+    let someone = Person { inputs, screen: screen.clone(), store: place.store().clone(), patience };
     tokio::select! {
         () = Box::pin(run(place, &screen, received)) => panic!("the app has ended by itself"),
         () = Box::pin(person(&someone)) => {}

@@ -50,9 +50,9 @@ async fn the_doctor_looks_when_his_page_opens_and_when_somebody_asks() {
         assert_eq!(found(Part::Machine, "remote-dev is off", &view), Some(Mark::Warning));
         assert!(person.told().is_empty(), "what he finds is no news");
 
-        // Settings that do not hold are what he says first.
+        // Settings that do not hold are what he says then, since what he said is about those of before.
         person.store.write_settings("user = 7 [").expect("settings");
-        person.asks(Command::Examine).await.expect("accepted");
+        person.asks(Command::Look).await.expect("accepted");
         let broken = |view: &holdfast_core::app::View| {
             found(Part::Settings, "settings", view) == Some(Mark::Failed) && !view.doctor.looking
         };

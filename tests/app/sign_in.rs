@@ -53,8 +53,6 @@ fn with_configuration<T: Future<Output = ()>>(test: &str, configuration: &str, b
 fn sandbox() -> Sandbox {
     let mut conditions = Conditions::of("123456789012");
     conditions.pace = Pace::instant();
-    // So short that they are asked for anew each time, and a sign-in that is over is noticed at once.
-    conditions.portals[0].lifetimes.role_credentials = Duration::from_secs(50);
     Sandbox::new(Options { conditions, ..Options::default() })
 }
 
@@ -65,7 +63,7 @@ async fn with_app(sandbox: &Sandbox, person: impl AsyncFnOnce(&Person)) {
     store.write_settings(SETTINGS).expect("settings");
     let http = SharedHttpClient::new(sandbox.http_client());
     let options = AwsOptions { http_client: Some(http), ..AwsOptions::default() };
-    in_place(&Place::at(store, options, SystemTime::now), person).await;
+    in_place(&Place::at(store, options, SystemTime::now), Duration::from_secs(40), person).await;
 }
 
 /// What a browser does with an address.
@@ -140,16 +138,24 @@ fn a_browser_signs_in_and_what_waits_goes_on() {
             // In the middle of an operation.
             person.window(true);
             let number = preview(person, draft_with_profile()).await;
-            let slow = Fault::Delay(Duration::from_millis(300));
-            sandbox.fault(Rule::on(Service::Ec2, "CreateVpc", When::Every, slow));
+            let lasts = |seconds| {
+                let lifetime = Duration::from_secs(seconds);
+                sandbox.set(|conditions| conditions.portals[0].lifetimes.role_credentials = lifetime);
+            };
+            lasts(3);
+            // Longer than the credentials hold that it was called with.
+            let slow = Fault::Delay(Duration::from_secs(4));
+            sandbox.fault(Rule::on(Service::Ec2, "CreateSubnet", When::Every, slow));
             person.asks(Command::Apply { number }).await.expect("accepted");
-            person.waits_for("the operation", |view| view.operation.is_some()).await;
+            let begun = |view: &View| view.operation.as_ref().is_some_and(|operation| operation.done > 2);
+            person.waits_for("some steps", begun).await;
             sandbox.end_sign_ins();
             let waits = |view: &View| {
                 stands(view, |it| it.waits.as_deref() == Some("Making remote-dev") && it.begin.is_some())
             };
             let view = person.waits_for("somebody to sign in", waits).await;
             assert_eq!(view.operation.and_then(|it| it.waiting).as_deref(), Some("you to sign in"));
+            lasts(3600);
             begins(person, Through::Browser).await;
             visit(&sandbox.allow_authorization(&page(person).await).expect("the page"));
             let began = tokio::time::Instant::now();

@@ -22,8 +22,8 @@ impl Served {
     fn new() -> Self {
         let mut conditions = Conditions::of("123456789012");
         conditions.pace = Pace::instant();
-        // So short that they are asked for anew each time, and a sign-in that is over is noticed at once.
-        conditions.portals[0].lifetimes.role_credentials = Duration::from_secs(50);
+        // So short that a sign-in that is over is noticed soon.
+        conditions.portals[0].lifetimes.role_credentials = Duration::from_secs(15);
         let sandbox = Sandbox::new(Options { conditions, ..Options::default() });
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -68,7 +68,7 @@ fn who_has_to_sign_in_does_so_with_a_click() {
     let tray = Tray::on(&desktop);
     let window = Window::open(&mut desktop, &[]);
 
-    window.reads("[data-sign-in=needed]", "nobody is signed in to https://holdfast.awsapps.com/start");
+    window.reads("[data-sign-in=needed]", "Nobody is signed in to https://holdfast.awsapps.com/start");
     window.reads("[data-sign-in=needed]", "team/Admin");
     assert!(tray.wait_for("[Sign in again…]").contains("There are no valid AWS credentials."));
     window.picture(&desktop, "sign-in");

@@ -77,6 +77,54 @@ test("Esc leaves a question, and then a preview", async () => {
   expect(await sent(page)).toEqual([{ do: "discard" }]);
 });
 
+test("what was changed and the profiles are found and opened without the mouse", async () => {
+  const { page } = await open(browser, address, state("crowded"));
+  await page.keyboard.press("3");
+  await page.keyboard.press("/");
+  expect(await focused(page)).toBe("history");
+  await page.keyboard.type("snapshot");
+  expect(await page.locator("[data-run]").count()).toBe(12);
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  expect(await page.locator(".deeds li").count()).toBe(1);
+
+  await page.keyboard.press("4");
+  await page.keyboard.press("/");
+  expect(await focused(page)).toBe("profiles");
+  await page.keyboard.type("team-17");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Enter");
+  expect(await page.inputValue("[name=profile]")).toBe("team-17/AdministratorAccess");
+  expect(await page.evaluate(() => (document.activeElement as HTMLInputElement).name)).toBe("profile");
+});
+
+test("a person signs in without the mouse", async () => {
+  const { page } = await open(browser, address, state("signed-out"));
+  await page.focus("[data-act=sign-in]");
+  await page.keyboard.press("Enter");
+  expect(await sent(page)).toEqual([{ do: "sign_in", through: "browser" }]);
+  await page.evaluate((view) => window.mock.show(view), state("signing-in-device"));
+  await page.waitForSelector("[name=mfa]");
+  expect(await page.evaluate(() => (document.activeElement as HTMLInputElement).name)).toBe("mfa");
+  await page.keyboard.type("123 456");
+  await page.keyboard.press("Enter");
+  expect((await sent(page)).at(-1)).toEqual({ do: "say_code", code: "123 456" });
+  await expect.poll(() => page.inputValue("[name=mfa]")).toBe("");
+});
+
+test("findings are copied as text", async () => {
+  const { page } = await open(browser, address, state("sick"));
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.keyboard.press("5");
+  await page.click("[data-act=copy-findings]");
+  const text = await page.evaluate(() => navigator.clipboard.readText());
+  expect(text).toContain("2 things do not work.\n\nSettings\n  ok       remote-dev of dev in us-west-2\n");
+  expect(text).toContain("  failed   denied: ec2:ModifyVolume");
+  await page.click("[data-act=examine]");
+  expect(await sent(page)).toEqual([{ do: "examine" }]);
+});
+
 test("Enter does what the focused button says", async () => {
   const { page } = await open(browser, address, state("on"));
   await page.focus("[data-act=connect]");

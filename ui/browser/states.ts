@@ -201,7 +201,7 @@ const ofDevice = { profile: "prod", device: "arn:aws:iam::111122223333:mfa/ada" 
 
 /** Nobody is signed in, or somebody does so now. */
 function signedOut(rest: Parameters<typeof signIn>[0] = {}): View {
-  const why = { code: "no_credentials", what: "There are no valid AWS credentials", cause: "nobody is signed in to https://example.awsapps.com/start any more", hints: [] };
+  const why = { code: "no_credentials", what: "There are no valid AWS credentials", cause: "Nobody is signed in to https://example.awsapps.com/start any more.", hints: [] };
   return view(
     { commands: { ...nothing, look: offer("Look again") }, profiles: accounts, sign_in: signIn({ why, ...rest }) },
     { state: "unknown", headline: "The state of remote-dev is not known", since: null, reachable: null, seen: NOW - 14 * HOUR },

@@ -228,9 +228,9 @@ impl Place {
         store::login().or_else(|| "dev".parse().ok().filter(|_| self.sandbox))
     }
 
-    /// A problem as the app shows it, with the way to sign in where that may help.
+    /// A problem as the app shows it, with the command that signs in where that may help and the app cannot do it itself.
     fn explain(&self, desired: &Desired, problem: Problem) -> app::Problem {
-        if problem.is_about_credentials() && !self.sandbox {
+        if problem.is_about_credentials() && !self.sandbox && self.way_in(desired).is_none() {
             let command = profile::sign_in_command(desired);
             return problem.hint_first(command.map(|command| format!("sign in: {command}"))).into();
         }

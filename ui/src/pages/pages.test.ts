@@ -350,7 +350,7 @@ test("the doctor's page has one sentence on top, and each finding its one thing 
   const sick = doctor({ seen: 0, headline: "1 thing does not work.", failed: 1, well: 1, areas: [{ area: "machine", findings }] });
   const html = doctorPage(view({ doctor: sick }));
   expect(acts(html)).toEqual(["examine", "copy-findings"]);
-  for (const text of ["1 thing does not work.", "1 does not work, 1 well.", "its agent is silent.", "holdfast restart.", "Does not work"]) {
+  for (const text of ["1 thing does not work.", "1 does not work, 1 well.", "its agent is silent", "→ holdfast restart", "Does not work"]) {
     expect(html).toContain(text);
   }
   expect(html).not.toContain("<img");

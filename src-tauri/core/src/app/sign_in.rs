@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::harmless::harmless;
-use super::show::name;
+use super::show::{name, sentence};
 use super::view::{self, Offer, SigningIn};
 use super::{App, Command, Notice, Page, Problem, Refusal};
 use crate::time::Moment;
@@ -248,10 +248,16 @@ pub(super) fn view(app: &App) -> Option<view::SignIn> {
     };
     let begins = |through| Command::SignIn { through };
     Some(view::SignIn {
-        // What to do about it is this.
-        why: why.map(|problem| Problem {
-            hints: problem.hints.iter().filter(|hint| !hint.starts_with("sign in")).cloned().collect(),
-            ..problem.clone()
+        // What can be done about it is on offer beside it.
+        why: why.map(|Problem { code, what, cause, hints }| Problem {
+            code: code.clone(),
+            what: what.clone(),
+            cause: cause.as_deref().map(sentence),
+            hints: hints
+                .iter()
+                .filter(|hint| !["sign in", "name the profile"].iter().any(|done| hint.starts_with(done)))
+                .map(|hint| sentence(hint))
+                .collect(),
         }),
         profile: way.profile.clone(),
         device: way.device.clone(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fixture::{at, overview, problem, reachable, seeing, tray};
 use crate::app::view::Log;
-use crate::app::{App, Command, Event, JobEnd, Operation, Problem, SystemSeen};
+use crate::app::{App, Command, Event, JobEnd, Operation, Page, Problem, SystemSeen};
 use crate::jobs::{Action, Checkout, Declared, Here, Job, LogTail, Outcome, Standing, Step, Trial};
 
 fn state(trial: Option<Trial>, jobs: Vec<Job>) -> SystemSeen {
@@ -97,11 +97,9 @@ fn one_that_fails_is_told_with_its_reason_unless_somebody_watches() {
     let mut app = seen(state(None, Vec::new()));
     app.on(Event::JobAsked { to: None }, at(30));
     app.on(ended(Outcome::RolledBack, Some("The machine went back")), at(60));
-    let told: Vec<(String, String)> = app.notices().map(|notice| (notice.title, notice.body)).collect();
-    assert_eq!(
-        told,
-        [("Rebuilding remote-dev: it did not work".to_owned(), "The machine went back.".to_owned())]
-    );
+    let told: Vec<_> = app.notices().map(|notice| (notice.title, notice.body, notice.page)).collect();
+    let (title, body) = ("Rebuilding remote-dev: it did not work", "The machine went back.");
+    assert_eq!(told, [(title.to_owned(), body.to_owned(), Page::Activity)], "its log is there");
     let last = app.view().system.unwrap().last.unwrap();
     assert_eq!(last.text, "remote-dev went back to what it ran before");
     assert!(last.problem.is_some());
