@@ -163,6 +163,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_may_have_a_home_and_variables() {
+        let variable = |name: &str| (name == "AWS").then(|| "/aws".to_owned());
+        for (text, expected) in [
+            ("~/x", "/home/ada/x"),
+            ("~", "/home/ada"),
+            ("~bob/x", "~bob/x"),
+            ("$AWS/x", "/aws/x"),
+            ("${AWS}x", "/awsx"),
+            ("a$", "a$"),
+            ("$NONE/x", "$NONE/x"),
+            ("${AWS", "${AWS"),
+            ("/plain", "/plain"),
+        ] {
+            assert_eq!(expand(text, || Some("/home/ada".to_owned()), variable), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn each_kind_of_profile_has_its_command() {
         let mut config = Config::default();
         for (profile, key, value) in [
