@@ -370,7 +370,10 @@ fn what_the_aws_cli_has_is_used_and_does_no_harm_when_it_is_stale() {
     rig.sign_in("login").well();
     rig.run("plan --json").well();
     // And the other way round.
+    let ends = rig.calls("Logout");
     rig.run("logout").well();
+    assert!(rig.calls("Logout") > ends);
+    assert!(!files[0].exists(), "what is shared goes, too");
     rig.sign_in("login --share").well();
     assert_ne!(std::fs::read_to_string(&files[0]).unwrap(), shared);
     rig.run("plan --json").well();
@@ -390,6 +393,58 @@ fn a_keyring_that_is_locked_or_missing() {
     assert!(rig.run("plan").err.contains("nobody is signed in"));
     rig.sign_in("login --share").well();
     rig.run("plan --json").well();
+    rig.run("logout").well();
+    assert!(rig.run("plan").err.contains("nobody is signed in"), "it was the file's, and it is gone");
+    assert_eq!(rig.calls("Logout"), 1);
+
+    // A locked one hides nothing that the AWS CLI has.
+    let rig = Rig::new(Keyring::locked());
+    rig.sign_in("login --share").well();
+    rig.run("plan --json").well();
+}
+
+#[test]
+fn whoever_is_named_comes_before_keys_of_the_environment() {
+    let rig = Rig::new(Keyring::unlocked());
+    let with_keys = |line: &str| {
+        let mut command = rig.command(line);
+        super::ran(command.envs([("AWS_ACCESS_KEY_ID", "AKIAOTHER"), ("AWS_SECRET_ACCESS_KEY", "x")]))
+    };
+    assert!(
+        with_keys("plan").err.contains("holdfast login team/Admin"),
+        "keys of the environment are not asked"
+    );
+    rig.sign_in("login").well();
+    with_keys("plan --json").well();
+    // Nobody is named.
+    std::fs::write(rig.home.settings(), "").unwrap();
+    let refused = with_keys("plan");
+    assert!(refused.err.contains("does not accept the credentials"), "{}", refused.err);
+}
+
+#[test]
+fn what_has_run_out_is_ended_all_the_same() {
+    let rig = Rig::new(Keyring::unlocked());
+    rig.sandbox.set(|conditions| conditions.portals[0].lifetimes.access_token = Duration::from_secs(200));
+    rig.sign_in("login").well();
+    let renewed = rig.calls("CreateToken");
+    let out = rig.run("logout").well();
+    assert!(!out.err.contains("could not be told"), "{}", out.err);
+    assert_eq!(rig.calls("Logout"), 1);
+    assert_eq!(rig.calls("CreateToken"), renewed + 1, "it was renewed to be ended");
+}
+
+#[test]
+fn why_there_are_no_credentials_is_told_as_it_is() {
+    let rig = Rig::new(Keyring::unlocked());
+    rig.configure(&format!(
+        "[profile keys]\naws_access_key_id = {}\naws_secret_access_key = {}\n\
+         [profile team/Admin]\nrole_arn = arn:aws:iam::123456789012:role/nobody\nsource_profile = keys\n",
+        holdfast_sandbox::ACCESS_KEY,
+        holdfast_sandbox::SECRET_KEY
+    ));
+    let refused = rig.run("plan");
+    assert!(refused.err.contains("may not call sts:AssumeRole"), "{}", refused.err);
 }
 
 /// Makes a role that may do everything, for whoever proves to be this user with a code.
@@ -543,8 +598,8 @@ fn what_each_profile_gives_is_asked_only_on_request() {
     let shown = rig.run("profiles --check").well().out;
     assert!(shown.contains("good     keys"), "{shown}");
     let mut keys = rig.command("profiles --check");
-    let refused = super::ran(keys.envs([("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")]));
-    assert!(refused.code == Some(1) && refused.err.contains("Keys in the environment"), "{}", refused.err);
+    let listed = super::ran(keys.envs([("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")])).well();
+    assert_eq!(listed.out, shown, "keys of the environment are nobody's of these");
 }
 
 #[test]

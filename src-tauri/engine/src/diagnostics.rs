@@ -275,6 +275,7 @@ fn environment() -> String {
     };
     let line = |(name, value): (String, String)| match () {
         () if value.is_empty() => format!("{name} is empty\n"),
+        () if told(&name) && is_proxy(&name) => format!("{name}={}\n", without_user(&value)),
         () if told(&name) => format!("{name}={value}\n"),
         () => format!("{name} is set\n"),
     };
@@ -410,11 +411,21 @@ fn in_variable(name: &str, value: &str) -> Vec<(Kind, String)> {
     vec![(kind, value.to_owned())]
 }
 
+/// An address of a proxy without who asks it: a password may have any sign in it, also those that mean something in an address.
+fn without_user(place: &str) -> String {
+    let (scheme, rest) = place.split_once("://").map_or(("", place), |(scheme, rest)| (scheme, rest));
+    match rest.rsplit_once('@') {
+        Some((_, rest)) if scheme.is_empty() => format!("<secret>@{rest}"),
+        Some((_, rest)) => format!("{scheme}://<secret>@{rest}"),
+        None => place.to_owned(),
+    }
+}
+
 /// The host of `scheme://user:password@host:port/`, of which all but the host may be missing.
 fn host_of(place: &str) -> String {
     let place = place.trim().split_once("://").map_or(place.trim(), |(_, rest)| rest);
-    let place = place.split('/').next().unwrap_or_default();
     let place = place.rsplit_once('@').map_or(place, |(_, rest)| rest);
+    let place = place.split('/').next().unwrap_or_default();
     place.split(':').next().unwrap_or_default().trim_start_matches(['*', '.']).to_owned()
 }
 

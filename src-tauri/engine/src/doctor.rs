@@ -192,7 +192,7 @@ fn reached(answer: &Answered) -> Option<Finding> {
     match &error.kind {
         CallErrorKind::Service { .. } => None,
         // Said by the credentials.
-        CallErrorKind::Credentials(_) => None,
+        CallErrorKind::Credentials(_) | CallErrorKind::Here(_) => None,
         CallErrorKind::Timeout => {
             said("no answer in time", "check the network, and HTTPS_PROXY if there is one")
         }

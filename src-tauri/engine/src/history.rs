@@ -1,7 +1,7 @@
 //! What this computer has changed: in AWS and on the machine, when, as whom, and with which result. It stays on this computer.
 
 use std::cell::RefCell;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::aws::Aws;
 use crate::problem::Problem;
+use crate::rotate::{before, open};
 use crate::store::Store;
 use crate::world::{Done, Failure, World};
 
@@ -38,29 +39,15 @@ impl Deeds {
     }
 
     fn append(&self, deed: &Deed) -> std::io::Result<()> {
-        if let Some(folder) = self.0.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        if fs::metadata(&self.0).is_ok_and(|file| file.len() > LONGEST) {
-            fs::rename(&self.0, self.before())?;
-        }
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         // In one piece: several processes may write at a time.
         let line = format!("{}\n", serde_json::to_string(deed)?);
-        options.open(&self.0)?.write_all(line.as_bytes())
-    }
-
-    fn before(&self) -> PathBuf {
-        self.0.with_extension("before.jsonl")
+        open(&self.0, LONGEST)?.write_all(line.as_bytes())
     }
 
     /// All that are kept, the oldest first. A line that makes no sense is left out.
     pub fn all(&self) -> Vec<Deed> {
         let texts =
-            [self.before(), self.0.clone()].into_iter().filter_map(|path| fs::read_to_string(path).ok());
+            [before(&self.0), self.0.clone()].into_iter().filter_map(|path| fs::read_to_string(path).ok());
         let lines = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
         lines.filter_map(|line| serde_json::from_str(&line).ok()).collect()
     }

@@ -26,6 +26,7 @@ pub mod raise;
 pub mod rebuild;
 pub mod remote;
 pub mod repository;
+mod rotate;
 pub mod sandbox;
 pub mod secrets;
 pub mod sessions;

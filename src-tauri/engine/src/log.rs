@@ -1,7 +1,7 @@
 //! The log: what went on in the programs of Holdfast on this computer, for whoever looks for a fault. It stays here, is
 //! bounded, and holds no secret: what is one has a type that does not show itself.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -12,6 +12,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
+
+use crate::rotate::{before, open};
 
 /// A file that is longer than this makes way for a new one; the one before it is kept, too.
 const LONGEST: u64 = 1 << 20;
@@ -78,26 +80,8 @@ impl Write for Line {
 impl Drop for Line {
     fn drop(&mut self) {
         // A log that cannot be written is no reason to stop anything, and there is nowhere to say it.
-        let _ = open(&self.path).and_then(|mut file| file.write_all(&self.text));
+        let _ = open(&self.path, LONGEST).and_then(|mut file| file.write_all(&self.text));
     }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    if fs::metadata(path).is_ok_and(|file| file.len() > LONGEST) {
-        fs::rename(path, before(path))?;
-    }
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-fn before(path: &Path) -> PathBuf {
-    path.with_extension("before.jsonl")
 }
 
 /// What is kept, the oldest first, line by line.

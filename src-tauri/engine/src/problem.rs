@@ -81,6 +81,8 @@ pub enum CallErrorKind {
     },
     /// There are no credentials, or they cannot be had.
     Credentials(String),
+    /// Something on this computer that the credentials are in, as a keyring.
+    Here(Box<Problem>),
     /// No answer in time.
     Timeout,
     /// The endpoint cannot be reached.
@@ -131,6 +133,7 @@ impl fmt::Display for CallError {
         match &self.kind {
             CallErrorKind::Service { code, message } => write!(f, "{call}: {code}: {message}"),
             CallErrorKind::Credentials(why) => write!(f, "{call}: no credentials: {why}"),
+            CallErrorKind::Here(problem) => write!(f, "{call}: {problem}"),
             CallErrorKind::Timeout => write!(f, "{call}: no answer in time"),
             CallErrorKind::Unreachable { why, .. } | CallErrorKind::Garbled(why) => {
                 write!(f, "{call}: {why}")
@@ -144,7 +147,7 @@ impl std::error::Error for CallError {}
 impl CallError {
     /// Whether there were no credentials to call with.
     pub fn is_about_credentials(&self) -> bool {
-        matches!(self.kind, CallErrorKind::Credentials(_))
+        matches!(self.kind, CallErrorKind::Credentials(_) | CallErrorKind::Here(_))
     }
 
     /// AWS's error code; empty when AWS did not answer.
@@ -216,6 +219,7 @@ impl From<CallError> for Problem {
                     .because(why)
                     .hint("name the profile to use: holdfast settings set profile NAME")
             }
+            CallErrorKind::Here(problem) => *problem,
             CallErrorKind::Timeout => Self::new("timeout", format!("AWS did not answer {call} in time"))
                 .hint("check the network, then run the same command again: it goes on where it was"),
             CallErrorKind::Unreachable { why, obstacle } => {
@@ -269,7 +273,14 @@ fn service(call: &str, code: &str, message: String) -> Problem {
         | "RequestExpired"
         | "InvalidGrantException"
         | "UnauthorizedException" => {
-            Problem::new("expired", "Your AWS sign-in is over").hint("sign in again")
+            let problem = Problem::new("expired", "Your AWS sign-in is over").hint("sign in again");
+            // EC2 has one code for both.
+            // Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
+            if code == "RequestExpired" {
+                problem.hint(format!("or, if it is not: {SET_THE_CLOCK}"))
+            } else {
+                problem
+            }
         }
         // The code is that of any wrong signature; only the words tell.
         // Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/signing-elements.html>
@@ -277,6 +288,10 @@ fn service(call: &str, code: &str, message: String) -> Problem {
             if message.starts_with("Signature expired:")
                 || message.starts_with("Signature not yet current:") =>
         {
+            Problem::new("clock", "This computer's clock is wrong, so AWS refuses what it signs")
+                .hint(SET_THE_CLOCK)
+        }
+        "RequestTimeTooSkewed" | "RequestInTheFuture" => {
             Problem::new("clock", "This computer's clock is wrong, so AWS refuses what it signs")
                 .hint(SET_THE_CLOCK)
         }

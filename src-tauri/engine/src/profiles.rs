@@ -63,18 +63,9 @@ async fn listed(config: &Config, name: &str, vault: &Vault) -> Profile {
 }
 
 /// Asks AWS who each profile lets one be. Programs that print credentials run for it.
-///
-/// # Errors
-/// Keys in the environment, which count for more than any profile, so that nobody else is asked for.
-pub async fn check(all: Vec<Profile>, region: &Region, options: &Options) -> Result<Vec<Profile>, Problem> {
-    if profile::has_environment_keys() {
-        let what = "Keys in the environment count for more than any profile, so none can be tried";
-        return Err(Problem::new("environment_keys", what).hint(
-            "without them: env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY holdfast profiles --check",
-        ));
-    }
+pub async fn check(all: Vec<Profile>, region: &Region, options: &Options) -> Vec<Profile> {
     let checks = all.into_iter().map(|listed| checked(listed, region, options));
-    Ok(stream::iter(checks).buffered(AT_ONCE).collect().await)
+    stream::iter(checks).buffered(AT_ONCE).collect().await
 }
 
 async fn checked(listed: Profile, region: &Region, options: &Options) -> Profile {
@@ -103,7 +94,7 @@ async fn checked(listed: Profile, region: &Region, options: &Options) -> Profile
                 account: listed.account.or_else(|| Some(who.account().to_owned())),
                 role: listed.role.or(role),
                 state: Validity::Valid,
-                until: listed.until.or(ends),
+                until: ends.or(listed.until),
                 ..listed
             }
         }

@@ -24,7 +24,7 @@ const PART: usize = 2048;
 /// The most parts of a value, so that a head that makes no sense ends soon.
 const MOST: usize = 64;
 
-/// Held while a sign-in is renewed: what it is renewed with is good for one time.
+/// Held while a sign-in is renewed, since what it is renewed with is good for one time; and while something is written.
 #[derive(Debug)]
 pub struct Renewing {
     _file: Option<File>,
@@ -44,6 +44,7 @@ struct Inner {
     /// That there is no keyring was said.
     said: AtomicBool,
     renewing: Arc<tokio::sync::Mutex<()>>,
+    writing: Arc<tokio::sync::Mutex<()>>,
     /// The file that other processes wait at.
     lock: Option<PathBuf>,
 }
@@ -57,7 +58,7 @@ struct Known {
 }
 
 /// The entry that says which parts make a value up.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
 struct Head {
     /// Which of the two places the parts lie in.
     place: Place,
@@ -142,6 +143,7 @@ impl Vault {
         if !self.0.keyring {
             return Ok(false);
         }
+        let _writing = self.writing().await;
         match write(name, &value).await {
             Ok(()) => {
                 self.remember(name, &value, true);
@@ -161,6 +163,7 @@ impl Vault {
         if !self.0.keyring {
             return Ok(());
         }
+        let _writing = self.writing().await;
         match remove(name).await {
             Err(problem) if problem.code == "no_keyring" => Ok(()),
             removed => removed,
@@ -169,16 +172,12 @@ impl Vault {
 
     /// Waits until nobody else renews a sign-in. A lock that cannot be had is no reason not to.
     pub async fn renewing(&self) -> Renewing {
-        let here = Arc::clone(&self.0.renewing).lock_owned().await;
-        let lock = self.0.lock.clone();
-        let lock = move || {
-            let path = lock?;
-            fs::create_dir_all(path.parent()?).ok()?;
-            let file = OpenOptions::new().create(true).append(true).open(path).ok()?;
-            file.lock().ok().map(|()| file)
-        };
-        let file = tokio::task::spawn_blocking(lock).await.ok().flatten();
-        Renewing { _file: file, _here: here }
+        alone(&self.0.renewing, self.0.lock.clone()).await
+    }
+
+    /// Waits until nobody else writes: two that do would mix their parts.
+    async fn writing(&self) -> Renewing {
+        alone(&self.0.writing, self.0.lock.as_ref().map(|lock| lock.with_extension("writing"))).await
     }
 
     /// Whether this is the first time that somebody is told that there is no keyring.
@@ -205,6 +204,19 @@ impl Vault {
     }
 }
 
+/// Whoever is here, and in whichever process, one after the other. A lock that cannot be had is no reason not to go on.
+async fn alone(gate: &Arc<tokio::sync::Mutex<()>>, lock: Option<PathBuf>) -> Renewing {
+    let here = Arc::clone(gate).lock_owned().await;
+    let lock = move || {
+        let path = lock?;
+        fs::create_dir_all(path.parent()?).ok()?;
+        let file = OpenOptions::new().create(true).append(true).open(path).ok()?;
+        file.lock().ok().map(|()| file)
+    };
+    let file = tokio::task::spawn_blocking(lock).await.ok().flatten();
+    Renewing { _file: file, _here: here }
+}
+
 fn part(name: &str, place: Place, number: usize) -> Name {
     Name::Part(format!("{name} {} {number}", place.word()))
 }
@@ -219,8 +231,22 @@ fn digest(value: &[u8]) -> String {
     Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A value that is written anew meanwhile is read again; one that stays wrong makes no sense.
 async fn read(name: &str) -> Result<Option<SecretString>, Problem> {
-    let Some(head) = head(name).await? else { return Ok(None) };
+    let Some(mut known) = head(name).await? else { return Ok(None) };
+    loop {
+        match of_parts(name, &known).await {
+            Err(problem) if problem.code == "keyring_garbled" => match head(name).await? {
+                None => return Ok(None),
+                Some(other) if other != known => known = other,
+                Some(_) => return Err(problem),
+            },
+            read => return read.map(Some),
+        }
+    }
+}
+
+async fn of_parts(name: &str, head: &Head) -> Result<SecretString, Problem> {
     let mut whole: Vec<u8> = Vec::new();
     for number in 0..head.parts {
         let bytes = keyring::get_bytes(part(name, head.place, number)).await?;
@@ -230,7 +256,7 @@ async fn read(name: &str) -> Result<Option<SecretString>, Problem> {
         return Err(keyring::garbled());
     }
     let text = String::from_utf8(whole).map_err(|_| keyring::garbled())?;
-    Ok(Some(text.into()))
+    Ok(text.into())
 }
 
 async fn write(name: &str, value: &SecretString) -> Result<(), Problem> {

@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use crate::aws::identity::is_over;
 use crate::aws::identity::oidc::{CALLBACK, Calls, DeviceCode};
 use crate::aws::identity::token::{self, Client, Token};
 use crate::aws::profile;
@@ -68,9 +69,10 @@ impl SignIn<'_> {
                 .hint("sign in once more, or with a code: holdfast login --code")
         })??;
         let verifier = SecretString::from(verifier);
-        let token =
-            self.calls.of_code(client, port, &code, &verifier).await.map_err(|e| refused(self.portal, e))?;
-        Ok(token)
+        match self.calls.of_code(client, port, &code, &verifier).await {
+            Ok(token) => Ok(token),
+            Err(error) => Err(self.refused(error, true).await),
+        }
     }
 
     /// Shows a code, and waits until somebody has confirmed it.
@@ -79,7 +81,10 @@ impl SignIn<'_> {
     /// The person denies it, or takes too long.
     pub async fn with_code(&self, show: impl FnOnce(&DeviceCode)) -> Result<Token, Problem> {
         let client = self.client(false).await?;
-        let code = self.calls.device_code(self.portal, &client).await.map_err(|e| refused(self.portal, e))?;
+        let code = match self.calls.device_code(self.portal, &client).await {
+            Ok(code) => code,
+            Err(error) => return Err(self.refused(error, false).await),
+        };
         show(&code);
         let mut interval = code.interval;
         let asks = async {
@@ -89,6 +94,11 @@ impl SignIn<'_> {
                     Ok(token) => return Ok(token),
                     Err(error) if error.code() == "AuthorizationPendingException" => {}
                     Err(error) if error.code() == "SlowDownException" => interval += SLOWER,
+                    // The code is still good when the network is back.
+                    Err(CallError {
+                        kind: CallErrorKind::Timeout | CallErrorKind::Unreachable { .. },
+                        ..
+                    }) => {}
                     Err(error) => return Err(refused(self.portal, error)),
                 }
             }
@@ -96,12 +106,26 @@ impl SignIn<'_> {
         timeout(code.lasts, asks).await.map_err(|_| too_late())?
     }
 
+    /// What the refusal means; a registration that the portal does not know any more is not used again.
+    async fn refused(&self, error: CallError, browser: bool) -> Problem {
+        if matches!(error.code(), "InvalidClientException" | "UnauthorizedClientException") {
+            let _ = self.vault.forget(&client_name(self.portal, browser)).await;
+            return Problem::from(error)
+                .hint_first(Some("sign in once more: Holdfast is made known anew".to_owned()));
+        }
+        refused(self.portal, error)
+    }
+
     /// Who we are to the portal: known from before, or made known now.
     async fn client(&self, browser: bool) -> Result<Client, Problem> {
         const LEAST: Duration = Duration::from_secs(3600);
-        let kind = if browser { "browser" } else { "code" };
-        let name = format!("{} client {kind}", token::name(self.portal));
-        let kept = self.vault.get(&name).await?.and_then(|text| Token::from_json(text.expose_secret()));
+        let name = client_name(self.portal, browser);
+        let kept = match self.vault.get(&name).await {
+            // Another registration takes its place.
+            Err(problem) if problem.code == "keyring_garbled" => None,
+            kept => kept?,
+        };
+        let kept = kept.and_then(|text| Token::from_json(text.expose_secret()));
         let known = kept.and_then(|kept| kept.client);
         if let Some(client) = known.filter(|client| client.expires > self.calls.now() + LEAST) {
             return Ok(client);
@@ -119,16 +143,71 @@ impl SignIn<'_> {
         Ok(client)
     }
 
+    /// Makes every sign-in worthless that there is here, ours and the one in the AWS CLI's file, and removes that file. One whose
+    /// access has run out is renewed for it: what it is renewed with would stay good. Gives why the portal could not be told.
+    pub async fn revoke(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let file = token::cache_file(self.portal);
+        let ours = match self.vault.look(&token::name(self.portal)).await {
+            Ok(ours) => ours,
+            Err(problem) => {
+                problems.push(problem);
+                None
+            }
+        };
+        let shared =
+            file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).map(SecretString::from);
+        let tokens = [ours, shared].into_iter().flatten();
+        for token in tokens.filter_map(|text| Token::from_json(text.expose_secret())) {
+            if let Err(error) = self.end(token).await {
+                problems.push(error.into());
+            }
+        }
+        if let Some(Err(error)) = file.map(std::fs::remove_file)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            problems.push(
+                Problem::new("sign_in_file", "The AWS CLI's file of the sign-in cannot be removed")
+                    .because(error.to_string()),
+            );
+        }
+        problems
+    }
+
+    async fn end(&self, token: Token) -> Result<(), CallError> {
+        let now = self.calls.now();
+        let ended = match token.renewal(now).filter(|_| token.is_due(now)) {
+            Some((client, refresh)) => match self.calls.renew(client.clone(), refresh).await {
+                Ok(new) => self.calls.log_out(&new).await,
+                Err(error) => Err(error),
+            },
+            None => self.calls.log_out(&token).await,
+        };
+        match ended {
+            // It was worth nothing any more.
+            Err(error) if !is_over(&error) => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// Forgets the sign-in, after it was made worthless.
     ///
     /// # Errors
     /// The keyring cannot be used.
     pub async fn forget(&self) -> Result<(), Problem> {
-        for kind in ["browser", "code"] {
-            self.vault.forget(&format!("{} client {kind}", token::name(self.portal))).await?;
+        for browser in [true, false] {
+            self.vault.forget(&client_name(self.portal, browser)).await?;
         }
         self.vault.forget(&token::name(self.portal)).await
     }
+}
+
+/// Under which name the vault keeps a registration: it is for this portal and these scopes alone, as the AWS CLI has it.
+fn client_name(portal: &Portal, browser: bool) -> String {
+    let kind = if browser { "browser" } else { "code" };
+    let of = [&portal.start_url, &portal.region, &portal.scopes.join(" ")].map(String::as_str).join(" ");
+    let of = Sha256::digest(of).iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("{} client {kind} {of}", token::name(portal))
 }
 
 /// What the portal's refusal means.
@@ -235,7 +314,7 @@ async fn answer(stream: &mut TcpStream, status: u16, text: &str) {
 
 /// How a person signs in to what the settings name; `None` where Holdfast has no part in it.
 pub fn way(desired: &Desired) -> Option<WayIn> {
-    if profile::has_environment_keys() {
+    if profile::environment_counts(desired.profile.as_ref()) {
         return None;
     }
     let profile = desired.profile.as_ref().map_or_else(profile::usual, ToString::to_string);
@@ -288,7 +367,7 @@ pub async fn best(portal: &Portal, vault: &Vault) -> Option<Token> {
 /// Until when the credentials of the settings hold without a person, where `ends` is the end of those that are had now, in seconds
 /// since the Unix epoch; and whether there are others after that.
 pub async fn lasts(desired: &Desired, vault: &Vault, ends: Option<u64>) -> (Option<u64>, bool) {
-    if profile::has_environment_keys() {
+    if profile::environment_counts(desired.profile.as_ref()) {
         return (ends, false);
     }
     let name = desired.profile.as_ref().map_or_else(profile::usual, ToString::to_string);

@@ -94,7 +94,7 @@ pub(super) async fn look_at_profiles(place: &Place, desired: Option<Desired>, ho
         let all = profiles::list(&place.vault).await?;
         match (how, desired) {
             (Look::Checked, Some(desired)) => {
-                profiles::check(all, &desired.region, &place.options().await?).await
+                Ok(profiles::check(all, &desired.region, &place.options().await?).await)
             }
             (Look::Checked | Look::Read, _) => Ok(all),
         }

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, SdkConfig};
@@ -122,6 +123,10 @@ impl Aws {
             loader = loader.credentials_provider(credentials);
         } else if let Some(identity) = ours(profile.as_ref(), &region, &options).await {
             loader = loader.credentials_provider(identity);
+        } else if let Some(profile) = &profile {
+            // It gives none, and says why.
+            let provider = ProfileFileCredentialsProvider::builder().profile_name(profile.as_str());
+            loader = loader.credentials_provider(provider.build());
         }
         let web = Web::new(profile::bundle(profile.as_ref()), options.endpoint.is_some());
         let config = over(loader, &web, &options).load().await;
@@ -282,12 +287,13 @@ impl Aws {
 
 /// Who we are, where the SDK's own chain does not do. What is wrong with the configuration the SDK says.
 async fn ours(profile: Option<&ProfileName>, region: &Region, options: &Options) -> Option<Identity> {
-    if profile::has_environment_keys() {
+    if profile::environment_counts(profile) {
         return None;
     }
     let name = profile.map_or_else(profile::usual, ToString::to_string);
     let config = profile::config().ok()?;
-    let chain = config.chain(&name).ok().filter(Identity::is_ours)?;
+    // The SDK's own chain would take keys of the environment first, whatever the settings name.
+    let chain = config.chain(&name).ok().filter(|chain| profile.is_some() || Identity::is_ours(chain))?;
     Some(identity(&config, &name, chain, region, options).await)
 }
 

@@ -10,8 +10,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use holdfast_core::machine::{Fact, Why};
 use tokio_rustls::rustls;
 
+use super::identity::is_over;
 use super::web::{NoTunnel, Unusable};
-use crate::problem::{CallError, CallErrorKind, Obstacle};
+use crate::problem::{CallError, CallErrorKind, Obstacle, Problem};
 
 pub(super) fn ec2<E: Answer>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CallError {
     move |error| call_error("ec2", operation, &error)
@@ -40,6 +41,16 @@ pub fn call_error<E: Answer>(
     operation: &'static str,
     error: &SdkError<E, HttpResponse>,
 ) -> CallError {
+    // The call that was to give credentials may be the one that failed, or the keyring that they are in.
+    if let Some(inner) = causes(error).find_map(|cause| cause.downcast_ref::<CallError>())
+        && !is_over(inner)
+    {
+        return inner.clone();
+    }
+    if let Some(problem) = causes(error).find_map(|cause| cause.downcast_ref::<Problem>()) {
+        let kind = CallErrorKind::Here(Box::new(problem.clone()));
+        return CallError { service, operation, kind, request_id: None };
+    }
     let request_id =
         error.request_id().or_else(|| error.meta().extra("aws_request_id")).map(ToOwned::to_owned);
     CallError { service, operation, kind: kind(error), request_id }
@@ -51,14 +62,6 @@ pub(super) fn garbled(service: &'static str, operation: &'static str, what: impl
 }
 
 fn kind<E: Answer>(error: &SdkError<E, HttpResponse>) -> CallErrorKind {
-    // The call that was to give credentials may have failed for want of a network.
-    let inner = causes(error).find_map(|cause| cause.downcast_ref::<CallError>());
-    if let Some(CallError {
-        kind: kind @ (CallErrorKind::Timeout | CallErrorKind::Unreachable { .. }), ..
-    }) = inner
-    {
-        return kind.clone();
-    }
     if let Some(credentials) = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
         return CallErrorKind::Credentials(no_credentials(credentials));
     }

@@ -485,7 +485,7 @@ impl<'a> Look<'a> {
         };
         tracing::debug!(?error, "SSM cannot tell about the agent");
         match &error.kind {
-            CallErrorKind::Credentials(_) => Err(error),
+            CallErrorKind::Credentials(_) | CallErrorKind::Here(_) => Err(error),
             CallErrorKind::Service { .. } if error.is_denied() => {
                 Ok(Fact::Unknown(Why::Denied(error.action())))
             }

@@ -1,5 +1,6 @@
 //! The profiles of the AWS configuration, and how a person signs in with one.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use holdfast_core::machine::Desired;
@@ -32,8 +33,47 @@ pub fn config() -> Result<Config, Problem> {
 /// Where a file of the AWS configuration is.
 pub fn path(variable: &str, name: &str) -> Option<PathBuf> {
     match std::env::var_os(variable).filter(|path| !path.is_empty()) {
-        Some(named) => Some(PathBuf::from(named)),
+        Some(named) => Some(expanded(&named)),
         None => etcetera::home_dir().ok().map(|home| home.join(".aws").join(name)),
+    }
+}
+
+/// As botocore reads it: `~` is the user's folder, `$NAME` and `${NAME}` what the environment says.
+fn expanded(path: &OsStr) -> PathBuf {
+    let Some(text) = path.to_str() else { return PathBuf::from(path) };
+    let home = || etcetera::home_dir().ok().map(|home| home.display().to_string());
+    PathBuf::from(expand(text, home, |name| std::env::var(name).ok()))
+}
+
+fn expand(
+    text: &str,
+    home: impl Fn() -> Option<String>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> String {
+    let mut done = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        done += before;
+        let braced = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+        let (name, behind) = braced.unwrap_or_else(|| {
+            let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+            after.split_at(end)
+        });
+        match variable(name).filter(|_| !name.is_empty()) {
+            Some(value) => {
+                done += &value;
+                rest = behind;
+            }
+            None => {
+                done.push('$');
+                rest = after;
+            }
+        }
+    }
+    done += rest;
+    match done.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with(['/', '\\'])) {
+        Some(rest) => home().map(|home| home + rest).unwrap_or(done),
+        None => done,
     }
 }
 
@@ -66,11 +106,17 @@ pub fn bundle_of(config: &Config, profile: &str) -> Option<PathBuf> {
     named.or_else(said)
 }
 
-/// Whether keys in the environment come before any profile, as they do for the SDK.
-pub fn has_environment_keys() -> bool {
+/// Whether there are keys in the environment.
+fn has_environment_keys() -> bool {
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
         .iter()
         .all(|name| std::env::var(name).is_ok_and(|value| !value.is_empty()))
+}
+
+/// Whether keys in the environment are the ones that count: a profile that the settings name comes before them, as one that is named
+/// to the AWS CLI does.
+pub fn environment_counts(profile: Option<&ProfileName>) -> bool {
+    profile.is_none() && has_environment_keys()
 }
 
 /// The command that signs in again, as far as the AWS configuration tells; `None` for static keys and the like.
@@ -115,6 +161,24 @@ fn command(config: &Config, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_may_have_a_home_and_variables() {
+        let variable = |name: &str| (name == "AWS").then(|| "/aws".to_owned());
+        for (text, expected) in [
+            ("~/x", "/home/ada/x"),
+            ("~", "/home/ada"),
+            ("~bob/x", "~bob/x"),
+            ("$AWS/x", "/aws/x"),
+            ("${AWS}x", "/awsx"),
+            ("a$", "a$"),
+            ("$NONE/x", "$NONE/x"),
+            ("${AWS", "${AWS"),
+            ("/plain", "/plain"),
+        ] {
+            assert_eq!(expand(text, || Some("/home/ada".to_owned()), variable), expected, "{text}");
+        }
+    }
 
     #[test]
     fn each_kind_of_profile_has_its_command() {

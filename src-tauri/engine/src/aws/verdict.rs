@@ -24,7 +24,7 @@ pub(super) enum Verdict {
 pub(super) fn verdict(error: &CallError) -> Verdict {
     match &error.kind {
         CallErrorKind::Service { code, .. } => of_code(error.operation, code),
-        CallErrorKind::Credentials(_) => Verdict::Refused,
+        CallErrorKind::Credentials(_) | CallErrorKind::Here(_) => Verdict::Refused,
         // The call may have had its effect before the answer was lost: only a look can tell.
         CallErrorKind::Timeout | CallErrorKind::Unreachable { .. } | CallErrorKind::Garbled(_) => {
             Verdict::Changed

@@ -52,7 +52,7 @@ pub(super) async fn profiles(global: &Global, json: bool, check: bool) -> Result
     if check {
         not_in_sandbox(global)?;
         let (_, region) = meant(global, None)?;
-        all = profiles::check(all, &region, &options).await?;
+        all = profiles::check(all, &region, &options).await;
     }
     if json {
         out::json(&ProfilesJson { version: 1, profiles: &all })?;
@@ -177,7 +177,9 @@ fn nothing_to_do(name: &str, chain: &Chain) -> Problem {
 
 /// Signs a person in, the way that can be had here.
 async fn sign_in(calls: &Calls, portal: &Portal, vault: &Vault, args: &Login) -> Result<Token, Problem> {
-    let here = SignIn { portal, calls, vault };
+    // Whoever keeps the sign-in elsewhere needs no keyring for it.
+    let elsewhere = Vault::default();
+    let here = SignIn { portal, calls, vault: if args.share { &elsewhere } else { vault } };
     if args.code || !has_browser(portal) {
         let show = |code: &crate::aws::identity::oidc::DeviceCode| {
             out::talk(&format!(
@@ -250,8 +252,14 @@ async fn add(global: &Global, args: &Login) -> Result<u8, Problem> {
     let name: ProfileName = name.parse().map_err(|error: holdfast_core::names::NotAllowed| {
         Problem::new("profile", error.to_string()).exit(Exit::Usage)
     })?;
-    write_profile(&portal, &session, &name, &account.id, role).await?;
-    keep(&portal, &token, &vault, args.share).await?;
+    let added = write_profile(&portal, &session, &name, &account.id, role, async || {
+        keep(&portal, &token, &vault, args.share).await
+    });
+    if let Err(problem) = added.await {
+        // Nobody has a use for it.
+        let _ = calls.log_out(&token).await;
+        return Err(problem);
+    }
     out::talk(&format!("Signed in with {name}. Use it: holdfast settings set profile {name}"));
     Ok(0)
 }
@@ -298,7 +306,13 @@ async fn write_profile(
     name: &ProfileName,
     account: &str,
     role: &str,
+    keep: impl AsyncFnOnce() -> Result<(), Problem>,
 ) -> Result<(), Problem> {
+    if name.as_str().contains(['\'', '"', '\\', '[', ']']) {
+        return Err(Problem::new("profile", "A profile of that name could not be read by the AWS CLI")
+            .hint("give it a name without quotes, brackets and backslashes")
+            .exit(Exit::Usage));
+    }
     let config = profile::config()?;
     if config.profiles.contains_key(name.as_str()) {
         return Err(Problem::new("profile", format!("There is a profile {name} already"))
@@ -322,7 +336,9 @@ async fn write_profile(
         ],
     );
     let known = config.sessions.get(session);
-    let same = known.is_some_and(|says| says.get("sso_start_url") == Some(&portal.start_url));
+    let same = known.is_some_and(|says| {
+        says.get("sso_start_url") == Some(&portal.start_url) && says.get("sso_region") == Some(&portal.region)
+    });
     if known.is_some() && !same {
         return Err(Problem::new("profile", format!("There is another sso-session {session} already"))
             .hint("take a profile of that one, or rename it in the AWS configuration"));
@@ -344,6 +360,20 @@ async fn write_profile(
     if !confirm("\nAdd it? [y/N] ").await {
         return Err(Problem::new("no_consent", "Nothing was written").exit(Exit::Refused));
     }
+    // Somebody else may have written to it while the question stood there.
+    let now = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(unwritable(&path, &error)),
+    };
+    if now != text {
+        return Err(Problem::new(
+            "aws_config",
+            "The AWS configuration has changed meanwhile, so nothing was written",
+        )
+        .hint("run the same command again"));
+    }
+    keep().await?;
     write_whole(&path, new.text.as_bytes()).map_err(|error| {
         Problem::new("aws_config", "The AWS configuration cannot be written").because(error.to_string())
     })
@@ -360,18 +390,18 @@ pub(super) async fn logout(global: &Global, given: Option<&ProfileName>) -> Resu
     if !identity.chain.wants_person() {
         return Err(nothing_to_do(&name, &identity.chain));
     }
-    identity.forget_codes().await?;
+    let mut failed = None;
     if let Some(portal) = identity.chain.portal() {
         let calls = identity.calls(portal);
-        let kept = identity.vault().look(&token::name(portal)).await?;
-        let token = kept.and_then(|text| Token::from_json(secrecy::ExposeSecret::expose_secret(&text)));
-        if let Some(token) = token
-            && let Err(error) = calls.log_out(&token).await
-            && !crate::aws::identity::is_over(&error)
-        {
-            out::talk(&format!("The portal could not be told: {}", Problem::from(error).what));
+        let here = SignIn { portal, calls: &calls, vault: identity.vault() };
+        for problem in here.revoke().await {
+            out::talk(&format!("The portal could not be told: {}", problem.what));
         }
-        SignIn { portal, calls: &calls, vault: identity.vault() }.forget().await?;
+        failed = here.forget().await.err();
+    }
+    identity.forget_codes().await?;
+    if let Some(problem) = failed {
+        return Err(problem);
     }
     out::talk(&format!("{name} is signed out on this computer."));
     Ok(0)

@@ -198,7 +198,7 @@ impl<'a> Calls<'a> {
                 "AWS cannot be reached".to_owned()
             }
             CallErrorKind::Service { code, .. } => code.clone(),
-            CallErrorKind::Credentials(_) => String::new(),
+            CallErrorKind::Credentials(_) | CallErrorKind::Here(_) => String::new(),
         };
         let trouble = match kind {
             CallErrorKind::Timeout | CallErrorKind::Unreachable { .. } | CallErrorKind::Garbled(_) => {
@@ -216,7 +216,9 @@ impl<'a> Calls<'a> {
             CallErrorKind::Service { .. } if offline && is_start && self.started.get() => {
                 Trouble::Machine(self.look(aws).await)
             }
-            CallErrorKind::Service { .. } | CallErrorKind::Credentials(_) => Trouble::Refused,
+            CallErrorKind::Service { .. } | CallErrorKind::Credentials(_) | CallErrorKind::Here(_) => {
+                Trouble::Refused
+            }
         };
         *self.refusal.borrow_mut() = Some(problem);
         trouble

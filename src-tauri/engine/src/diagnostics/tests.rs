@@ -104,3 +104,16 @@ fn what_a_variable_says() {
     assert_eq!(names("AWS_SESSION_TOKEN", "abc"), ["abc"]);
     assert_eq!(names("LANG", "C"), Vec::<String>::new());
 }
+
+#[test]
+fn whoever_asks_a_proxy_is_not_told_whatever_the_password_is_made_of() {
+    for (place, expected) in [
+        ("http://ada:p/w@proxy.example:8080", "http://<secret>@proxy.example:8080"),
+        ("http://ada:p@:#w@proxy.example:8080/", "http://<secret>@proxy.example:8080/"),
+        ("ada:pw@proxy.example", "<secret>@proxy.example"),
+        ("http://proxy.example:8080", "http://proxy.example:8080"),
+    ] {
+        assert_eq!(without_user(place), expected);
+        assert!(host_of(place).starts_with("proxy.example"), "{}", host_of(place));
+    }
+}

@@ -143,15 +143,26 @@ impl Identity {
     /// The credentials of a role of the portal, with the best sign-in that there is.
     async fn sso(&self, portal: &Portal, account: &str, role: &str) -> Result<Credentials, CredentialsError> {
         let calls = self.calls(portal);
-        let mut refused = None;
+        let (mut refused, mut hidden) = (None, None);
         for place in [Place::Vault, Place::CacheFile] {
-            let Some(token) = self.token(&calls, portal, place).await? else { continue };
+            let token = match self.token(&calls, portal, place).await {
+                Ok(Some(token)) => token,
+                Ok(None) => continue,
+                // What another tool has may do.
+                Err(error) => {
+                    hidden.get_or_insert(error);
+                    continue;
+                }
+            };
             match calls.credentials(&token, account, role).await {
                 Ok(credentials) => return Ok(credentials),
                 // It was revoked: another one may hold.
                 Err(error) if is_over(&error) => refused = Some(error),
                 Err(error) => return Err(CredentialsError::provider_error(error)),
             }
+        }
+        if let Some(error) = hidden {
+            return Err(error);
         }
         if let Some(error) = refused {
             tracing::debug!(?error, "a token is not taken any more");

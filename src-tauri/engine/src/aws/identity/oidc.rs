@@ -61,6 +61,9 @@ pub struct Account {
     pub email: String,
 }
 
+/// Source: <https://datatracker.ietf.org/doc/html/rfc8628#section-3.2>
+const UNSAID: Duration = Duration::from_secs(5);
+
 impl Calls {
     /// `sdk` has everything but credentials; `endpoint` is where every service is, whatever the region.
     pub fn new(sdk: &SdkConfig, portal: &Portal, endpoint: Option<&str>) -> Self {
@@ -118,7 +121,8 @@ impl Calls {
             ("redirect_uri", &redirect),
             ("state", state),
             ("code_challenge_method", "S256"),
-            ("scopes", &portal.scopes.join(",")),
+            // Not with commas: as the AWS CLI sends them.
+            ("scopes", &portal.scopes.join(" ")),
             ("code_challenge", challenge),
         ];
         let query: Vec<String> =
@@ -155,8 +159,8 @@ impl Calls {
                 .ok_or_else(nothing)?
                 .to_owned(),
             lasts: seconds(answer.expires_in()),
-            // The least that RFC 8628 asks for where the service says nothing.
-            interval: seconds(answer.interval()).max(Duration::from_secs(1)),
+            // Where the service says nothing, RFC 8628 has five seconds.
+            interval: Some(seconds(answer.interval())).filter(|said| !said.is_zero()).unwrap_or(UNSAID),
         })
     }
 
