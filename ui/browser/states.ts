@@ -31,9 +31,10 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const stops = "Everything that runs on remote-dev ends, also what nobody has saved. Its volume stays, with all that is on it.";
+const restarts = "Everything that runs on remote-dev ends: session main. It comes up again by itself.";
 const connect = offer("Connect");
 const replace = offer("Replace", { note: "another instance in its place, with the same home" });
-const running: Commands = { ...nothing, connect, stop: offer("Stop", { asks: stops }), replace };
+const running: Commands = { ...nothing, connect, stop: offer("Stop", { asks: stops }), restart: offer("Restart", { asks: restarts }), replace };
 const starts = offer("Start", { note: "about a minute, then $131.05 a month more while it is on" });
 const halted: Commands = {
   ...nothing,

@@ -84,6 +84,8 @@ shown: boolean } |
 { do: "start" } | 
 /**  Switch it off. */
 { do: "stop" } | 
+/**  Restart it where it is. */
+{ do: "restart" } | 
 /**  Give up the operation under way. What AWS has already done stays, and the next operation goes on from there. */
 { do: "cancel" } | 
 /**  Look at AWS now. */
@@ -127,6 +129,8 @@ export type Commands = {
 	start: Offer | null,
 	/**  Switch it off. */
 	stop: Offer | null,
+	/**  Restart it where it is. */
+	restart: Offer | null,
 	/**  Give up what is going on. */
 	cancel: Offer | null,
 	/**  Look again at what could not be seen. */
@@ -449,6 +453,8 @@ export type Page =
 "machine" | 
 /**  The machine, with the question whether to switch it off. */
 "stop" | 
+/**  The machine, with the question whether to restart it. */
+"restart" | 
 /**  The machine, at the instance that is on its way into its place, or is kept. */
 "replacement" | 
 /**  The sessions on the machine. */

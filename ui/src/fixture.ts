@@ -28,7 +28,7 @@ import type {
 
 export const NOW = 1_795_000_000;
 
-export const nothing: Commands = { connect: null, start: null, stop: null, cancel: null, look: null, apply: null, replace: null };
+export const nothing: Commands = { connect: null, start: null, stop: null, restart: null, cancel: null, look: null, apply: null, replace: null };
 
 export function offer(label: string, rest: Partial<Offer> = {}): Offer {
   return { label, note: null, asks: null, ...rest };

@@ -34,6 +34,8 @@ export const words = {
   notes: "Good to know",
   stopYes: (name: string) => `Stop ${name}`,
   stopNo: "Leave it on",
+  restartYes: (name: string) => `Restart ${name}`,
+  restartNo: "Let it run on",
 
   lookingAtMachine: "Looking at the machine…",
   asOfNow: "as of",

@@ -680,6 +680,9 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::Stop => {
                 self.begin(Operation::Stop, Agreed::to(Impact { interrupts: true, ..Impact::NONE }), None);
             }
+            Command::Restart => {
+                self.begin(Operation::Restart, Agreed::to(Impact { interrupts: true, ..Impact::NONE }), None);
+            }
             Command::Apply { number } => self.apply(number),
         }
     }
@@ -714,6 +717,7 @@ impl<'a, S: Shell> Desk<'a, S> {
                 Operation::Connect => shell.open_terminal(session.as_ref()).await,
                 Operation::Start
                 | Operation::Stop
+                | Operation::Restart
                 | Operation::Make
                 | Operation::Apply
                 | Operation::Replace
@@ -895,6 +899,7 @@ async fn operate(
                 Report { shortage: None, ..reach(Goal::Reachable).await? }
             }
             Operation::Stop => reach(Goal::Stopped).await?,
+            Operation::Restart => converge::restart(&aws, &place.store, &desired, &reporter).await?,
             Operation::Apply => {
                 let report = reach(Goal::Settings).await?;
                 let power = report.observed.winners(&desired).instance.map(|instance| instance.power);

@@ -101,6 +101,8 @@ pub enum Command {
     Start,
     /// Switch it off.
     Stop,
+    /// Restart it where it is.
+    Restart,
     /// Give up the operation under way. What AWS has already done stays, and the next operation goes on from there.
     Cancel,
     /// Look at AWS now.
@@ -157,6 +159,8 @@ pub enum Page {
     Machine,
     /// The machine, with the question whether to switch it off.
     Stop,
+    /// The machine, with the question whether to restart it.
+    Restart,
     /// The machine, at the instance that is on its way into its place, or is kept.
     Replacement,
     /// The sessions on the machine.
@@ -175,6 +179,7 @@ impl Page {
         match self {
             Self::Machine => "machine",
             Self::Stop => "stop",
+            Self::Restart => "restart",
             Self::Replacement => "replacement",
             Self::Sessions => "sessions",
             Self::Activity => "activity",
@@ -193,6 +198,8 @@ pub enum Operation {
     Start,
     /// Switch off.
     Stop,
+    /// Restart where it is.
+    Restart,
     /// Make AWS match the settings, and switch on.
     Make,
     /// Make AWS match the settings.
@@ -670,6 +677,7 @@ impl App {
                 | Command::TakeSnapshot
                 | Command::Start
                 | Command::Stop
+                | Command::Restart
                 | Command::Cancel
                 | Command::Preview { .. }
                 | Command::CheckProfiles
@@ -707,9 +715,9 @@ impl App {
                 };
             }
             Command::Connect { session } => self.may_join(session.as_ref())?,
-            Command::Start | Command::Stop | Command::Apply { .. } => {}
+            Command::Start | Command::Stop | Command::Restart | Command::Apply { .. } => {}
         }
-        let ends = self.running.as_ref().is_some_and(|running| running.operation == Operation::Stop);
+        let ends = self.running.as_ref().is_some_and(|running| running.operation.ends_sessions());
         if matches!(command, Command::Connect { .. }) && self.connects_at_once() && !ends {
             return Ok(());
         }
@@ -722,17 +730,18 @@ impl App {
                 }
                 Some(_) | None => refuse("This is not the preview that is shown".to_owned()),
             },
-            (Command::Connect { .. } | Command::Start | Command::Stop, State::Unknown) => {
-                refuse(format!("The state of {name} is not known"))
-            }
-            (Command::Connect { .. } | Command::Start | Command::Stop, State::Absent | State::Ending) => {
-                refuse(format!("There is no machine {name} yet"))
-            }
+            (
+                Command::Connect { .. } | Command::Start | Command::Stop | Command::Restart,
+                State::Unknown,
+            ) => refuse(format!("The state of {name} is not known")),
+            (
+                Command::Connect { .. } | Command::Start | Command::Stop | Command::Restart,
+                State::Absent | State::Ending,
+            ) => refuse(format!("There is no machine {name} yet")),
             (Command::Connect { .. }, State::Off | State::Starting | State::Stopping | State::On)
             | (Command::Start, State::Off)
-            | (Command::Stop, State::On) => Ok(()),
-            (Command::Start, state) => refuse(format!("{name} is {}", state.word())),
-            (Command::Stop, state) => refuse(format!("{name} is {}", state.word())),
+            | (Command::Stop | Command::Restart, State::On) => Ok(()),
+            (Command::Start | Command::Stop | Command::Restart, state) => refuse(format!("{name} is {}", state.word())),
             (
                 Command::Cancel
                 | Command::Look
@@ -803,7 +812,7 @@ impl App {
             Page::Activity => self.history.changed(),
             Page::Doctor => self.doctor.visited(now),
             Page::Settings => self.profiles.visited(now),
-            Page::Machine | Page::Stop | Page::Replacement | Page::Sessions => {}
+            Page::Machine | Page::Stop | Page::Restart | Page::Replacement | Page::Sessions => {}
         }
     }
 
@@ -1042,6 +1051,7 @@ impl Operation {
             Self::Connect => format!("Connecting to {name}"),
             Self::Start => format!("Starting {name}"),
             Self::Stop => format!("Stopping {name}"),
+            Self::Restart => format!("Restarting {name}"),
             Self::Make => format!("Making {name}"),
             Self::Apply => format!("Changing {name}"),
             Self::Replace => format!("Replacing {name}"),
@@ -1054,11 +1064,17 @@ impl Operation {
         }
     }
 
+    /// Whether it ends whatever runs on the machine, and nothing else is to be begun there meanwhile.
+    pub(super) fn ends_sessions(self) -> bool {
+        matches!(self, Self::Stop | Self::Restart)
+    }
+
     /// As the command line calls it, for whoever finds the machine locked.
     pub fn word(self) -> &'static str {
         match self {
             Self::Connect | Self::Start => "start",
             Self::Stop => "stop",
+            Self::Restart => "restart",
             Self::Make => "up",
             Self::Apply => "apply",
             Self::Replace => "replace",
@@ -1074,7 +1090,7 @@ impl Operation {
     /// Whether its plan was shown before it.
     fn is_previewed(self) -> bool {
         match self {
-            Self::Connect | Self::Start | Self::Stop | Self::Snapshot => false,
+            Self::Connect | Self::Start | Self::Stop | Self::Restart | Self::Snapshot => false,
             Self::Make
             | Self::Apply
             | Self::Replace

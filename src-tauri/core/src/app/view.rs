@@ -184,6 +184,8 @@ pub struct Commands {
     pub start: Option<Offer>,
     /// Switch it off.
     pub stop: Option<Offer>,
+    /// Restart it where it is.
+    pub restart: Option<Offer>,
     /// Give up what is going on.
     pub cancel: Option<Offer>,
     /// Look again at what could not be seen.
