@@ -58,6 +58,7 @@ pub fn run() -> ExitCode {
     let log_file = place.as_ref().ok().map(|place| place.store().log_file());
     holdfast::log::begin(log_file, Some(("warn", false)));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "the app begins");
+    holdfast::surroundings::begin();
     if let Err(sentence) = can_show_windows() {
         return refuse(sentence);
     }

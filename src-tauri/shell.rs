@@ -62,6 +62,7 @@ impl Shell for Desktop {
         // The machine that is shown, whatever the environment says.
         let machine = self.app.state::<Desk>().view.borrow().as_ref().map(|view| view.machine.name.clone());
         let command = self.app.shell().command(program).args(["open", "--json"]);
+        let command = command.env_clear().envs(holdfast::surroundings::variables());
         let command = command.args(session.map(SessionName::as_str));
         let command = command.args(machine.map(|name| format!("--machine={name}")));
         let command = command.args(self.sandbox.then_some("--sandbox"));

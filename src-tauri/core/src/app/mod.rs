@@ -730,10 +730,9 @@ impl App {
                 }
                 Some(_) | None => refuse("This is not the preview that is shown".to_owned()),
             },
-            (
-                Command::Connect { .. } | Command::Start | Command::Stop | Command::Restart,
-                State::Unknown,
-            ) => refuse(format!("The state of {name} is not known")),
+            (Command::Connect { .. } | Command::Start | Command::Stop | Command::Restart, State::Unknown) => {
+                refuse(format!("The state of {name} is not known"))
+            }
             (
                 Command::Connect { .. } | Command::Start | Command::Stop | Command::Restart,
                 State::Absent | State::Ending,
@@ -741,7 +740,9 @@ impl App {
             (Command::Connect { .. }, State::Off | State::Starting | State::Stopping | State::On)
             | (Command::Start, State::Off)
             | (Command::Stop | Command::Restart, State::On) => Ok(()),
-            (Command::Start | Command::Stop | Command::Restart, state) => refuse(format!("{name} is {}", state.word())),
+            (Command::Start | Command::Stop | Command::Restart, state) => {
+                refuse(format!("{name} is {}", state.word()))
+            }
             (
                 Command::Cancel
                 | Command::Look
