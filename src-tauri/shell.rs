@@ -7,6 +7,7 @@ use holdfast::open::{Refused, program};
 use holdfast_core::app::{Notice, Problem, View};
 use holdfast_core::names::SessionName;
 use tauri::{AppHandle, Manager};
+use tauri_plugin_autostart::ManagerExt as _;
 use tauri_plugin_shell::ShellExt;
 use tauri_specta::Event;
 
@@ -42,6 +43,24 @@ impl Shell for Desktop {
 
     fn notify(&self, notice: Notice) {
         notify::show(&self.app, notice);
+    }
+
+    /// The sandbox's app does not: it is there to be tried.
+    fn autostart(&self) -> Option<bool> {
+        if self.sandbox { None } else { self.app.autolaunch().is_enabled().ok() }
+    }
+
+    fn set_autostart(&self, on: bool) -> Result<(), Problem> {
+        let manager = self.app.autolaunch();
+        let done = if on { manager.enable() } else { manager.disable() };
+        done.map_err(|error| Problem {
+            code: "autostart".to_owned(),
+            what: "The system does not take it".to_owned(),
+            cause: Some(error.to_string()),
+            hints: vec![
+                "add or remove Holdfast in the system's own list of what starts at sign-in".to_owned(),
+            ],
+        })
     }
 
     fn open_page(&self, page: &str) {

@@ -227,7 +227,8 @@ const parts = { doctor: seen, history: past, profiles: accounts, sessions: work,
 /** A machine that is on, with all that there is to see. */
 function on(rest: Partial<View> = {}, machine: Parameters<typeof view>[1] = {}): View {
   const seen = { seen: NOW - 8, since: NOW - 2 * DAY };
-  return view({ commands: running, ...parts, ...rest }, { ...seen, ...machine });
+  const settings = { ...view().settings, autostart: { on: true, problem: null } };
+  return view({ commands: running, settings, ...parts, ...rest }, { ...seen, ...machine });
 }
 
 function off(rest: Partial<View> = {}, machine: Parameters<typeof view>[1] = {}): View {

@@ -28,6 +28,14 @@ export type Area =
 "machine";
 
 /**  What a step does to its object, as a diff marks it. */
+/**  Whether the app starts when its user signs in to the desktop. */
+export type Autostart = {
+	/**  Whether it does. */
+	on: boolean,
+	/**  Why that could not be changed, when it was tried last. */
+	problem: Problem | null,
+};
+
 export type Change = 
 /**  `+` */
 "add" | 
@@ -48,6 +56,10 @@ export type Changed = {
 
 /**  What the user may ask for. */
 export type Command = 
+/**  Have the app start with the desktop, or not. */
+{ do: "autostart"; 
+/**  Whether it is to. */
+on: boolean } | 
 /**  Open a terminal on the machine, which is started if it is off. */
 { do: "connect"; 
 /**  The session in it; without a name the one that is meant when nobody names one. */
@@ -697,6 +709,8 @@ export type Settings = {
 	profiles: string[],
 	/**  The regions whose prices are known. */
 	regions: string[],
+	/**  Whether the app starts with the desktop; `None`: it cannot. */
+	autostart: Autostart | null,
 };
 
 /**  A sign-in that a person is needed for. */

@@ -83,7 +83,7 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
     operation: null,
     failed: null,
     interrupted: null,
-    settings: { path: "/settings.toml", fields: fields(), problem: null, profiles: ["work"], regions: ["us-west-2"] },
+    settings: { path: "/settings.toml", fields: fields(), problem: null, profiles: ["work"], regions: ["us-west-2"], autostart: null },
     preview: null,
     sign_in: null,
     profiles: profiles([], { seen: null }),

@@ -58,6 +58,11 @@ use system::System;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
+    /// Have the app start with the desktop, or not.
+    Autostart {
+        /// Whether it is to.
+        on: bool,
+    },
     /// Open a terminal on the machine, which is started if it is off.
     Connect {
         /// The session in it; without a name the one that is meant when nobody names one.
@@ -247,6 +252,8 @@ pub struct Elsewhere {
 pub enum Event {
     /// The settings were read.
     Settings(Result<Box<Setup>, Problem>),
+    /// Whether the app starts with the desktop; `None`: it cannot.
+    Autostart(Option<view::Autostart>),
     /// These profiles are in the AWS configuration.
     Profiles(Vec<String>),
     /// They are being looked at.
@@ -411,6 +418,7 @@ pub struct App {
     path: String,
     settings: Option<Result<Box<Setup>, Problem>>,
     profiles: Profiles,
+    autostart: Option<view::Autostart>,
     sign_in: SignIn,
     known: Option<Known>,
     blind: Option<Blind>,
@@ -482,6 +490,7 @@ impl App {
             path,
             settings: None,
             profiles: Profiles::default(),
+            autostart: None,
             sign_in: SignIn::default(),
             known: None,
             blind: None,
@@ -638,6 +647,7 @@ impl App {
                 }
             }
             Event::Showing(page) => self.visited(page, now),
+            Event::Autostart(autostart) => self.autostart = autostart,
             Event::DoctorAsked => self.doctor.asked(),
             Event::Examining => self.doctor.looking(),
             Event::Examined(report) => self.doctor.found(report, now),
@@ -663,6 +673,7 @@ impl App {
                 | Command::Discard
                 | Command::ShowLog { .. }
                 | Command::ShowPage { .. } => Ok(()),
+                Command::Autostart { .. } => self.may_autostart(),
                 Command::Examine => self.may_examine(),
                 Command::CancelSignIn => self.may_cancel_sign_in(),
                 Command::Connect { .. }
@@ -694,6 +705,7 @@ impl App {
             | Command::Cancel
             | Command::ShowLog { .. }
             | Command::ShowPage { .. } => return Ok(()),
+            Command::Autostart { .. } => return self.may_autostart(),
             Command::Examine => return self.may_examine(),
             Command::CheckProfiles => return self.may_check_profiles(),
             Command::SignIn { through } => return self.may_sign_in(*through),
@@ -744,7 +756,8 @@ impl App {
                 refuse(format!("{name} is {}", state.word()))
             }
             (
-                Command::Cancel
+                Command::Autostart { .. }
+                | Command::Cancel
                 | Command::Look
                 | Command::OpenSession { .. }
                 | Command::LookAtSessions
@@ -802,6 +815,13 @@ impl App {
     /// Whether the window is open at this page.
     fn shows(&self, page: Page) -> bool {
         self.window && self.page == Some(page)
+    }
+
+    fn may_autostart(&self) -> Result<(), Refusal> {
+        match self.autostart {
+            Some(_) => Ok(()),
+            None => Err(Refusal { why: "This app cannot start with the desktop".to_owned() }),
+        }
     }
 
     /// Somebody has come to a page of the window.
@@ -1035,6 +1055,7 @@ impl Running {
             | Event::Dismissed
             | Event::Window(_)
             | Event::Showing(_)
+            | Event::Autostart(_)
             | Event::DoctorAsked
             | Event::Examining
             | Event::Examined(_)

@@ -429,6 +429,7 @@ fn settings(app: &App) -> Settings {
         problem,
         profiles: app.profiles.names.clone(),
         regions: price::regions().iter().map(|region| (*region).to_owned()).collect(),
+        autostart: app.autostart.clone(),
     }
 }
 

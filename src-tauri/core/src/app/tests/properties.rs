@@ -194,6 +194,7 @@ proptest! {
                 (view.commands.stop.is_some(), Command::Stop),
                 (view.commands.restart.is_some(), Command::Restart),
                 (view.commands.cancel.is_some(), Command::Cancel),
+                (view.settings.autostart.is_some(), Command::Autostart { on: true }),
             ] {
                 prop_assert_eq!(offered, app.may(&command).is_ok(), "{:?}", command);
             }
