@@ -58,6 +58,7 @@ pub fn run() -> ExitCode {
     let log_file = place.as_ref().ok().map(|place| place.store().log_file());
     holdfast::log::begin(log_file, Some(("warn", false)));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "the app begins");
+    holdfast::surroundings::begin();
     if let Err(sentence) = can_show_windows() {
         return refuse(sentence);
     }
@@ -69,6 +70,7 @@ pub fn run() -> ExitCode {
     let open_at_once = arguments.window || !place.store().settings_path().exists();
     let app = tauri::Builder::default()
         .plugin(single_instance(arguments.sandbox))
+        .plugin(tauri_plugin_autostart::Builder::new().app_name(holdfast::autostart::NAME).build())
         .plugin(tauri_plugin_shell::init())
         .invoke_handler(bridge::bindings().invoke_handler())
         .setup(move |app| {

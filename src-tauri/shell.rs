@@ -7,6 +7,7 @@ use holdfast::open::{Refused, program};
 use holdfast_core::app::{Notice, Problem, View};
 use holdfast_core::names::SessionName;
 use tauri::{AppHandle, Manager};
+use tauri_plugin_autostart::ManagerExt as _;
 use tauri_plugin_shell::ShellExt;
 use tauri_specta::Event;
 
@@ -44,6 +45,24 @@ impl Shell for Desktop {
         notify::show(&self.app, notice);
     }
 
+    /// The sandbox's app does not: it is there to be tried.
+    fn autostart(&self) -> Option<bool> {
+        if self.sandbox { None } else { self.app.autolaunch().is_enabled().ok() }
+    }
+
+    fn set_autostart(&self, on: bool) -> Result<(), Problem> {
+        let manager = self.app.autolaunch();
+        let done = if on { manager.enable() } else { manager.disable() };
+        done.map_err(|error| Problem {
+            code: "autostart".to_owned(),
+            what: "The system does not take it".to_owned(),
+            cause: Some(error.to_string()),
+            hints: vec![
+                "add or remove Holdfast in the system's own list of what starts at sign-in".to_owned(),
+            ],
+        })
+    }
+
     fn open_page(&self, page: &str) {
         holdfast::signin::open_page(page);
     }
@@ -62,6 +81,7 @@ impl Shell for Desktop {
         // The machine that is shown, whatever the environment says.
         let machine = self.app.state::<Desk>().view.borrow().as_ref().map(|view| view.machine.name.clone());
         let command = self.app.shell().command(program).args(["open", "--json"]);
+        let command = command.env_clear().envs(holdfast::surroundings::variables());
         let command = command.args(session.map(SessionName::as_str));
         let command = command.args(machine.map(|name| format!("--machine={name}")));
         let command = command.args(self.sandbox.then_some("--sandbox"));

@@ -114,6 +114,8 @@ fn image(icon: Icon) -> Image<'static> {
             Icon::Off => include_image!("icons/tray/off-template.png"),
             Icon::Changing => include_image!("icons/tray/changing-template.png"),
             Icon::On => include_image!("icons/tray/on-template.png"),
+            Icon::Busy => include_image!("icons/tray/busy-template.png"),
+            Icon::NeedsYou => include_image!("icons/tray/needs-you-template.png"),
             Icon::Unknown => include_image!("icons/tray/unknown-template.png"),
         }
     } else {
@@ -121,6 +123,8 @@ fn image(icon: Icon) -> Image<'static> {
             Icon::Off => include_image!("icons/tray/off.png"),
             Icon::Changing => include_image!("icons/tray/changing.png"),
             Icon::On => include_image!("icons/tray/on.png"),
+            Icon::Busy => include_image!("icons/tray/busy.png"),
+            Icon::NeedsYou => include_image!("icons/tray/needs-you.png"),
             Icon::Unknown => include_image!("icons/tray/unknown.png"),
         }
     }

@@ -61,6 +61,14 @@ impl Shell for Screen {
         self.notices.borrow_mut().push(notice.title);
     }
 
+    fn autostart(&self) -> Option<bool> {
+        None
+    }
+
+    fn set_autostart(&self, _: bool) -> Result<(), Problem> {
+        Ok(())
+    }
+
     fn open_page(&self, page: &str) {
         self.pages.borrow_mut().push(page.to_owned());
     }

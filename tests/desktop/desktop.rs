@@ -128,6 +128,9 @@ impl Desktop {
             ("NO_AT_BRIDGE", "1"),
             ("LIBGL_ALWAYS_SOFTWARE", "1"),
             ("HOLDFAST_SANDBOX", "1"),
+            // Whatever is started here a shell at a terminal has started.
+            ("SHLVL", "1"),
+            ("TERM", "xterm"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ]);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));

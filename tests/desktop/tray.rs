@@ -36,7 +36,7 @@ fn start_connect_and_quit_from_the_tray() {
     let changing = tray.icon();
     assert_ne!(off, changing, "the icon shows that something changes");
     let menu = tray.wait_for("remote-dev is on, $142.70 a month (sandbox)");
-    assert!(menu.contains("[Stop…]") && !menu.contains("[Start"), "{menu}");
+    assert!(menu.contains("[Stop…]\n[Restart…]") && !menu.contains("[Start"), "{menu}");
     assert_eq!(desktop.machine(), "running");
     assert_ne!(tray.icon(), off);
     assert_ne!(tray.icon(), changing);
@@ -55,6 +55,36 @@ fn start_connect_and_quit_from_the_tray() {
     assert_eq!(desktop.machine(), "running");
     assert_eq!(desktop.windows("--class", "xterm"), [terminal], "the terminal outlives the app");
     desktop.prove_shell();
+}
+
+#[test]
+fn a_dock_knows_not_where_the_terminal_is_and_the_login_shell_does() {
+    let (mut desktop, tray, _notifications) = switched_off();
+    let (bare, mine) = (desktop.path("bare"), desktop.path("mine"));
+    for folder in [&bare, &mine] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let script = |path: &std::path::Path, text: &str| {
+        std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    let said = desktop.path("said");
+    let xterm = "PATH=/usr/bin:/bin; export PATH; exec xterm -e \"$@\"";
+    script(&mine.join("xdg-terminal-exec"), &format!("/usr/bin/env > {}\n{xterm}", said.display()));
+    let shell = desktop.path("shell");
+    script(&shell, &format!("echo a greeting; PATH={}:/usr/bin; export PATH; eval \"$4\"", mine.display()));
+    let mut app = desktop.command(crate::desktop::APP);
+    app.env("PATH", &bare).env_remove("SHLVL").env_remove("TERM").env("SHELL", &shell);
+    app.env("APPDIR", "/tmp/.mount_Holdfast").env("LD_LIBRARY_PATH", "/tmp/.mount_Holdfast/usr/lib");
+    desktop.start(&mut app);
+    tray.wait_for("remote-dev is off");
+    tray.click("Connect");
+    desktop.terminal();
+    desktop.prove_shell();
+    let given = std::fs::read_to_string(said).unwrap();
+    let path = given.lines().find(|line| line.starts_with("PATH=")).unwrap();
+    assert_eq!(path, format!("PATH={}:/usr/bin:{}", mine.display(), bare.display()));
+    assert!(!given.contains(".mount_Holdfast"), "{given}");
 }
 
 #[test]

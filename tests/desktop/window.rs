@@ -106,6 +106,25 @@ fn the_machine_is_stopped_after_a_question_and_started_again() {
 }
 
 #[test]
+fn it_starts_with_the_desktop_if_somebody_wants_that() {
+    let mut desktop = Desktop::settled();
+    // The app itself: that of the sandbox is there to be tried.
+    let window =
+        Window::open(&mut desktop, &[("HOLDFAST_SANDBOX", "0"), ("AWS_EC2_METADATA_DISABLED", "true")]);
+    window.click("[data-page=settings]");
+    let entry = desktop.path("home/.config/autostart/Holdfast.desktop");
+    assert!(!entry.exists(), "nobody has asked for it");
+    window.click("[data-act=autostart]");
+    window.wait_for("[data-act=autostart]:checked");
+    let text = std::fs::read_to_string(&entry).unwrap();
+    assert!(text.contains(&format!("Exec={}", crate::desktop::APP)), "{text}");
+    window.picture(&desktop, "autostart");
+    window.click("[data-act=autostart]");
+    window.wait_for("[data-act=autostart]:not(:checked)");
+    assert!(!entry.exists(), "{}", std::fs::read_to_string(&entry).unwrap_or_default());
+}
+
+#[test]
 fn settings_that_do_not_hold_are_shown_as_text_until_they_are_mended() {
     let mut desktop = Desktop::settled();
     let _tray = Tray::on(&desktop);

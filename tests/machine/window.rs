@@ -28,6 +28,14 @@ impl Shell for Screen {
 
     fn notify(&self, _: Notice) {}
 
+    fn autostart(&self) -> Option<bool> {
+        None
+    }
+
+    fn set_autostart(&self, _: bool) -> Result<(), Problem> {
+        Ok(())
+    }
+
     fn open_page(&self, page: &str) {
         panic!("nobody signs in: {page}");
     }

@@ -31,9 +31,10 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const stops = "Everything that runs on remote-dev ends, also what nobody has saved. Its volume stays, with all that is on it.";
+const restarts = "Everything that runs on remote-dev ends: session main. It comes up again by itself.";
 const connect = offer("Connect");
 const replace = offer("Replace", { note: "another instance in its place, with the same home" });
-const running: Commands = { ...nothing, connect, stop: offer("Stop", { asks: stops }), replace };
+const running: Commands = { ...nothing, connect, stop: offer("Stop", { asks: stops }), restart: offer("Restart", { asks: restarts }), replace };
 const starts = offer("Start", { note: "about a minute, then $131.05 a month more while it is on" });
 const halted: Commands = {
   ...nothing,
@@ -226,7 +227,8 @@ const parts = { doctor: seen, history: past, profiles: accounts, sessions: work,
 /** A machine that is on, with all that there is to see. */
 function on(rest: Partial<View> = {}, machine: Parameters<typeof view>[1] = {}): View {
   const seen = { seen: NOW - 8, since: NOW - 2 * DAY };
-  return view({ commands: running, ...parts, ...rest }, { ...seen, ...machine });
+  const settings = { ...view().settings, autostart: { on: true, problem: null } };
+  return view({ commands: running, settings, ...parts, ...rest }, { ...seen, ...machine });
 }
 
 function off(rest: Partial<View> = {}, machine: Parameters<typeof view>[1] = {}): View {

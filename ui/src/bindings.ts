@@ -28,6 +28,14 @@ export type Area =
 "machine";
 
 /**  What a step does to its object, as a diff marks it. */
+/**  Whether the app starts when its user signs in to the desktop. */
+export type Autostart = {
+	/**  Whether it does. */
+	on: boolean,
+	/**  Why that could not be changed, when it was tried last. */
+	problem: Problem | null,
+};
+
 export type Change = 
 /**  `+` */
 "add" | 
@@ -48,6 +56,10 @@ export type Changed = {
 
 /**  What the user may ask for. */
 export type Command = 
+/**  Have the app start with the desktop, or not. */
+{ do: "autostart"; 
+/**  Whether it is to. */
+on: boolean } | 
 /**  Open a terminal on the machine, which is started if it is off. */
 { do: "connect"; 
 /**  The session in it; without a name the one that is meant when nobody names one. */
@@ -84,6 +96,8 @@ shown: boolean } |
 { do: "start" } | 
 /**  Switch it off. */
 { do: "stop" } | 
+/**  Restart it where it is. */
+{ do: "restart" } | 
 /**  Give up the operation under way. What AWS has already done stays, and the next operation goes on from there. */
 { do: "cancel" } | 
 /**  Look at AWS now. */
@@ -127,6 +141,8 @@ export type Commands = {
 	start: Offer | null,
 	/**  Switch it off. */
 	stop: Offer | null,
+	/**  Restart it where it is. */
+	restart: Offer | null,
 	/**  Give up what is going on. */
 	cancel: Offer | null,
 	/**  Look again at what could not be seen. */
@@ -449,6 +465,8 @@ export type Page =
 "machine" | 
 /**  The machine, with the question whether to switch it off. */
 "stop" | 
+/**  The machine, with the question whether to restart it. */
+"restart" | 
 /**  The machine, at the instance that is on its way into its place, or is kept. */
 "replacement" | 
 /**  The sessions on the machine. */
@@ -691,6 +709,8 @@ export type Settings = {
 	profiles: string[],
 	/**  The regions whose prices are known. */
 	regions: string[],
+	/**  Whether the app starts with the desktop; `None`: it cannot. */
+	autostart: Autostart | null,
 };
 
 /**  A sign-in that a person is needed for. */

@@ -43,7 +43,7 @@ export async function onPage(callback: (page: Page) => void): Promise<void> {
 /** The page that the address asks for. */
 export function firstPage(): Page | Place {
   const asked = location.hash.slice(1);
-  return ([...places, "stop", "replacement"] as const).find((page) => page === asked) ?? "machine";
+  return ([...places, "stop", "restart", "replacement"] as const).find((page) => page === asked) ?? "machine";
 }
 
 function isRefusal(error: unknown): error is Refusal {

@@ -28,7 +28,7 @@ import type {
 
 export const NOW = 1_795_000_000;
 
-export const nothing: Commands = { connect: null, start: null, stop: null, cancel: null, look: null, apply: null, replace: null };
+export const nothing: Commands = { connect: null, start: null, stop: null, restart: null, cancel: null, look: null, apply: null, replace: null };
 
 export function offer(label: string, rest: Partial<Offer> = {}): Offer {
   return { label, note: null, asks: null, ...rest };
@@ -83,7 +83,7 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
     operation: null,
     failed: null,
     interrupted: null,
-    settings: { path: "/settings.toml", fields: fields(), problem: null, profiles: ["work"], regions: ["us-west-2"] },
+    settings: { path: "/settings.toml", fields: fields(), problem: null, profiles: ["work"], regions: ["us-west-2"], autostart: null },
     preview: null,
     sign_in: null,
     profiles: profiles([], { seen: null }),

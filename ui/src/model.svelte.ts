@@ -66,7 +66,8 @@ export class Model {
   go(page: Page | Place): void {
     this.page = places.find((place) => place === page) ?? "machine";
     this.sought = page === "replacement";
-    this.asking = page === "stop" && (!this.view || stands("stop", this.view)) ? "stop" : null;
+    const asks = page === "stop" || page === "restart" ? page : null;
+    this.asking = asks && (!this.view || stands(asks, this.view)) ? asks : null;
     this.#tellPage();
     this.#settleLog();
   }
@@ -115,7 +116,7 @@ export class Model {
     const [session, generation] = [ended(what), goneTo(what)];
     if (session !== null) void this.act({ do: "end_session", name: session });
     else if (generation !== null) void this.act({ do: "go_to", generation });
-    else if (what === "stop") void this.act({ do: "stop" });
+    else if (what === "stop" || what === "restart") void this.act({ do: what });
     else void this.#apply();
   }
 

@@ -279,7 +279,7 @@ export function typedFor({ preview, settings }: View): Typed {
 }
 
 /** A question that is asked before something is done. */
-export type Question = "stop" | "apply" | `end:${string}` | `go:${number}`;
+export type Question = "stop" | "restart" | "apply" | `end:${string}` | `go:${number}`;
 
 /** Whether a question still has its point. */
 export function stands(question: Question, view: View): boolean {
@@ -287,7 +287,7 @@ export function stands(question: Question, view: View): boolean {
 }
 
 function asked(question: Question, { commands, sessions, system }: View): Offer | null | undefined {
-  if (question === "stop" || question === "apply") return commands[question];
+  if (question === "stop" || question === "restart" || question === "apply") return commands[question];
   const goal = goneTo(question);
   if (goal !== null) return system?.generations.find(({ number }) => number === goal)?.go;
   return sessions?.list.find(({ name }) => name === ended(question))?.end;

@@ -34,6 +34,10 @@ export const words = {
   notes: "Good to know",
   stopYes: (name: string) => `Stop ${name}`,
   stopNo: "Leave it on",
+  autostart: "Start with the desktop",
+  autostartNote: "The icon is in the tray after you sign in. The machine is left as it is.",
+  restartYes: (name: string) => `Restart ${name}`,
+  restartNo: "Let it run on",
 
   lookingAtMachine: "Looking at the machine…",
   asOfNow: "as of",

@@ -13,8 +13,9 @@ use std::time::{Duration, SystemTime};
 use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
+use holdfast_core::app::view::Autostart;
 use holdfast_core::app::{
-    self, App, Command, Elsewhere, Event, JobEnd, Look, Notice, Operation, Proposal, Refusal, Setup,
+    self, App, Command, Elsewhere, Event, JobEnd, Look, Notice, Operation, Page, Proposal, Refusal, Setup,
     SystemSeen, Through, TypedCode, View, WayIn, drafted, is_about_credentials,
 };
 use holdfast_core::machine::{Desired, Observed, Power, Snapshot};
@@ -61,6 +62,13 @@ pub trait Shell {
     fn open_terminal(&self, session: Option<&SessionName>) -> impl Future<Output = Result<(), app::Problem>>;
     /// Shows the page of a portal in the user's browser, because the user has just asked for it.
     fn open_page(&self, page: &str);
+    /// Whether the app starts with the desktop; `None`: it cannot, or nobody knows.
+    fn autostart(&self) -> Option<bool>;
+    /// Has it start so, or not.
+    ///
+    /// # Errors
+    /// The system does not take it.
+    fn set_autostart(&self, on: bool) -> Result<(), app::Problem>;
 }
 
 /// What arrives from outside.
@@ -643,6 +651,10 @@ impl<'a, S: Shell> Desk<'a, S> {
 
     fn carry_out(&mut self, command: Command) {
         match command {
+            Command::Autostart { on } => {
+                let problem = self.shell.set_autostart(on).err();
+                self.see_autostart(problem);
+            }
             Command::Look => {
                 self.aws = None;
                 (self.look_now, self.look_at_all) = (true, true);
@@ -668,7 +680,12 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::GoTo { generation } => self.go_to(generation),
             Command::CancelJob => self.cancel_job(),
             Command::ShowLog { shown } => self.on(Event::LogShown(shown)),
-            Command::ShowPage { page } => self.on(Event::Showing(page)),
+            Command::ShowPage { page } => {
+                if page == Page::Settings {
+                    self.see_autostart(None);
+                }
+                self.on(Event::Showing(page));
+            }
             Command::Examine => self.on(Event::DoctorAsked),
             Command::CheckProfiles => self.look_at_profiles(Look::Checked),
             Command::SignIn { through } => self.sign_in(through),
@@ -680,8 +697,16 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::Stop => {
                 self.begin(Operation::Stop, Agreed::to(Impact { interrupts: true, ..Impact::NONE }), None);
             }
+            Command::Restart => {
+                self.begin(Operation::Restart, Agreed::to(Impact { interrupts: true, ..Impact::NONE }), None);
+            }
             Command::Apply { number } => self.apply(number),
         }
+    }
+
+    fn see_autostart(&mut self, problem: Option<app::Problem>) {
+        let now = self.shell.autostart();
+        self.on(Event::Autostart(now.map(|on| Autostart { on, problem })));
     }
 
     fn connect(&mut self, session: Option<SessionName>) {
@@ -714,6 +739,7 @@ impl<'a, S: Shell> Desk<'a, S> {
                 Operation::Connect => shell.open_terminal(session.as_ref()).await,
                 Operation::Start
                 | Operation::Stop
+                | Operation::Restart
                 | Operation::Make
                 | Operation::Apply
                 | Operation::Replace
@@ -895,6 +921,7 @@ async fn operate(
                 Report { shortage: None, ..reach(Goal::Reachable).await? }
             }
             Operation::Stop => reach(Goal::Stopped).await?,
+            Operation::Restart => converge::restart(&aws, &place.store, &desired, &reporter).await?,
             Operation::Apply => {
                 let report = reach(Goal::Settings).await?;
                 let power = report.observed.winners(&desired).instance.map(|instance| instance.power);

@@ -33,5 +33,6 @@ pub mod sessions;
 pub mod signin;
 pub mod space;
 pub mod store;
+pub mod surroundings;
 pub mod terminal;
 pub mod world;

@@ -284,7 +284,7 @@ fn is_installed(part: Part<'_>) -> bool {
     let there = |path: PathBuf| path.symlink_metadata().is_ok();
     match part {
         Part::Program(program) => {
-            let folders = std::env::var_os("PATH").unwrap_or_default();
+            let folders = crate::surroundings::path();
             std::env::split_paths(&folders).any(|folder| there(folder.join(program)))
         }
         Part::Bundle(bundle) => applications().into_iter().any(|folder| there(folder.join(bundle))),

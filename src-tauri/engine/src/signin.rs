@@ -25,6 +25,7 @@ use crate::aws::profile;
 use crate::problem::{CallError, CallErrorKind, Obstacle, Problem};
 use crate::process::{detach, without_secrets};
 use crate::secrets::Vault;
+use crate::surroundings;
 
 /// How long the browser may take to come back.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -339,6 +340,7 @@ pub fn open_page(page: &str) {
     }
     let null = std::process::Stdio::null;
     for mut command in open::commands(page) {
+        command.env_clear().envs(surroundings::variables());
         without_secrets(&mut command);
         detach(&mut command);
         match command.stdin(null()).stdout(null()).stderr(null()).spawn() {

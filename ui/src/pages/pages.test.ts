@@ -69,6 +69,12 @@ test("every figure says what it is", () => {
   expect(machine(view({}, { so_far: null }))).toContain("not known");
 });
 
+test("a machine that is on can be restarted, after a question", () => {
+  const commands = { ...nothing, restart: offer("Restart", { asks: "Everything ends." }) };
+  expect(acts(machine(view({ commands })))).toEqual(["restart"]);
+  expect(acts(machine(view({ commands }), "restart"))).toEqual(["restart", "restart-yes", "restart-no"]);
+});
+
 test("the question whether to stop needs its offer", () => {
   expect(acts(machine(view(), "stop"))).toEqual([]);
   const commands = { ...nothing, stop: offer("Stop", { asks: "Everything ends." }) };

@@ -17,6 +17,10 @@ pub enum Icon {
     Changing,
     /// A disc.
     On,
+    /// A disc in a ring that is closing: a job is under way on the machine.
+    Busy,
+    /// A disc with a notch and a dot: somebody is waited for.
+    NeedsYou,
     /// A dashed ring: not known.
     Unknown,
 }
@@ -74,11 +78,13 @@ const TO_SESSION: &str = "connect:";
 const MOST_SESSIONS: usize = 8;
 
 /// Every other action that a menu can have.
-const ACTIONS: [(&str, Action); 13] = [
+const ACTIONS: [(&str, Action); 15] = [
     ("look", Action::Do(Command::Look)),
     ("connect", Action::Do(Command::Connect { session: None })),
     ("start", Action::Do(Command::Start)),
     ("stop", Action::Open(Page::Stop)),
+    ("restart", Action::Open(Page::Restart)),
+    ("sessions", Action::Open(Page::Sessions)),
     ("rebuild", Action::Do(Command::Rebuild)),
     ("cancel-job", Action::Do(Command::CancelJob)),
     ("open", Action::Open(Page::Machine)),
@@ -92,10 +98,16 @@ const ACTIONS: [(&str, Action); 13] = [
 
 /// The icon.
 pub fn icon(view: &View) -> Icon {
-    if view.operation.is_some() || view.system.as_ref().is_some_and(|system| system.job.is_some()) {
+    let signed_out = view.sign_in.as_ref().is_some_and(|sign_in| sign_in.why.is_some());
+    if signed_out || view.failed.is_some() || view.interrupted.is_some() {
+        return Icon::NeedsYou;
+    }
+    if view.operation.is_some() {
         return Icon::Changing;
     }
+    let busy = view.system.as_ref().is_some_and(|system| system.job.is_some());
     match view.machine.state {
+        State::On if busy => Icon::Busy,
         State::Absent | State::Off => Icon::Off,
         State::Starting | State::Stopping | State::Ending => Icon::Changing,
         State::On => Icon::On,
@@ -144,11 +156,15 @@ pub fn menu(view: &View) -> Vec<Item> {
         acts.push(act(with_note(connect), Action::Do(Command::Connect { session: None })));
     }
     acts.extend(view.sessions.iter().flat_map(sessions));
+    let open = view.sessions.as_ref().and_then(|sessions| sessions.open.as_ref());
+    acts.extend(open.map(|_| act("New session…".to_owned(), Action::Open(Page::Sessions))));
     if let Some(start) = &commands.start {
         acts.push(act(with_note(start), Action::Do(Command::Start)));
     }
     // It asks before it ends anything, and a menu cannot ask.
     acts.extend(commands.stop.as_ref().map(|stop| act(format!("{}…", stop.label), Action::Open(Page::Stop))));
+    let restart = commands.restart.as_ref();
+    acts.extend(restart.map(|restart| act(format!("{}…", restart.label), Action::Open(Page::Restart))));
     acts.extend(view.system.iter().flat_map(system));
     acts.extend(commands.look.as_ref().map(|look| act(look.label.clone(), Action::Do(Command::Look))));
     if view.machine.state == State::Absent && view.operation.is_none() {

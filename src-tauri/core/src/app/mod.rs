@@ -58,6 +58,11 @@ use system::System;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
+    /// Have the app start with the desktop, or not.
+    Autostart {
+        /// Whether it is to.
+        on: bool,
+    },
     /// Open a terminal on the machine, which is started if it is off.
     Connect {
         /// The session in it; without a name the one that is meant when nobody names one.
@@ -101,6 +106,8 @@ pub enum Command {
     Start,
     /// Switch it off.
     Stop,
+    /// Restart it where it is.
+    Restart,
     /// Give up the operation under way. What AWS has already done stays, and the next operation goes on from there.
     Cancel,
     /// Look at AWS now.
@@ -157,6 +164,8 @@ pub enum Page {
     Machine,
     /// The machine, with the question whether to switch it off.
     Stop,
+    /// The machine, with the question whether to restart it.
+    Restart,
     /// The machine, at the instance that is on its way into its place, or is kept.
     Replacement,
     /// The sessions on the machine.
@@ -175,6 +184,7 @@ impl Page {
         match self {
             Self::Machine => "machine",
             Self::Stop => "stop",
+            Self::Restart => "restart",
             Self::Replacement => "replacement",
             Self::Sessions => "sessions",
             Self::Activity => "activity",
@@ -193,6 +203,8 @@ pub enum Operation {
     Start,
     /// Switch off.
     Stop,
+    /// Restart where it is.
+    Restart,
     /// Make AWS match the settings, and switch on.
     Make,
     /// Make AWS match the settings.
@@ -240,6 +252,8 @@ pub struct Elsewhere {
 pub enum Event {
     /// The settings were read.
     Settings(Result<Box<Setup>, Problem>),
+    /// Whether the app starts with the desktop; `None`: it cannot.
+    Autostart(Option<view::Autostart>),
     /// These profiles are in the AWS configuration.
     Profiles(Vec<String>),
     /// They are being looked at.
@@ -404,6 +418,7 @@ pub struct App {
     path: String,
     settings: Option<Result<Box<Setup>, Problem>>,
     profiles: Profiles,
+    autostart: Option<view::Autostart>,
     sign_in: SignIn,
     known: Option<Known>,
     blind: Option<Blind>,
@@ -475,6 +490,7 @@ impl App {
             path,
             settings: None,
             profiles: Profiles::default(),
+            autostart: None,
             sign_in: SignIn::default(),
             known: None,
             blind: None,
@@ -631,6 +647,7 @@ impl App {
                 }
             }
             Event::Showing(page) => self.visited(page, now),
+            Event::Autostart(autostart) => self.autostart = autostart,
             Event::DoctorAsked => self.doctor.asked(),
             Event::Examining => self.doctor.looking(),
             Event::Examined(report) => self.doctor.found(report, now),
@@ -656,6 +673,7 @@ impl App {
                 | Command::Discard
                 | Command::ShowLog { .. }
                 | Command::ShowPage { .. } => Ok(()),
+                Command::Autostart { .. } => self.may_autostart(),
                 Command::Examine => self.may_examine(),
                 Command::CancelSignIn => self.may_cancel_sign_in(),
                 Command::Connect { .. }
@@ -670,6 +688,7 @@ impl App {
                 | Command::TakeSnapshot
                 | Command::Start
                 | Command::Stop
+                | Command::Restart
                 | Command::Cancel
                 | Command::Preview { .. }
                 | Command::CheckProfiles
@@ -686,6 +705,7 @@ impl App {
             | Command::Cancel
             | Command::ShowLog { .. }
             | Command::ShowPage { .. } => return Ok(()),
+            Command::Autostart { .. } => return self.may_autostart(),
             Command::Examine => return self.may_examine(),
             Command::CheckProfiles => return self.may_check_profiles(),
             Command::SignIn { through } => return self.may_sign_in(*through),
@@ -707,9 +727,9 @@ impl App {
                 };
             }
             Command::Connect { session } => self.may_join(session.as_ref())?,
-            Command::Start | Command::Stop | Command::Apply { .. } => {}
+            Command::Start | Command::Stop | Command::Restart | Command::Apply { .. } => {}
         }
-        let ends = self.running.as_ref().is_some_and(|running| running.operation == Operation::Stop);
+        let ends = self.running.as_ref().is_some_and(|running| running.operation.ends_sessions());
         if matches!(command, Command::Connect { .. }) && self.connects_at_once() && !ends {
             return Ok(());
         }
@@ -722,19 +742,22 @@ impl App {
                 }
                 Some(_) | None => refuse("This is not the preview that is shown".to_owned()),
             },
-            (Command::Connect { .. } | Command::Start | Command::Stop, State::Unknown) => {
+            (Command::Connect { .. } | Command::Start | Command::Stop | Command::Restart, State::Unknown) => {
                 refuse(format!("The state of {name} is not known"))
             }
-            (Command::Connect { .. } | Command::Start | Command::Stop, State::Absent | State::Ending) => {
-                refuse(format!("There is no machine {name} yet"))
-            }
+            (
+                Command::Connect { .. } | Command::Start | Command::Stop | Command::Restart,
+                State::Absent | State::Ending,
+            ) => refuse(format!("There is no machine {name} yet")),
             (Command::Connect { .. }, State::Off | State::Starting | State::Stopping | State::On)
             | (Command::Start, State::Off)
-            | (Command::Stop, State::On) => Ok(()),
-            (Command::Start, state) => refuse(format!("{name} is {}", state.word())),
-            (Command::Stop, state) => refuse(format!("{name} is {}", state.word())),
+            | (Command::Stop | Command::Restart, State::On) => Ok(()),
+            (Command::Start | Command::Stop | Command::Restart, state) => {
+                refuse(format!("{name} is {}", state.word()))
+            }
             (
-                Command::Cancel
+                Command::Autostart { .. }
+                | Command::Cancel
                 | Command::Look
                 | Command::OpenSession { .. }
                 | Command::LookAtSessions
@@ -794,6 +817,13 @@ impl App {
         self.window && self.page == Some(page)
     }
 
+    fn may_autostart(&self) -> Result<(), Refusal> {
+        match self.autostart {
+            Some(_) => Ok(()),
+            None => Err(Refusal { why: "This app cannot start with the desktop".to_owned() }),
+        }
+    }
+
     /// Somebody has come to a page of the window.
     fn visited(&mut self, page: Page, now: Moment) {
         if self.page.replace(page) == Some(page) {
@@ -803,7 +833,7 @@ impl App {
             Page::Activity => self.history.changed(),
             Page::Doctor => self.doctor.visited(now),
             Page::Settings => self.profiles.visited(now),
-            Page::Machine | Page::Stop | Page::Replacement | Page::Sessions => {}
+            Page::Machine | Page::Stop | Page::Restart | Page::Replacement | Page::Sessions => {}
         }
     }
 
@@ -1025,6 +1055,7 @@ impl Running {
             | Event::Dismissed
             | Event::Window(_)
             | Event::Showing(_)
+            | Event::Autostart(_)
             | Event::DoctorAsked
             | Event::Examining
             | Event::Examined(_)
@@ -1042,6 +1073,7 @@ impl Operation {
             Self::Connect => format!("Connecting to {name}"),
             Self::Start => format!("Starting {name}"),
             Self::Stop => format!("Stopping {name}"),
+            Self::Restart => format!("Restarting {name}"),
             Self::Make => format!("Making {name}"),
             Self::Apply => format!("Changing {name}"),
             Self::Replace => format!("Replacing {name}"),
@@ -1054,11 +1086,17 @@ impl Operation {
         }
     }
 
+    /// Whether it ends whatever runs on the machine, and nothing else is to be begun there meanwhile.
+    pub(super) fn ends_sessions(self) -> bool {
+        matches!(self, Self::Stop | Self::Restart)
+    }
+
     /// As the command line calls it, for whoever finds the machine locked.
     pub fn word(self) -> &'static str {
         match self {
             Self::Connect | Self::Start => "start",
             Self::Stop => "stop",
+            Self::Restart => "restart",
             Self::Make => "up",
             Self::Apply => "apply",
             Self::Replace => "replace",
@@ -1074,7 +1112,7 @@ impl Operation {
     /// Whether its plan was shown before it.
     fn is_previewed(self) -> bool {
         match self {
-            Self::Connect | Self::Start | Self::Stop | Self::Snapshot => false,
+            Self::Connect | Self::Start | Self::Stop | Self::Restart | Self::Snapshot => false,
             Self::Make
             | Self::Apply
             | Self::Replace

@@ -66,6 +66,7 @@ impl App {
             Operation::Connect => return,
             Operation::Start => format!("{name} is on and can be reached"),
             Operation::Stop => format!("{name} is off"),
+            Operation::Restart => format!("{name} has restarted and can be reached"),
             Operation::Make => format!("{name} is ready"),
             Operation::Apply => format!("{name} matches the settings"),
             Operation::Replace => format!("{name} is another instance now, with its home"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::harmless::harmless;
 use super::show::{name, seconds, sentence};
 use super::view::{self, Offer};
-use super::{App, Command, Operation, Problem, Refusal, is_about_credentials};
+use super::{App, Command, Problem, Refusal, is_about_credentials};
 use crate::names::SessionName;
 use crate::sessions::{ZellijSession, age_in_words};
 use crate::status::State;
@@ -166,7 +166,7 @@ impl App {
 
     /// Whether something can be run on the machine with nothing else to be done first.
     pub(super) fn may_enter(&self) -> Result<(), Refusal> {
-        let stopping = self.running.as_ref().filter(|running| running.operation == Operation::Stop);
+        let stopping = self.running.as_ref().filter(|running| running.operation.ends_sessions());
         match stopping {
             Some(running) => Err(refusal(format!("{} is under way", running.title))),
             None if self.connects_at_once() => Ok(()),

@@ -235,11 +235,13 @@ fn commands(app: &App) -> Commands {
         Some(money) => format!("{} Its volume stays and costs {money} a month.", app.ends()),
         None => format!("{} Its volume stays.", app.ends()),
     };
+    let again = format!("{} It comes up again by itself.", app.ends());
     let number = app.preview.as_ref().map_or(0, |preview| preview.number);
     Commands {
         connect: offer(Command::Connect { session: None }, "Connect".to_owned(), starts, None),
         start: offer(Command::Start, "Start".to_owned(), always, None),
         stop: offer(Command::Stop, "Stop".to_owned(), None, Some(ends)),
+        restart: offer(Command::Restart, "Restart".to_owned(), None, Some(again)),
         cancel,
         look: (app.running.is_none()
             && (app.is_blind() || app.known.is_some())
@@ -318,6 +320,10 @@ impl Running {
         match self.operation {
             Does::Connect | Does::Start => phases.push(powers("Start", State::On)),
             Does::Stop => phases.push(powers("Stop", State::Off)),
+            Does::Restart => {
+                let restarted = self.part(|_| true).unwrap_or(Progress::Next);
+                phases.push(("Restart".to_owned(), restarted));
+            }
             Does::Make | Does::Apply => {
                 for (area, named) in
                     [(Area::Network, "Network"), (Area::Identity, "Identity"), (Area::Machine, "Machine")]
@@ -341,8 +347,10 @@ impl Running {
             }
             Does::TakeBack | Does::LetGo | Does::GoBack | Does::Snapshot | Does::DeleteSnapshot => {}
         }
-        if matches!(self.operation, Does::Connect | Does::Start | Does::Make | Does::Replace | Does::Restore)
-        {
+        if matches!(
+            self.operation,
+            Does::Connect | Does::Start | Does::Restart | Does::Make | Does::Replace | Does::Restore
+        ) {
             phases.push(("Way in".to_owned(), Progress::Next));
         }
         // One after the other is how people read them: the first that is not over is the one under way.
@@ -421,6 +429,7 @@ fn settings(app: &App) -> Settings {
         problem,
         profiles: app.profiles.names.clone(),
         regions: price::regions().iter().map(|region| (*region).to_owned()).collect(),
+        autostart: app.autostart.clone(),
     }
 }
 

@@ -184,6 +184,8 @@ pub struct Commands {
     pub start: Option<Offer>,
     /// Switch it off.
     pub stop: Option<Offer>,
+    /// Restart it where it is.
+    pub restart: Option<Offer>,
     /// Give up what is going on.
     pub cancel: Option<Offer>,
     /// Look again at what could not be seen.
@@ -705,6 +707,17 @@ pub struct Settings {
     pub profiles: Vec<String>,
     /// The regions whose prices are known.
     pub regions: Vec<String>,
+    /// Whether the app starts with the desktop; `None`: it cannot.
+    pub autostart: Option<Autostart>,
+}
+
+/// Whether the app starts when its user signs in to the desktop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Autostart {
+    /// Whether it does.
+    pub on: bool,
+    /// Why that could not be changed, when it was tried last.
+    pub problem: Option<Problem>,
 }
 
 /// A setting that can be changed in the window: one whose value is one text.

@@ -175,6 +175,7 @@ pub(super) fn window(view: &View) -> String {
     say("connect", offer(&commands.connect));
     say("start", offer(&commands.start));
     say("stop", offer(&commands.stop));
+    say("restart", offer(&commands.restart));
     say("cancel", offer(&commands.cancel));
     say("apply", offer(&commands.apply));
     say(

@@ -112,6 +112,7 @@ fn an_operation_that_ends_is_told_when_nobody_watches() {
         (Operation::Start, Some("remote-dev is on and can be reached")),
         (Operation::Connect, None),
         (Operation::Stop, Some("remote-dev is off")),
+        (Operation::Restart, Some("remote-dev has restarted and can be reached")),
         (Operation::Make, Some("remote-dev is ready")),
         (Operation::Apply, Some("remote-dev matches the settings")),
         (Operation::Replace, Some("remote-dev is another instance now, with its home")),

@@ -21,6 +21,7 @@ fn happening() -> impl Strategy<Value = Event> {
         Operation::Connect,
         Operation::Start,
         Operation::Stop,
+        Operation::Restart,
         Operation::Make,
         Operation::Apply,
         Operation::Replace,
@@ -191,7 +192,9 @@ proptest! {
                 (view.system.as_ref().is_some_and(|system| system.rebuild.is_some()), Command::Rebuild),
                 (view.system.as_ref().is_some_and(|system| system.job.as_ref().is_some_and(|job| job.cancel.is_some())), Command::CancelJob),
                 (view.commands.stop.is_some(), Command::Stop),
+                (view.commands.restart.is_some(), Command::Restart),
                 (view.commands.cancel.is_some(), Command::Cancel),
+                (view.settings.autostart.is_some(), Command::Autostart { on: true }),
             ] {
                 prop_assert_eq!(offered, app.may(&command).is_ok(), "{:?}", command);
             }

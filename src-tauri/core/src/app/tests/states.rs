@@ -6,7 +6,7 @@ use super::fixture::{app, at, elsewhere, looked, problem, reachable, seeing, set
 use crate::app::{App, Command, Draft, Event, Operation, Proposal};
 use crate::machine::{Fact, Observed, Power, Why};
 use crate::plan::tests::fixture::{empty, powered};
-use crate::plan::{Goal, Waiting, plan};
+use crate::plan::{self, Goal, Waiting, plan};
 
 fn table(cases: Vec<(&str, App)>, show: fn(&crate::app::View) -> String) -> String {
     let mut text = String::new();
@@ -64,6 +64,13 @@ fn cases() -> Vec<(&'static str, App)> {
     stopping.on(Event::Began(Operation::Stop), at(20));
     stopping.on(Event::Saw(Box::new(powered(Power::Stopping))), at(22));
     cases.push(("stopping", stopping));
+    let mut restarting = seeing(reachable());
+    restarting.on(Event::Began(Operation::Restart), at(20));
+    let reboot = plan::reboot(&restarting.setup().unwrap().desired, &reachable());
+    restarting.on(Event::Planned(Box::new(reboot.clone())), at(21));
+    restarting.on(Event::Finished(reboot.steps[0].step.clone()), at(22));
+    restarting.on(Event::Waiting(vec![Waiting::Agent]), at(40));
+    cases.push(("restarting, waiting for the agent", restarting));
 
     let app = seeing(empty());
     let steps = plan(&app.setup().unwrap().desired, &empty(), Goal::Settings);

@@ -19,6 +19,7 @@ use super::error::sts;
 use crate::problem::{CallError, CallErrorKind, Problem};
 use crate::repository::TOKEN;
 use crate::secrets::Vault;
+use crate::surroundings;
 use oidc::Calls;
 use token::Token;
 
@@ -127,7 +128,9 @@ impl Identity {
                 Ok(Credentials::new(id, secret, get("aws_session_token"), None, "ProfileFile"))
             }
             Base::Process { command } => {
-                CredentialProcessProvider::new(without_git_token(command)).provide_credentials().await
+                let path = surroundings::path_line().unwrap_or_default();
+                let command = without_git_token(&format!("{path}{command}"));
+                CredentialProcessProvider::new(command).provide_credentials().await
             }
             Base::Named { source } if source == "Environment" => {
                 EnvironmentVariableCredentialsProvider::new().provide_credentials().await
