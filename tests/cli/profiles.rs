@@ -87,6 +87,14 @@ fn files() -> Vec<(String, String)> {
             "{SESSION}[profile sso]\nsso_session = team\nsso_account_id = 1\nsso_role_name = R\n[profile role]\n{role}source_profile = sso\n"
         )),
         of(&format!("[profile a]\n{role}source_profile = b\n[profile b]\ncredential_process = /opt/keys\n")),
+        of(&format!(
+            "[profile base]\n{KEYS}[profile r]\n{role}source_profile = base\nduration_seconds = 1h\n"
+        )),
+        of(&format!("[profiles x]\n{KEYS}[profilex]\n{KEYS}")),
+        of(&format!("[profile a]\n{role}source_profile = a\ncredential_process = /opt/keys\n")),
+        of(&format!(
+            "[profile a]\n{role}source_profile = b\n[profile b]\n{role}source_profile = c\naws_access_key_id = A\n[profile c]\n{KEYS}"
+        )),
         of(&format!("[profile a]\n{KEYS}[profile A]\nregion = us-east-1\n")),
         of(&format!("[profile a]\r\nregion = us-east-1\r\n{KEYS}")),
         of(

@@ -340,6 +340,8 @@ async fn bus() -> (Option<bool>, Option<bool>) {
     };
     match timeout(AT_HOME, ask).await {
         Ok(Ok((tray, notifications))) => (Some(tray), Some(notifications)),
-        Ok(Err(_)) | Err(_) => (Some(false), Some(false)),
+        // Without a bus there is neither; one that is slow tells nothing.
+        Ok(Err(_)) => (Some(false), Some(false)),
+        Err(_) => (None, None),
     }
 }

@@ -356,6 +356,10 @@ fn service(call: &str, code: &str, message: String) -> Problem {
             Problem::new("no_boundary", "The permissions boundary that the settings name is not there")
                 .hint("correct it: holdfast settings set permissions_boundary ARN")
         }
+        "ForbiddenException" if call == "sso:GetRoleCredentials" => {
+            Problem::new("no_role", "The portal does not give you the role of the profile")
+                .hint("see what it gives you: holdfast login --new; its administrator can assign you more")
+        }
         "DependencyViolation" | "DeleteConflict" => {
             Problem::new("in_use", format!("Something else still uses it, so {call} is refused"))
                 .hint("remove what was added beside Holdfast, then run the same command again")

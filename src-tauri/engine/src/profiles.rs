@@ -50,6 +50,7 @@ async fn listed(config: &Config, name: &str, vault: &Vault) -> Profile {
     };
     listed.kind = chain.words();
     (listed.account, listed.role) = chain.identity();
+    let wants_code = chain.mfa_serial().is_some();
     if let Some(portal) = chain.portal() {
         if let Some(token) = best(portal, vault).await {
             listed.state = Validity::Valid;
@@ -58,6 +59,10 @@ async fn listed(config: &Config, name: &str, vault: &Vault) -> Profile {
             listed.state = Validity::SignIn;
             listed.note = Some(format!("holdfast login {name}"));
         }
+    }
+    // Whether the code of its device was said, only asking tells.
+    if wants_code && listed.state == Validity::Valid {
+        (listed.state, listed.until) = (Validity::Unknown, None);
     }
     listed
 }

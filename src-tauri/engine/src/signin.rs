@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use holdfast_core::app::WayIn;
 use holdfast_core::machine::Desired;
 use holdfast_core::profile::{Chain, Portal};
@@ -247,39 +249,50 @@ fn too_late() -> Problem {
 
 /// The code that the browser comes back with. What comes from elsewhere ends it: somebody else wants to be signed in here.
 async fn came_back(listener: &TcpListener, state: &str) -> Result<String, Problem> {
+    // A browser opens connections that it may need later, and says nothing on them for long.
+    let mut visits = FuturesUnordered::new();
     loop {
-        let Ok((mut stream, _)) = listener.accept().await else { continue };
-        let Some(target) = timeout(Duration::from_secs(10), request(&mut stream)).await.ok().flatten() else {
-            continue;
-        };
-        let Some(query) = target.strip_prefix(CALLBACK).and_then(|rest| rest.strip_prefix('?')) else {
-            answer(&mut stream, 404, "There is nothing here.").await;
-            continue;
-        };
-        let get = |wanted: &str| {
-            let mut pairs = form_urlencoded::parse(query.as_bytes());
-            pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
-        };
-        if get("state").as_deref() != Some(state) {
-            answer(&mut stream, 400, "This is not the sign-in that Holdfast waits for.").await;
-            return Err(Problem::new("sign_in_state", "The browser came back from another sign-in")
-                .because("what it brought along is not what Holdfast had sent it away with")
-                .hint("sign in once more, on the page that opens then"));
+        tokio::select! {
+            accepted = listener.accept() => visits.extend(accepted.ok().map(|(stream, _)| visit(stream, state))),
+            Some(brought) = visits.next() => if let Some(brought) = brought {
+                return brought;
+            },
         }
-        if let Some(error) = get("error") {
-            answer(&mut stream, 200, "Holdfast was not let in. You can close this page.").await;
-            return Err(match error.as_str() {
-                "access_denied" => denied(),
-                _ => Problem::new("sign_in_refused", "The portal did not let Holdfast in")
-                    .because(holdfast_core::app::harmless::harmless(&error, 200)),
-            });
-        }
-        if let Some(code) = get("code") {
-            answer(&mut stream, 200, "You are signed in. You can close this page.").await;
-            return Ok(code);
-        }
-        answer(&mut stream, 400, "There is no code in this.").await;
     }
+}
+
+/// What one connection of a browser brings; `None`: nothing that ends the waiting.
+async fn visit(mut stream: TcpStream, state: &str) -> Option<Result<String, Problem>> {
+    let target = timeout(Duration::from_secs(10), request(&mut stream)).await.ok().flatten()?;
+    let Some(query) = target.strip_prefix(CALLBACK).and_then(|rest| rest.strip_prefix('?')) else {
+        answer(&mut stream, 404, "There is nothing here.").await;
+        return None;
+    };
+    let get = |wanted: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    if get("state").as_deref() != Some(state) {
+        answer(&mut stream, 400, "This is not the sign-in that Holdfast waits for.").await;
+        return Some(Err(Problem::new("sign_in_state", "The browser came back from another sign-in")
+            .because("what it brought along is not what Holdfast had sent it away with")
+            .hint("sign in once more, on the page that opens then")));
+    }
+    if let Some(error) = get("error") {
+        answer(&mut stream, 200, "Holdfast was not let in. You can close this page.").await;
+        return Some(Err(match error.as_str() {
+            "access_denied" => denied(),
+            _ => Problem::new("sign_in_refused", "The portal did not let Holdfast in")
+                .because(holdfast_core::app::harmless::harmless(&error, 200))
+                .hint("sign in once more, or with a code: holdfast login --code"),
+        }));
+    }
+    if let Some(code) = get("code") {
+        answer(&mut stream, 200, "You are signed in. You can close this page.").await;
+        return Some(Ok(code));
+    }
+    answer(&mut stream, 400, "There is no code in this.").await;
+    None
 }
 
 /// The target of a GET request.
@@ -420,6 +433,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let browser = async {
             let mut answers = Vec::new();
+            // What a browser opens in advance holds nobody up.
+            let _idle = TcpStream::connect(address).await.unwrap();
             for target in targets {
                 let mut stream = TcpStream::connect(address).await.unwrap();
                 stream.write_all(format!("{target}\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
@@ -429,7 +444,9 @@ mod tests {
             }
             answers
         };
-        tokio::join!(came_back(&listener, "mine"), browser)
+        let came = timeout(Duration::from_secs(5), came_back(&listener, "mine"));
+        let (came, answers) = tokio::join!(came, browser);
+        (came.expect("it comes back at once"), answers)
     }
 
     #[tokio::test]

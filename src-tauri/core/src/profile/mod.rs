@@ -237,11 +237,11 @@ impl Config {
             }
             let first = seen.is_empty();
             seen.push(profile);
-            // In the middle of a chain, keys that stand there count for more than a role.
-            if !first && has_keys(says) {
+            // In the middle of a chain, keys that stand there count for more than a role, also one without the other.
+            if !first && has_a_key(says) {
                 break;
             }
-            let Some(role) = role(profile, says)? else { break };
+            let Some(role) = role(profile, says) else { break };
             let section = || format!("profile {profile}");
             let (source, named) = (says.get("source_profile"), says.get("credential_source"));
             roles.push(role);
@@ -258,7 +258,7 @@ impl Config {
                 }
                 (None, Some(_)) => break,
                 // A profile that takes keys of its own to assume its role.
-                (Some(source), None) if source == profile => break,
+                (Some(source), None) if source == profile && has_a_key(says) => break,
                 (Some(source), None) => profile = source,
             }
         }
@@ -379,29 +379,26 @@ fn has_keys(says: &Properties) -> bool {
     says.contains_key("aws_access_key_id") && says.contains_key("aws_secret_access_key")
 }
 
+fn has_a_key(says: &Properties) -> bool {
+    says.contains_key("aws_access_key_id") || says.contains_key("aws_secret_access_key")
+}
+
 /// The role of a profile; none where a token of another identity provider is for it.
-fn role(profile: &str, says: &Properties) -> Result<Option<Role>, Faulty> {
+fn role(profile: &str, says: &Properties) -> Option<Role> {
     if says.contains_key("web_identity_token_file") {
-        return Ok(None);
+        return None;
     }
-    let Some(arn) = says.get("role_arn").cloned() else { return Ok(None) };
+    let arn = says.get("role_arn").cloned()?;
     let text = |key: &str| says.get(key).cloned();
-    let duration = says.get("duration_seconds").map(|value| {
-        value.parse().map_err(|_| Faulty::Value {
-            section: format!("profile {profile}"),
-            key: "duration_seconds",
-            value: value.clone(),
-            allowed: "a whole number of seconds",
-        })
-    });
-    Ok(Some(Role {
+    Some(Role {
         profile: profile.to_owned(),
         arn,
         session_name: text("role_session_name"),
         external_id: text("external_id"),
         mfa_serial: text("mfa_serial"),
-        duration: duration.transpose()?,
-    }))
+        // What is no number counts for nothing.
+        duration: says.get("duration_seconds").and_then(|value| value.trim().parse().ok()),
+    })
 }
 
 impl Chain {

@@ -105,14 +105,10 @@ pub enum File {
 
 /// The name in a header of two words, which may be quoted as for a shell.
 fn named(kind: &str, header: &str) -> Option<String> {
-    let rest = header.strip_prefix(kind)?;
-    let words = words(rest)?;
-    // The first word has to end there: `[profiles x]` is something else.
-    if !rest.starts_with(char::is_whitespace) {
-        return None;
-    }
-    match &words[..] {
-        [name] => Some(name.clone()),
+    // The first word only has to begin so: `[profiles x]` is the profile x.
+    header.strip_prefix(kind)?;
+    match &words(header)?[..] {
+        [_, name] => Some(name.clone()),
         _ => None,
     }
 }

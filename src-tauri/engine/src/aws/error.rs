@@ -142,12 +142,14 @@ impl CallError {
         format!("{}:{}", self.service, self.operation)
     }
 
-    /// Whether the account does not allow the call. A missing or a wrong identity is not that.
+    /// Whether the account does not allow the call. A missing or a wrong identity is not that, nor is a role that may not be assumed:
+    /// without it nothing can be called at all.
     pub fn is_denied(&self) -> bool {
-        matches!(
-            self.code(),
-            "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "UnauthorizedAccess"
-        )
+        self.action() != "sts:AssumeRole"
+            && matches!(
+                self.code(),
+                "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "UnauthorizedAccess"
+            )
     }
 
     /// Whether AWS does not know the thing that the call names.
