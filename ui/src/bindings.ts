@@ -27,7 +27,6 @@ export type Area =
 /**  Instance and volume. */
 "machine";
 
-/**  What a step does to its object, as a diff marks it. */
 /**  Whether the app starts when its user signs in to the desktop. */
 export type Autostart = {
 	/**  Whether it does. */
@@ -36,6 +35,7 @@ export type Autostart = {
 	problem: Problem | null,
 };
 
+/**  What a step does to its object, as a diff marks it. */
 export type Change = 
 /**  `+` */
 "add" | 
