@@ -164,11 +164,6 @@ impl Store {
         &self.state
     }
 
-    /// The folder of the logs.
-    pub fn logs_dir(&self) -> PathBuf {
-        self.state.join("logs")
-    }
-
     /// The text of the settings file; `None` when there is none.
     ///
     /// # Errors

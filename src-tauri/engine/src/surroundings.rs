@@ -53,8 +53,7 @@ pub fn variables() -> Vec<(OsString, OsString)> {
     let mut all = outside(std::env::vars_os(), inside.as_deref());
     if LOGIN.get().is_some() {
         all.retain(|(name, _)| name != "PATH");
-        let path = merged(LOGIN.get().map(String::as_str), &std::env::var_os("PATH").unwrap_or_default());
-        all.extend(outside([("PATH".into(), path)], inside.as_deref()));
+        all.extend(outside([("PATH".into(), path())], inside.as_deref()));
     }
     all
 }

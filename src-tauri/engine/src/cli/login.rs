@@ -347,11 +347,7 @@ async fn write_profile(
         (!same).then_some(session_section).into_iter().chain([profile_section]).collect();
     let path = profile::path("AWS_CONFIG_FILE", "config")
         .ok_or_else(|| Problem::new("no_home", "This computer has no home folder"))?;
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(unwritable(&path, &error)),
-    };
+    let text = text_of(&path)?;
     let new = written(&text, &sections).map_err(|value| {
         Problem::new("profile", format!("{value:?} cannot stand in the AWS configuration"))
     })?;
@@ -361,12 +357,7 @@ async fn write_profile(
         return Err(Problem::new("no_consent", "Nothing was written").exit(Exit::Refused));
     }
     // Somebody else may have written to it while the question stood there.
-    let now = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(unwritable(&path, &error)),
-    };
-    if now != text {
+    if text_of(&path)? != text {
         return Err(Problem::new(
             "aws_config",
             "The AWS configuration has changed meanwhile, so nothing was written",
@@ -379,8 +370,15 @@ async fn write_profile(
     })
 }
 
-fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Problem {
-    Problem::new("aws_config", format!("{} cannot be read", path.display())).because(error.to_string())
+/// The text of a file; one that is not there has none.
+fn text_of(path: &std::path::Path) -> Result<String, Problem> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(|error| {
+            Problem::new("aws_config", format!("{} cannot be read", path.display()))
+                .because(error.to_string())
+        }),
+    }
 }
 
 pub(super) async fn logout(global: &Global, given: Option<&ProfileName>) -> Result<u8, Problem> {
