@@ -25,12 +25,28 @@ fn first_run(mode: &str, environment: &[(&str, &str)]) {
     let dark = window.script("return matchMedia('(prefers-color-scheme: dark)').matches");
     assert_eq!(dark, mode == "dark");
 
-    // What does not hold is said beside its field, and nothing is asked of AWS.
+    // Somebody is signed in to the sandbox, so the first thing to decide is the region.
+    let decided = |step: &str| {
+        window.click("[data-act=decide]");
+        window.wait_for(&format!("[data-set-up={step}]"));
+    };
+    window.wait_for("[data-set-up=region]");
+    decided("size");
+    window.wait_for("[data-type='m8g.xlarge']");
+    window.picture(&desktop, &format!("first-run-size-{mode}"));
     window.fill("[name=volume_size]", "a lot");
-    window.click("[data-act=plan]");
-    window.wait_for("[data-preview=errors]");
-    window.reads(".fields", "Not a whole number of GiB");
+    window.click("[data-act=decide]");
+    window.reads("[data-set-up]", "Not a whole number of GiB");
     window.fill("[name=volume_size]", "120");
+    decided("user");
+    // Whoever leaves goes on where he was.
+    window.click("[data-page=doctor]");
+    window.click("[data-page=machine]");
+    window.wait_for("[data-set-up=user]");
+    assert!(desktop.holdfast("settings show").contains("120"));
+    decided("configuration");
+    window.picture(&desktop, &format!("first-run-source-{mode}"));
+    decided("plan");
     window.click("[data-act=plan]");
     window.wait_for("[data-preview=ready]");
     window.reads("[data-preview]", "$144.30 a month");
@@ -53,6 +69,8 @@ fn first_run(mode: &str, environment: &[(&str, &str)]) {
 
     window.click("[data-page=settings]");
     window.wait_for("[name=profile]");
+    window.click("[data-act=all-types]");
+    window.wait_for("[data-act='type:m8g.large']");
     assert!(!window.has("[name=region]"), "a machine stays in its region, so there is no field for it");
     window.picture(&desktop, &format!("settings-{mode}"));
     let options = window.script("return [...document.querySelectorAll('datalist option')].map(o => o.value)");
@@ -63,7 +81,7 @@ fn first_run(mode: &str, environment: &[(&str, &str)]) {
     window.wait_for("[data-preview=errors]");
     window.reads(".fields", "A volume grows and never shrinks");
     window.fill("[name=volume_size]", "120");
-    window.fill("[name=instance_type]", "m8g.large");
+    window.click("[data-act='type:m8g.large']");
     window.click("[data-act=plan]");
     window.wait_for("[data-preview=ready]");
     window.reads("[data-preview]", "m8g.large");
@@ -86,6 +104,21 @@ fn first_run(mode: &str, environment: &[(&str, &str)]) {
     desktop.terminal();
     desktop.prove_shell();
     desktop.picture(&format!("shell-{mode}"));
+}
+
+#[test]
+fn notifications_are_switched_off_kind_by_kind() {
+    let mut desktop = Desktop::settled();
+    let _tray = Tray::on(&desktop);
+    let window = Window::open(&mut desktop, &[]);
+    window.click("[data-page=settings]");
+    window.click("[data-act='notice:state']");
+    window.wait_for("[data-act='notice:state']:not(:checked)");
+    let settings = desktop.holdfast("settings show");
+    assert!(settings.lines().any(|line| line.contains("mute") && line.contains("state")), "{settings}");
+    window.picture(&desktop, "this-app");
+    window.click("[data-act='notice:state']");
+    window.wait_for("[data-act='notice:state']:checked");
 }
 
 #[test]
@@ -174,6 +207,9 @@ fn a_hostile_page_gets_nowhere() {
         "'act', { command: { do: 'say_code', code: '123456' } }",
         "'act', { command: { do: 'cancel_sign_in' } }",
         "'act', { command: { do: 'check_profiles' } }",
+        "'act', { command: { do: 'keep', draft: { region: 'nowhere' } } }",
+        "'act', { command: { do: 'keep', draft: { mute: 5 } } }",
+        "'act', { command: { do: 'show_update' } }",
         "'act', { command: { do: 'show_page', page: '../secret' } }",
         "'act', { command: { do: 'destroy' } }",
         "'act', { command: 'stop' }",

@@ -9,6 +9,7 @@ import {
   job,
   nothing,
   NOW,
+  ofApp,
   offer,
   preview,
   profile,
@@ -17,11 +18,14 @@ import {
   run,
   session,
   sessions,
+  setUp,
   signIn,
   snapshot,
   snapshots,
   step,
   system,
+  type,
+  types,
   typed,
   view,
 } from "../src/fixture";
@@ -85,6 +89,7 @@ function generationsOf(count: number): Generation[] {
 const good = system({
   seen: NOW - 8,
   runs: "Runs generation 14, git 5f1d20a3b86e",
+  disk: { used: 37 * 1024, size: 98 * 1024, scarce: false },
   standing: { standing: "up_to_date", text: "That is what is declared for it", rebuild_next: false },
   generations: generationsOf(14),
   last: { text: "remote-dev runs generation 14", at: NOW - 2 * DAY, problem: null },
@@ -222,13 +227,29 @@ function manyAccounts(count: number): ReturnType<typeof profiles> {
   return profiles(Array.from({ length: count }, (_, i) => profile(`team-${i}/AdministratorAccess`, { account: String(100000000000 + i) })));
 }
 
+const kinds = [
+  type("t4g.large", { vcpus: 2, memory: 8192, network: "Up to 5 Gigabit", monthly: 4906, difference: -8199 }),
+  type("m7g.xlarge", { monthly: 11914, difference: -1191, network: "Up to 12.5 Gigabit" }),
+  type("m8g.xlarge", { current: true }),
+  type("c8g.2xlarge", { vcpus: 8, monthly: 23277, difference: 10172 }),
+  type("m8g.2xlarge", { vcpus: 8, memory: 32768, monthly: 26210, difference: 13105 }),
+  type("x8g.48xlarge", { vcpus: 192, memory: 3145728, network: "50 Gigabit", monthly: null, difference: null }),
+  type("m7i.xlarge", {
+    architecture: "x86_64",
+    monthly: 14717,
+    difference: 1612,
+    hindrance: "Its processor is x86_64, the machine's is arm64; another instance takes that, with the home of this one: Replace",
+  }),
+];
+
 const parts = { doctor: seen, history: past, profiles: accounts, sessions: work, system: good, snapshots: kept };
 
 /** A machine that is on, with all that there is to see. */
 function on(rest: Partial<View> = {}, machine: Parameters<typeof view>[1] = {}): View {
   const seen = { seen: NOW - 8, since: NOW - 2 * DAY };
-  const settings = { ...view().settings, autostart: { on: true, problem: null } };
-  return view({ commands: running, settings, ...parts, ...rest }, { ...seen, ...machine });
+  const { fields: app, ...more } = ofApp();
+  const settings = { ...view().settings, ...more, fields: [...fields(), ...app] };
+  return view({ commands: running, settings, types: types(kinds), ...parts, ...rest }, { ...seen, ...machine });
 }
 
 function off(rest: Partial<View> = {}, machine: Parameters<typeof view>[1] = {}): View {
@@ -296,9 +317,16 @@ const machineStep = (rest: Partial<StepView>) => ({ area: "machine" as const, st
 
 /** Each state by its name; `null` is an app that does not answer. */
 export const states: Record<string, View | null> = {
-  "first-start": view({ sandbox: true, settings: { ...view().settings, fields: fields() } }, nowhere),
+  "first-start": view({ sandbox: true, set_up: setUp(1) }, nowhere),
+  "first-account": view(
+    { sign_in: signIn(), set_up: setUp(0), profiles: accounts },
+    { ...nowhere, state: "unknown", headline: "The state of remote-dev is not known", seen: null },
+  ),
+  "first-size": view({ set_up: setUp(2), types: types(kinds) }, nowhere),
+  "first-source": view({ set_up: setUp(4) }, nowhere),
   "first-plan": view(
     {
+      set_up: setUp(5),
       commands: { ...nothing, apply: offer("Make remote-dev", { note: "about three minutes" }) },
       preview: plan({
         cost: view().machine.cost,

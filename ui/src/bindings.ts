@@ -106,6 +106,17 @@ shown: boolean } |
 { do: "preview"; 
 /**  What is proposed. */
 of: Proposal } | 
+/**
+ *  Keep these settings without a plan: they are about this computer alone, or there is no machine yet. What is in force
+ *  by default is written down, too.
+ */
+{ do: "keep"; 
+/**  As somebody typed or chose them. */
+draft: Draft } | 
+/**  Look at the instance types now. */
+{ do: "look_at_types" } | 
+/**  Show the page of the newer Holdfast. */
+{ do: "show_update" } | 
 /**  Put the preview aside. */
 { do: "discard" } | 
 /**  Do what the preview shows, and keep its settings where it is of settings. */
@@ -169,6 +180,21 @@ export type Cost = {
 	prices_of: string,
 };
 
+/**  What has to be decided for a machine. */
+export type Decision = 
+/**  Whose account: the profile, with a sign-in that holds. */
+"account" | 
+/**  The region. */
+"region" | 
+/**  Instance type and size of the volume. */
+"size" | 
+/**  The user. */
+"user" | 
+/**  Where the configuration comes from. */
+"configuration" | 
+/**  Whether it is made. */
+"plan";
+
 /**  One thing that was changed, or was to be. */
 export type Deed = {
 	/**  When. */
@@ -179,6 +205,16 @@ export type Deed = {
 	result: Outcome,
 	/**  Why it is not done. */
 	why: string | null,
+};
+
+/**  The space on the machine's disk, in MiB. */
+export type Disk = {
+	/**  What is used. */
+	used: number,
+	/**  Of how much. */
+	size: number,
+	/**  It is nearly full. */
+	scarce: boolean,
 };
 
 /**  What is right and what is wrong with everything that is needed, as it was when somebody last asked. */
@@ -301,6 +337,18 @@ export type Group = {
 	steps: StepView[],
 };
 
+/**  How far the volume of the machine can grow, and when. */
+export type Growth = {
+	/**  The least that it can be, in GiB: what it is. */
+	least: number,
+	/**  The most that a volume of its kind can be, in GiB. */
+	most: number,
+	/**  What one GiB more costs in a month, in thousandths of a US cent; `None`: not known. */
+	per_gib: number | null,
+	/**  What there is to know before it grows, as sentences. */
+	notes: string[],
+};
+
 /**  What this computer has changed. */
 export type History = {
 	/**  The runs of commands, the newest first. */
@@ -348,7 +396,7 @@ export type Job = {
 };
 
 /**  A setting that can be changed in the window: one whose value is one text. */
-export type Key = "profile" | "region" | "instance_type" | "volume_size" | "user" | "volume_iops" | "volume_throughput" | "alternates" | "zone" | "snapshot_every" | "snapshot_keep" | "off_at" | "off_when_idle" | "subnet" | "instance_profile" | "permissions_boundary" | "kms_key";
+export type Key = "profile" | "region" | "instance_type" | "volume_size" | "user" | "volume_iops" | "volume_throughput" | "alternates" | "zone" | "snapshot_every" | "snapshot_keep" | "off_at" | "off_when_idle" | "subnet" | "instance_profile" | "permissions_boundary" | "kms_key" | "config" | "config_git" | "config_branch" | "config_folder" | "config_directory" | "config_attribute" | "tags" | "terminal" | "mute" | "updates";
 
 /**  How a job ended. */
 export type LastJob = {
@@ -417,6 +465,29 @@ export type Measured = {
 	text: string,
 	/**  A rebuild is the next thing to do. */
 	rebuild_next: boolean,
+};
+
+/**  What a notification is about. Each kind can be switched off. */
+export type NoticeKind = 
+/**  A job of the machine's has ended. */
+"rebuild" | 
+/**  The machine is in another state, and nobody here has brought that about. */
+"state" | 
+/**  An operation has ended while nobody was looking. */
+"operation" | 
+/**  Somebody has to sign in. */
+"sign_in" | 
+/**  The machine's disk is nearly full. */
+"disk" | 
+/**  There is a newer Holdfast. */
+"update";
+
+/**  A kind of notifications. */
+export type NoticeSwitch = {
+	/**  What they are about. */
+	kind: NoticeKind,
+	/**  Whether they are shown. */
+	on: boolean,
 };
 
 /**  A command on offer. */
@@ -697,6 +768,22 @@ export type Sessions = {
 	open: Offer | null,
 };
 
+/**  What is left to decide before a machine is made. It is all in the settings file, so that it can be left and gone on with. */
+export type SetUp = {
+	/**  The steps, in their order. */
+	steps: SetUpStep[],
+};
+
+/**  A step of it. */
+export type SetUpStep = {
+	/**  Which. */
+	step: Decision,
+	/**  Whether it is decided. */
+	done: boolean,
+	/**  What is decided, or would be by default. */
+	says: string,
+};
+
 /**  The settings of the machine. */
 export type Settings = {
 	/**  The file. */
@@ -711,6 +798,12 @@ export type Settings = {
 	regions: string[],
 	/**  Whether the app starts with the desktop; `None`: it cannot. */
 	autostart: Autostart | null,
+	/**  What notifications there are, and which are shown. */
+	notices: NoticeSwitch[],
+	/**  The terminals that can be chosen. */
+	terminals: string[],
+	/**  How far the volume can grow. */
+	growth: Growth,
 };
 
 /**  A sign-in that a person is needed for. */
@@ -880,6 +973,8 @@ export type System = {
 	note: string | null,
 	/**  When it switches itself off next, when that was last seen. */
 	off: GoesOff | null,
+	/**  The space on its disk, when that was last seen. */
+	disk: Disk | null,
 	/**  How that stands to what is declared for it, when both were last seen. */
 	standing: Measured | null,
 	/**  The generations that it has, the newest first. */
@@ -909,15 +1004,63 @@ export type Topic =
 "machine" | 
 /**  How fast it is, where it stands. */
 "hardware" | 
+/**  Where its configuration comes from. */
+"configuration" | 
 /**  Snapshots by the clock. */
 "snapshots" | 
 /**  When it goes off by itself. */
 "power" | 
 /**  What the company provides. */
-"company";
+"company" | 
+/**  This computer; no machine changes by it. */
+"app";
+
+/**  An instance type. */
+export type TypeChoice = {
+	/**  Its name. */
+	name: string,
+	/**  The architecture of its processor. */
+	architecture: string,
+	/**  Virtual processors. */
+	vcpus: number,
+	/**  Memory in MiB. */
+	memory: number,
+	/**  The speed of its network in EC2's words. */
+	network: string | null,
+	/**  What it costs in a month if it is on all the time, in US cents, without volume and address; `None`: not known. */
+	monthly: number | null,
+	/**  By how many US cents that is more than what the machine is, or is to be. */
+	difference: number | null,
+	/**  The machine is this one, or is to be. */
+	current: boolean,
+	/**  Why the machine cannot become it. */
+	hindrance: string | null,
+};
 
 /**  What somebody typed as the code of an MFA device. It is not for logs. */
 export type TypedCode = string;
+
+/**  The instance types that the machine can be, and those that it cannot. */
+export type Types = {
+	/**  Whether they are being looked at. */
+	looking: boolean,
+	/**  Why the last look brought nothing. */
+	problem: Problem | null,
+	/**  When they were last looked at; `None`: not yet. */
+	seen: number | null,
+	/**  All of them, the cheapest first. */
+	list: TypeChoice[],
+	/**  Look at them again. */
+	look: Offer | null,
+};
+
+/**  A newer Holdfast. */
+export type Update = {
+	/**  Its version. */
+	version: string,
+	/**  The page that it is on. */
+	page: string,
+};
 
 /**  Whether a profile gives credentials now. */
 export type Validity = 
@@ -968,6 +1111,12 @@ export type View = {
 	doctor: Doctor,
 	/**  What this computer has changed; `None` while nobody looks at it. */
 	history: History | null,
+	/**  The instance types; `None` on pages without them, and while nothing is known of the machine. */
+	types: Types | null,
+	/**  What is decided, and what is left to decide, before the machine is made; `None` where there is one. */
+	set_up: SetUp | null,
+	/**  A newer Holdfast, where one is known. */
+	update: Update | null,
 };
 
 /**  There is something new to show. */

@@ -2,6 +2,7 @@
 
 import type {
   Commands,
+  Decision,
   Doctor,
   Field,
   Generation,
@@ -17,12 +18,15 @@ import type {
   Run,
   Session,
   Sessions,
+  SetUp,
   SignIn,
   Snapshot,
   Snapshots,
   StepView,
   System,
   Topic,
+  TypeChoice,
+  Types,
   View,
 } from "./bindings";
 
@@ -41,6 +45,9 @@ export function fields(fixed: string | null = null): Field[] {
     ["instance_type", "machine", "m8g.xlarge"],
     ["volume_size", "machine", "100"],
     ["user", "machine", "dev"],
+    ["config", "configuration", "embedded"],
+    ["config_git", "configuration", ""],
+    ["config_directory", "configuration", ""],
     ["zone", "hardware", ""],
     ["snapshot_every", "snapshots", ""],
     ["snapshot_keep", "snapshots", "7"],
@@ -83,14 +90,64 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
     operation: null,
     failed: null,
     interrupted: null,
-    settings: { path: "/settings.toml", fields: fields(), problem: null, profiles: ["work"], regions: ["us-west-2"], autostart: null },
+    settings: {
+      path: "/settings.toml",
+      fields: fields(),
+      problem: null,
+      profiles: ["work"],
+      regions: ["us-west-2"],
+      autostart: null,
+      notices: [],
+      terminals: ["default", "foot", "kitty"],
+      growth: { least: 100, most: 65536, per_gib: 8000, notes: ["AWS lets a volume grow, never shrink."] },
+    },
     preview: null,
     sign_in: null,
     profiles: profiles([], { seen: null }),
     doctor: doctor(),
     history: null,
+    types: null,
+    set_up: null,
+    update: null,
     ...rest,
   };
+}
+
+/** What is about this computer. */
+export function ofApp(): Pick<View["settings"], "notices" | "autostart"> & { fields: Field[] } {
+  const app: [Key, string][] = [
+    ["terminal", "default"],
+    ["mute", "state"],
+    ["updates", "true"],
+  ];
+  const kinds = ["rebuild", "state", "operation", "sign_in", "disk", "update"] as const;
+  return {
+    notices: kinds.map((kind) => ({ kind, on: kind !== "state" })),
+    autostart: { on: false, problem: null },
+    fields: app.map(([key, value]) => ({ key, topic: "app", value, default: key !== "mute", fixed: null })),
+  };
+}
+
+/** The first run, with so many decisions taken. */
+export function setUp(done: number): SetUp {
+  const says: [Decision, string][] = [
+    ["account", "team/Admin"],
+    ["region", "us-west-2"],
+    ["size", "m8g.xlarge, 100 GiB"],
+    ["user", "dev"],
+    ["configuration", "what ships with Holdfast"],
+    ["plan", ""],
+  ];
+  return { steps: says.map(([step, says], i) => ({ step, says, done: i < done })) };
+}
+
+export function types(list: TypeChoice[], rest: Partial<Types> = {}): Types {
+  return { looking: false, problem: null, seen: NOW, list, look: offer("Refresh"), ...rest };
+}
+
+export function type(name: string, rest: Partial<TypeChoice> = {}): TypeChoice {
+  const what = { architecture: "arm64", vcpus: 4, memory: 16384, network: "Up to 15 Gigabit" };
+  return { name, ...what, monthly: 13105, difference: 0, current: false, hindrance: null, ...rest };
 }
 
 export function signIn(rest: Partial<SignIn> = {}): SignIn {
@@ -135,7 +192,7 @@ export function sessions(list: Session[], rest: Partial<Sessions> = {}): Session
 export function system(rest: Partial<System> = {}): System {
   const offers = { look: offer("Refresh"), rebuild: offer("Rebuild") };
   const runs = "Runs generation 7, embedded 1a2b3c4d5e6f";
-  const none = { problem: null, off: null, note: null, standing: null, generations: [], job: null, last: null, log: null };
+  const none = { problem: null, off: null, disk: null, note: null, standing: null, generations: [], job: null, last: null, log: null };
   return { looking: false, seen: NOW, runs, ...none, ...offers, ...rest };
 }
 

@@ -1,4 +1,4 @@
-import type { Command, Key, Offer, Page, Proposal, View } from "./bindings";
+import type { Command, Field, Key, Offer, Page, Proposal, View } from "./bindings";
 import type * as bridge from "./bridge";
 import { draft, ended, goneTo, ofSettings, places, stands, typedFor, type Place, type Question, type Typed } from "./view";
 import { sentence } from "./words";
@@ -94,8 +94,18 @@ export class Model {
     this.#planned = false;
   }
 
+  /** Keeps settings that need no plan; whether they hold. What is kept is not typed any more. */
+  async keep(fields: Field[]): Promise<boolean> {
+    if (!(await this.act({ do: "keep", draft: draft(fields, this.typed) }))) return false;
+    const kept = fields.map(({ key }) => key as string);
+    this.typed = Object.fromEntries(Object.entries(this.typed).filter(([key]) => !kept.includes(key)));
+    return true;
+  }
+
   async plan(): Promise<void> {
-    await this.propose({ is: "settings", draft: draft(this.view?.settings.fields ?? [], this.typed) });
+    const fields = this.view?.settings.fields ?? [];
+    const ofMachine = fields.filter(({ topic }) => topic !== "app");
+    await this.propose({ is: "settings", draft: draft(ofMachine, this.typed) });
   }
 
   /** Asks what something would do. */

@@ -31,7 +31,6 @@ import {
   draft,
   few,
   found,
-  isFirstRun,
   isQuiet,
   loses,
   ofPlace,
@@ -165,7 +164,8 @@ test("a reason is said once where successive steps share it", () => {
 
 test("a draft holds what was typed, and what is fixed as it is", () => {
   const typed = { profile: "work", user: "me" };
-  const all = { region: "us-west-2", instance_type: "m8g.xlarge", volume_size: "100", zone: "", snapshot_every: "", snapshot_keep: "7" };
+  const embedded = { config: "embedded", config_git: "", config_directory: "" };
+  const all = { region: "us-west-2", instance_type: "m8g.xlarge", volume_size: "100", zone: "", snapshot_every: "", snapshot_keep: "7", ...embedded };
   expect(draft(fields(), typed)).toEqual({ ...all, profile: "work", user: "me" });
   expect(draft(fields("It stays."), typed)).toEqual({ ...all, profile: "work", user: "dev" });
   expect(draft(fields(), { region: "" }).region).toBe("");
@@ -176,14 +176,6 @@ test("a window that opens on a preview shows what was typed for it", () => {
   const draft = { ...typed, user: "me" };
   expect(typedFor(view({ preview: preview({ of: { is: "settings", draft } }) }))).toEqual({ user: "me" });
   expect(typedFor(view({ preview: preview({ of: { is: "replace" } }) }))).toEqual({});
-});
-
-test("the settings come first when there is no machine, and when none could ever be looked for", () => {
-  const problem = { code: "no_credentials", what: "There are no valid AWS credentials", cause: null, hints: [] };
-  expect(isFirstRun(view())).toBe(false);
-  expect(isFirstRun(view({}, { state: "absent" }))).toBe(true);
-  expect(isFirstRun(view({}, { state: "unknown", problem, seen: null }))).toBe(true);
-  expect(isFirstRun(view({}, { state: "unknown", problem }))).toBe(false);
 });
 
 test("a question stands as long as its command is on offer and asks", () => {

@@ -42,11 +42,6 @@ export function shape(state: State, atWork: boolean): Shape {
   }
 }
 
-/** Whether the settings come first: there is no machine, or none could be looked for with the settings as they are. */
-export function isFirstRun({ machine, operation }: View): boolean {
-  return !operation && (machine.state === "absent" || (machine.problem !== null && machine.seen === null));
-}
-
 /** The pages of the window, in their order. */
 export const places = ["machine", "sessions", "activity", "settings", "doctor"] as const;
 export type Place = (typeof places)[number];

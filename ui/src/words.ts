@@ -1,6 +1,6 @@
 // What the pages themselves say, in one place, to be translated. What is said about the machine comes from Rust.
 
-import type { Area, Change, Examined, Flag, Key, Mark, Outcome, Proposal, Topic } from "./bindings";
+import type { Area, Change, Decision, Examined, Flag, Key, Mark, NoticeKind, Outcome, Proposal, Topic } from "./bindings";
 import type { Place } from "./view";
 
 /** The language of this file. The user's region still decides how numbers and dates are written. */
@@ -59,6 +59,7 @@ export const words = {
     log: "Search the log",
     history: "Search what was changed",
     profiles: "Search the profiles",
+    types: "Search all types: 8 vCPU, arm64, m8g",
   },
   nothingFound: "Nothing matches.",
   sessionCount: (count: number) => (count === 1 ? "1 session." : `${count || "No"} sessions.`),
@@ -212,9 +213,68 @@ export const words = {
   begun: "It began",
   dismiss: "Dismiss",
 
-  firstRun:
-    "Holdfast makes one NixOS machine in your AWS account, in a private network that nothing can enter. " +
-    "You see every step and its cost before anything is made.",
+  decisions: {
+    account: "Account",
+    region: "Region",
+    size: "Type and size",
+    user: "User",
+    configuration: "Configuration",
+    plan: "Plan",
+  } satisfies Record<Decision, string>,
+  decisionTitles: {
+    account: "Whose AWS account",
+    region: "Where it stands",
+    size: "How large it is",
+    user: "Who works on it",
+    configuration: "What it runs",
+    plan: "What is made",
+  } satisfies Record<Decision, string>,
+  decisionNotes: {
+    account:
+      "Holdfast makes one NixOS machine in your AWS account, in a private network that nothing can enter. " +
+      "Nothing is made before you have seen all of it, with its cost.",
+    region: "The nearer, the quicker your keys. A machine stays in its region.",
+    size: "Both can change later: the type while the machine is off for a minute, the volume upwards at any time.",
+    user: "The name of your user on the machine. It stays as it is.",
+    configuration: "The NixOS configuration that comes with Holdfast is good to begin with, and yours to change.",
+    plan: "Every step, what it costs and what it is for. You can leave at any time and go on from here.",
+  } satisfies Record<Decision, string>,
+  decided: "decided",
+  goOn: "Go on",
+  configKinds: {
+    embedded: "What comes with Holdfast",
+    git: "A git repository",
+    directory: "A folder on this computer",
+  },
+  types: "Instance types",
+  allTypes: "All types",
+  lookingAtTypes: "Asking AWS…",
+  vcpu: "vCPU",
+  vcpus: (count: number) => `${count} vCPU`,
+  memory: "Memory",
+  network: "Network",
+  monthly: "A month",
+  difference: "Difference",
+  asNow: "as now",
+  moreTypes: (count: number) => `${count} more: search for what you want.`,
+  typesNote: "A month of the instance alone, if it is always on. What is impossible here is found by searching, with the reason.",
+  volumeSlider: "Size of the volume in GiB",
+  diskUsed: (used: string, of: string) => `${used} of ${of} are used.`,
+  volumeMore: (more: string, amount: string) => `${more} more cost ${amount} a month.`,
+  thisApp: "This app",
+  terminalDefault: "the desktop's own",
+  noticesTitle: "Notifications",
+  notices: {
+    rebuild: "A rebuild has ended",
+    state: "The machine changed by itself",
+    operation: "Something ended unseen",
+    sign_in: "You have to sign in",
+    disk: "Its disk is nearly full",
+    update: "There is a newer Holdfast",
+  } satisfies Record<NoticeKind, string>,
+  updates: "Look for newer versions",
+  updatesNote: "Once a day. Nothing else is sent.",
+  newer: (version: string) => `Holdfast ${version} is there`,
   fields: {
     profile: "AWS profile",
     region: "Region",
@@ -233,6 +293,16 @@ export const words = {
     instance_profile: "Instance profile",
     permissions_boundary: "Permissions boundary",
     kms_key: "KMS key",
+    config: "Where it comes from",
+    config_git: "Repository",
+    config_branch: "Branch",
+    config_folder: "Folder in the repository",
+    config_directory: "Folder on this computer",
+    config_attribute: "Name in nixosConfigurations",
+    tags: "Tags",
+    terminal: "Terminal",
+    mute: "Without notifications of",
+    updates: "Look for newer versions",
   } satisfies Record<Key, string>,
   changed: {
     profile: "AWS profile",
@@ -252,13 +322,25 @@ export const words = {
     instance_profile: "instance profile",
     permissions_boundary: "permissions boundary",
     kms_key: "KMS key",
+    config: "where the configuration comes from",
+    config_git: "repository",
+    config_branch: "branch",
+    config_folder: "folder in the repository",
+    config_directory: "folder on this computer",
+    config_attribute: "name in nixosConfigurations",
+    tags: "tags",
+    terminal: "terminal",
+    mute: "notifications that are off",
+    updates: "newer versions",
   } satisfies Record<Key, string>,
   topics: {
     machine: "Machine",
     hardware: "Speed and place",
+    configuration: "Its configuration",
     snapshots: "Snapshots by the clock",
     power: "Off by itself",
     company: "What your company provides",
+    app: "This app",
   } satisfies Record<Topic, string>,
   /** What a field takes, where that is not plain. */
   asks: {
@@ -272,6 +354,10 @@ export const words = {
     permissions_boundary: "none",
     kms_key: "the account's own",
     profile: "the usual chain",
+    config_git: "https://example.com/team/machines.git",
+    config_branch: "its default one",
+    config_directory: "~/machines",
+    tags: "name=value, name=value",
   } as Partial<Record<Key, string>>,
   becomes: "becomes",
   default: "default",

@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod kinds;
 pub mod machine;
 pub mod names;
+pub mod notices;
 pub mod plan;
 pub mod policy;
 pub mod power;

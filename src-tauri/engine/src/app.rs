@@ -6,18 +6,22 @@
 //! one ends it.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::app::view::Autostart;
 use holdfast_core::app::{
-    self, App, Command, Elsewhere, Event, JobEnd, Look, Notice, Operation, Page, Proposal, Refusal, Setup,
-    SystemSeen, Through, TypedCode, View, WayIn, drafted, is_about_credentials,
+    self, App, Command, Draft, Elsewhere, Event, JobEnd, Look, Notice, Operation, Page, Proposal, Refusal,
+    Setup, SystemSeen, Through, TypedCode, View, WayIn, decided, drafted, is_about_credentials,
 };
+use holdfast_core::cost::History;
+use holdfast_core::kinds::Kind;
 use holdfast_core::machine::{Desired, Observed, Power, Snapshot};
 use holdfast_core::names::{SessionName, UserName};
 use holdfast_core::plan::{Consent, Goal, Impact, Plan};
@@ -28,13 +32,14 @@ use tokio::time::{Instant, sleep};
 
 use crate::aws::{Aws, Options, profile};
 use crate::converge::{self, Report, Witness, converge};
+use crate::net::{Change, Changes};
 use crate::prices::{self, Worth};
 use crate::problem::Problem;
 use crate::remote::{Machine, NO_SYSTEM};
 use crate::secrets::Vault;
 use crate::space;
 use crate::store::{self, Intent, Store};
-use crate::{sandbox, signin, world::World};
+use crate::{sandbox, signin, updates, world::World};
 
 mod doctor;
 mod proposals;
@@ -48,6 +53,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const SLEPT: Duration = Duration::from_secs(5);
 /// How often settings that do not hold are read again.
 const MENDING: Duration = Duration::from_secs(2);
+/// So many panics within so long are too many to go on.
+const MOST_FALLS: usize = 5;
+const FALLS_WITHIN: Duration = Duration::from_secs(60);
 /// For how long a look at everything will do when the window opens.
 const FRESH: Duration = Duration::from_secs(60);
 
@@ -93,9 +101,34 @@ pub struct Place {
     clock: fn() -> SystemTime,
 }
 
-/// Runs the app until nobody is left who could ask it for anything.
-pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedReceiver<Input>) {
+/// Runs the app until nobody is left who could ask it for anything. What panics in it is a problem that is shown, and the app
+/// begins anew: what was under way is then what was interrupted.
+///
+/// # Panics
+/// It panics again and again.
+pub async fn run(place: &Place, shell: &impl Shell, mut inputs: mpsc::UnboundedReceiver<Input>) {
+    let mut falls: Vec<Instant> = Vec::new();
+    while let Err(panic) =
+        AssertUnwindSafe(serve(place, shell, &mut inputs, !falls.is_empty())).catch_unwind().await
+    {
+        falls.retain(|fall| fall.elapsed() < FALLS_WITHIN);
+        falls.push(Instant::now());
+        if falls.len() > MOST_FALLS {
+            resume_unwind(panic);
+        }
+    }
+}
+
+async fn serve(
+    place: &Place,
+    shell: &impl Shell,
+    inputs: &mut mpsc::UnboundedReceiver<Input>,
+    has_fallen: bool,
+) {
     let mut desk = Desk::new(place, shell, inputs);
+    if has_fallen {
+        desk.on(Event::Fell);
+    }
     desk.on(Event::Profiles(profile::names()));
     loop {
         desk.look_if_due();
@@ -105,6 +138,8 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
         desk.see_snapshots_if_due();
         desk.examine_if_asked();
         desk.look_at_profiles_if_wanted();
+        desk.look_at_kinds_if_wanted();
+        desk.look_for_updates_if_due();
         desk.end_sign_in_if_moot();
         desk.read_history_if_wanted();
         desk.bring_up_if_new();
@@ -151,6 +186,10 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
                 desk.examining = None;
                 desk.on(Event::Examined(report));
             }
+            Happened::SeenKinds(result) => {
+                desk.seeing_kinds = None;
+                desk.on(Event::LookedAtKinds(result));
+            }
             Happened::SignedIn(result) => desk.has_signed_in(result),
             Happened::JobEnded(result) => {
                 desk.following = None;
@@ -164,13 +203,14 @@ pub async fn run(place: &Place, shell: &impl Shell, inputs: mpsc::UnboundedRecei
                     desk.look_now = true;
                 }
             }
-            Happened::Paused { slept } => {
-                if slept {
-                    // The connections of before are dead.
-                    desk.aws = None;
-                    desk.look_now = true;
-                }
+            // What could not be reached may be there again; what could be, still is.
+            Happened::Changed(Change::Network) => desk.look_now |= desk.app.is_blind(),
+            Happened::Paused { slept: true } | Happened::Changed(Change::Woke) => {
+                // The connections of before are dead.
+                desk.aws = None;
+                desk.look_now = true;
             }
+            Happened::Paused { slept: false } => {}
         }
     }
 }
@@ -228,7 +268,12 @@ impl Place {
     fn read_settings(&self) -> Result<Box<Setup>, Problem> {
         let text = self.store.read_settings_text()?.unwrap_or_default();
         let setup = Setup::read(text, self.login());
-        setup.map(Box::new).map_err(|errors| Problem::settings(&self.store.settings_path(), &errors))
+        let met = |setup: Setup| {
+            let history = self.store.history(&setup.desired.key()).ok().flatten();
+            let met = history.is_some_and(|history| history != History::default());
+            Box::new(Setup { met, ..setup })
+        };
+        setup.map(met).map_err(|errors| Problem::settings(&self.store.settings_path(), &errors))
     }
 
     /// The user of a machine whose settings name none. In the sandbox it need not fit anything.
@@ -251,6 +296,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 type Listed = Result<Vec<ZellijSession>, app::Problem>;
 type Seen = Result<Box<SystemSeen>, app::Problem>;
 type SeenSnapshots = Result<Vec<Snapshot>, app::Problem>;
+type SeenKinds = Result<Vec<Kind>, app::Problem>;
 type Examined = holdfast_core::doctor::Report;
 type SignedIn = Result<bool, app::Problem>;
 type JobEnded = Result<Box<JobEnd>, app::Problem>;
@@ -260,7 +306,9 @@ struct Desk<'a, S> {
     place: &'a Place,
     shell: &'a S,
     app: App,
-    inputs: mpsc::UnboundedReceiver<Input>,
+    inputs: &'a mut mpsc::UnboundedReceiver<Input>,
+    /// The network has changed, or the computer slept.
+    changes: Changes,
     tell: mpsc::UnboundedSender<Event>,
     told: mpsc::UnboundedReceiver<Event>,
     operation: Option<Boxed<'a, Result<(), app::Problem>>>,
@@ -271,6 +319,8 @@ struct Desk<'a, S> {
     seeing: Option<Boxed<'a, Seen>>,
     /// A look at the machine's snapshots.
     seeing_snapshots: Option<Boxed<'a, SeenSnapshots>>,
+    /// A look at the instance types.
+    seeing_kinds: Option<Boxed<'a, SeenKinds>>,
     /// The doctor looks.
     examining: Option<Boxed<'a, Examined>>,
     /// Somebody signs in.
@@ -315,6 +365,8 @@ enum Happened {
     JobEnded(JobEnded),
     Priced(bool),
     Errand(Option<Event>),
+    SeenKinds(SeenKinds),
+    Changed(Change),
     Paused { slept: bool },
 }
 
@@ -326,7 +378,7 @@ struct Looked {
 }
 
 impl<'a, S: Shell> Desk<'a, S> {
-    fn new(place: &'a Place, shell: &'a S, inputs: mpsc::UnboundedReceiver<Input>) -> Self {
+    fn new(place: &'a Place, shell: &'a S, inputs: &'a mut mpsc::UnboundedReceiver<Input>) -> Self {
         let (tell, told) = mpsc::unbounded_channel();
         let path = place.store.settings_path().display().to_string();
         let mut desk = Self {
@@ -334,6 +386,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             shell,
             app: App::new(place.sandbox, path),
             inputs,
+            changes: Changes::listen(),
             tell,
             told,
             operation: None,
@@ -341,6 +394,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             listing: None,
             seeing: None,
             seeing_snapshots: None,
+            seeing_kinds: None,
             examining: None,
             signing_in: None,
             codes: None,
@@ -358,6 +412,10 @@ impl<'a, S: Shell> Desk<'a, S> {
             began: place.now().since_epoch().as_secs(),
         };
         desk.read_settings();
+        if updates::place().is_some() && !place.sandbox {
+            let (last, salt) = updates::last(&place.store);
+            desk.on(Event::AskedForUpdates { last, salt });
+        }
         desk
     }
 
@@ -537,6 +595,32 @@ impl<'a, S: Shell> Desk<'a, S> {
         self.on(Event::LookingAtProfiles(how));
     }
 
+    fn look_at_kinds_if_wanted(&mut self) {
+        if !self.app.awaits_kinds() {
+            self.seeing_kinds = None;
+        }
+        if let Some((desired, zone)) = self.app.wants_kinds() {
+            let place = self.place;
+            self.seeing_kinds = Some(Box::pin(async move {
+                let look = async { place.aws(&desired).await?.kinds(None, zone.as_deref()).await };
+                look.await.map_err(|problem| place.explain(&desired, problem))
+            }));
+            self.on(Event::LookingAtKinds);
+        }
+    }
+
+    /// The sandbox's app does not: it is there to be tried.
+    fn look_for_updates_if_due(&mut self) {
+        let due = self.app.next_look_for_updates(self.place.now()).is_some_and(|pause| pause.is_zero());
+        let Some(at) = updates::place().filter(|_| due) else { return };
+        let store = &self.place.store;
+        self.errands.push(Box::pin(async move {
+            let newer = updates::ask(store, &at).await;
+            Some(Event::Updates { newer, salt: updates::last(store).1 })
+        }));
+        self.on(Event::AskingForUpdates);
+    }
+
     /// Other settings name another way in.
     fn end_sign_in_if_moot(&mut self) {
         if !self.app.is_signing_in() {
@@ -629,7 +713,8 @@ impl<'a, S: Shell> Desk<'a, S> {
             self.app.next_look(self.place.now()).min(LONGEST_PAUSE)
         };
         let snapshots = self.app.next_look_at_snapshots(self.place.now());
-        let others = [self.next_look_at_sessions(), self.next_look_at_system(), snapshots];
+        let updates = self.app.next_look_for_updates(self.place.now());
+        let others = [self.next_look_at_sessions(), self.next_look_at_system(), snapshots, updates];
         let pause = others.into_iter().flatten().fold(pause, Duration::min);
         tokio::select! {
             biased; // what was told before comes before what ends
@@ -640,11 +725,13 @@ impl<'a, S: Shell> Desk<'a, S> {
             Some(listed) = OptionFuture::from(self.listing.as_mut()) => Happened::Listed(listed),
             Some(seen) = OptionFuture::from(self.seeing.as_mut()) => Happened::Seen(seen),
             Some(seen) = OptionFuture::from(self.seeing_snapshots.as_mut()) => Happened::SeenSnapshots(seen),
+            Some(seen) = OptionFuture::from(self.seeing_kinds.as_mut()) => Happened::SeenKinds(seen),
             Some(report) = OptionFuture::from(self.examining.as_mut()) => Happened::Examined(report),
             Some(result) = OptionFuture::from(self.signing_in.as_mut()) => Happened::SignedIn(result),
             Some(ended) = OptionFuture::from(self.following.as_mut()) => Happened::JobEnded(ended),
             Some(new) = OptionFuture::from(self.pricing.as_mut()) => Happened::Priced(new),
             Some(event) = self.errands.next() => Happened::Errand(event),
+            change = self.changes.next() => Happened::Changed(change),
             slept = sleep_awake(self.place, pause) => Happened::Paused { slept },
         }
     }
@@ -660,6 +747,13 @@ impl<'a, S: Shell> Desk<'a, S> {
                 (self.look_now, self.look_at_all) = (true, true);
             }
             Command::Preview { of } => self.on(Event::Proposed(Box::new(of))),
+            Command::Keep { draft } => self.keep(&draft),
+            Command::LookAtTypes => self.on(Event::KindsAsked),
+            Command::ShowUpdate => {
+                if let Some(update) = self.app.update() {
+                    self.shell.open_page(&update.page);
+                }
+            }
             Command::Discard => self.on(Event::Discarded),
             Command::Dismiss => self.dismiss(),
             Command::Cancel => {
@@ -702,6 +796,16 @@ impl<'a, S: Shell> Desk<'a, S> {
             }
             Command::Apply { number } => self.apply(number),
         }
+    }
+
+    /// Writes settings down that need no plan.
+    fn keep(&mut self, draft: &Draft) {
+        let decided = self.app.setup().and_then(|setup| decided(setup, draft).ok());
+        let written = decided.map_or(Ok(()), |decided| self.place.store.write_settings(&decided.text));
+        if let Err(error) = written {
+            self.on(Event::NotKept(Problem::from(error).into()));
+        }
+        self.read_settings();
     }
 
     fn see_autostart(&mut self, problem: Option<app::Problem>) {

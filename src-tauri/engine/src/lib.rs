@@ -35,4 +35,5 @@ pub mod space;
 pub mod store;
 pub mod surroundings;
 pub mod terminal;
+pub mod updates;
 pub mod world;

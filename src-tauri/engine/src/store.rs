@@ -21,6 +21,7 @@ use crate::history::Deeds;
 use crate::prices::Asked;
 use crate::problem::Problem;
 use crate::secrets::Vault;
+use crate::updates::Last;
 
 /// The environment variable that names the folder of the settings file instead of the platform's.
 pub const CONFIG_DIR: &str = "HOLDFAST_CONFIG_DIR";
@@ -366,6 +367,24 @@ impl Store {
     /// When it cannot be written.
     pub fn keep_asked(&self, key: &str, asked: &Asked) -> Result<(), StoreError> {
         self.write_private(&format!("prices/{}", file_name(key, "json")), asked).map(drop)
+    }
+
+    /// When somebody looked for a newer Holdfast last.
+    ///
+    /// # Errors
+    ///
+    /// When a file is there and cannot be read.
+    pub fn asked_for_updates(&self) -> Result<Option<Last>, StoreError> {
+        read_json(&self.state.join("updates.json"))
+    }
+
+    /// Keeps that.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn keep_asked_for_updates(&self, last: &Last) -> Result<(), StoreError> {
+        self.write_private("updates.json", last).map(drop)
     }
 
     fn applied_path(&self, key: &str) -> PathBuf {

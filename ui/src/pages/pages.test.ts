@@ -11,6 +11,7 @@ import {
   history,
   job,
   nothing,
+  ofApp,
   offer,
   preview,
   profile,
@@ -19,11 +20,14 @@ import {
   run,
   session,
   sessions,
+  setUp,
   signIn,
   snapshot,
   snapshots,
   step,
   system,
+  type,
+  types,
   view,
 } from "../fixture";
 import { Model } from "../model.svelte";
@@ -84,10 +88,14 @@ test("the question whether to stop needs its offer", () => {
   expect(html).toContain("Stop remote-dev");
 });
 
-test("where there is no machine the form takes the place of the facts, until something is made", () => {
-  const html = machine(view({}, absent));
-  expect(html).toContain('name="instance_type"');
-  expect(html).not.toContain("<dl");
+test("where there is no machine the set-up takes the place of the facts, until something is made", () => {
+  const at = (done: number) => machine(view({ set_up: setUp(done) }, absent));
+  expect(at(2)).toContain('data-set-up="size"');
+  expect(at(2)).toContain('name="instance_type"');
+  expect(at(2)).toContain('data-slide="volume_size"');
+  expect(at(2)).not.toContain("<dl");
+  expect(acts(at(5))).toEqual(["plan"]);
+  expect(at(4)).not.toContain('name="config_git"');
   const operation = { title: "Making remote-dev", since: 0, phases: [], doing: [], waiting: null, done: 0, of: 0 };
   const making = machine(view({ operation }, absent));
   expect(making).toContain("data-operation");
@@ -333,7 +341,7 @@ test("snapshots say when, why and what they cost, and lead to a preview", () => 
 
 test("with no machine its snapshots are still there, below the form", () => {
   const html = machine(view({ snapshots: snapshots([snapshot("snap-1")], { take: null }) }, absent));
-  expect(acts(html)).toEqual(["plan", "look-at-snapshots", "delete:snap-1", "restore:snap-1"]);
+  expect(acts(html)).toEqual(["look-at-snapshots", "delete:snap-1", "restore:snap-1"]);
   const of = { is: "restore", snapshot: "snap-1" } as const;
   const groups = [{ area: "machine" as const, steps: [step()] }];
   const commands = { ...nothing, apply: offer("Make remote-dev") };
@@ -341,6 +349,27 @@ test("with no machine its snapshots are still there, below the form", () => {
   const shown = machine(view(rest, absent));
   expect(shown.match(/data-preview/g)).toHaveLength(1);
   expect(shown).toContain("A machine with the home of a snapshot");
+});
+
+test("impossible types are found by searching, and none can be chosen", () => {
+  const list = [
+    type("m8g.xlarge", { current: true }),
+    type("m8g.2xlarge", { difference: 13105, monthly: 26210, vcpus: 8 }),
+    type("m7i.xlarge", { hindrance: "Its processor is x86_64, the machine's is arm64" }),
+  ];
+  const html = machine(view({ set_up: setUp(2), types: types(list) }, absent));
+  expect([...html.matchAll(/data-type="([\w.]+)"/g)].map((match) => match[1])).toEqual(["m8g.xlarge", "m8g.2xlarge"]);
+  expect(html).toContain("+$131.05");
+  expect(html).not.toContain('data-act="type:m8g.xlarge"');
+});
+
+test("what is about this computer is switched at once", () => {
+  const { fields: app, ...rest } = ofApp();
+  const html = settings(view({ settings: { ...view().settings, ...rest, fields: [...fields(), ...app] } }));
+  expect(acts(html)).toContain("notice:rebuild");
+  expect(html).toMatch(/data-act="notice:rebuild" checked/);
+  expect(html).not.toMatch(/data-act="notice:state" checked/);
+  expect(html).toContain('name="terminal"');
 });
 
 test("the doctor's page has one sentence on top, and each finding its one thing to do", () => {

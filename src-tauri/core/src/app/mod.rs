@@ -12,11 +12,13 @@ use specta::Type;
 use crate::doctor::Report;
 use crate::history::Deed;
 use crate::jobs::{Declared, Job, JobId, LogTail, Overview, Step as JobStep};
+use crate::kinds::Kind;
 use crate::machine::{Desired, Fact, Observed, Snapshot, Why};
 use crate::names::{InstanceId, SessionName, UserName};
 use crate::plan::{Plan, Step, Waiting};
 use crate::profile::Profile;
 use crate::sessions::ZellijSession;
+use crate::settings::Settings;
 use crate::status::{State, Status};
 use crate::time::Moment;
 
@@ -24,22 +26,25 @@ mod doctor;
 mod draft;
 pub mod harmless;
 mod history;
+mod kinds;
 pub mod menu;
 mod notice;
 mod preview;
 mod profiles;
 mod replacement;
 mod sessions;
+mod set_up;
 mod show;
 mod sign_in;
 mod snapshots;
 mod system;
 #[cfg(test)]
 mod tests;
+mod updates;
 pub mod view;
 mod watch;
 
-pub use draft::{Drafted, drafted};
+pub use draft::{decided, drafted};
 pub use notice::Notice;
 pub use profiles::Look;
 pub use sign_in::{Through, TypedCode, WayIn, is_about_credentials};
@@ -47,12 +52,14 @@ pub use view::{Draft, Problem, Proposal, SigningIn, View};
 
 use doctor::Doctor;
 use history::History;
+use kinds::Kinds;
 use preview::Preview;
 use profiles::Profiles;
 use sessions::Sessions;
 use sign_in::SignIn;
 use snapshots::Snapshots;
 use system::System;
+use updates::Updates;
 
 /// What the user may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -117,6 +124,16 @@ pub enum Command {
         /// What is proposed.
         of: Proposal,
     },
+    /// Keep these settings without a plan: they are about this computer alone, or there is no machine yet. What is in force
+    /// by default is written down, too.
+    Keep {
+        /// As somebody typed or chose them.
+        draft: Draft,
+    },
+    /// Look at the instance types now.
+    LookAtTypes,
+    /// Show the page of the newer Holdfast.
+    ShowUpdate,
     /// Put the preview aside.
     Discard,
     /// Do what the preview shows, and keep its settings where it is of settings.
@@ -232,10 +249,14 @@ pub struct Setup {
     pub text: String,
     /// What is wanted of the machine.
     pub desired: Desired,
+    /// All that stands in it.
+    pub settings: Settings,
     /// The keys that the file itself gives.
     pub given: Vec<view::Key>,
     /// The user of a machine whose settings name none.
     pub login: Option<UserName>,
+    /// This computer has seen the machine before, whether it can be seen now or not.
+    pub met: bool,
 }
 
 /// What else is at work on the machine on this computer.
@@ -371,6 +392,32 @@ pub enum Event {
     Examining,
     /// This is what he has found.
     Examined(Report),
+    /// The app fell over something that must not happen, and has begun anew.
+    Fell,
+    /// Settings could not be written down.
+    NotKept(Problem),
+    /// Somebody asks for the instance types anew.
+    KindsAsked,
+    /// The instance types are being looked at.
+    LookingAtKinds,
+    /// This is what they are.
+    LookedAtKinds(Result<Vec<Kind>, Problem>),
+    /// Somebody looked for a newer Holdfast last at this moment, as far as is known.
+    AskedForUpdates {
+        /// When.
+        last: Option<Moment>,
+        /// A number of this computer's own.
+        salt: u64,
+    },
+    /// A newer Holdfast is being looked for.
+    AskingForUpdates,
+    /// This is the newer one, if there is one.
+    Updates {
+        /// It.
+        newer: Option<view::Update>,
+        /// A number of this computer's own.
+        salt: u64,
+    },
     /// What this computer has changed is being read.
     ReadingHistory,
     /// This is what it has changed, the oldest first.
@@ -431,6 +478,8 @@ pub struct App {
     sessions: Sessions,
     system: System,
     snapshots: Snapshots,
+    kinds: Kinds,
+    updates: Updates,
     doctor: Doctor,
     history: History,
     window: bool,
@@ -503,6 +552,8 @@ impl App {
             sessions: Sessions::default(),
             system: System::default(),
             snapshots: Snapshots::default(),
+            kinds: Kinds::default(),
+            updates: Updates::default(),
             doctor: Doctor::default(),
             history: History::default(),
             window: false,
@@ -598,7 +649,7 @@ impl App {
                 }
             }
             Event::LookingAtSystem => self.system.looking(),
-            Event::LookedAtSystem(result) => self.system.looked(result, now),
+            Event::LookedAtSystem(result) => self.looked_at_system(result, now),
             Event::JobAsked { to } => self.system.asked(to, now),
             Event::JobBegun(id) => {
                 self.history.changed();
@@ -640,6 +691,7 @@ impl App {
                     self.snapshots.watched(now);
                     if self.page == Some(Page::Settings) {
                         self.profiles.visited(now);
+                        self.kinds.visited(now);
                     }
                 } else {
                     self.system.show_log(false);
@@ -651,6 +703,25 @@ impl App {
             Event::DoctorAsked => self.doctor.asked(),
             Event::Examining => self.doctor.looking(),
             Event::Examined(report) => self.doctor.found(report, now),
+            Event::Fell => {
+                let problem = Problem {
+                    code: "panic".to_owned(),
+                    what: "Holdfast fell over a fault of its own, and has begun anew".to_owned(),
+                    cause: Some("Nothing is lost in AWS. Its log says where it was".to_owned()),
+                    hints: vec![
+                        "do it again; what was interrupted goes on from there".to_owned(),
+                        "save what belongs in a report: holdfast diagnostics".to_owned(),
+                    ],
+                };
+                self.fail("What was going on".to_owned(), problem, now);
+            }
+            Event::NotKept(problem) => self.fail("Keeping the settings".to_owned(), problem, now),
+            Event::KindsAsked => self.kinds.asked(),
+            Event::LookingAtKinds => self.kinds.looking(),
+            Event::LookedAtKinds(result) => self.kinds.looked(result, now),
+            Event::AskedForUpdates { last, salt } => self.updates.asked_last(last, salt, now),
+            Event::AskingForUpdates => self.updates.asking(),
+            Event::Updates { newer, salt } => self.answered_about_updates(newer, salt, now),
             Event::ReadingHistory => self.history.reading(),
             Event::ReadHistory(deeds) => self.history.read(&deeds),
             Event::Tray(there) => self.tray = there,
@@ -676,6 +747,7 @@ impl App {
                 Command::Autostart { .. } => self.may_autostart(),
                 Command::Examine => self.may_examine(),
                 Command::CancelSignIn => self.may_cancel_sign_in(),
+                Command::SayCode { code } => self.may_say_code(code),
                 Command::Connect { .. }
                 | Command::OpenSession { .. }
                 | Command::LookAtSessions
@@ -693,7 +765,9 @@ impl App {
                 | Command::Preview { .. }
                 | Command::CheckProfiles
                 | Command::SignIn { .. }
-                | Command::SayCode { .. }
+                | Command::Keep { .. }
+                | Command::LookAtTypes
+                | Command::ShowUpdate
                 | Command::Apply { .. } => refuse("The settings cannot be read".to_owned()),
             };
         };
@@ -707,6 +781,9 @@ impl App {
             | Command::ShowPage { .. } => return Ok(()),
             Command::Autostart { .. } => return self.may_autostart(),
             Command::Examine => return self.may_examine(),
+            Command::Keep { draft } => return self.may_keep(setup, draft),
+            Command::LookAtTypes => return self.may_look_at_kinds(),
+            Command::ShowUpdate => return self.may_show_update(),
             Command::CheckProfiles => return self.may_check_profiles(),
             Command::SignIn { through } => return self.may_sign_in(*through),
             Command::SayCode { code } => return self.may_say_code(code),
@@ -776,6 +853,9 @@ impl App {
                 | Command::LookAtSnapshots
                 | Command::TakeSnapshot
                 | Command::Preview { .. }
+                | Command::Keep { .. }
+                | Command::LookAtTypes
+                | Command::ShowUpdate
                 | Command::Discard
                 | Command::Dismiss,
                 _,
@@ -832,8 +912,16 @@ impl App {
         match page {
             Page::Activity => self.history.changed(),
             Page::Doctor => self.doctor.visited(now),
-            Page::Settings => self.profiles.visited(now),
-            Page::Machine | Page::Stop | Page::Restart | Page::Replacement | Page::Sessions => {}
+            Page::Settings => {
+                self.profiles.visited(now);
+                self.kinds.visited(now);
+            }
+            // It is where the machine is set up.
+            Page::Machine => {
+                self.profiles.visited(now);
+                self.kinds.visited(now);
+            }
+            Page::Stop | Page::Restart | Page::Replacement | Page::Sessions => {}
         }
     }
 
@@ -910,6 +998,10 @@ impl App {
                 (None, None, None, None, None);
             (self.sessions, self.system) = (Sessions::default(), System::default());
             self.snapshots = Snapshots::default();
+            self.kinds = Kinds::default();
+            if self.window {
+                self.kinds.visited(self.now);
+            }
             self.forget_findings();
             self.sign_in = SignIn::default();
         } else if let (Some(known), Some(Ok(setup))) = (&mut self.known, &self.settings) {
@@ -946,6 +1038,9 @@ impl App {
         let another = before.is_some() && after.is_some() && before.as_ref() != after;
         if another || !matches!(status.state, State::On | State::Unknown) {
             (self.sessions, self.system) = (Sessions::default(), System::default());
+        }
+        if before != after.cloned() {
+            self.kinds.changed();
         }
         self.known = Some(Known { observed, status, at: now });
         self.blind = None;
@@ -1059,6 +1154,14 @@ impl Running {
             | Event::DoctorAsked
             | Event::Examining
             | Event::Examined(_)
+            | Event::Fell
+            | Event::NotKept(_)
+            | Event::KindsAsked
+            | Event::LookingAtKinds
+            | Event::LookedAtKinds(_)
+            | Event::AskedForUpdates { .. }
+            | Event::AskingForUpdates
+            | Event::Updates { .. }
             | Event::ReadingHistory
             | Event::ReadHistory(_)
             | Event::Tray(_) => {}

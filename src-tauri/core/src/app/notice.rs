@@ -2,11 +2,14 @@
 
 use super::show::{sentence, way_in};
 use super::{App, Operation, Page, Problem};
+use crate::notices::NoticeKind;
 use crate::status::State;
 
 /// A notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
+    /// What it is about. A later one of the same kind takes its place.
+    pub kind: NoticeKind,
     /// Its title.
     pub title: String,
     /// What it says; may be empty.
@@ -16,6 +19,15 @@ pub struct Notice {
 }
 
 impl App {
+    /// Has this told, unless its kind is switched off. What is of the same kind and was not told yet is out of date.
+    pub(super) fn tell(&mut self, notice: Notice) {
+        if self.setup().is_some_and(|setup| setup.settings.mute.contains(&notice.kind)) {
+            return;
+        }
+        self.notices.retain(|other| other.kind != notice.kind);
+        self.notices.push_back(notice);
+    }
+
     /// Tells of a machine that is in another state than the user was told, or brought about, last.
     ///
     /// Only states that last are told, so a machine that stops is told once. A first look is no change.
@@ -46,7 +58,7 @@ impl App {
             State::Absent => (format!("{name} is gone"), String::new()),
             State::Starting | State::Stopping | State::Ending | State::Unknown => return,
         };
-        self.notices.push_back(Notice { title, body, page: Page::Machine });
+        self.tell(Notice { kind: NoticeKind::State, title, body, page: Page::Machine });
     }
 
     /// Takes the present state for known to the user.
@@ -77,13 +89,14 @@ impl App {
             Operation::Snapshot => format!("There is another snapshot of {name}"),
             Operation::DeleteSnapshot => format!("A snapshot of {name} is deleted"),
         };
-        self.notices.push_back(Notice { title, body: String::new(), page: Page::Machine });
+        self.tell(Notice { kind: NoticeKind::Operation, title, body: String::new(), page: Page::Machine });
     }
 
     /// Told in any case: the machine was on, and nobody has asked for it to be off.
     pub(super) fn tell_off_for_want_of_capacity(&mut self) {
         let Some(name) = self.setup().map(|setup| setup.desired.machine.to_string()) else { return };
-        self.notices.push_back(Notice {
+        self.tell(Notice {
+            kind: NoticeKind::State,
             title: format!("{name} is off: AWS has none free"),
             body: "It is tried again until one is. Its disk is not touched.".to_owned(),
             page: Page::Machine,
@@ -97,13 +110,14 @@ impl App {
         let title = format!("{} waits for you", running.title);
         let way = if self.offers_sign_in() { "sign in to AWS again" } else { way_in(problem) };
         let body = sentence(way).trim_end_matches('.').to_owned();
-        self.notices.push_back(Notice { title, body, page: Page::Machine });
+        self.tell(Notice { kind: NoticeKind::SignIn, title, body, page: Page::Machine });
     }
 
     pub(super) fn tell_failure(&mut self, title: &str, problem: &Problem) {
         if !self.window {
             let title = format!("{title}: it did not work");
-            self.notices.push_back(Notice { title, body: sentence(&problem.what), page: Page::Machine });
+            let body = sentence(&problem.what);
+            self.tell(Notice { kind: NoticeKind::Operation, title, body, page: Page::Machine });
         }
     }
 }

@@ -30,7 +30,7 @@ impl Preview {
         let drafted = setup.zip(draft).map(|(setup, draft)| (drafted(setup, draft), setup));
         let (changes, errors) = match drafted {
             Some((Ok(drafted), setup)) => {
-                let changes = changes(setup, &drafted.desired);
+                let changes = changes(setup, &drafted);
                 let wrong = |changed: &Changed| {
                     refused(changed.key, setup, &drafted.desired)
                         .map(|text| FieldError { key: changed.key, text })

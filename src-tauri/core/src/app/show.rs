@@ -2,15 +2,17 @@
 
 use super::harmless::harmless;
 use super::view::{
-    Commands, Cost, Failed, Field, Instance, Interrupted, Key, Machine, Offer, Operation, Phase, Progress,
-    Proposal, Settings, SoFar, View, cents,
+    Commands, Cost, Failed, Field, Instance, Interrupted, Key, Machine, NoticeSwitch, Offer, Operation,
+    Phase, Progress, Proposal, Settings, SoFar, View, cents,
 };
 use super::{App, Command, Known, Operation as Does, Problem, Running, Setup};
 use crate::cost;
 use crate::machine::{Desired, Fact, Observed, Why};
+use crate::notices::NoticeKind;
 use crate::plan::{self, Area, Goal, Note, Step, Waiting};
 use crate::price::{self, Money, Monthly, Prices};
 use crate::status::{State, Status};
+use crate::terminal::{Choice, Known as Terminal};
 use crate::time::{Moment, find_moment};
 
 /// The longest text of AWS's that is shown.
@@ -42,6 +44,9 @@ pub(super) fn view(app: &App) -> View {
         profiles: super::profiles::view(app),
         doctor: super::doctor::view(app),
         history: super::history::view(app),
+        types: super::kinds::view(app),
+        set_up: super::set_up::view(app),
+        update: app.update().cloned(),
     }
 }
 
@@ -430,6 +435,15 @@ fn settings(app: &App) -> Settings {
         profiles: app.profiles.names.clone(),
         regions: price::regions().iter().map(|region| (*region).to_owned()).collect(),
         autostart: app.autostart.clone(),
+        notices: app.setup().map_or_else(Vec::new, |setup| {
+            let on = |kind| NoticeSwitch { kind, on: !setup.settings.mute.contains(&kind) };
+            NoticeKind::ALL.map(on).into()
+        }),
+        terminals: std::iter::once(Choice::DEFAULT)
+            .chain(Terminal::ALL.map(Terminal::word))
+            .map(str::to_owned)
+            .collect(),
+        growth: super::set_up::growth(app),
     }
 }
 
@@ -447,24 +461,12 @@ fn fields(setup: &Setup, known: Option<&Known>) -> Vec<Field> {
 /// Why a setting of a machine that is there stays as it is.
 pub(super) fn fixed(key: Key, setup: &Setup, known: Option<&Known>) -> Option<String> {
     known?.observed.winners(&setup.desired).instance?;
+    #[expect(clippy::wildcard_enum_match_arm, reason = "everything else can change")]
     match key {
         Key::Region => Some("The machine stays in its region.".to_owned()),
         Key::User => Some("The machine keeps its user.".to_owned()),
         Key::Subnet => Some("The machine stays in its network.".to_owned()),
-        Key::Profile
-        | Key::InstanceType
-        | Key::VolumeSize
-        | Key::VolumeIops
-        | Key::VolumeThroughput
-        | Key::Alternates
-        | Key::Zone
-        | Key::SnapshotEvery
-        | Key::SnapshotKeep
-        | Key::OffAt
-        | Key::OffWhenIdle
-        | Key::InstanceProfile
-        | Key::PermissionsBoundary
-        | Key::KmsKey => None,
+        _ => None,
     }
 }
 

@@ -11,6 +11,7 @@ use super::harmless::harmless;
 use super::show::{name, sentence};
 use super::view::{self, Offer, SigningIn};
 use super::{App, Command, Notice, Page, Problem, Refusal};
+use crate::notices::NoticeKind;
 use crate::time::Moment;
 
 /// The longest address of a portal's page: it carries what the portal and Holdfast know each other by.
@@ -204,6 +205,7 @@ impl App {
         if well {
             self.sessions.signed_in(now);
             self.system.signed_in(now);
+            self.kinds.signed_in();
             self.snapshots.changed(now);
             self.profiles.changed();
         }
@@ -216,7 +218,8 @@ impl App {
         }
         self.sign_in.told = true;
         let body = format!("Nothing is known of {} until somebody does.", name(self));
-        self.notices.push_back(Notice {
+        self.tell(Notice {
+            kind: NoticeKind::SignIn,
             title: "Sign in to AWS again".to_owned(),
             body,
             page: Page::Machine,

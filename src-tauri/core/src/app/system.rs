@@ -9,9 +9,10 @@ use super::show::{name, seconds, sentence};
 use super::view::{self, Offer};
 use super::{App, Command, JobEnd, Notice, Page, Problem, Refusal, SystemSeen, is_about_credentials};
 use crate::jobs::{
-    Action, Checkout, Declared, Generation, Job, JobId, LogTail, MachineState, Outcome, Overview, Standing,
-    Step,
+    Action, Checkout, Declared, Disk, Generation, Job, JobId, LogTail, MachineState, Outcome, Overview,
+    Standing, Step,
 };
+use crate::notices::NoticeKind;
 use crate::status::State;
 use crate::time::Moment;
 
@@ -19,6 +20,11 @@ use crate::time::Moment;
 const FRESH: Duration = Duration::from_secs(60);
 /// When to look again at a machine that was just made, and whose system could not be looked at.
 const AGAIN: Duration = Duration::from_secs(15);
+/// How often a machine is asked for its disk with nobody looking, unless that would keep it from switching itself off: a
+/// session on it counts as somebody who needs it.
+const IN_BACKGROUND: Duration = Duration::from_secs(3600);
+/// A disk with less than one part in so many free is nearly full.
+const SCARCE: u64 = 10;
 /// The problem that a machine is none of its own, as a machine of the sandbox.
 const NO_SYSTEM: &str = "no_system";
 
@@ -40,6 +46,8 @@ pub(super) struct System {
     made: bool,
     /// It does, so that it is to run what is declared for it.
     brings_up: bool,
+    /// It was told that the disk is nearly full.
+    told_scarce: bool,
 }
 
 /// A job that is asked for or followed.
@@ -105,7 +113,7 @@ impl System {
         (self.looking, self.due) = (true, None);
     }
 
-    pub(super) fn looked(&mut self, result: Result<Box<SystemSeen>, Problem>, now: Moment) {
+    fn looked(&mut self, result: Result<Box<SystemSeen>, Problem>, now: Moment) {
         if !std::mem::take(&mut self.looking) {
             return;
         }
@@ -205,7 +213,29 @@ impl App {
         if self.window && system.seen.is_none() && system.problem.is_none() {
             return Some(Duration::ZERO);
         }
-        Some(system.due?.since(now))
+        let due = system.due.into_iter().chain(self.in_background()).min()?;
+        Some(due.since(now))
+    }
+
+    /// When the machine is to be asked with nobody looking.
+    fn in_background(&self) -> Option<Moment> {
+        let (_, at) = self.system.seen.as_ref()?;
+        let desired = &self.setup()?.desired;
+        (desired.off_when_idle.is_none() && self.system.problem.is_none()).then(|| *at + IN_BACKGROUND)
+    }
+
+    /// A look at the system has ended. A disk that is nearly full is told once.
+    pub(super) fn looked_at_system(&mut self, result: Result<Box<SystemSeen>, Problem>, now: Moment) {
+        self.system.looked(result, now);
+        let Some(disk) = self.system.overview().and_then(|overview| overview.state.disk) else { return };
+        let scarce = is_scarce(disk);
+        let known = std::mem::replace(&mut self.system.told_scarce, scarce);
+        if scarce && !known && !self.window {
+            let title = format!("The disk of {} is nearly full", name(self));
+            let body =
+                format!("{} of {} are free. Make room, or make it larger.", gib(disk.free), gib(disk.size));
+            self.tell(Notice { kind: NoticeKind::Disk, title, body, page: Page::Settings });
+        }
     }
 
     /// Whether the answer of a look at the system is still wanted.
@@ -275,11 +305,12 @@ impl App {
         let name = name(self).to_owned();
         let Some(job) = self.system.job.as_mut().filter(|job| job.id.as_ref() == Some(id)) else { return };
         let problem = problem.harmless();
-        if !self.window {
-            let title = format!("{}: it could not be cancelled", job.title(&name));
-            self.notices.push_back(Notice { title, body: sentence(&problem.what), page: Page::Activity });
-        }
+        let title = format!("{}: it could not be cancelled", job.title(&name));
+        let body = sentence(&problem.what);
         (job.cancelling, job.problem) = (false, Some(problem));
+        if !self.window {
+            self.tell(Notice { kind: NoticeKind::Rebuild, title, body, page: Page::Activity });
+        }
     }
 
     /// The job has ended, or is lost from sight.
@@ -299,12 +330,24 @@ impl App {
                 }
                 None => (text.clone(), String::new(), Page::Machine),
             };
-            self.notices.push_back(Notice { title, body, page });
+            self.tell(Notice { kind: NoticeKind::Rebuild, title, body, page });
         }
         self.system.last = Some(Last { text, at: now, problem });
         // What it runs is another one now.
         self.system.due = Some(now);
     }
+}
+
+fn mib(bytes: u64) -> u32 {
+    u32::try_from(bytes >> 20).unwrap_or(u32::MAX)
+}
+
+fn is_scarce(disk: Disk) -> bool {
+    disk.size > 0 && disk.free.saturating_mul(SCARCE) < disk.size
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{}.{} GiB", bytes >> 30, ((bytes & 0x3FFF_FFFF) * 10) >> 30)
 }
 
 fn said(job: &Job, name: &str) -> String {
@@ -353,6 +396,11 @@ pub(super) fn view(app: &App) -> Option<view::System> {
         off: overview.and_then(|overview| overview.state.off.as_ref()).map(|off| view::GoesOff {
             at: u32::try_from(off.at).unwrap_or(u32::MAX),
             why: off.why.words().to_owned(),
+        }),
+        disk: overview.and_then(|overview| overview.state.disk).map(|disk| view::Disk {
+            used: mib(disk.size.saturating_sub(disk.free)),
+            size: mib(disk.size),
+            scarce: is_scarce(disk),
         }),
         standing: system.seen.as_ref().and_then(|(seen, _)| standing(seen)),
         generations: generations.iter().map(|one| generation(app, one)).collect(),

@@ -7,6 +7,7 @@ mod previews;
 mod properties;
 mod replacement;
 mod sessions;
+mod set_up;
 mod sign_in;
 mod snapshots;
 mod states;

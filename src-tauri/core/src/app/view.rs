@@ -13,6 +13,7 @@ use crate::doctor;
 use crate::history::Outcome;
 use crate::jobs::Standing;
 use crate::names::{SessionName, SnapshotId};
+use crate::notices::NoticeKind;
 use crate::plan::{Area, Change};
 use crate::price::{Money, Monthly, Prices};
 use crate::profile;
@@ -55,6 +56,106 @@ pub struct View {
     pub doctor: Doctor,
     /// What this computer has changed; `None` while nobody looks at it.
     pub history: Option<History>,
+    /// The instance types; `None` on pages without them, and while nothing is known of the machine.
+    pub types: Option<Types>,
+    /// What is decided, and what is left to decide, before the machine is made; `None` where there is one.
+    pub set_up: Option<SetUp>,
+    /// A newer Holdfast, where one is known.
+    pub update: Option<Update>,
+}
+
+/// What is left to decide before a machine is made. It is all in the settings file, so that it can be left and gone on with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct SetUp {
+    /// The steps, in their order.
+    pub steps: Vec<SetUpStep>,
+}
+
+/// A step of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct SetUpStep {
+    /// Which.
+    pub step: Decision,
+    /// Whether it is decided.
+    pub done: bool,
+    /// What is decided, or would be by default.
+    pub says: String,
+}
+
+/// What has to be decided for a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Whose account: the profile, with a sign-in that holds.
+    Account,
+    /// The region.
+    Region,
+    /// Instance type and size of the volume.
+    Size,
+    /// The user.
+    User,
+    /// Where the configuration comes from.
+    Configuration,
+    /// Whether it is made.
+    Plan,
+}
+
+/// The instance types that the machine can be, and those that it cannot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Types {
+    /// Whether they are being looked at.
+    pub looking: bool,
+    /// Why the last look brought nothing.
+    pub problem: Option<Problem>,
+    /// When they were last looked at; `None`: not yet.
+    pub seen: Option<u32>,
+    /// All of them, the cheapest first.
+    pub list: Vec<TypeChoice>,
+    /// Look at them again.
+    pub look: Option<Offer>,
+}
+
+/// An instance type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct TypeChoice {
+    /// Its name.
+    pub name: String,
+    /// The architecture of its processor.
+    pub architecture: String,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// The speed of its network in EC2's words.
+    pub network: Option<String>,
+    /// What it costs in a month if it is on all the time, in US cents, without volume and address; `None`: not known.
+    pub monthly: Option<u32>,
+    /// By how many US cents that is more than what the machine is, or is to be.
+    pub difference: Option<i32>,
+    /// The machine is this one, or is to be.
+    pub current: bool,
+    /// Why the machine cannot become it.
+    pub hindrance: Option<String>,
+}
+
+/// A newer Holdfast.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Update {
+    /// Its version.
+    pub version: String,
+    /// The page that it is on.
+    pub page: String,
+}
+
+/// The space on the machine's disk, in MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Disk {
+    /// What is used.
+    pub used: u32,
+    /// Of how much.
+    pub size: u32,
+    /// It is nearly full.
+    pub scarce: bool,
 }
 
 /// A machine as it was when somebody last looked.
@@ -263,6 +364,8 @@ pub struct System {
     pub note: Option<String>,
     /// When it switches itself off next, when that was last seen.
     pub off: Option<GoesOff>,
+    /// The space on its disk, when that was last seen.
+    pub disk: Option<Disk>,
     /// How that stands to what is declared for it, when both were last seen.
     pub standing: Option<Measured>,
     /// The generations that it has, the newest first.
@@ -709,6 +812,34 @@ pub struct Settings {
     pub regions: Vec<String>,
     /// Whether the app starts with the desktop; `None`: it cannot.
     pub autostart: Option<Autostart>,
+    /// What notifications there are, and which are shown.
+    pub notices: Vec<NoticeSwitch>,
+    /// The terminals that can be chosen.
+    pub terminals: Vec<String>,
+    /// How far the volume can grow.
+    pub growth: Growth,
+}
+
+/// A kind of notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct NoticeSwitch {
+    /// What they are about.
+    pub kind: NoticeKind,
+    /// Whether they are shown.
+    pub on: bool,
+}
+
+/// How far the volume of the machine can grow, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Type)]
+pub struct Growth {
+    /// The least that it can be, in GiB: what it is.
+    pub least: u32,
+    /// The most that a volume of its kind can be, in GiB.
+    pub most: u32,
+    /// What one GiB more costs in a month, in thousandths of a US cent; `None`: not known.
+    pub per_gib: Option<u32>,
+    /// What there is to know before it grows, as sentences.
+    pub notes: Vec<String>,
 }
 
 /// Whether the app starts when its user signs in to the desktop.
@@ -742,6 +873,16 @@ pub enum Key {
     InstanceProfile,
     PermissionsBoundary,
     KmsKey,
+    Config,
+    ConfigGit,
+    ConfigBranch,
+    ConfigFolder,
+    ConfigDirectory,
+    ConfigAttribute,
+    Tags,
+    Terminal,
+    Mute,
+    Updates,
 }
 
 /// What a setting is about; the form has a part for each.
@@ -752,17 +893,21 @@ pub enum Topic {
     Machine,
     /// How fast it is, where it stands.
     Hardware,
+    /// Where its configuration comes from.
+    Configuration,
     /// Snapshots by the clock.
     Snapshots,
     /// When it goes off by itself.
     Power,
     /// What the company provides.
     Company,
+    /// This computer; no machine changes by it.
+    App,
 }
 
 impl Key {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 27] = [
         Self::Profile,
         Self::Region,
         Self::InstanceType,
@@ -772,6 +917,12 @@ impl Key {
         Self::VolumeThroughput,
         Self::Alternates,
         Self::Zone,
+        Self::Config,
+        Self::ConfigGit,
+        Self::ConfigBranch,
+        Self::ConfigFolder,
+        Self::ConfigDirectory,
+        Self::ConfigAttribute,
         Self::SnapshotEvery,
         Self::SnapshotKeep,
         Self::OffAt,
@@ -780,6 +931,10 @@ impl Key {
         Self::InstanceProfile,
         Self::PermissionsBoundary,
         Self::KmsKey,
+        Self::Tags,
+        Self::Terminal,
+        Self::Mute,
+        Self::Updates,
     ];
 
     /// The key in the settings file.
@@ -802,7 +957,22 @@ impl Key {
             Self::InstanceProfile => "instance_profile",
             Self::PermissionsBoundary => "permissions_boundary",
             Self::KmsKey => "kms_key",
+            Self::Config => "config",
+            Self::ConfigGit => "config.git",
+            Self::ConfigBranch => "config.branch",
+            Self::ConfigFolder => "config.folder",
+            Self::ConfigDirectory => "config.directory",
+            Self::ConfigAttribute => "config.attribute",
+            Self::Tags => "tags",
+            Self::Terminal => "terminal",
+            Self::Mute => "mute",
+            Self::Updates => "updates",
         }
+    }
+
+    /// Whether it is a part of [`Self::Config`].
+    pub(super) fn is_part_of_config(self) -> bool {
+        self != Self::Config && self.topic() == Topic::Configuration
     }
 
     /// What it is about.
@@ -814,7 +984,16 @@ impl Key {
             Self::VolumeIops | Self::VolumeThroughput | Self::Alternates | Self::Zone => Topic::Hardware,
             Self::SnapshotEvery | Self::SnapshotKeep => Topic::Snapshots,
             Self::OffAt | Self::OffWhenIdle => Topic::Power,
-            Self::Subnet | Self::InstanceProfile | Self::PermissionsBoundary | Self::KmsKey => Topic::Company,
+            Self::Config
+            | Self::ConfigGit
+            | Self::ConfigBranch
+            | Self::ConfigFolder
+            | Self::ConfigDirectory
+            | Self::ConfigAttribute => Topic::Configuration,
+            Self::Subnet | Self::InstanceProfile | Self::PermissionsBoundary | Self::KmsKey | Self::Tags => {
+                Topic::Company
+            }
+            Self::Terminal | Self::Mute | Self::Updates => Topic::App,
         }
     }
 }

@@ -32,7 +32,7 @@ pub use log::LogTail;
 pub use progress::{Mark, Progress, Stage, Step};
 pub use space::{NotGrown, Space};
 pub use standing::{Declared, Here, Standing};
-pub use system::{Generation, GoesOff, MachineState, Overview, Trial, generations};
+pub use system::{Disk, Generation, GoesOff, MachineState, Overview, Trial, generations};
 
 /// The machine's answer makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

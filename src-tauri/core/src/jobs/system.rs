@@ -31,6 +31,17 @@ pub struct GoesOff {
     pub why: power::Why,
 }
 
+/// The space on the machine's disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+pub struct Disk {
+    /// Bytes that its file system has for files, used or not.
+    #[specta(type = f64)]
+    pub size: u64,
+    /// Bytes of them that are free for its user.
+    #[specta(type = f64)]
+    pub free: u64,
+}
+
 /// What the machine says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 pub struct MachineState {
@@ -47,6 +58,8 @@ pub struct MachineState {
     pub trial: Option<Trial>,
     /// When it switches itself off next, as far as that is known.
     pub off: Option<GoesOff>,
+    /// The space on its disk; `None`: a machine that does not tell.
+    pub disk: Option<Disk>,
     /// The last jobs, the newest first.
     pub jobs: Vec<Job>,
 }
@@ -71,6 +84,10 @@ impl MachineState {
             off: number(first, "off")
                 .zip(first.get("off_why").and_then(|why| power::Why::read(why)))
                 .map(|(at, why)| GoesOff { at, why }),
+            disk: number(first, "disk_size")
+                .zip(number(first, "disk_free"))
+                .filter(|(size, free)| free <= size)
+                .map(|(size, free)| Disk { size, free }),
             jobs: rest.iter().filter_map(Job::read).collect(),
         })
     }

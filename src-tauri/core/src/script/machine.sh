@@ -736,6 +736,7 @@ state() {
   for key in number state boot awaits job previous_number; do
     [ ! -e "$root/trial/$key" ] || echo "trial_$key=$(get "$root/trial/$key")"
   done
+  df -Pk / 2>/dev/null | awk 'NR == 2 { printf "disk_size=%d\ndisk_free=%d\n", ($3 + $4) * 1024, $4 * 1024 }'
   # As nixos/power.sh leaves it.
   off=$(get /run/holdfast-power/next)
   [ -z "$off" ] || printf 'off=%s\noff_why=%s\n' "${off%% *}" "${off##* }"

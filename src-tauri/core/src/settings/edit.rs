@@ -13,7 +13,7 @@ use crate::names::{MachineName, TagKey, UserName};
 /// The text of the settings file with one setting changed or added; every other line stays as it is.
 ///
 /// `key` is a key of the machine (`instance_type`, `tags.team`, `config.git`, …), whose table is added when it is
-/// missing, or `default` or `terminal`, for which `machine` does not matter. The key decides the type of `value`. A
+/// missing, or one of this computer (`default`, `terminal`, `mute`, `updates`), for which `machine` does not matter. The key decides the type of `value`. A
 /// default tag is left out with the value `false`, `config` also takes a table in braces and `terminal` a list in
 /// brackets. Naming one kind of configuration source (`config.git`, `config.directory`) drops the other. A second
 /// machine never becomes the default one by being added: the text then says which one was.
@@ -112,10 +112,10 @@ fn path(machine: &MachineName, key: &str, whole_tables: bool) -> Result<Vec<Stri
 fn literal(path: &[&str], value: &str) -> String {
     let value = match path {
         ["terminal"] => terminal::literal(value),
-        ["machine", _, "alternates"] if !value.trim_start().starts_with('[') => {
-            let names = value.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty());
-            Value::from(names.collect::<toml_edit::Array>())
-        }
+        ["updates"] => value.trim().parse::<bool>().map_or_else(|_| Value::from(value), Value::from),
+        ["mute"] if !value.trim_start().starts_with('[') => list(value),
+        ["mute"] => value.trim().parse().unwrap_or_else(|_| Value::from(value)),
+        ["machine", _, "alternates"] if !value.trim_start().starts_with('[') => list(value),
         ["machine", _, "alternates"] => value.trim().parse().unwrap_or_else(|_| Value::from(value)),
         [
             "machine",
@@ -134,6 +134,12 @@ fn literal(path: &[&str], value: &str) -> String {
         _ => Value::from(value),
     };
     value.decorated("", "").to_string()
+}
+
+/// Words between commas or spaces.
+fn list(value: &str) -> Value {
+    let words = value.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty());
+    Value::from(words.collect::<toml_edit::Array>())
 }
 
 /// The text with a `default` that names the machine which is the default one without saying so, when `added` would

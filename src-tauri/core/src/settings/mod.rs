@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::machine::Desired;
 use crate::names::{MachineName, UserName};
+use crate::notices::NoticeKind;
 use crate::terminal::Choice;
 
 mod edit;
@@ -24,7 +25,7 @@ mod tests;
 
 pub use edit::{set, unset};
 pub use error::{SettingsError, Wrong};
-pub use show::{Origin, Shown, ShownValue, show, value};
+pub use show::{Origin, Shown, ShownValue, muted, show, terminal as shown_terminal, value};
 pub use template::template;
 
 /// The version of the file's shape that this Holdfast reads and writes.
@@ -79,10 +80,10 @@ pub const MAX_ROLE_NAME: usize = 64;
 pub const MAX_PROFILE_NAME: usize = 128;
 
 /// The keys at the top of the file.
-const TOP_KEYS: [&str; 4] = ["version", "default", "terminal", "machine"];
+const TOP_KEYS: [&str; 6] = ["version", "default", "terminal", "mute", "updates", "machine"];
 
 /// Those of them that [`set`] and [`unset`] take.
-const OWN_KEYS: [&str; 2] = ["default", "terminal"];
+const OWN_KEYS: [&str; 4] = ["default", "terminal", "mute", "updates"];
 
 /// The keys of a machine, in the order in which people read them.
 const MACHINE_KEYS: [&str; 19] = [
@@ -114,6 +115,10 @@ pub struct Settings {
     pub default: MachineName,
     /// The terminal that a window is opened in.
     pub terminal: Choice,
+    /// What no notification is about.
+    pub mute: BTreeSet<NoticeKind>,
+    /// Whether the app looks for newer versions of itself.
+    pub updates: bool,
     /// Every machine by its name; at least one.
     pub machines: BTreeMap<MachineName, Desired>,
     /// The dotted path of every setting that the file itself gives.

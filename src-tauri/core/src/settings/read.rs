@@ -18,6 +18,7 @@ use super::{
 };
 use crate::machine::{ConfigSource, Desired};
 use crate::names::{InstanceType, MachineName, NotAllowed, Region, TagKey, TagValue, UserName, Zone};
+use crate::notices::NoticeKind;
 use crate::terminal::Choice;
 
 pub(super) fn settings(text: &str, login: Option<&UserName>) -> Result<Settings, Vec<SettingsError>> {
@@ -29,8 +30,9 @@ pub(super) fn settings(text: &str, login: Option<&UserName>) -> Result<Settings,
     let Reader { mut errors, given, .. } = reader;
     errors.sort_by_key(|error| error.line.unwrap_or(usize::MAX));
     match settings {
-        Some((default, terminal, machines)) if errors.is_empty() => {
-            Ok(Settings { default, terminal, machines, given })
+        Some((default, app, machines)) if errors.is_empty() => {
+            let OfApp { terminal, mute, updates } = app;
+            Ok(Settings { default, terminal, mute, updates, machines, given })
         }
         Some(_) | None => Err(errors),
     }
@@ -72,13 +74,20 @@ pub(super) struct Field<'a> {
 
 type Machines = BTreeMap<MachineName, Desired>;
 
+/// What is about this computer and no machine.
+struct OfApp {
+    terminal: Choice,
+    mute: BTreeSet<NoticeKind>,
+    updates: bool,
+}
+
 impl<'a> Reader<'a> {
-    fn settings(&mut self, top: &Section<'a>) -> Option<(MachineName, Choice, Machines)> {
+    fn settings(&mut self, top: &Section<'a>) -> Option<(MachineName, OfApp, Machines)> {
         if !self.version(top) {
             return None;
         }
         self.refuse_unknown_at_top(top);
-        let terminal = self.terminal(top);
+        let app = OfApp { terminal: self.terminal(top), mute: self.mute(top), updates: self.updates(top) };
         let sections = match self.field(top, "machine") {
             None => Vec::new(),
             Some(field) => self.section(&field, "tables like [machine.remote-dev]")?.fields(self.text),
@@ -99,7 +108,31 @@ impl<'a> Reader<'a> {
             names.extend(name.clone());
             machines.extend(self.machine(name, &section).map(|desired| (desired.machine.clone(), desired)));
         }
-        Some((self.default(top, names)?, terminal, machines))
+        Some((self.default(top, names)?, app, machines))
+    }
+
+    fn mute(&mut self, top: &Section<'a>) -> BTreeSet<NoticeKind> {
+        let Some(field) = self.field(top, "mute") else { return BTreeSet::new() };
+        let words: Vec<&str> = NoticeKind::ALL.map(NoticeKind::word).to_vec();
+        let allowed = format!("a list of some of {}", words.join(", "));
+        let Some(list) = field.item.as_array() else {
+            self.refuse_type(&field, allowed);
+            return BTreeSet::new();
+        };
+        let kinds: Option<BTreeSet<NoticeKind>> =
+            list.iter().map(|item| NoticeKind::read(item.as_str()?)).collect();
+        kinds.unwrap_or_else(|| {
+            self.refuse(&field, Wrong::Value { allowed });
+            BTreeSet::new()
+        })
+    }
+
+    fn updates(&mut self, top: &Section<'a>) -> bool {
+        let Some(field) = self.field(top, "updates") else { return true };
+        field.item.as_bool().unwrap_or_else(|| {
+            self.refuse_type(&field, "true or false");
+            true
+        })
     }
 
     /// Whether the file is of a version that can be read. Of a newer one nothing else is said, since every other

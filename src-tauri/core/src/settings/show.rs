@@ -58,12 +58,14 @@ pub fn show(settings: &Settings) -> Vec<Shown> {
     let of_all = |key: &str, value: String| Shown {
         machine: None,
         key: key.to_owned(),
-        value: ShownValue::Text(value),
+        value: if value.is_empty() { ShownValue::Nothing } else { ShownValue::Text(value) },
         origin: origin(settings, &[key]),
     };
     let mut all = vec![
         of_all("default", settings.default.to_string()),
         of_all("terminal", terminal::shown(&settings.terminal)),
+        of_all("mute", muted(settings)),
+        of_all("updates", settings.updates.to_string()),
     ];
     for desired in settings.machines.values() {
         for key in MACHINE_KEYS {
@@ -84,15 +86,26 @@ pub fn show(settings: &Settings) -> Vec<Shown> {
     all
 }
 
+/// What no notification is about, as [`set`](super::set) takes it.
+pub fn muted(settings: &Settings) -> String {
+    let words: Vec<&str> = settings.mute.iter().map(|kind| kind.word()).collect();
+    words.join(", ")
+}
+
+/// The terminal, as [`set`](super::set) takes it.
+pub fn terminal(settings: &Settings) -> String {
+    terminal::shown(&settings.terminal)
+}
+
 fn origin(settings: &Settings, path: &[&str]) -> Origin {
     if settings.given.contains(&dotted(path)) { Origin::Set } else { Origin::Default }
 }
 
-/// The value in force of a machine's setting that is no table; nothing for one that is.
+/// The value in force of a machine's setting, e.g. `region` or `config.git`; nothing for a table.
 pub fn value(desired: &Desired, key: &'static str) -> ShownValue {
-    let path = |path: &[String]| path.len() == 1 && path.iter().all(|part| part == key);
-    let all = values(desired, key).into_iter();
-    all.filter(|(at, _)| path(at)).map(|(_, value)| value).next().unwrap_or(ShownValue::Nothing)
+    let first = key.split_once('.').map_or(key, |(first, _)| first);
+    let all = values(desired, first).into_iter();
+    all.filter(|(at, _)| at.join(".") == key).map(|(_, value)| value).next().unwrap_or(ShownValue::Nothing)
 }
 
 fn values(desired: &Desired, key: &'static str) -> Vec<(Vec<String>, ShownValue)> {

@@ -18,6 +18,12 @@ default = "remote-dev"
 # terminal = "default"
 # terminal = ["foot", "--app-id", "work", "{}"]
 
+# What no notification is about: some of "rebuild", "state", "operation", "sign_in", "disk", "update".
+# mute = []
+
+# Once a day the app looks for a newer version of itself, and shows a link when there is one. Nothing else is sent.
+# updates = true
+
 [machine.remote-dev]
 # The profile of the AWS configuration files; without it the standard chain decides (AWS_PROFILE and so on).
 # profile = "team/Admin"

@@ -84,6 +84,8 @@ fn an_empty_file_is_one_machine_with_all_defaults() {
     insta::assert_snapshot!(table(&parse("")), @"
     |default|remote-dev|Default
     |terminal|default|Default
+    |mute|(none)|Default
+    |updates|true|Default
     remote-dev|profile|(none)|Default
     remote-dev|region|us-west-2|Default
     remote-dev|zone|(none)|Default
@@ -112,6 +114,8 @@ fn everything_that_can_be_set_is_shown_as_set() {
     insta::assert_snapshot!(table(&parse(&text)), @"
     |default|work|Set
     |terminal|default|Default
+    |mute|(none)|Default
+    |updates|true|Default
     remote-dev|profile|(none)|Default
     remote-dev|region|us-west-2|Default
     remote-dev|zone|(none)|Default
@@ -168,7 +172,7 @@ fn a_dotted_tag_needs_quotes() {
 
 #[test]
 fn shown_settings_are_plain_json() {
-    let json = serde_json::to_string(&show(&parse("machine.a.volume_size = 50"))[5..7]).unwrap();
+    let json = serde_json::to_string(&show(&parse("machine.a.volume_size = 50"))[7..9]).unwrap();
     insta::assert_snapshot!(json, @r#"[{"machine":"a","key":"instance_type","value":"m8g.xlarge","origin":"default"},{"machine":"a","key":"alternates","value":null,"origin":"default"}]"#);
 }
 
@@ -225,7 +229,7 @@ fn the_top_of_the_file() {
     insta::assert_snapshot!(errors("machine = 'work'"), @r#"line 1: machine = "work": text, not tables like [machine.remote-dev]"#);
     insta::assert_snapshot!(errors("machine.work = 'x'"), @r#"line 1: machine.work = "x": text, not a table of settings"#);
     insta::assert_snapshot!(errors("[[machine]]\nregion = 'us-west-2'"), @"line 1: machine: a list of tables, not tables like [machine.remote-dev]");
-    insta::assert_snapshot!(errors("whatever = 1979-05-27"), @"line 1: whatever = 1979-05-27: no such setting; allowed: version, default, terminal, machine");
+    insta::assert_snapshot!(errors("whatever = 1979-05-27"), @"line 1: whatever = 1979-05-27: no such setting; allowed: version, default, terminal, mute, updates, machine");
 }
 
 #[test]
@@ -721,7 +725,7 @@ fn a_bad_set_is_refused() {
     insta::assert_snapshot!(put_errors("", "volume_size", "4"), @"machine.remote-dev.volume_size = 4: not a whole number of GiB from 8 to 65536");
     insta::assert_snapshot!(put_errors("", "regoin", "us-west-2"), @"regoin: no such setting; did you mean region?");
     insta::assert_snapshot!(put_errors("", "machine.remote-dev.region", "us-west-2"), @"machine.remote-dev.region: no such setting; did you mean region?");
-    insta::assert_snapshot!(put_errors("", "version", "1"), @"version: no such setting; allowed: default, terminal, profile, region, zone, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, snapshot_every, snapshot_keep, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(put_errors("", "version", "1"), @"version: no such setting; allowed: default, terminal, mute, updates, profile, region, zone, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, snapshot_every, snapshot_keep, tags, subnet, instance_profile, permissions_boundary, kms_key");
     insta::assert_snapshot!(put_errors("", "tags", "a=b"), @"tags: no such setting; did you mean tags.NAME?");
     insta::assert_snapshot!(put_errors("", "tags.a#b", "c"), @"tags.a#b: the key is not a tag key: 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws: or holdfast:");
     insta::assert_snapshot!(put_errors("", "config.ref", "main"), @"config.ref: no such setting; allowed: git, branch, folder, directory, attribute");
@@ -825,7 +829,7 @@ config = { git = 'https://example.com/a', branch = 'b', folder = 'c' }
     assert_eq!(drop_key("", "tags.x"), "");
     insta::assert_snapshot!(
         lines(&unset(text, ada().as_ref(), &name("remote-dev"), "config.git").unwrap_err()), @r#"machine.remote-dev.config = { branch = 'b', folder = 'c' }: says neither git nor directory; allowed is "embedded", { git = "https://…", branch, folder, attribute } or { directory = "~/…", attribute }"#);
-    insta::assert_snapshot!(lines(&unset(text, ada().as_ref(), &name("remote-dev"), "galaxy").unwrap_err()), @"galaxy: no such setting; allowed: default, terminal, profile, region, zone, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, snapshot_every, snapshot_keep, tags, subnet, instance_profile, permissions_boundary, kms_key");
+    insta::assert_snapshot!(lines(&unset(text, ada().as_ref(), &name("remote-dev"), "galaxy").unwrap_err()), @"galaxy: no such setting; allowed: default, terminal, mute, updates, profile, region, zone, instance_type, alternates, volume_size, volume_iops, volume_throughput, user, config, off_at, off_when_idle, snapshot_every, snapshot_keep, tags, subnet, instance_profile, permissions_boundary, kms_key");
     let table =
         "[machine.remote-dev.tags] # t\na = '1'\n# c\n\"b.c\" = '2'\n[machine.remote-dev]\nuser = 'u'\n";
     insta::assert_snapshot!(drop_key(table, "tags"), @"
@@ -848,8 +852,11 @@ fn the_template_says_what_is_so_without_it() {
     assert_eq!(parse(template()).default, parse("").default);
     let wanted = show(&parse("")).into_iter().filter(|shown| shown.value != ShownValue::Nothing);
     for Shown { key, value, .. } in wanted.filter(|shown| shown.key != "user") {
-        let value =
-            if let ShownValue::Number(number) = value { number.to_string() } else { format!("\"{value}\"") };
+        let value = match value {
+            ShownValue::Number(number) => number.to_string(),
+            ShownValue::Text(value) if key == "updates" => value,
+            value @ (ShownValue::Text(_) | ShownValue::Nothing) => format!("\"{value}\""),
+        };
         assert!(template().contains(&format!("{key} = {value}\n")), "{key}");
     }
     let mut keys: BTreeSet<&str> = TOP_KEYS.into_iter().chain(MACHINE_KEYS).collect();

@@ -4,6 +4,7 @@
 //! steps (`perform`), and it says what a failed call means (`error`, `verdict`). It decides nothing.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use allowed::Answered;
 use holdfast_core::cost::Stored;
@@ -44,6 +45,17 @@ pub use clients::{Aws, Options};
 pub use error::call_error;
 use identity::Identity;
 use identity::oidc::Calls;
+
+/// What is at an address of the web, which is no more than `longest` bytes. The way there is that to AWS.
+///
+/// # Errors
+/// Nobody answers, or not with a page.
+pub async fn get(address: &str, bundle: Option<PathBuf>, longest: usize) -> Result<Vec<u8>, Problem> {
+    let failed =
+        |cause: String| Problem::new("unreachable", format!("{address} cannot be reached")).because(cause);
+    let uri = address.parse().map_err(|error: http::uri::InvalidUri| failed(error.to_string()))?;
+    web::Web::new(bundle, false).get(&uri, longest).await.map_err(|error| failed(error.to_string()))
+}
 
 /// The credentials of a profile of the AWS configuration.
 ///
@@ -112,11 +124,11 @@ impl Aws {
         }
     }
 
-    /// The types of this architecture that the zone offers, or any zone of the region.
+    /// The types of this architecture, or of any, and which of them the zone offers, or any zone of the region.
     ///
     /// # Errors
     /// What forbids looking.
-    pub async fn kinds(&self, architecture: &str, zone: Option<&str>) -> Result<Vec<Kind>, Problem> {
+    pub async fn kinds(&self, architecture: Option<&str>, zone: Option<&str>) -> Result<Vec<Kind>, Problem> {
         Ok(observe::kinds(self, architecture, zone).await?)
     }
 

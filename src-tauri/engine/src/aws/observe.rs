@@ -176,12 +176,18 @@ pub(super) async fn last_modification(
     Ok(Some(LastModification { modification, target, began }))
 }
 
-/// The types of this architecture that the zone offers, or the region.
-pub(super) async fn kinds(aws: &Aws, architecture: &str, zone: Option<&str>) -> Result<Vec<Kind>, CallError> {
+/// The types of this architecture, or of any, and which of them the zone offers, or the region.
+pub(super) async fn kinds(
+    aws: &Aws,
+    architecture: Option<&str>,
+    zone: Option<&str>,
+) -> Result<Vec<Kind>, CallError> {
     let described = async {
-        let architecture = [architecture.to_owned()];
         let call = aws.ec2.describe_instance_types();
-        let call = call.filters(filter("processor-info.supported-architecture", architecture));
+        let call = match architecture {
+            Some(one) => call.filters(filter("processor-info.supported-architecture", [one.to_owned()])),
+            None => call,
+        };
         let pages = call.into_paginator().items().send();
         pages.collect::<Result<Vec<_>, _>>().await.map_err(ec2("DescribeInstanceTypes"))
     };
@@ -196,8 +202,8 @@ pub(super) async fn kinds(aws: &Aws, architecture: &str, zone: Option<&str>) -> 
     let offered: BTreeSet<&str> =
         offered.iter().filter_map(|offering| Some(offering.instance_type()?.as_str())).collect();
     let there =
-        |info: &&InstanceTypeInfo| info.instance_type().is_some_and(|name| offered.contains(name.as_str()));
-    understand("DescribeInstanceTypes", described.iter().filter(there).map(parse::kind))
+        |info: &InstanceTypeInfo| info.instance_type().is_some_and(|name| offered.contains(name.as_str()));
+    understand("DescribeInstanceTypes", described.iter().map(|info| parse::kind(info, there(info))))
 }
 
 /// The snapshots with our tag.

@@ -356,10 +356,15 @@ pub(super) fn offer(
     })
 }
 
-pub(super) fn kind(info: &ec2::InstanceTypeInfo) -> Result<Kind, Garbled> {
+pub(super) fn kind(info: &ec2::InstanceTypeInfo, offered: bool) -> Result<Kind, Garbled> {
+    let processor = info.processor_info();
+    let names = processor.map_or(&[][..], ec2::ProcessorInfo::supported_architectures);
+    let names = names.iter().map(ec2::ArchitectureType::as_str);
     let memory = info.memory_info().and_then(|memory| memory.size_in_mib()).unwrap_or_default();
     Ok(Kind {
         instance_type: required(info.instance_type().map(ec2::InstanceType::as_str), "instanceType")?,
+        architectures: names.filter(|name| Arch::from_ec2(name).is_some()).map(ToOwned::to_owned).collect(),
+        offered,
         vcpus: number(info.v_cpu_info().and_then(ec2::VCpuInfo::default_v_cpus), "defaultVCpus")?,
         memory_mib: u64::try_from(memory).map_err(|_| format!("sizeInMiB: {memory}"))?,
         network: info.network_info().and_then(|network| network.network_performance()).map(ToOwned::to_owned),

@@ -22,8 +22,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{HOST, PROXY_AUTHORIZATION};
+use http::header::{ACCEPT, HOST, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{Method, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Limited};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -150,6 +151,43 @@ impl Web {
         };
         let (socket, _) = client_async_tls_with_config(request, stream, Some(config), Some(tls)).await?;
         Ok(socket)
+    }
+
+    /// What is at an address, which is no more than `longest` bytes.
+    ///
+    /// # Errors
+    /// Nobody answers, or not with a page.
+    pub(super) async fn get(&self, uri: &Uri, longest: usize) -> Result<Vec<u8>, SocketError> {
+        let is_tls = uri.scheme_str() == Some("https");
+        let (host, port) = address(uri, if is_tls { 443 } else { 80 })?;
+        let stream = match self.intercept(uri) {
+            None => MaybeTlsStream::Plain(connect(&host, port).await?),
+            Some(proxy) => self.tunnel(&proxy, &format!("{host}:{port}")).await.map_err(other)?,
+        };
+        let stream: Stream = if is_tls {
+            let name = ServerName::try_from(host).map_err(other)?;
+            let tls = TlsConnector::from(self.tls().map_err(other)?);
+            MaybeTlsStream::Rustls(tls.connect(name, stream).await?)
+        } else {
+            MaybeTlsStream::Plain(stream)
+        };
+        let handshake = hyper::client::conn::http1::handshake::<_, String>(TokioIo::new(stream)).await;
+        let (mut requests, connection) = handshake.map_err(other)?;
+        tokio::spawn(connection);
+        let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+        let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let request = http::Request::get(path)
+            .header(HOST, authority)
+            .header(USER_AGENT, "holdfast")
+            .header(ACCEPT, "application/json")
+            .body(String::new())
+            .map_err(other)?;
+        let answer = requests.send_request(request).await.map_err(other)?;
+        if answer.status() != StatusCode::OK {
+            return Err(other(format!("it answers {}", answer.status())));
+        }
+        let body = Limited::new(answer.into_body(), longest).collect().await.map_err(other)?;
+        Ok(body.to_bytes().into())
     }
 
     /// The proxy before this host. A websocket goes the way of a page.

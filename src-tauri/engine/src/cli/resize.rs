@@ -158,8 +158,9 @@ pub(super) async fn types(context: &Context, json: bool) -> Result<u8, Problem> 
         .ok_or_else(|| Problem::blocked(desired, &holdfast_core::plan::Blocked::NoSuchType))?;
     let zone = instance.map(|instance| instance.zone.as_str());
     let is = instance.map_or(&desired.instance_type, |instance| &instance.instance_type);
-    let choices =
-        choices(&observed.prices, &desired.region, is, context.aws.kinds(architecture, zone).await?);
+    let mut kinds = context.aws.kinds(Some(architecture), zone).await?;
+    kinds.retain(|kind| kind.offered);
+    let choices = choices(&observed.prices, &desired.region, is, kinds);
     if json {
         let (machine, region) = (desired.machine.as_str(), desired.region.as_str());
         let prices_of = observed.prices.day();

@@ -81,6 +81,7 @@ pub(super) fn overview(numbers: &[u32], runs: u32) -> SystemSeen {
         good: true,
         trial: None,
         off: None,
+        disk: None,
         jobs: Vec::new(),
     };
     let hash = "h".repeat(64);

@@ -7,7 +7,9 @@ use crate::machine::{Observed, Power};
 use crate::plan::tests::fixture::{empty, instance, powered};
 
 fn told(app: &mut App) -> Vec<String> {
-    app.notices().map(|Notice { title, body, page }| format!("{title} | {body} | {page:?}")).collect()
+    app.notices()
+        .map(|Notice { kind: _, title, body, page }| format!("{title} | {body} | {page:?}"))
+        .collect()
 }
 
 fn off(why: &str) -> Observed {
@@ -32,6 +34,18 @@ fn a_machine_that_changes_by_itself_is_told_once() {
     assert_eq!(told(&mut app), ["remote-dev is on | $142.70 a month | Machine"]);
     app.on(looked(empty()), at(120));
     assert_eq!(told(&mut app), ["remote-dev is gone |  | Machine"]);
+}
+
+#[test]
+fn each_kind_can_be_switched_off_and_the_last_of_a_kind_counts() {
+    let mut app = seeing(reachable());
+    app.on(super::fixture::setup("mute = [\"state\"]\n"), at(12));
+    app.on(looked(off("x")), at(20));
+    assert!(told(&mut app).is_empty());
+    app.on(super::fixture::setup(""), at(22));
+    app.on(looked(reachable()), at(30));
+    app.on(looked(off("y")), at(40));
+    assert_eq!(told(&mut app), ["remote-dev is off | y | Machine"], "nobody was told in between");
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::fixture::{at, overview, problem, reachable, seeing, tray};
+use super::fixture::{app, at, looked, overview, problem, reachable, seeing, setup, tray};
 use crate::app::view::Log;
 use crate::app::{App, Command, Event, JobEnd, Operation, Page, Problem, SystemSeen};
-use crate::jobs::{Action, Checkout, Declared, Here, Job, LogTail, Outcome, Standing, Step, Trial};
+use crate::jobs::{Action, Checkout, Declared, Disk, Here, Job, LogTail, Outcome, Standing, Step, Trial};
 
 fn state(trial: Option<Trial>, jobs: Vec<Job>) -> SystemSeen {
     let mut seen = overview(&[9, 7, 6], 7);
@@ -142,8 +142,43 @@ fn a_machine_that_is_none_has_nothing_to_rebuild() {
     );
 }
 
+/// A machine with so many GiB of 100 free.
+fn with_free(gib: u64) -> SystemSeen {
+    let mut seen = state(None, Vec::new());
+    seen.overview.state.disk = Some(Disk { size: 100 << 30, free: gib << 30 });
+    seen
+}
+
 #[test]
-fn nobody_looks_in_the_background_and_who_opens_the_window_sees_it() {
+fn a_disk_that_is_nearly_full_is_told_once() {
+    let mut app = seen(with_free(40));
+    assert_eq!(app.view().system.unwrap().disk.unwrap().used, 60 << 10);
+    let mut told = |gib: u64, second: u64| {
+        app.on(Event::LookingAtSystem, at(second));
+        app.on(Event::LookedAtSystem(Ok(Box::new(with_free(gib)))), at(second));
+        app.notices().map(|notice| format!("{}: {}", notice.title, notice.body)).collect::<Vec<_>>()
+    };
+    assert!(told(10, 30).is_empty());
+    let text =
+        "The disk of remote-dev is nearly full: 9.0 GiB of 100.0 GiB are free. Make room, or make it larger.";
+    assert_eq!(told(9, 40), [text]);
+    assert!(told(8, 50).is_empty(), "it is known");
+    assert!(told(50, 60).is_empty());
+    assert_eq!(told(9, 70).len(), 1, "again");
+}
+
+#[test]
+fn a_machine_that_switches_itself_off_is_not_kept_on_by_looks_at_its_disk() {
+    let mut app = app();
+    app.on(setup("[machine.remote-dev]\noff_when_idle = 30\n"), at(0));
+    app.on(looked(reachable()), at(10));
+    app.on(Event::LookingAtSystem, at(18));
+    app.on(Event::LookedAtSystem(Ok(Box::new(with_free(40)))), at(20));
+    assert_eq!(app.next_look_at_system(at(9000)), None);
+}
+
+#[test]
+fn who_opens_the_window_sees_it() {
     let mut app = seeing(reachable());
     assert_eq!(app.next_look_at_system(at(500)), None);
     app.on(Event::Window(true), at(500));
@@ -151,7 +186,11 @@ fn nobody_looks_in_the_background_and_who_opens_the_window_sees_it() {
     app.on(Event::LookingAtSystem, at(500));
     assert_eq!(app.next_look_at_system(at(501)), None);
     app.on(Event::LookedAtSystem(Ok(Box::new(state(None, Vec::new())))), at(502));
-    assert_eq!(app.next_look_at_system(at(503)), None);
+    assert_eq!(
+        app.next_look_at_system(at(503)).map(|pause| pause.as_secs()),
+        Some(3599),
+        "its disk, once an hour"
+    );
     app.on(Event::Window(true), at(600));
     assert_eq!(app.next_look_at_system(at(600)).map(|pause| pause.as_secs()), Some(0), "after a while");
 }

@@ -1,0 +1,81 @@
+//! What is left to decide before a machine is made. Each decision is in the settings file as soon as it is taken, so that
+//! whoever leaves goes on where he was.
+
+use super::show::sentence;
+use super::view::{self, Decision, Draft, Key, SetUpStep, Topic};
+use super::{App, Refusal, Setup, decided};
+use crate::price::Prices;
+use crate::status::State;
+
+impl App {
+    /// Whether there is no machine yet, as far as anybody knows, so that it is to be set up.
+    pub(super) fn sets_up(&self) -> bool {
+        let absent = match &self.known {
+            Some(_) => self.state() == State::Absent,
+            // Nobody could look yet: most of all because nobody has signed in.
+            None => self.is_blind() && self.setup().is_some_and(|setup| !setup.met),
+        };
+        absent && self.running.is_none() && self.elsewhere.is_none() && self.setup().is_some()
+    }
+
+    /// Whether a draft can be kept without a plan: it is about this computer alone, or there is no machine yet.
+    pub(super) fn may_keep(&self, setup: &Setup, draft: &Draft) -> Result<(), Refusal> {
+        let of_app = Key::ALL.into_iter().all(|key| draft.get(key).is_none() || key.topic() == Topic::App);
+        if !of_app && !self.sets_up() {
+            return Err(Refusal { why: "A machine changes by a plan that was read".to_owned() });
+        }
+        match decided(setup, draft) {
+            Ok(_) => Ok(()),
+            Err(wrong) => {
+                Err(Refusal { why: wrong.first().map_or_else(String::new, |wrong| wrong.text.clone()) })
+            }
+        }
+    }
+}
+
+/// What is shown of it; `None` where there is a machine, or one is being made.
+pub(super) fn view(app: &App) -> Option<view::SetUp> {
+    let setup = app.setup().filter(|_| app.sets_up())?;
+    let desired = &setup.desired;
+    let given = |keys: &[Key]| keys.iter().all(|key| setup.given.contains(key));
+    let step = |step: Decision, done: bool, says: String| SetUpStep { step, done, says };
+    let signed_in = app.known.is_some() && !app.is_blind();
+    let profile = desired.profile.as_ref().map(ToString::to_string);
+    let standard = || if app.sandbox { "the sandbox" } else { "what AWS tools take by default" }.to_owned();
+    let size = format!("{}, {} GiB", desired.instance_type, desired.volume_size);
+    let kind = setup.value(Key::Config);
+    let source = [setup.value(Key::ConfigGit), setup.value(Key::ConfigDirectory)].concat();
+    let configuration = if source.is_empty() { "what ships with Holdfast".to_owned() } else { source };
+    let decisions = [
+        step(Decision::Account, signed_in, profile.unwrap_or_else(standard)),
+        step(Decision::Region, given(&[Key::Region]), desired.region.to_string()),
+        step(Decision::Size, given(&[Key::InstanceType, Key::VolumeSize]), size),
+        step(Decision::User, given(&[Key::User]), desired.user.to_string()),
+        step(Decision::Configuration, given(&[Key::Config]) && !kind.is_empty(), configuration),
+        step(Decision::Plan, false, String::new()),
+    ];
+    Some(view::SetUp { steps: decisions.into() })
+}
+
+/// How far the volume can grow. Source of the limit: <https://docs.aws.amazon.com/ebs/latest/userguide/modify-volume-requirements.html>
+pub(super) fn growth(app: &App) -> view::Growth {
+    let Some(setup) = app.setup() else { return view::Growth::default() };
+    let volume =
+        app.known.as_ref().and_then(|known| known.observed.winners(&setup.desired).volume.map(|v| v.size));
+    let prices = app.known.as_ref().map_or_else(Prices::default, |known| known.observed.prices.clone());
+    let per_gib = prices.gp3_gib_month(setup.desired.region.as_str());
+    let notes: &[&str] = if volume.is_some() {
+        &[
+            "AWS lets a volume grow, never shrink",
+            "AWS takes four changes of a volume in 24 hours, each after the one before is over, which may take hours",
+        ]
+    } else {
+        &["AWS lets a volume grow later, never shrink"]
+    };
+    view::Growth {
+        least: volume.unwrap_or(crate::settings::MIN_VOLUME_SIZE),
+        most: crate::settings::MAX_VOLUME_SIZE,
+        per_gib: per_gib.and_then(|money| u32::try_from(money.micros() / 10).ok()),
+        notes: notes.iter().map(|note| sentence(note)).collect(),
+    }
+}
