@@ -11,7 +11,7 @@ use specta::Type;
 
 use crate::doctor::Report;
 use crate::history::Deed;
-use crate::jobs::{Declared, Job, JobId, LogTail, Overview, Step as JobStep};
+use crate::jobs::{Declared, Job, JobId, LogBuffer, Overview, Step as JobStep};
 use crate::machine::{Desired, Fact, Observed, Snapshot, Why};
 use crate::names::{InstanceId, SessionName, UserName};
 use crate::plan::{Plan, Step, Waiting};
@@ -93,11 +93,6 @@ pub enum Command {
     },
     /// End the machine's job.
     CancelJob,
-    /// Show the log of the job that is followed or was last, or show it no more.
-    ShowLog {
-        /// Whether it is shown from now on.
-        shown: bool,
-    },
     /// Look at the machine's snapshots now.
     LookAtSnapshots,
     /// Take one of the machine as it is.
@@ -334,7 +329,7 @@ pub enum Event {
         /// Where.
         step: JobStep,
         /// What its log said since this was told last.
-        log: LogTail,
+        log: LogBuffer,
     },
     /// It is being cancelled.
     JobCancelling,
@@ -342,8 +337,6 @@ pub enum Event {
     JobNotCancelled(JobId, Problem),
     /// It has ended, or is lost from sight.
     JobEnded(Result<Box<JobEnd>, Problem>),
-    /// The log of the job is shown, or is not any more.
-    LogShown(bool),
     /// A look at the machine's snapshots begins.
     LookingAtSnapshots,
     /// It has ended.
@@ -629,7 +622,6 @@ impl App {
                     preview.found = Some(found.map_err(Problem::harmless));
                 }
             }
-            Event::LogShown(shown) => self.system.show_log(shown),
             Event::Discarded => self.preview = None,
             Event::Dismissed => (self.failed, self.interrupted) = (None, None),
             Event::Window(open) => {
@@ -642,7 +634,6 @@ impl App {
                         self.profiles.visited(now);
                     }
                 } else {
-                    self.system.show_log(false);
                     self.page = None;
                 }
             }
@@ -668,11 +659,7 @@ impl App {
         }
         let Some(setup) = self.setup() else {
             return match command {
-                Command::Look
-                | Command::Dismiss
-                | Command::Discard
-                | Command::ShowLog { .. }
-                | Command::ShowPage { .. } => Ok(()),
+                Command::Look | Command::Dismiss | Command::Discard | Command::ShowPage { .. } => Ok(()),
                 Command::Autostart { .. } => self.may_autostart(),
                 Command::Examine => self.may_examine(),
                 Command::CancelSignIn => self.may_cancel_sign_in(),
@@ -703,7 +690,6 @@ impl App {
             | Command::Dismiss
             | Command::Discard
             | Command::Cancel
-            | Command::ShowLog { .. }
             | Command::ShowPage { .. } => return Ok(()),
             Command::Autostart { .. } => return self.may_autostart(),
             Command::Examine => return self.may_examine(),
@@ -766,7 +752,6 @@ impl App {
                 | Command::Rebuild
                 | Command::GoTo { .. }
                 | Command::CancelJob
-                | Command::ShowLog { .. }
                 | Command::ShowPage { .. }
                 | Command::Examine
                 | Command::CheckProfiles
@@ -908,7 +893,7 @@ impl App {
             // Another machine, or another view of it: nothing that is known is about it.
             (self.known, self.blind, self.settled, self.elsewhere, self.passing) =
                 (None, None, None, None, None);
-            (self.sessions, self.system) = (Sessions::default(), System::default());
+            (self.sessions, self.system) = (Sessions::default(), self.system.forgotten());
             self.snapshots = Snapshots::default();
             self.forget_findings();
             self.sign_in = SignIn::default();
@@ -945,7 +930,7 @@ impl App {
         let after = observed.winners(&desired).instance.map(|instance| &instance.id);
         let another = before.is_some() && after.is_some() && before.as_ref() != after;
         if another || !matches!(status.state, State::On | State::Unknown) {
-            (self.sessions, self.system) = (Sessions::default(), System::default());
+            (self.sessions, self.system) = (Sessions::default(), self.system.forgotten());
         }
         self.known = Some(Known { observed, status, at: now });
         self.blind = None;
@@ -1046,7 +1031,6 @@ impl Running {
             | Event::JobCancelling
             | Event::JobNotCancelled(..)
             | Event::JobEnded(_)
-            | Event::LogShown(_)
             | Event::LookingAtSnapshots
             | Event::LookedAtSnapshots(_)
             | Event::Proposed(_)
