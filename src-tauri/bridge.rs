@@ -1,7 +1,8 @@
-//! The bridge to the window: two commands, two events, all of them typed on both sides.
+//! The bridge to the window: three commands, two events, all of them typed on both sides.
 
-use holdfast::app::Input;
+use holdfast::app::{Input, LogRequest};
 use holdfast_core::app::{Command, Page, Refusal, View};
+use holdfast_core::jobs::LogChunk;
 use serde::{Deserialize, Serialize};
 use tauri::State;
 use tauri_specta::{Builder, ErrorHandlingMode, collect_commands, collect_events};
@@ -36,6 +37,15 @@ async fn act(desk: State<'_, Desk>, command: Command) -> Result<(), Refusal> {
     answered.await.unwrap_or_else(|_| Err(about_to_end()))
 }
 
+/// The next lines of the job's log with this number, from one on: as soon as there are any, and at most a chunk.
+#[tauri::command]
+#[specta::specta]
+async fn log(desk: State<'_, Desk>, number: u32, from: u32) -> Result<LogChunk, Refusal> {
+    let (answer, answered) = oneshot::channel();
+    desk.send(Input::Log(LogRequest { number, from, answer }));
+    answered.await.unwrap_or_else(|_| Err(about_to_end()))
+}
+
 fn about_to_end() -> Refusal {
     Refusal { why: "Holdfast is about to end".to_owned() }
 }
@@ -45,7 +55,7 @@ pub fn bindings() -> Builder<tauri::Wry> {
     Builder::new()
         .error_handling(ErrorHandlingMode::Throw)
         .disable_serde_phases()
-        .commands(collect_commands![view, act])
+        .commands(collect_commands![view, act, log])
         .events(collect_events![ViewChanged, OpenPage])
 }
 

@@ -1,6 +1,6 @@
 //! Notifications, and what a click on one opens.
 
-use holdfast_core::app::Notice;
+use holdfast_core::app::{Notice, Page};
 use notify_rust::{Notification, NotificationResponse};
 use tauri::AppHandle;
 
@@ -9,6 +9,8 @@ use crate::window;
 /// The action that servers take for a click on the notification itself.
 /// Source: <https://specifications.freedesktop.org/notification-spec/latest/basic-design.html>
 const DEFAULT: &str = "default";
+/// The action of one whose reason stands in a log.
+const LOG: &str = "log";
 
 /// Shows a notification. A thread of its own waits for what becomes of it, which may take as long as the user likes.
 pub(crate) fn show(app: &AppHandle, notice: Notice) {
@@ -17,6 +19,10 @@ pub(crate) fn show(app: &AppHandle, notice: Notice) {
         let mut notification = Notification::new();
         notification.appname("Holdfast").summary(&notice.title).body(&body(&notice.body));
         notification.icon("holdfast-desktop").action(DEFAULT, "Open");
+        if notice.page == Page::Activity {
+            notification.action(LOG, "Show log");
+        }
+        on_screen::take_place_of_last(&mut notification, notice.kind);
         // Else the toast would say that it comes from PowerShell.
         #[cfg(windows)]
         notification.app_id("dev.holdfast.desktop");
@@ -25,10 +31,11 @@ pub(crate) fn show(app: &AppHandle, notice: Notice) {
             Ok(handle) => handle,
             Err(error) => return tracing::warn!(%error, "the desktop shows no notifications"),
         };
+        on_screen::remember(&handle, notice.kind);
         let answered = handle.wait_for_response(|response: &NotificationResponse| {
             let clicked = match response {
                 NotificationResponse::Default => true,
-                NotificationResponse::Action(action) => action == DEFAULT,
+                NotificationResponse::Action(action) => action == DEFAULT || action == LOG,
                 NotificationResponse::Reply(_) | NotificationResponse::Closed(_) => false,
             };
             if clicked {
@@ -42,6 +49,40 @@ pub(crate) fn show(app: &AppHandle, notice: Notice) {
     if let Err(error) = std::thread::Builder::new().name("notification".to_owned()).spawn(wait) {
         tracing::warn!(%error, "no notification was shown");
     }
+}
+
+/// A notification takes the place of the last one of its kind, so that they do not pile up while nobody is there.
+#[cfg(all(unix, not(target_os = "macos")))]
+mod on_screen {
+    use std::collections::BTreeMap;
+    use std::sync::{Mutex, PoisonError};
+
+    use holdfast_core::notices::NoticeKind;
+    use notify_rust::{Notification, NotificationHandle};
+
+    /// The ids that the server gave them.
+    static LAST: Mutex<BTreeMap<NoticeKind, u32>> = Mutex::new(BTreeMap::new());
+
+    pub(super) fn take_place_of_last(notification: &mut Notification, kind: NoticeKind) {
+        if let Some(id) = LAST.lock().unwrap_or_else(PoisonError::into_inner).get(&kind) {
+            notification.id(*id);
+        }
+    }
+
+    pub(super) fn remember(handle: &NotificationHandle, kind: NoticeKind) {
+        LAST.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, handle.id());
+    }
+}
+
+/// These systems gather what one app tells by themselves.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+mod on_screen {
+    use holdfast_core::notices::NoticeKind;
+    use notify_rust::{Notification, NotificationHandle};
+
+    pub(super) fn take_place_of_last(_: &mut Notification, _: NoticeKind) {}
+
+    pub(super) fn remember(_: &NotificationHandle, _: NoticeKind) {}
 }
 
 /// The text of a notification as the server will show it: some take it for markup, and say so.

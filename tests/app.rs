@@ -21,6 +21,8 @@ use tokio::time::{Instant, sleep, timeout};
 mod beside;
 #[path = "app/looks.rs"]
 mod looks;
+#[path = "app/set_up.rs"]
+mod set_up;
 #[path = "app/sign_in.rs"]
 mod sign_in;
 
@@ -48,6 +50,8 @@ struct Screen {
     /// The session of the last terminal.
     session: Rc<RefCell<Option<SessionName>>>,
     no_terminal: Rc<Cell<bool>>,
+    /// Opening a terminal falls over a fault of its own.
+    falls: Rc<Cell<bool>>,
     /// The pages that a browser was to show.
     pages: Rc<RefCell<Vec<String>>>,
 }
@@ -74,6 +78,7 @@ impl Shell for Screen {
     }
 
     async fn open_terminal(&self, session: Option<&SessionName>) -> Result<(), Problem> {
+        assert!(!self.falls.get(), "a fault of its own");
         if self.no_terminal.get() {
             let what = "No terminal could be opened".to_owned();
             return Err(Problem { code: "no_terminal_window".to_owned(), what, cause: None, hints: vec![] });

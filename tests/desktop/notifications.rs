@@ -13,6 +13,7 @@ use crate::desktop::{Desktop, eventually};
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
     pub(crate) id: u32,
+    pub(crate) replaces: u32,
     pub(crate) app: String,
     pub(crate) title: String,
     pub(crate) body: String,
@@ -30,7 +31,7 @@ impl Server {
     fn notify(
         &self,
         app_name: String,
-        _replaces_id: u32,
+        replaces: u32,
         _app_icon: String,
         summary: String,
         body: String,
@@ -39,8 +40,9 @@ impl Server {
         _expire_timeout: i32,
     ) -> u32 {
         let mut shown = self.shown.lock().unwrap();
-        let id = u32::try_from(shown.len()).unwrap() + 1;
-        shown.push(Shown { id, app: app_name, title: summary, body, actions });
+        // What takes another's place keeps its id.
+        let id = if replaces == 0 { u32::try_from(shown.len()).unwrap() + 1 } else { replaces };
+        shown.push(Shown { id, replaces, app: app_name, title: summary, body, actions });
         id
     }
 

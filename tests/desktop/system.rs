@@ -5,9 +5,17 @@ use crate::desktop::Desktop;
 use crate::driver::Window;
 use crate::tray_host::Tray;
 
-/// What the stand-in for NixOS does: a build that somebody has the time to watch.
-const SLOW: &str =
-    "build() { i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo \"line $i.\"; sleep 0.1; done; }\n";
+/// What the stand-in for NixOS does: a build that says much, and then what somebody has the time to watch.
+const SLOW: &str = r#"build() {
+    seq -f "$(printf '\033[32mpiece %%.0f\033[0m')" 20000
+    i=0
+    while [ $i -lt 100 ]; do
+        i=$((i+1))
+        printf '\033[31;1mline %s.\033[0m\n' $i
+        sleep 0.1
+    done
+}
+"#;
 
 fn machine_tree() -> Option<String> {
     let tree = std::env::var("HOLDFAST_MACHINE_TREE").ok();
@@ -42,11 +50,16 @@ fn a_machine_is_rebuilt_and_taken_back_from_the_window() {
     window.picture(&desktop, "system-behind");
     window.click("[data-act=rebuild]");
     window.reads("[data-job] [data-step]", "building");
-    // Of its log, only what is seen is in the page: some line of the thirties is there until the end.
-    window.click("[data-page=activity]");
-    window.reads("[data-job] [role=log]", "line 3");
-    window.picture(&desktop, "system-rebuilding");
     assert!(tray.wait_for("Rebuilding").contains("Cancel"));
+    // Its log comes in colours and to its end; of it, only what is seen is in the page.
+    window.click("[data-page=activity]");
+    window.reads("[data-job] [role=log]", "line ");
+    window.wait_for("[role=log] .row .red.bold");
+    window.picture(&desktop, "system-rebuilding");
+    window.fill(".viewer [type=search]", "piece");
+    window.reads(".viewer .count", "20,000 found");
+    window.fill(".viewer [type=search]", "piece 19999");
+    window.reads(".viewer .count", "1 found");
     window.click("[data-page=machine]");
     window.reads("[data-system]", "runs generation 3");
     window.reads("[data-system]", "Runs generation 3");

@@ -107,6 +107,7 @@ fn a_click_on_a_notification_opens_the_window() {
     tray.click("Start");
     let told = notifications.wait_for("remote-dev is on and can be reached");
     assert!(desktop.windows("--name", "^Holdfast$").is_empty());
+    assert_eq!(told.replaces, 0);
     notifications.click(&told);
     eventually("the window", || desktop.windows("--name", "^Holdfast$").pop());
 }
@@ -126,6 +127,13 @@ fn what_fails_is_told_with_its_reason() {
     tray.wait_for("[Connect]");
     tray.click("Connect");
     let told = notifications.wait_for("Connecting to remote-dev: it did not work");
-    assert_eq!(told.body, "No terminal could be opened.");
+    assert_eq!((told.body.as_str(), told.replaces), ("No terminal could be opened.", 0));
     tray.wait_for("[Connecting to remote-dev: it did not work…]");
+    // Another one of the kind takes its place, and does not pile up beside it.
+    desktop.holdfast("stop --yes");
+    tray.wait_for("[Connect (starts it first)]");
+    tray.click("Connect (starts");
+    let again =
+        eventually("the second", || notifications.all().into_iter().find(|shown| shown.replaces != 0));
+    assert_eq!((again.title, again.replaces), (told.title, told.id));
 }

@@ -176,7 +176,7 @@ fn settings_that_do_not_hold_are_shown_as_text_until_they_are_mended() {
     window.reads("h1", "There is no remote-dev yet");
 }
 
-/// Whatever a page may try: nothing but two commands and two events, each checked, and no code but our own.
+/// Whatever a page may try: nothing but three commands and two events, each checked, and no code but our own.
 #[test]
 fn a_hostile_page_gets_nowhere() {
     let mut desktop = Desktop::with_bus();
@@ -215,6 +215,12 @@ fn a_hostile_page_gets_nowhere() {
         "'act', { command: 'stop' }",
         "'act', { command: { do: 'preview', draft: { region: 5 } } }",
         "'act', {}",
+        "'act', { command: { do: 'show_log', shown: true } }",
+        "'log', { number: 0, from: 0 }",
+        "'log', { number: 4294967295, from: 4294967295 }",
+        "'log', { number: 1, from: -1 }",
+        "'log', { number: 1e300, from: '0' }",
+        "'log', {}",
         "'act'",
         "'plugin:shell|execute', { program: 'sh', args: ['-c', 'touch /tmp/owned'], options: {} }",
         "'plugin:shell|open', { path: 'file:///etc/passwd' }",

@@ -178,11 +178,10 @@ async fn goes_forward_again(stage: &Stage, person: &Person<'_>) {
     assert_eq!(stage.sessions_in(look).await, 1);
     stage.root("sed -i '/mine, too/d' /home/ada/remote-dev/nixos/home.nix");
 
-    person.asks(Command::ShowLog { shown: true }).await;
     person.asks(Command::GoTo { generation: 3 }).await;
     let system = person.waits_for("the end of the job", |system| system.last.is_some()).await;
     assert_eq!(system.last.unwrap().text, "remote-dev runs generation 3");
-    let lines = system.log.unwrap().lines.unwrap();
+    let lines = person.reads_log(system.log.unwrap().number).await;
     assert!(lines.iter().any(|line| line.contains("activating the configuration")), "{lines:#?}");
     let system = person.waits_for("what it runs now", |system| system.generations[0].go.is_none()).await;
     assert_eq!(system.standing.unwrap().standing, Standing::UpToDate);
@@ -218,6 +217,44 @@ fn a_rebuild_goes_on_through_a_minute_of_darkness_and_without_its_laptop() {
         (&Value::from("ok"), &Value::from(3)),
         "{jobs:?}"
     );
+}
+
+#[test]
+fn a_job_that_the_window_finds_has_all_of_its_log() {
+    let Some(stage) = Stage::rebuilt() else { return };
+    let build = r#"build() {
+        seq -f 'line %.0f.' 30000
+        printf '\033[31;1merror:\033[0m in \033[32mcolour\033[m\033[2J\033]0;owned\007\n'
+        printf ' 10 %%\r 50 %%\r100 %%\r\n'
+        printf 'no text: \377\376\n'
+        printf 'gnp.\342\200\256exe\n'
+        head -c 1000000 /dev/zero | tr '\0' x
+        echo
+        sleep 5
+    }"#;
+    stage.edit("stand-in.sh", build);
+    let child = stage.spawn("rebuild");
+    stage.wait_for_job("phase", "build");
+    sleep(2 * SECOND);
+    stage.with_window(async |person| {
+        let system = person.waits_for("the job", |system| system.job.is_some()).await;
+        let number = system.log.unwrap().number;
+        person.waits_for("its end", |system| system.last.is_some()).await;
+        let all = person.reads_log(number).await;
+        let text = all.join("\n");
+        assert_eq!(lines(&text), (1..=30_000).collect::<Vec<_>>(), "each line once and in order");
+        for line in [
+            "\u{1b}[31;1merror:\u{1b}[0m in \u{1b}[32mcolour\u{1b}[m",
+            "100 %",
+            "no text: \u{fffd}\u{fffd}",
+            "gnp.exe",
+        ] {
+            assert!(all.iter().any(|one| one == line), "{line:?}");
+        }
+        let wide: Vec<&String> = all.iter().filter(|line| line.starts_with("xxx")).collect();
+        assert!(!wide.is_empty() && all.iter().all(|line| line.len() <= 16 << 10));
+    });
+    assert_eq!(said(child).1, Some(0));
 }
 
 #[test]

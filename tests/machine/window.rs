@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use holdfast::app::{Input, Place, Shell, run};
+use holdfast::app::{Input, LogRequest, Place, Shell, run};
 use holdfast::aws::Options;
 use holdfast::store::Store;
 use holdfast_core::app::view::System;
@@ -57,6 +57,20 @@ impl Person<'_> {
         let (answer, answered) = oneshot::channel();
         self.inputs.send(Input::Command(command, answer)).unwrap();
         answered.await.unwrap().unwrap();
+    }
+
+    /// All lines that a log has by now, as the window asks for them.
+    pub(crate) async fn reads_log(&self, number: u32) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let from = u32::try_from(lines.len()).unwrap();
+            let (answer, answered) = oneshot::channel();
+            self.inputs.send(Input::Log(LogRequest { number, from, answer })).unwrap();
+            match timeout(Duration::from_secs(1), answered).await {
+                Ok(chunk) => lines.extend(chunk.unwrap().unwrap().lines),
+                Err(_) => return lines,
+            }
+        }
     }
 
     /// Waits until the machine's system is shown like this.

@@ -5,8 +5,9 @@ import { delimiter, join } from "node:path";
 
 import { chromium, type Browser, type Page } from "playwright-core";
 
-import type { Command, View } from "../src/bindings";
+import type { Command, LogChunk, View } from "../src/bindings";
 import { NOW } from "../src/fixture";
+import { logs } from "./states";
 
 const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
@@ -38,6 +39,12 @@ export const NARROW = 480;
 interface Mock {
   sent: Command[];
   show(view: View): void;
+  /** All that the log has said, whichever it is. */
+  log: LogChunk;
+  /** It has said more. */
+  says(lines: string[], first?: number): void;
+  /** What was asked of it: numbers of logs and of lines. */
+  pulls: [number, number][];
 }
 
 declare global {
@@ -56,20 +63,32 @@ export async function open(browser: Browser, address: string, view: View | null,
   page.on("request", (request) => request.url().startsWith(address) || wrong.push(`it asked for ${request.url()}`));
   // Times read the same in every picture; only who measures needs a clock that goes.
   if (still) await page.clock.setFixedTime(NOW * 1000);
-  await page.addInitScript(mock, view);
+  const log = logs[view?.system?.log?.number ?? 0] ?? { first: 0, lines: [] };
+  await page.addInitScript(mock, { view, log });
   await page.goto(address);
   await page.waitForSelector("h1");
   return { page, wrong };
 }
 
-function mock(view: View | null): void {
+function mock({ view, log }: { view: View | null; log: LogChunk }): void {
+  // As the app does it: a chunk from a line on, as JSON, when there is one.
+  const chunk = 2000;
+  let more = () => {};
+  const pull = async (number: number, from: number): Promise<LogChunk> => {
+    window.mock.pulls.push([number, from]);
+    while (from >= window.mock.log.first + window.mock.log.lines.length) await new Promise<void>((said) => (more = said));
+    const { first, lines } = window.mock.log;
+    const start = Math.max(0, from - first);
+    return new Response(JSON.stringify({ first, lines: lines.slice(start, start + chunk) })).json();
+  };
   const callbacks = new Map<number, (event: unknown) => void>();
   const listeners = new Map<string, number>();
-  const invoke = async (command: string, given: { command: Command; event: string; handler: number }): Promise<unknown> => {
+  const invoke = async (command: string, given: { command: Command; event: string; handler: number; number: number; from: number }): Promise<unknown> => {
     if (command === "view") {
       if (view) return view;
       throw new Error("the app is gone");
     }
+    if (command === "log") return pull(given.number, given.from);
     if (command === "act") window.mock.sent.push(given.command);
     if (command === "plugin:event|listen") listeners.set(given.event, given.handler);
     return null;
@@ -82,6 +101,12 @@ function mock(view: View | null): void {
     __TAURI_INTERNALS__: { invoke, transformCallback },
     mock: {
       sent: [],
+      pulls: [],
+      log,
+      says: (lines, first = 0) => {
+        window.mock.log = { first, lines };
+        more();
+      },
       show: (payload: View) => callbacks.get(listeners.get("view-changed") ?? 0)?.({ payload }),
     } satisfies Mock,
   });

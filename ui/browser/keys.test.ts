@@ -20,14 +20,12 @@ const focused = (page: Page) =>
 /** What was asked for, but for the pages that were told of. */
 const sent = (page: Page) => page.evaluate(() => window.mock.sent.filter((command) => command.do !== "show_page"));
 
-/** A state whose log answers as the app does: it comes when it is asked for. */
-async function withLog(lines: string[], before = 0): Promise<Page> {
-  const view = state("rebuilding");
-  if (!view.system) throw new Error("no system");
-  const shown = { ...view, system: { ...view.system, log: { lines, before } } };
-  const { page } = await open(browser, address, shown);
+/** A job that has said this. */
+async function withLog(lines: string[]): Promise<Page> {
+  const { page } = await open(browser, address, state("rebuilding"));
+  await page.evaluate((lines) => window.mock.says(lines), lines);
   await page.keyboard.press("3");
-  await page.waitForSelector("[role=log]");
+  await page.waitForSelector(`[data-line="${lines.length - 1}"]`);
   return page;
 }
 
@@ -80,6 +78,8 @@ test("Esc leaves a question, and then a preview", async () => {
 test("what was changed and the profiles are found and opened without the mouse", async () => {
   const { page } = await open(browser, address, state("crowded"));
   await page.keyboard.press("3");
+  // Without the log, whose search would come first.
+  await page.keyboard.press("l");
   await page.keyboard.press("/");
   expect(await focused(page)).toBe("history");
   await page.keyboard.type("snapshot");
@@ -187,10 +187,8 @@ test("a log is marked and copied, also what is scrolled away", async () => {
 });
 
 test("a log stays at its end until somebody reads, and what he reads stays in its place", async () => {
-  const view = state("rebuilding");
   const page = await withLog(built(300));
-  const show = (lines: string[], before: number) =>
-    page.evaluate(([view, lines, before]) => window.mock.show({ ...view, system: { ...view.system!, log: { lines, before } } }), [view, lines, before] as const);
+  const says = (lines: string[], first: number) => page.evaluate(([lines, first]) => window.mock.says(lines, first), [lines, first] as const);
   const line = (at: "first" | "last") =>
     page.evaluate((at) => {
       const box = document.querySelector("[role=log]")!.getBoundingClientRect();
@@ -202,8 +200,8 @@ test("a log stays at its end until somebody reads, and what he reads stays in it
     }, at);
 
   expect(await line("last")).toBe(299);
-  await show(built(300, 100), 100);
-  expect(await line("last")).toBe(399);
+  await says(built(300, 100), 100);
+  await expect.poll(() => line("last")).toBe(399);
   expect(await page.locator("[data-act=log-follow]").count()).toBe(0);
 
   await page.hover("[role=log]");
@@ -211,12 +209,50 @@ test("a log stays at its end until somebody reads, and what he reads stays in it
   await page.waitForSelector("[data-act=log-follow]");
   await expect.poll(() => line("first")).toBeLessThan(320);
   const reading = await line("first");
-  await show(built(300, 150), 150);
+  await says(built(300, 150), 150);
+  await expect.poll(() => page.innerText("[data-act=log-follow]")).toBe("50 new lines");
   expect(await line("first")).toBe(reading);
-  expect(await page.innerText("[data-act=log-follow]")).toBe("50 new lines");
   await page.click("[data-act=log-follow]");
   expect(await line("last")).toBe(449);
   expect(await page.locator("[data-act=log-follow]").count()).toBe(0);
+});
+
+test("a log is asked for only while it is seen, and that of another job from its beginning", async () => {
+  const view = state("rebuilding");
+  const { page } = await open(browser, address, view);
+  const pulls = () => page.evaluate(() => window.mock.pulls);
+  expect(await pulls()).toEqual([]);
+  await page.keyboard.press("l");
+  await page.waitForSelector('[data-line="1699"]');
+  expect(await pulls()).toEqual([[2, 0], [2, 1700]]);
+  expect(await page.innerText(".rest")).toBe("1,200 lines before these");
+  await page.evaluate((lines) => window.mock.says(lines, 1200), built(501, 1200));
+  await page.waitForSelector('[data-line="1700"]');
+  await expect.poll(pulls).toEqual([[2, 0], [2, 1700], [2, 1701]]);
+
+  await page.keyboard.press("l");
+  expect(await page.locator("[role=log]").count()).toBe(0);
+  await page.evaluate((lines) => window.mock.says(lines, 1200), built(502, 1200));
+  await page.waitForTimeout(100);
+  expect(await pulls()).toHaveLength(3);
+  await page.keyboard.press("l");
+  await page.waitForSelector('[data-line="1701"]');
+
+  await page.evaluate((view) => {
+    window.mock.says(["of another job"]);
+    window.mock.show({ ...view, system: { ...view.system!, log: { number: 7 } } });
+  }, view);
+  await expect.poll(() => page.locator("[data-line]").allInnerTexts()).toEqual(["of another job"]);
+  await expect.poll(async () => (await pulls()).slice(-2)).toEqual([[7, 0], [7, 1]]);
+});
+
+test("a log that somebody searches counts what comes", async () => {
+  const page = await withLog(["an error", "well"]);
+  await page.keyboard.press("/");
+  await page.keyboard.type("error");
+  await expect.poll(() => page.innerText(".count")).toBe("1 found");
+  await page.evaluate(() => window.mock.says(["an error", "well", "one more \u001b[31merr\u001b[0mor"]));
+  await expect.poll(() => page.innerText(".count")).toBe("2 found");
 });
 
 test("nothing moves for who wants no motion", async () => {

@@ -37,6 +37,8 @@ const placesOf = (page: Page) => page.$$eval("nav [data-page]", (links) => links
 async function go(page: Page, place: string | null): Promise<void> {
   await page.click(`nav [data-page=${place}]`);
   await page.mouse.move(0, 0);
+  // Its lines come once it is seen.
+  await page.waitForFunction(() => !document.querySelector("[role=log]") || window.mock.log.lines.length === 0 || document.querySelector("[data-line]"));
   await page.evaluate(() => (document.activeElement as HTMLElement).blur());
 }
 

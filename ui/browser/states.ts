@@ -1,6 +1,6 @@
 // What the pages are looked at in.
 
-import type { Commands, Doctor, Generation, History, Operation, Problem, Progress, Run, StepView, View } from "../src/bindings";
+import type { Commands, Doctor, Generation, History, LogChunk, Operation, Problem, Progress, Run, StepView, View } from "../src/bindings";
 import {
   doctor,
   fields,
@@ -93,7 +93,7 @@ const good = system({
   standing: { standing: "up_to_date", text: "That is what is declared for it", rebuild_next: false },
   generations: generationsOf(14),
   last: { text: "remote-dev runs generation 14", at: NOW - 2 * DAY, problem: null },
-  log: { lines: null, before: 0 },
+  log: { number: 1 },
 });
 
 const kept = snapshots(
@@ -315,6 +315,14 @@ const endless = `${evil}${"W".repeat(300)}`;
 const plan = (rest: Parameters<typeof preview>[0]) => preview({ number: 4, ...rest });
 const machineStep = (rest: Partial<StepView>) => ({ area: "machine" as const, steps: [step(rest)] });
 
+/** The logs by their numbers. */
+export const logs: Record<number, LogChunk> = {
+  1: { first: 0, lines: built(140) },
+  2: { first: 1200, lines: built(500, 1200) },
+  3: { first: 0, lines: colours },
+  5: { first: 0, lines: [evil, endless, "\u001b]0;owned\u0007title", "\u009b31mC1", "a\tb", "M".repeat(1_000_000)] },
+};
+
 /** Each state by its name; `null` is an app that does not answer. */
 export const states: Record<string, View | null> = {
   "first-start": view({ sandbox: true, set_up: setUp(1) }, nowhere),
@@ -382,7 +390,7 @@ export const states: Record<string, View | null> = {
       rebuild: null,
       standing: { standing: "behind", text: "It is behind what is declared for it", rebuild_next: true },
       job: job({ step: "building 31 of 50, claude-code-2.1.240", since: NOW - 200, by: "bob@laptop" }),
-      log: { lines: built(500, 1200), before: 1200 },
+      log: { number: 2 },
     }),
   }),
   behind: on({
@@ -406,11 +414,11 @@ export const states: Record<string, View | null> = {
           hints: ["The machine runs what it ran before"],
         },
       },
-      log: { lines: built(140), before: 0 },
+      log: { number: 1 },
     }),
   }),
-  coloured: on({ system: system({ ...good, log: { lines: colours, before: 0 } }) }),
-  "cancel-failed": on({ system: system({ ...good, rebuild: null, job: job({ problem: denied }), log: { lines: [], before: 0 } }) }),
+  coloured: on({ system: system({ ...good, log: { number: 3 } }) }),
+  "cancel-failed": on({ system: system({ ...good, rebuild: null, job: job({ problem: denied }), log: { number: 4 } }) }),
   offline: view(
     { commands: { ...nothing, look: offer("Look again") } },
     {
@@ -570,7 +578,7 @@ export const states: Record<string, View | null> = {
         note: evil,
         generations: [generation(2, { revision: endless, kernel: endless }), generation(1)],
         job: job({ title: endless, step: endless, by: endless }),
-        log: { lines: [evil, endless, "\u001b]0;owned\u0007title", "\u009b31mC1", "a\tb", "M".repeat(1_000_000)], before: 0 },
+        log: { number: 5 },
       }),
       snapshots: snapshots([snapshot("snap-1", { why: endless, state: endless })]),
       replacement: replacement({ title: endless, text: endless }),

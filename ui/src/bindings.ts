@@ -9,6 +9,8 @@ export const commands = {
 	view: () => __TAURI_INVOKE<View>("view"),
 	/**  Asks for something. */
 	act: (command: Command) => __TAURI_INVOKE<null>("act", { command }),
+	/**  The next lines of the job's log with this number, from one on: as soon as there are any, and at most a chunk. */
+	log: (number: number, from: number) => __TAURI_INVOKE<LogChunk>("log", { number, from }),
 };
 
 /** Events */
@@ -84,10 +86,6 @@ name: string } |
 generation: number } | 
 /**  End the machine's job. */
 { do: "cancel_job" } | 
-/**  Show the log of the job that is followed or was last, or show it no more. */
-{ do: "show_log"; 
-/**  Whether it is shown from now on. */
-shown: boolean } | 
 /**  Look at the machine's snapshots now. */
 { do: "look_at_snapshots" } | 
 /**  Take one of the machine as it is. */
@@ -408,12 +406,21 @@ export type LastJob = {
 	problem: Problem | null,
 };
 
-/**  The end of a log. */
+/**  The log of a job, whose lines are asked for by its number. */
 export type Log = {
-	/**  Its last lines, the oldest first; `None` while nobody wants to see them. */
-	lines: string[] | null,
-	/**  How many lines came before those, while they are shown. */
-	before: number,
+	/**  Another log has another number, also that of the same job when it is followed anew. */
+	number: number,
+};
+
+/**  Some lines of a log, one after another. */
+export type LogChunk = {
+	/**  The number of the oldest line that is kept; lines are counted from 0, and those before this one are gone. */
+	first: number,
+	/**
+	 *  The lines from the number on that was asked for, or from the oldest one that is kept: text, with sequences of SGR for
+	 *  their colours.
+	 */
+	lines: string[],
 };
 
 /**  A machine as it was when somebody last looked. */

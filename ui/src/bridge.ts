@@ -1,6 +1,6 @@
 // The one place that talks to Rust.
 
-import { commands, events, type Command, type Page, type Refusal, type View } from "./bindings";
+import { commands, events, type Command, type LogChunk, type Page, type Refusal, type View } from "./bindings";
 import { places, type Place } from "./view";
 
 /** What is shown now. */
@@ -26,7 +26,16 @@ async function ask(command: Command): Promise<Refusal | null> {
     await commands.act(command);
     return null;
   } catch (error) {
-    return isRefusal(error) ? error : { why: String(error) };
+    return refusal(error);
+  }
+}
+
+/** Lines of a log from a number on, as soon as there are any. Rejects with the reason why there are none. */
+export async function log(number: number, from: number): Promise<LogChunk> {
+  try {
+    return await commands.log(number, from);
+  } catch (error) {
+    throw refusal(error).why;
   }
 }
 
@@ -44,6 +53,10 @@ export async function onPage(callback: (page: Page) => void): Promise<void> {
 export function firstPage(): Page | Place {
   const asked = location.hash.slice(1);
   return ([...places, "stop", "restart", "replacement"] as const).find((page) => page === asked) ?? "machine";
+}
+
+function refusal(error: unknown): Refusal {
+  return isRefusal(error) ? error : { why: String(error) };
 }
 
 function isRefusal(error: unknown): error is Refusal {

@@ -1,4 +1,4 @@
-import type { Command, Field, Key, Offer, Page, Proposal, View } from "./bindings";
+import type { Command, Field, Key, LogChunk, Offer, Page, Proposal, View } from "./bindings";
 import type * as bridge from "./bridge";
 import { draft, ended, goneTo, ofSettings, places, stands, typedFor, type Place, type Question, type Typed } from "./view";
 import { sentence } from "./words";
@@ -16,6 +16,8 @@ export class Model {
   /** The question that is open. */
   asking = $state<Question | null>(null);
   typed = $state.raw<Typed>({});
+  /** Nobody has closed the log. */
+  logOpen = $state(true);
   /** The instance beside the machine is to be shown. */
   sought = $state(false);
   /** The command that was refused last, what it proposed, and why. */
@@ -26,10 +28,6 @@ export class Model {
   #planned = false;
   /** The page that the app was told of last. */
   #told: Place | null = null;
-  /** Somebody does not want to see the log. */
-  #closed = false;
-  /** What was asked for last about the log: whether it is shown. */
-  #shown: boolean | undefined;
   #forget: ReturnType<typeof setTimeout> | undefined;
 
   constructor(through: typeof bridge) {
@@ -60,7 +58,6 @@ export class Model {
     const first = !this.view;
     this.view = view;
     if (first) this.#tellPage();
-    this.#settleLog();
   }
 
   go(page: Page | Place): void {
@@ -69,14 +66,12 @@ export class Model {
     const asks = page === "stop" || page === "restart" ? page : null;
     this.asking = asks && (!this.view || stands(asks, this.view)) ? asks : null;
     this.#tellPage();
-    this.#settleLog();
   }
 
   /** Asks for a command; whether it is accepted. */
   async act(command: Command): Promise<boolean> {
-    // A button pressed twice is meant once; what was typed last, though, must not keep an old preview, nor a page that was
-    // left its log, and the app has to know which page came last.
-    if (this.#pending.has(command.do) && !["discard", "show_log", "show_page"].includes(command.do)) return false;
+    // A button pressed twice is meant once; what was typed last, though, must not keep an old preview, and the app has to know which page came last.
+    if (this.#pending.has(command.do) && !["discard", "show_page"].includes(command.do)) return false;
     this.#pending.add(command.do);
     const refusal = await this.#bridge.act(command);
     this.#pending.delete(command.do);
@@ -146,21 +141,14 @@ export class Model {
 
   /** Shows the log of the job, or hides it. */
   toggleLog(): void {
-    const log = this.view?.system?.log;
-    if (!log) return;
-    this.#closed = this.page === "activity" && log.lines !== null;
-    this.#shown = undefined;
+    if (!this.view?.system?.log) return;
+    this.logOpen = this.page !== "activity" || !this.logOpen;
     if (this.page !== "activity") this.go("activity");
-    else this.#settleLog();
   }
 
-  /** The log comes over the bridge only while its page is open. */
-  #settleLog(): void {
-    const log = this.view?.system?.log;
-    const wanted = this.page === "activity" && !this.#closed;
-    if (!log || wanted === (log.lines !== null) || wanted === this.#shown) return;
-    this.#shown = wanted;
-    void this.act({ do: "show_log", shown: wanted });
+  /** Lines of a log from a number on, as soon as there are any. */
+  pull(log: number, from: number): Promise<LogChunk> {
+    return this.#bridge.log(log, from);
   }
 
   /** Leaves what is open: a question, or else the preview and what was typed for it. */

@@ -26,6 +26,7 @@ function model(first: Page | Place = "machine", current: () => Promise<View> = a
       else sent.push(command);
       return answer;
     },
+    log: async () => ({ first: 0, lines: [] }),
     onView: async (callback) => void (events.view = callback),
     onPage: async (callback) => void (events.page = callback),
     firstPage: () => first,
@@ -192,37 +193,22 @@ test("a generation is gone to once that is answered, and the question goes with 
   expect([it.asking, sent]).toEqual([null, [{ do: "go_to", generation: 1 }]]);
 });
 
-test("the log comes while its page is open, unless somebody has closed it", async () => {
+test("the log is open until somebody closes it, and its key leads to it", async () => {
   const it = model();
-  const log = (lines: string[] | null) => view({ system: system({ log: { lines, before: 0 } }) });
   await it.start();
   it.toggleLog();
-  it.go("activity");
-  expect(sent).toEqual([]);
-  it.show(log(null));
-  it.show(log(null));
-  expect(sent).toEqual([{ do: "show_log", shown: true }]);
-  it.show(log(["one"]));
-  it.go("machine");
-  expect(sent.at(-1)).toEqual({ do: "show_log", shown: false });
-  it.show(log(null));
+  expect([it.page, it.logOpen]).toEqual(["machine", true]);
+  it.show(view({ system: system({ log: { number: 1 } }) }));
   it.toggleLog();
-  expect([it.page, sent.length]).toEqual(["activity", 3]);
-  it.show(log(["one"]));
+  expect([it.page, it.logOpen]).toEqual(["activity", true]);
   it.toggleLog();
-  expect(sent.at(-1)).toEqual({ do: "show_log", shown: false });
-  it.show(log(null));
+  expect(it.logOpen).toBe(false);
   it.go("machine");
   it.go("activity");
-  expect(sent).toHaveLength(4);
+  expect(it.logOpen).toBe(false);
+  it.go("machine");
   it.toggleLog();
-  expect(sent.at(-1)).toEqual({ do: "show_log", shown: true });
-});
-
-test("a log that an earlier window has left open is closed", async () => {
-  const it = model("machine", async () => view({ system: system({ log: { lines: ["one"], before: 0 } }) }));
-  await it.start();
-  expect(sent).toEqual([{ do: "show_log", shown: false }]);
+  expect([it.page, it.logOpen, sent]).toEqual(["activity", true, []]);
 });
 
 test("each page can be gone to", () => {

@@ -42,6 +42,7 @@ use crate::store::{self, Intent, Store};
 use crate::{sandbox, signin, updates, world::World};
 
 mod doctor;
+mod log;
 mod proposals;
 mod sessions;
 mod sign_in;
@@ -58,6 +59,8 @@ const MOST_FALLS: usize = 5;
 const FALLS_WITHIN: Duration = Duration::from_secs(60);
 /// For how long a look at everything will do when the window opens.
 const FRESH: Duration = Duration::from_secs(60);
+
+pub use log::LogRequest;
 
 /// What the app shows itself in.
 pub trait Shell {
@@ -84,6 +87,8 @@ pub trait Shell {
 pub enum Input {
     /// The user asks for something; whether it is accepted is answered.
     Command(Command, oneshot::Sender<Result<(), Refusal>>),
+    /// The window wants lines of a job's log.
+    Log(LogRequest),
     /// Somebody looks at the window, which has opened or come to the front, or it has closed.
     Window(bool),
     /// The desktop shows the tray icon, or does not.
@@ -145,6 +150,7 @@ async fn serve(
         desk.bring_up_if_new();
         desk.follow_if_there_is_a_job();
         desk.publish();
+        desk.log.answer(&desk.app);
         match desk.next().await {
             Happened::Nobody => return,
             Happened::Input(Input::Window(open)) => {
@@ -154,9 +160,12 @@ async fn serve(
                     desk.look_at_all |= desk.seen_all.is_none_or(|seen| seen.elapsed() > FRESH);
                     // Somebody who looks may have signed in meanwhile.
                     desk.look_now |= desk.app.is_blind();
+                } else {
+                    desk.log = log::Reader::default();
                 }
             }
             Happened::Input(Input::Tray(there)) => desk.on(Event::Tray(there)),
+            Happened::Input(Input::Log(request)) => desk.log.asks(request),
             Happened::Input(Input::Command(command, answer)) => {
                 desk.read_settings();
                 let accepted = desk.app.may(&command);
@@ -331,6 +340,8 @@ struct Desk<'a, S> {
     signed_in: Arc<Notify>,
     /// The machine's job.
     following: Option<Boxed<'a, JobEnded>>,
+    /// Whoever reads its log.
+    log: log::Reader,
     /// AWS's price list is being asked; whether that brings anything new.
     pricing: Option<Boxed<'a, bool>>,
     errands: FuturesUnordered<Boxed<'a, Option<Event>>>,
@@ -400,6 +411,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             codes: None,
             signed_in: Arc::default(),
             following: None,
+            log: log::Reader::default(),
             pricing: None,
             errands: FuturesUnordered::new(),
             aws: None,
@@ -773,7 +785,6 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::Rebuild => self.rebuild(),
             Command::GoTo { generation } => self.go_to(generation),
             Command::CancelJob => self.cancel_job(),
-            Command::ShowLog { shown } => self.on(Event::LogShown(shown)),
             Command::ShowPage { page } => {
                 if page == Page::Settings {
                     self.see_autostart(None);

@@ -84,7 +84,49 @@ fn newer(answer: &[u8], this: &str) -> Option<Update> {
 
 #[cfg(test)]
 mod tests {
-    use super::newer;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::{ask, last, newer};
+    use crate::store::Store;
+
+    /// Answers one question; gives what was asked.
+    async fn answer(listener: TcpListener, status: &str, body: &str) -> String {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut question = Vec::new();
+        while !question.ends_with(b"\r\n\r\n") {
+            question.push(stream.read_u8().await.unwrap());
+        }
+        let length = body.len();
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(question).unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_question_says_nothing_of_who_asks() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path().join("config"), folder.path().join("state"));
+        assert_eq!(last(&store).0, None);
+        for (status, body, found) in [
+            ("200 OK", r#"{"tag_name":"v999.0.0","html_url":"https://example.com/v999"}"#, Some("999.0.0")),
+            ("200 OK", "what?", None),
+            ("403 Forbidden", r#"{"tag_name":"v999.0.0","html_url":"https://example.com/v999"}"#, None),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let place = format!("http://{}/releases/latest", listener.local_addr().unwrap());
+            let (update, question) = tokio::join!(ask(&store, &place), answer(listener, status, body));
+            assert_eq!(update.map(|update| update.version).as_deref(), found, "{status} {body}");
+            let mut lines: Vec<&str> = question.trim_end().lines().collect();
+            lines.retain(|line| !line.starts_with("host:"));
+            assert_eq!(
+                lines,
+                ["GET /releases/latest HTTP/1.1", "user-agent: holdfast", "accept: application/json"]
+            );
+        }
+        assert!(last(&store).0.is_some(), "the next one comes a day later");
+        assert_eq!(ask(&store, "http://127.0.0.1:1/").await, None);
+    }
 
     #[test]
     fn only_a_newer_release_with_a_safe_page_counts() {

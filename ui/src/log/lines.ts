@@ -84,7 +84,6 @@ export class Finder {
   /** Goes on as long as there is time; whether it is at the end. */
   advance(lines: Lines, before: number, inTime: () => boolean): boolean {
     const end = before + lines.length;
-    if (end < this.#next) [this.matches, this.#next] = [[], before];
     const gone = this.matches.findIndex((line) => line >= before);
     if (gone !== 0) this.matches = gone < 0 ? [] : this.matches.slice(gone);
     this.#next = Math.max(this.#next, before);

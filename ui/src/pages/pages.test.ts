@@ -30,6 +30,7 @@ import {
   types,
   view,
 } from "../fixture";
+import LogView from "../log/LogView.svelte";
 import { Model } from "../model.svelte";
 import Activity from "./Activity.svelte";
 import Doctor from "./Doctor.svelte";
@@ -119,7 +120,7 @@ test("the system shows what runs, and how its last job ended", () => {
 
 test("a job is shown on the machine's page with a way to its log, in the place of the last one", () => {
   const last = { text: "remote-dev runs generation 7", at: 0, problem: null };
-  const log = { lines: null, before: 0 };
+  const log = { number: 1 };
   const busy = machine(view({ system: system({ job: job({ by: "bob@other" }), last, log, rebuild: null }) }));
   expect(acts(busy)).toEqual(["show-log", "cancel-job", "look-at-system", "rebuild"]);
   expect(busy).toContain("fetching 3 of 17");
@@ -130,16 +131,17 @@ test("a job is shown on the machine's page with a way to its log, in the place o
 test("activity is what goes on and what is left of it, or says that there is nothing", () => {
   expect(activity(view())).toContain("Nothing is going on.");
   const last = { text: "remote-dev runs generation 7", at: 0, problem };
-  const log = { lines: null, before: 0 };
+  const log = { number: 1 };
   const failed = { title: "Starting", at: 0, problem };
   const interrupted = { title: "A resize was interrupted", sentence: "It goes on.", at: 0 };
   const html = activity(view({ failed, interrupted, system: system({ last, log }) }));
-  expect(acts(html)).toEqual(["dismiss", "dismiss", "log"]);
+  const inLog = ["log", "log-previous", "log-next", "log-copy"];
+  expect(acts(html)).toEqual(["dismiss", "dismiss", ...inLog]);
   for (const text of ["Starting did not work", "A resize was interrupted", "remote-dev runs generation 7", "&lt;img src=x"]) {
     expect(html).toContain(text);
   }
   expect(html).not.toContain("<img");
-  expect(acts(activity(view({ system: system({ job: job(), log }) })))).toEqual(["cancel-job", "log"]);
+  expect(acts(activity(view({ system: system({ job: job(), log }) })))).toEqual(["cancel-job", ...inLog]);
 });
 
 test("a machine that is behind has the rebuild as what comes next", () => {
@@ -178,19 +180,26 @@ test("a generation says what is so about it, and many are behind a disclosure", 
   expect(many).toContain("All 12 generations");
 });
 
-test("the log is a button until it is there", () => {
-  const shown = (log: { lines: string[] | null; before: number } | null) => activity(view({ system: system({ log }) }));
+test("the log is open until it is closed, with its lines as text", () => {
+  const shown = (log: { number: number } | null, logOpen = true) => {
+    const it = model();
+    it.logOpen = logOpen;
+    return render(Activity, { props: { model: it, view: view({ system: system({ log }) }) } }).body;
+  };
   expect(acts(shown(null))).not.toContain("log");
-  const closed = shown({ lines: null, before: 0 });
+  const closed = shown({ number: 1 }, false);
   expect(closed).toMatch(/data-act="log"[^>]*aria-expanded="false"/);
   expect(closed).not.toContain('role="log"');
-  const open = shown({ lines: ["  building '/nix/store/x'", cause], before: 1200 });
+  const open = shown({ number: 1 });
   expect(open).toMatch(/aria-expanded="true"/);
   expect(open).toMatch(/<div[^>]*role="log"[^>]*tabindex="0"/);
-  expect(open).toContain("  building '/nix/store/x'");
-  expect(open).toContain("1,200 lines before these");
-  expect(open).not.toContain("<img");
-  expect(shown({ lines: [], before: 0 })).toContain("It has said nothing yet.");
+  expect(open).toContain("It has said nothing yet.");
+  const lines = ["  building '/nix/store/x'", cause];
+  const log = render(LogView, { props: { id: "log", lines, before: 1200 } }).body;
+  expect(log).toContain("  building '/nix/store/x'");
+  expect(log).toContain("1,200 lines before these");
+  expect(log).not.toContain("<img");
+  expect(render(LogView, { props: { id: "log", lines, before: 1200, why: "It is gone." } }).body).toContain("It is gone.");
 });
 
 test("a job that could not be cancelled says why, and goes on", () => {

@@ -11,7 +11,7 @@ use specta::Type;
 
 use crate::doctor::Report;
 use crate::history::Deed;
-use crate::jobs::{Declared, Job, JobId, LogTail, Overview, Step as JobStep};
+use crate::jobs::{Declared, Job, JobId, LogBuffer, Overview, Step as JobStep};
 use crate::kinds::Kind;
 use crate::machine::{Desired, Fact, Observed, Snapshot, Why};
 use crate::names::{InstanceId, SessionName, UserName};
@@ -100,11 +100,6 @@ pub enum Command {
     },
     /// End the machine's job.
     CancelJob,
-    /// Show the log of the job that is followed or was last, or show it no more.
-    ShowLog {
-        /// Whether it is shown from now on.
-        shown: bool,
-    },
     /// Look at the machine's snapshots now.
     LookAtSnapshots,
     /// Take one of the machine as it is.
@@ -355,7 +350,7 @@ pub enum Event {
         /// Where.
         step: JobStep,
         /// What its log said since this was told last.
-        log: LogTail,
+        log: LogBuffer,
     },
     /// It is being cancelled.
     JobCancelling,
@@ -363,8 +358,6 @@ pub enum Event {
     JobNotCancelled(JobId, Problem),
     /// It has ended, or is lost from sight.
     JobEnded(Result<Box<JobEnd>, Problem>),
-    /// The log of the job is shown, or is not any more.
-    LogShown(bool),
     /// A look at the machine's snapshots begins.
     LookingAtSnapshots,
     /// It has ended.
@@ -680,7 +673,6 @@ impl App {
                     preview.found = Some(found.map_err(Problem::harmless));
                 }
             }
-            Event::LogShown(shown) => self.system.show_log(shown),
             Event::Discarded => self.preview = None,
             Event::Dismissed => (self.failed, self.interrupted) = (None, None),
             Event::Window(open) => {
@@ -694,7 +686,6 @@ impl App {
                         self.kinds.visited(now);
                     }
                 } else {
-                    self.system.show_log(false);
                     self.page = None;
                 }
             }
@@ -739,11 +730,7 @@ impl App {
         }
         let Some(setup) = self.setup() else {
             return match command {
-                Command::Look
-                | Command::Dismiss
-                | Command::Discard
-                | Command::ShowLog { .. }
-                | Command::ShowPage { .. } => Ok(()),
+                Command::Look | Command::Dismiss | Command::Discard | Command::ShowPage { .. } => Ok(()),
                 Command::Autostart { .. } => self.may_autostart(),
                 Command::Examine => self.may_examine(),
                 Command::CancelSignIn => self.may_cancel_sign_in(),
@@ -777,7 +764,6 @@ impl App {
             | Command::Dismiss
             | Command::Discard
             | Command::Cancel
-            | Command::ShowLog { .. }
             | Command::ShowPage { .. } => return Ok(()),
             Command::Autostart { .. } => return self.may_autostart(),
             Command::Examine => return self.may_examine(),
@@ -843,7 +829,6 @@ impl App {
                 | Command::Rebuild
                 | Command::GoTo { .. }
                 | Command::CancelJob
-                | Command::ShowLog { .. }
                 | Command::ShowPage { .. }
                 | Command::Examine
                 | Command::CheckProfiles
@@ -996,7 +981,7 @@ impl App {
             // Another machine, or another view of it: nothing that is known is about it.
             (self.known, self.blind, self.settled, self.elsewhere, self.passing) =
                 (None, None, None, None, None);
-            (self.sessions, self.system) = (Sessions::default(), System::default());
+            (self.sessions, self.system) = (Sessions::default(), self.system.forgotten());
             self.snapshots = Snapshots::default();
             self.kinds = Kinds::default();
             if self.window {
@@ -1037,7 +1022,7 @@ impl App {
         let after = observed.winners(&desired).instance.map(|instance| &instance.id);
         let another = before.is_some() && after.is_some() && before.as_ref() != after;
         if another || !matches!(status.state, State::On | State::Unknown) {
-            (self.sessions, self.system) = (Sessions::default(), System::default());
+            (self.sessions, self.system) = (Sessions::default(), self.system.forgotten());
         }
         if before != after.cloned() {
             self.kinds.changed();
@@ -1141,7 +1126,6 @@ impl Running {
             | Event::JobCancelling
             | Event::JobNotCancelled(..)
             | Event::JobEnded(_)
-            | Event::LogShown(_)
             | Event::LookingAtSnapshots
             | Event::LookedAtSnapshots(_)
             | Event::Proposed(_)

@@ -65,7 +65,12 @@ impl Profiles {
 impl App {
     /// Whether the profiles are to be looked at now.
     pub fn wants_profiles(&self) -> bool {
-        self.profiles.due && self.profiles.looking.is_none() && self.shows(Page::Settings)
+        self.profiles.due && self.profiles.looking.is_none() && self.shows_profiles()
+    }
+
+    /// Whether the window shows a page that has them.
+    fn shows_profiles(&self) -> bool {
+        self.shows(Page::Settings) || (self.sets_up() && self.shows(Page::Machine))
     }
 
     pub(super) fn may_check_profiles(&self) -> Result<(), Refusal> {

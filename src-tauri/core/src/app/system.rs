@@ -9,8 +9,8 @@ use super::show::{name, seconds, sentence};
 use super::view::{self, Offer};
 use super::{App, Command, JobEnd, Notice, Page, Problem, Refusal, SystemSeen, is_about_credentials};
 use crate::jobs::{
-    Action, Checkout, Declared, Disk, Generation, Job, JobId, LogTail, MachineState, Outcome, Overview,
-    Standing, Step,
+    Action, Checkout, Declared, Disk, Generation, Job, JobId, LogBuffer, LogChunk, MachineState, Outcome,
+    Overview, Standing, Step,
 };
 use crate::notices::NoticeKind;
 use crate::status::State;
@@ -40,8 +40,9 @@ pub(super) struct System {
     job: Option<Following>,
     last: Option<Last>,
     /// Of the job, or of the last one.
-    log: Option<LogTail>,
-    log_shown: bool,
+    log: LogBuffer,
+    /// How many logs were begun; that is the number of the last one.
+    logs: u32,
     /// The machine has just been made, and runs what its image came with as far as anybody knows.
     made: bool,
     /// It does, so that it is to run what is declared for it.
@@ -125,7 +126,7 @@ impl System {
                 if let (None, Some(job)) = (&self.job, seen.overview.state.running()) {
                     self.job = Some(Following::of(job, now));
                     // It is followed from its beginning.
-                    self.log = None;
+                    self.begin_log();
                 }
                 seen.declared = seen.declared.map_err(Problem::harmless);
                 (self.seen, self.problem) = (Some((*seen, now)), None);
@@ -139,7 +140,8 @@ impl System {
     }
 
     pub(super) fn asked(&mut self, to: Option<u32>, now: Moment) {
-        (self.last, self.log) = (None, None);
+        self.last = None;
+        self.begin_log();
         (self.made, self.brings_up) = (false, false);
         let work = to.map_or(Work::Rebuild, |number| Work::GoTo(Some(number)));
         self.job = Some(Following::new(work, now));
@@ -151,12 +153,10 @@ impl System {
         }
     }
 
-    pub(super) fn at(&mut self, step: Step, log: LogTail) {
+    pub(super) fn at(&mut self, step: Step, log: LogBuffer) {
         if let Some(job) = &mut self.job {
             job.step = step;
-            if log.count() > 0 {
-                self.log.get_or_insert_default().append(log);
-            }
+            self.log.append(log);
         }
     }
 
@@ -166,8 +166,18 @@ impl System {
         }
     }
 
-    pub(super) fn show_log(&mut self, shown: bool) {
-        self.log_shown = shown;
+    fn begin_log(&mut self) {
+        (self.log, self.logs) = (LogBuffer::default(), self.logs.wrapping_add(1));
+    }
+
+    /// Whether a job is followed, or the last one has said something.
+    fn has_log(&self) -> bool {
+        self.job.is_some() || self.log.count() > 0
+    }
+
+    /// That of another machine, of which nothing is known. The numbers of logs go on.
+    pub(super) fn forgotten(&self) -> Self {
+        Self { logs: self.logs, ..Self::default() }
     }
 
     fn overview(&self) -> Option<&Overview> {
@@ -251,6 +261,22 @@ impl App {
     /// Whether a machine that was just made is to be rebuilt, which is what making it was for.
     pub fn brings_up(&self) -> bool {
         self.system.brings_up && self.may_rebuild().is_ok()
+    }
+
+    /// The next lines of the log with this number, from one on; `None`: it has not said them yet.
+    ///
+    /// # Errors
+    /// The log is not kept any more, or nobody can be waiting for that line of it.
+    pub fn log(&self, number: u32, from: u32) -> Result<Option<LogChunk>, Refusal> {
+        let refuse = |why: &str| Err(Refusal { why: why.to_owned() });
+        let system = &self.system;
+        if number != system.logs || !system.has_log() {
+            return refuse("This log is not kept any more");
+        }
+        if from > system.log.count() {
+            return refuse("The log has no such line");
+        }
+        Ok(system.log.chunk(from))
     }
 
     /// Whether a job is asked for or followed.
@@ -417,21 +443,9 @@ pub(super) fn view(app: &App) -> Option<view::System> {
             at: seconds(last.at),
             problem: last.problem.clone(),
         }),
-        log: log(system),
+        log: system.has_log().then_some(view::Log { number: system.logs }),
         rebuild: offer("Rebuild", Command::Rebuild),
         look: offer("Refresh", Command::LookAtSystem).filter(|_| !none),
-    })
-}
-
-/// The log, empty as long as a job has said nothing. What nobody wants to see changes nothing of what is shown.
-fn log(system: &System) -> Option<view::Log> {
-    let known = system.log.is_some() || system.job.is_some();
-    known.then(|| match (&system.log, system.log_shown) {
-        (Some(log), true) => {
-            view::Log { lines: Some(log.lines().map(str::to_owned).collect()), before: log.dropped() }
-        }
-        (None, true) => view::Log { lines: Some(Vec::new()), before: 0 },
-        (Some(_) | None, false) => view::Log { lines: None, before: 0 },
     })
 }
 

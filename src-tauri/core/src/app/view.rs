@@ -437,13 +437,11 @@ pub enum Flag {
     Refused,
 }
 
-/// The end of a log.
+/// The log of a job, whose lines are asked for by its number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
 pub struct Log {
-    /// Its last lines, the oldest first; `None` while nobody wants to see them.
-    pub lines: Option<Vec<String>>,
-    /// How many lines came before those, while they are shown.
-    pub before: u32,
+    /// Another log has another number, also that of the same job when it is followed anew.
+    pub number: u32,
 }
 
 /// A job that the machine does.

@@ -28,7 +28,7 @@ pub use closure::{Fate, Package};
 pub use diagnosis::{Ailment, Diagnosis};
 pub use home::Carrying;
 pub use journal::{Entry, Journal};
-pub use log::LogTail;
+pub use log::{LogBuffer, LogChunk};
 pub use progress::{Mark, Progress, Stage, Step};
 pub use space::{NotGrown, Space};
 pub use standing::{Declared, Here, Standing};

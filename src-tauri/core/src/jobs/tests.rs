@@ -246,35 +246,93 @@ fn what_runs_is_measured_by_what_is_here() {
 }
 
 #[test]
-fn a_log_is_kept_at_a_steady_size() {
-    let mut tail = LogTail::default();
-    for n in 0..100_000 {
-        tail.push(&format!("\u{1b}[1mline {n}\u{1b}[0m"));
+fn a_log_is_kept_within_its_bounds() {
+    let mut log = LogBuffer::default();
+    for n in 0..250_000 {
+        log.push(&format!("\u{1b}[1mline {n}\u{1b}[0m"));
     }
-    assert_eq!((tail.count(), tail.dropped()), (100_000, 99_500));
-    assert_eq!(tail.lines().count(), LogTail::KEPT);
-    assert_eq!((tail.lines().next(), tail.lines().last()), (Some("line 99500"), Some("line 99999")));
-    tail.push(&"x".repeat(100_000));
-    assert!(tail.lines().all(|line| line.chars().count() <= 401));
+    assert_eq!((log.count(), log.dropped()), (250_000, 50_000));
+    assert_eq!(log.lines().count(), LogBuffer::LINES);
+    assert_eq!(log.lines().next(), Some("\u{1b}[1mline 50000\u{1b}[0m"));
+    let long = "x".repeat(1 << 20);
+    for _ in 0..5000 {
+        log.push(&long);
+    }
+    let bytes = |log: &LogBuffer| log.lines().map(str::len).sum::<usize>();
+    assert_eq!(log.count(), 255_000);
+    assert!(bytes(&log) <= LogBuffer::BYTES && bytes(&log) > LogBuffer::BYTES - (16 << 10));
+    assert!(log.lines().all(|line| line.len() <= 16 << 10));
+    // What it takes is counted also where lines are handed on.
+    let mut other = LogBuffer::default();
+    other.push("before");
+    other.append(log.clone());
+    other.append(log);
+    assert!(bytes(&other) <= LogBuffer::BYTES && other.count() == 255_001 + 255_000);
+    other.push("several\nlines");
+    assert_eq!(other.lines().skip(other.lines().count() - 2).collect::<Vec<_>>(), ["several", "lines"]);
+}
+
+#[test]
+fn what_lies_before_a_gap_goes_and_is_counted() {
+    let (mut log, mut later) = (LogBuffer::default(), LogBuffer::default());
+    (0..7).for_each(|_| log.push("before"));
+    (0..LogBuffer::LINES + 50).for_each(|_| later.push("after"));
+    log.append(later);
+    assert_eq!((log.dropped(), log.count()), (57, 200_057));
+    assert!(log.lines().all(|line| line == "after"));
+    assert_eq!(log.chunk(7).map(|chunk| chunk.first), Some(57));
+}
+
+#[test]
+fn a_chunk_is_small_and_begins_where_it_is_wanted() {
+    let mut log = LogBuffer::default();
+    assert_eq!((log.chunk(0), log.chunk(u32::MAX)), (None, None));
+    for n in 0..LogBuffer::LINES + 10 {
+        log.push(&n.to_string());
+    }
+    let chunk = |from| log.chunk(from).map(|chunk| (chunk.first, chunk.lines.len(), chunk.lines[0].clone()));
+    let all = LogBuffer::CHUNK_LINES;
+    for (from, expected) in [
+        (0, Some((10, all, "10".to_owned()))),
+        (10, Some((10, all, "10".to_owned()))),
+        (199_000, Some((10, 1010, "199000".to_owned()))),
+        (200_009, Some((10, 1, "200009".to_owned()))),
+        (200_010, None),
+        (u32::MAX, None),
+    ] {
+        assert_eq!(chunk(from), expected, "{from}");
+    }
+    let mut wide = LogBuffer::default();
+    (0..100).for_each(|_| wide.push(&"x".repeat(1 << 20)));
+    let bytes: usize = wide.chunk(0).unwrap().lines.iter().map(String::len).sum();
+    assert!(bytes <= LogBuffer::CHUNK_BYTES && bytes > LogBuffer::CHUNK_BYTES - (17 << 10), "{bytes}");
 }
 
 proptest! {
     #[test]
-    fn a_log_is_the_same_however_it_is_batched(batches in prop::collection::vec(0_usize..900, 0..6)) {
-        let (mut whole, mut batched, mut n) = (LogTail::default(), LogTail::default(), 0);
-        for size in batches {
-            let mut batch = LogTail::default();
+    fn what_a_log_is_told_is_read_from_it_in_order(
+        batches in prop::collection::vec(0_usize..900, 0..6), reads in prop::collection::vec(any::<bool>(), 0..6),
+    ) {
+        let (mut whole, mut batched, mut read, mut n) = (LogBuffer::default(), LogBuffer::default(), Vec::new(), 0);
+        let next = |log: &LogBuffer, read: &Vec<String>| log.chunk(u32::try_from(read.len()).unwrap());
+        for (i, size) in batches.into_iter().enumerate() {
+            let mut batch = LogBuffer::default();
             for _ in 0..size {
                 whole.push(&n.to_string());
                 batch.push(&n.to_string());
                 n += 1;
             }
             batched.append(batch);
+            if reads.get(i) == Some(&true) {
+                read.extend(next(&batched, &read).map(|chunk| chunk.lines).unwrap_or_default());
+            }
         }
         prop_assert_eq!(&batched, &whole);
         prop_assert_eq!(batched.count(), n);
-        let numbers: Vec<u32> = batched.lines().map(|line| line.parse().unwrap()).collect();
-        prop_assert_eq!(numbers, (batched.dropped()..n).collect::<Vec<_>>());
+        while let Some(chunk) = next(&batched, &read) {
+            read.extend(chunk.lines);
+        }
+        prop_assert_eq!(read, (0..n).map(|n| n.to_string()).collect::<Vec<_>>());
     }
 
     #[test]

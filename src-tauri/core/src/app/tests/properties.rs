@@ -8,7 +8,7 @@ use crate::app::{
     Command, Draft, Event, Look, Operation, Page, Problem, Proposal, SigningIn, Through, TypedCode, WayIn,
 };
 use crate::doctor::{Finding, Part, Report};
-use crate::jobs::{LogTail, Step};
+use crate::jobs::{LogBuffer, Step};
 use crate::machine::{LAST_HOME, SnapshotProgress, TAG_RETIRED};
 use crate::plan::Waiting;
 use crate::plan::tests::replace::{NEW, OLD, begun, carried, snapshot, the, with_snapshot};
@@ -119,7 +119,7 @@ fn pages() -> impl Strategy<Value = Event> {
 /// What befalls the machine's system and its job.
 fn job() -> impl Strategy<Value = Event> {
     let at = |step| {
-        let mut log = LogTail::default();
+        let mut log = LogBuffer::default();
         log.push("a line");
         Event::JobAt { step, log }
     };
@@ -134,8 +134,6 @@ fn job() -> impl Strategy<Value = Event> {
         at(Step::Check),
         Event::JobCancelling,
         Event::JobNotCancelled("1-2".parse().unwrap(), problem("no")),
-        Event::LogShown(true),
-        Event::LogShown(false),
         Event::JobEnded(Err(problem("no"))),
     ])
 }
@@ -216,6 +214,9 @@ proptest! {
             }
             if let Some(system) = &view.system {
                 prop_assert!(system.job.is_none() || system.log.is_some());
+                let log = system.log.as_ref();
+                prop_assert!(log.is_none_or(|log| app.log(log.number, 0).is_ok()));
+                prop_assert!(log.is_none_or(|log| app.log(log.number.wrapping_add(1), 0).is_err()));
                 for generation in &system.generations {
                     prop_assert!(generation.go.as_ref().is_none_or(|go| go.asks.is_some()), "it asks first");
                 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::fixture::{app, at, looked, overview, problem, reachable, seeing, setup, tray};
-use crate::app::view::Log;
 use crate::app::{App, Command, Event, JobEnd, Operation, Page, Problem, SystemSeen};
-use crate::jobs::{Action, Checkout, Declared, Disk, Here, Job, LogTail, Outcome, Standing, Step, Trial};
+use crate::jobs::{Action, Checkout, Declared, Disk, Here, Job, LogBuffer, Outcome, Standing, Step, Trial};
+use crate::machine::Power;
+use crate::plan::tests::fixture::powered;
 
 fn state(trial: Option<Trial>, jobs: Vec<Job>) -> SystemSeen {
     let mut seen = overview(&[9, 7, 6], 7);
@@ -46,7 +47,7 @@ fn seen(seen: SystemSeen) -> App {
 
 /// The job is there, and has said this.
 fn said(step: Step, lines: &[&str]) -> Event {
-    let mut log = LogTail::default();
+    let mut log = LogBuffer::default();
     lines.iter().for_each(|line| log.push(line));
     Event::JobAt { step, log }
 }
@@ -280,44 +281,54 @@ fn what_is_here_says_whether_a_rebuild_is_next() {
     assert_eq!((standing, next), (Standing::Unknown, false));
 }
 
-#[test]
-fn the_log_is_there_when_it_is_wanted_and_costs_nothing_else() {
-    let mut app = seen(state(None, Vec::new()));
-    let log = |app: &App| app.view().system.unwrap().log;
-    assert_eq!(log(&app), None, "no job was followed");
-    app.on(Event::JobAsked { to: None }, at(30));
-    app.on(said(Step::Evaluate, &["\u{1b}[31mone\u{1b}[0m"]), at(31));
-    let closed = app.view();
-    app.on(said(Step::Evaluate, &["two"]), at(32));
-    assert_eq!(app.view(), closed, "nobody sees it, so there is nothing new to show");
+/// The lines that come next of the log that is shown.
+fn next(app: &App, from: u32) -> Option<Vec<String>> {
+    let number = app.view().system?.log?.number;
+    app.log(number, from).unwrap().map(|chunk| chunk.lines)
+}
 
-    assert!(app.may(&Command::ShowLog { shown: true }).is_ok());
-    app.on(Event::LogShown(true), at(33));
+#[test]
+fn the_log_is_given_out_from_any_line_on_and_changes_nothing_of_what_is_shown() {
+    let mut app = seen(state(None, Vec::new()));
+    let log = |app: &App| app.view().system.unwrap().log.map(|log| log.number);
+    assert_eq!(log(&app), None, "no job was followed");
+    assert!(app.log(0, 0).is_err());
+    app.on(Event::JobAsked { to: None }, at(30));
+    assert_eq!((log(&app), next(&app, 0)), (Some(1), None), "it has said nothing");
+    app.on(said(Step::Evaluate, &["\u{1b}[31mone\u{1b}[0m\u{1b}[2J"]), at(31));
+    let before = app.view();
+    app.on(said(Step::Evaluate, &["two", "three"]), at(32));
+    assert_eq!(app.view(), before, "whoever wants to know asks");
     let lines = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
-    assert_eq!(log(&app), Some(Log { lines: lines(&["one", "two"]), before: 0 }));
-    let many: Vec<String> = (0..600).map(|n| n.to_string()).collect();
-    app.on(said(Step::Evaluate, &many.iter().map(String::as_str).collect::<Vec<_>>()), at(34));
-    let Some(Log { lines: Some(shown), before }) = log(&app) else { panic!("it is shown") };
-    assert_eq!((shown.len(), before, shown[499].as_str()), (LogTail::KEPT, 102, "599"));
+    assert_eq!(next(&app, 0), lines(&["\u{1b}[31mone\u{1b}[0m", "two", "three"]));
+    assert_eq!((next(&app, 2), next(&app, 3)), (lines(&["three"]), None));
+    for (number, from) in [(1, 4), (1, u32::MAX), (0, 0), (2, 0), (u32::MAX, u32::MAX)] {
+        assert!(app.log(number, from).is_err(), "{number} {from}");
+    }
 
     // It stays when the job has ended, and the next one begins another.
     app.on(ended(Outcome::Ok, None), at(60));
-    assert_eq!(log(&app).and_then(|log| log.lines).map(|lines| lines.len()), Some(LogTail::KEPT));
+    assert_eq!((log(&app), next(&app, 2)), (Some(1), lines(&["three"])));
     app.on(Event::JobAsked { to: Some(6) }, at(61));
-    assert_eq!(log(&app), Some(Log { lines: Some(Vec::new()), before: 0 }));
+    assert_eq!((log(&app), next(&app, 0)), (Some(2), None));
+    assert!(app.log(1, 0).is_err(), "it is no longer kept");
+    // One that could not even be asked for has none.
+    app.on(Event::JobEnded(Err(problem("busy"))), at(62));
+    assert_eq!(log(&app), None);
+    assert!(app.log(2, 0).is_err());
     // Of one that is found the log is told from its beginning.
-    app.on(said(Step::Evaluate, &["once"]), at(62));
-    app.on(Event::JobEnded(Err(problem("lost from sight"))), at(63));
-    app.on(Event::LookingAtSystem, at(64));
-    app.on(Event::LookedAtSystem(Ok(Box::new(state(None, vec![job(None)])))), at(65));
-    app.on(said(Step::Evaluate, &["once"]), at(66));
-    assert_eq!(log(&app).and_then(|log| log.lines), lines(&["once"]));
-    let none = Some(Log { lines: None, before: 0 });
-    app.on(Event::LogShown(false), at(67));
-    assert_eq!(log(&app), none);
-    app.on(Event::LogShown(true), at(68));
-    app.on(Event::Window(false), at(69));
-    assert_eq!(log(&app), none, "nobody sees it in a window that is closed");
+    app.on(Event::JobAsked { to: None }, at(63));
+    app.on(said(Step::Evaluate, &["once"]), at(64));
+    app.on(Event::JobEnded(Err(problem("lost from sight"))), at(65));
+    app.on(Event::LookingAtSystem, at(66));
+    app.on(Event::LookedAtSystem(Ok(Box::new(state(None, vec![job(None)])))), at(67));
+    app.on(said(Step::Evaluate, &["once", "more"]), at(68));
+    assert_eq!((log(&app), next(&app, 0)), (Some(4), lines(&["once", "more"])));
+    // The log of another machine has another number.
+    app.on(looked(powered(Power::Stopped)), at(69));
+    assert!(app.view().system.is_none() && app.log(4, 0).is_err());
+    app.on(Event::JobAsked { to: None }, at(70));
+    assert!(app.log(4, 0).is_err() && app.log(5, 0).is_ok());
 }
 
 #[test]
