@@ -9,7 +9,7 @@ use holdfast::app::Input;
 use holdfast_core::app::menu::{Action, Icon, Item, icon, line, menu};
 use holdfast_core::app::{Command, Page, Through, View};
 use tauri::image::Image;
-use tauri::menu::{Menu, MenuBuilder, MenuItem, PredefinedMenuItem};
+use tauri::menu::{IsMenuItem, Menu, MenuBuilder, MenuItem, PredefinedMenuItem, SubmenuBuilder};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Manager, include_image};
 use tokio::sync::oneshot;
@@ -73,15 +73,40 @@ impl Tray {
 fn native(app: &AppHandle, items: &[Item]) -> tauri::Result<Menu<tauri::Wry>> {
     let mut native = MenuBuilder::new(app);
     for item in items {
-        native = match item {
-            Item::Line(text) => native.item(&MenuItem::new(app, plain(text), false, None::<&str>)?),
-            Item::Rule => native.item(&PredefinedMenuItem::separator(app)?),
-            Item::Act { label, action } => {
-                native.item(&MenuItem::with_id(app, action.id(), plain(label), true, None::<&str>)?)
-            }
-        };
+        native = native.item(line_of(app, item)?.as_ref());
     }
     native.build()
+}
+
+fn line_of(app: &AppHandle, item: &Item) -> tauri::Result<Box<dyn IsMenuItem<tauri::Wry>>> {
+    Ok(match item {
+        Item::Line(text) => Box::new(MenuItem::new(app, plain(text), false, None::<&str>)?),
+        Item::Rule => Box::new(PredefinedMenuItem::separator(app)?),
+        Item::Menu { label, items } => {
+            let mut menu = SubmenuBuilder::new(app, plain(label));
+            for item in items {
+                menu = menu.item(line_of(app, item)?.as_ref());
+            }
+            Box::new(menu.build()?)
+        }
+        Item::Act { label, action } => {
+            Box::new(MenuItem::with_id(app, action.id(), plain(label), true, accelerator(action))?)
+        }
+    })
+}
+
+/// The keys that the menus of macOS show and take while they are open. Those of the other systems neither do nor say so.
+fn accelerator(action: &Action) -> Option<&'static str> {
+    if !cfg!(target_os = "macos") {
+        return None;
+    }
+    match action {
+        Action::Do(Command::Connect { session: None }) => Some("Cmd+Return"),
+        Action::Open(Page::Machine) => Some("Cmd+O"),
+        Action::Open(Page::Settings) => Some("Cmd+,"),
+        Action::Quit => Some("Cmd+Q"),
+        Action::Do(_) | Action::Open(_) | Action::SignIn => None,
+    }
 }
 
 /// A label as it is meant: an ampersand would underline the letter after it.

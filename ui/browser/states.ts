@@ -7,6 +7,7 @@ import {
   generation,
   history as historyOf,
   job,
+  machineChoice,
   nothing,
   NOW,
   ofApp,
@@ -325,6 +326,7 @@ export const logs: Record<number, LogChunk> = {
 
 /** Each state by its name; `null` is an app that does not answer. */
 export const states: Record<string, View | null> = {
+  several: on({ machines: [machineChoice("remote-dev", true), machineChoice("big-one"), machineChoice("a-name-that-is-as-long-as-names-can-be-x")] }),
   "first-start": view({ sandbox: true, set_up: setUp(1) }, nowhere),
   "first-account": view(
     { sign_in: signIn(), set_up: setUp(0), profiles: accounts },

@@ -98,6 +98,14 @@ generation: number } |
 { do: "restart" } | 
 /**  Give up the operation under way. What AWS has already done stays, and the next operation goes on from there. */
 { do: "cancel" } | 
+/**  Show another machine of the settings. */
+{ do: "choose"; 
+/**  Which. */
+machine: string } | 
+/**  Show it, and open a terminal on it as soon as it was seen; it is started if it is off. */
+{ do: "connect_to"; 
+/**  Which. */
+machine: string } | 
 /**  Look at AWS now. */
 { do: "look" } | 
 /**  Show what this would do. */
@@ -453,6 +461,20 @@ export type Machine = {
 	notes: string[],
 	/**  Why the last look failed, when it did. */
 	problem: Problem | null,
+};
+
+/**  A machine of the settings. */
+export type MachineChoice = {
+	/**  Its name. */
+	name: string,
+	/**  Its region. */
+	region: string,
+	/**  It is the one that is shown. */
+	shown: boolean,
+	/**  It is the one that is meant when nobody names one. */
+	default: boolean,
+	/**  It can be shown in place of the other one now. */
+	can_be_shown: boolean,
 };
 
 /**  How good something is; the worst comes last. */
@@ -1090,6 +1112,8 @@ export type View = {
 	tray: boolean,
 	/**  The machine. */
 	machine: Machine,
+	/**  All machines of the settings, by their names. */
+	machines: MachineChoice[],
 	/**  What can be done now; what cannot is not there. */
 	commands: Commands,
 	/**  The sessions on the machine; `None` while nothing can be said of them. */

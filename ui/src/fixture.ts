@@ -82,6 +82,7 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
       problem: null,
       ...machine,
     },
+    machines: [machineChoice("remote-dev", true)],
     commands: nothing,
     sessions: null,
     system: null,
@@ -148,6 +149,10 @@ export function types(list: TypeChoice[], rest: Partial<Types> = {}): Types {
 export function type(name: string, rest: Partial<TypeChoice> = {}): TypeChoice {
   const what = { architecture: "arm64", vcpus: 4, memory: 16384, network: "Up to 15 Gigabit" };
   return { name, ...what, monthly: 13105, difference: 0, current: false, hindrance: null, ...rest };
+}
+
+export function machineChoice(name: string, shown = false): View["machines"][number] {
+  return { name, region: "us-west-2", shown, default: shown, can_be_shown: !shown };
 }
 
 export function signIn(rest: Partial<SignIn> = {}): SignIn {

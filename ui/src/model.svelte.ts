@@ -89,6 +89,11 @@ export class Model {
     this.#planned = false;
   }
 
+  /** Shows another machine. What was typed is about the one of before. */
+  async choose(machine: string): Promise<void> {
+    if (await this.act({ do: "choose", machine })) this.#forgetTyped();
+  }
+
   /** Keeps settings that need no plan; whether they hold. What is kept is not typed any more. */
   async keep(fields: Field[]): Promise<boolean> {
     if (!(await this.act({ do: "keep", draft: draft(fields, this.typed) }))) return false;

@@ -16,6 +16,7 @@ export const words = {
   sandbox: "Sandbox: this is not AWS. Nothing costs money.",
   noTray: "This desktop has no tray: Holdfast ends with this window. Your machine does not.",
   pages: "Pages",
+  machine: "Machine",
   places: {
     machine: "Machine",
     sessions: "Sessions",

@@ -23,7 +23,7 @@ use holdfast_core::app::{
 use holdfast_core::cost::History;
 use holdfast_core::kinds::Kind;
 use holdfast_core::machine::{Desired, Observed, Power, Snapshot};
-use holdfast_core::names::{SessionName, UserName};
+use holdfast_core::names::{MachineName, SessionName, UserName};
 use holdfast_core::plan::{Consent, Goal, Impact, Plan};
 use holdfast_core::sessions::ZellijSession;
 use holdfast_core::time::Moment;
@@ -274,9 +274,9 @@ impl Place {
         if self.sandbox || given { None } else { signin::way(desired) }
     }
 
-    fn read_settings(&self) -> Result<Box<Setup>, Problem> {
+    fn read_settings(&self, chosen: Option<&MachineName>) -> Result<Box<Setup>, Problem> {
         let text = self.store.read_settings_text()?.unwrap_or_default();
-        let setup = Setup::read(text, self.login());
+        let setup = Setup::read(text, self.login(), chosen);
         let met = |setup: Setup| {
             let history = self.store.history(&setup.desired.key()).ok().flatten();
             let met = history.is_some_and(|history| history != History::default());
@@ -352,7 +352,11 @@ struct Desk<'a, S> {
     look_at_all: bool,
     /// When everything was last seen.
     seen_all: Option<Instant>,
-    /// The settings file as it was last read, or why it was not.
+    /// The machine that somebody has chosen; else it is the default one of the settings.
+    chosen: Option<MachineName>,
+    /// A terminal is to be opened on it as soon as it was seen.
+    connects_then: bool,
+    /// The machine and the settings file as it was last read, or why it was not.
     read: Option<String>,
     /// The last preview that was looked into.
     foreseen: u32,
@@ -418,6 +422,8 @@ impl<'a, S: Shell> Desk<'a, S> {
             look_now: true,
             look_at_all: true,
             seen_all: None,
+            chosen: None,
+            connects_then: false,
             read: None,
             foreseen: 0,
             shown: None,
@@ -469,9 +475,9 @@ impl<'a, S: Shell> Desk<'a, S> {
     }
 
     fn read_settings(&mut self) {
-        let settings = self.place.read_settings();
+        let settings = self.place.read_settings(self.chosen.as_ref());
         let read = Some(match &settings {
-            Ok(setup) => setup.text.clone(),
+            Ok(setup) => format!("{}\n{}", setup.desired.machine, setup.text),
             Err(problem) => problem.to_string(),
         });
         if read != self.read {
@@ -578,7 +584,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             self.examining = None;
         }
         if self.app.wants_doctor() {
-            self.examining = Some(Box::pin(doctor::examine(self.place)));
+            self.examining = Some(Box::pin(doctor::examine(self.place, self.chosen.clone())));
             self.on(Event::Examining);
         }
     }
@@ -754,6 +760,8 @@ impl<'a, S: Shell> Desk<'a, S> {
                 let problem = self.shell.set_autostart(on).err();
                 self.see_autostart(problem);
             }
+            Command::Choose { machine } => self.choose(machine, false),
+            Command::ConnectTo { machine } => self.choose(machine, true),
             Command::Look => {
                 self.aws = None;
                 (self.look_now, self.look_at_all) = (true, true);
@@ -822,6 +830,32 @@ impl<'a, S: Shell> Desk<'a, S> {
     fn see_autostart(&mut self, problem: Option<app::Problem>) {
         let now = self.shell.autostart();
         self.on(Event::Autostart(now.map(|on| Autostart { on, problem })));
+    }
+
+    fn choose(&mut self, machine: MachineName, connects: bool) {
+        (self.chosen, self.connects_then) = (Some(machine), connects);
+        // What is under way is about the other one.
+        (self.looking, self.pricing) = (None, None);
+        self.read_settings();
+    }
+
+    /// Somebody asked for a terminal on a machine that nobody had seen then.
+    fn connect_if_chosen(&mut self) {
+        if std::mem::take(&mut self.connects_then) {
+            let connect = Command::Connect { session: None };
+            match self.app.may(&connect) {
+                Ok(()) => self.carry_out(connect),
+                Err(refusal) => {
+                    let problem = app::Problem {
+                        code: "refused".to_owned(),
+                        what: refusal.why,
+                        cause: None,
+                        hints: Vec::new(),
+                    };
+                    self.on(Event::NoTerminal(problem));
+                }
+            }
+        }
     }
 
     fn connect(&mut self, session: Option<SessionName>) {
@@ -912,10 +946,11 @@ impl<'a, S: Shell> Desk<'a, S> {
                 self.ask_prices_if_due(desired.clone(), &observed);
                 let (elsewhere, interrupted) = self.at_work(&desired);
                 self.on(Event::Looked { observed: Box::new(observed), elsewhere, interrupted });
+                self.connect_if_chosen();
             }
             Err(problem) => {
                 // The next one begins from scratch, with what has become of the sign-in meanwhile.
-                self.look_at_all = true;
+                (self.look_at_all, self.connects_then) = (true, false);
                 self.on(Event::Blind(problem));
             }
         }

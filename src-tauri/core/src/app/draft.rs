@@ -7,7 +7,7 @@ use super::harmless::harmless;
 use super::show::sentence;
 use super::view::{Changed, Draft, FieldError, Key};
 use crate::machine::ConfigSource;
-use crate::names::UserName;
+use crate::names::{MachineName, UserName};
 use crate::settings::{self, Origin, Settings, SettingsError, ShownValue, Wrong};
 
 /// The user who is proposed where the login name of this computer cannot serve, as `root` cannot.
@@ -19,15 +19,20 @@ const GIT: &str = "git";
 const DIRECTORY: &str = "directory";
 
 impl Setup {
-    /// Reads the text of the settings file for its default machine. `login` is the user of a machine whose settings
-    /// name none.
+    /// Reads the text of the settings file for the machine that is `chosen`, or its default one where there is none of that
+    /// name. `login` is the user of a machine whose settings name none.
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub fn read(text: String, login: Option<UserName>) -> Result<Self, Vec<SettingsError>> {
+    pub fn read(
+        text: String,
+        login: Option<UserName>,
+        chosen: Option<&MachineName>,
+    ) -> Result<Self, Vec<SettingsError>> {
         let user = login.clone().or_else(|| FALLBACK_USER.parse().ok());
         let settings = Settings::parse(&text, user.as_ref())?;
-        let Some(desired) = settings.machine(None).cloned() else { return Err(Vec::new()) };
+        let desired = settings.machine(chosen).or_else(|| settings.machine(None)).cloned();
+        let Some(desired) = desired else { return Err(Vec::new()) };
         let ours = |shown: &settings::Shown| {
             shown.machine.as_ref().is_none_or(|machine| machine == &desired.machine)
         };
@@ -103,7 +108,7 @@ fn with_draft(setup: &Setup, draft: &Draft, decided: bool) -> Result<Setup, Vec<
     if !edited.wrong.is_empty() {
         return Err(edited.wrong);
     }
-    Setup::read(edited.text, setup.login.clone()).map_err(|errors| {
+    Setup::read(edited.text, setup.login.clone(), Some(&setup.desired.machine)).map_err(|errors| {
         let word = |key: &str| {
             let parts: Vec<&str> = key.split('.').collect();
             let from =

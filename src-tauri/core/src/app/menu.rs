@@ -2,7 +2,7 @@
 
 use super::sessions::connect_to;
 use super::show::sentence;
-use super::view::{Offer, Session, Sessions, SignIn, SigningIn, System, View};
+use super::view::{MachineChoice, Offer, Session, Sessions, SignIn, SigningIn, System, View};
 use super::{Command, Page};
 use crate::names::SessionName;
 use crate::price::Money;
@@ -32,6 +32,13 @@ pub enum Item {
     Line(String),
     /// A rule.
     Rule,
+    /// A menu of its own.
+    Menu {
+        /// What it says.
+        label: String,
+        /// Its lines.
+        items: Vec<Item>,
+    },
     /// Something to do.
     Act {
         /// What it says.
@@ -57,8 +64,11 @@ pub enum Action {
 impl Action {
     /// A name for the action that is the same in every menu.
     pub fn id(&self) -> String {
-        if let Self::Do(Command::Connect { session: Some(name) }) = self {
-            return format!("{TO_SESSION}{name}");
+        match self {
+            Self::Do(Command::Connect { session: Some(name) }) => return format!("{TO_SESSION}{name}"),
+            Self::Do(Command::ConnectTo { machine }) => return format!("{TO_MACHINE}{machine}"),
+            Self::Do(Command::Choose { machine }) => return format!("{SHOW_MACHINE}{machine}"),
+            Self::Do(_) | Self::Open(_) | Self::SignIn | Self::Quit => {}
         }
         ACTIONS.iter().find(|(_, action)| action == self).map_or("", |(id, _)| id).to_owned()
     }
@@ -68,12 +78,21 @@ impl Action {
         if let Some(name) = id.strip_prefix(TO_SESSION) {
             return name.parse().ok().map(|name| Self::Do(connect_to(&name)));
         }
+        if let Some(name) = id.strip_prefix(TO_MACHINE) {
+            return name.parse().ok().map(|machine| Self::Do(Command::ConnectTo { machine }));
+        }
+        if let Some(name) = id.strip_prefix(SHOW_MACHINE) {
+            return name.parse().ok().map(|machine| Self::Do(Command::Choose { machine }));
+        }
         ACTIONS.iter().find(|(known, _)| *known == id).map(|(_, action)| action.clone())
     }
 }
 
 /// What the name of an action begins with that opens a session.
 const TO_SESSION: &str = "connect:";
+/// What the names of actions begin with that are about another machine.
+const TO_MACHINE: &str = "connect-to:";
+const SHOW_MACHINE: &str = "show:";
 /// Sessions in the menu at most: more are a list, and lists are for the window.
 const MOST_SESSIONS: usize = 8;
 
@@ -174,6 +193,11 @@ pub fn menu(view: &View) -> Vec<Item> {
         items.push(Item::Rule);
         items.extend(acts);
     }
+    let others = others(&view.machines);
+    if !others.is_empty() {
+        items.push(Item::Rule);
+        items.extend(others);
+    }
     items.push(Item::Rule);
     items.push(act("Open Holdfast".to_owned(), Action::Open(Page::Machine)));
     items.push(act("Settings…".to_owned(), Action::Open(Page::Settings)));
@@ -194,6 +218,18 @@ fn sessions(sessions: &Sessions) -> Vec<Item> {
     let head = sessions.age.iter().map(|age| Item::Line(format!("Sessions, seen {age}")));
     let acts = names.iter().map(|name| act(format!("Connect to {name}"), Action::Do(connect_to(name))));
     head.chain(acts).collect()
+}
+
+/// A menu for each other machine. Of what nobody looks at, no state is shown.
+fn others(machines: &[MachineChoice]) -> Vec<Item> {
+    let others = machines.iter().filter(|machine| machine.can_be_shown);
+    let menu = |one: &MachineChoice| {
+        let machine = || one.name.clone();
+        let connect = act("Connect".to_owned(), Action::Do(Command::ConnectTo { machine: machine() }));
+        let show = act("Show it here".to_owned(), Action::Do(Command::Choose { machine: machine() }));
+        Item::Menu { label: format!("{}, {}", one.name, one.region), items: vec![connect, show] }
+    };
+    others.map(menu).collect()
 }
 
 /// Why somebody has to sign in, and the way to it, or how far that is.

@@ -14,7 +14,7 @@ use crate::history::Deed;
 use crate::jobs::{Declared, Job, JobId, LogBuffer, Overview, Step as JobStep};
 use crate::kinds::Kind;
 use crate::machine::{Desired, Fact, Observed, Snapshot, Why};
-use crate::names::{InstanceId, SessionName, UserName};
+use crate::names::{InstanceId, MachineName, SessionName, UserName};
 use crate::plan::{Plan, Step, Waiting};
 use crate::profile::Profile;
 use crate::sessions::ZellijSession;
@@ -27,6 +27,7 @@ mod draft;
 pub mod harmless;
 mod history;
 mod kinds;
+mod machines;
 pub mod menu;
 mod notice;
 mod preview;
@@ -112,6 +113,18 @@ pub enum Command {
     Restart,
     /// Give up the operation under way. What AWS has already done stays, and the next operation goes on from there.
     Cancel,
+    /// Show another machine of the settings.
+    Choose {
+        /// Which.
+        #[specta(type = String)]
+        machine: MachineName,
+    },
+    /// Show it, and open a terminal on it as soon as it was seen; it is started if it is off.
+    ConnectTo {
+        /// Which.
+        #[specta(type = String)]
+        machine: MachineName,
+    },
     /// Look at AWS now.
     Look,
     /// Show what this would do.
@@ -752,6 +765,8 @@ impl App {
                 | Command::Preview { .. }
                 | Command::CheckProfiles
                 | Command::SignIn { .. }
+                | Command::Choose { .. }
+                | Command::ConnectTo { .. }
                 | Command::Keep { .. }
                 | Command::LookAtTypes
                 | Command::ShowUpdate
@@ -767,6 +782,9 @@ impl App {
             | Command::ShowPage { .. } => return Ok(()),
             Command::Autostart { .. } => return self.may_autostart(),
             Command::Examine => return self.may_examine(),
+            Command::Choose { machine } | Command::ConnectTo { machine } => {
+                return self.may_choose(setup, machine);
+            }
             Command::Keep { draft } => return self.may_keep(setup, draft),
             Command::LookAtTypes => return self.may_look_at_kinds(),
             Command::ShowUpdate => return self.may_show_update(),
@@ -838,6 +856,8 @@ impl App {
                 | Command::LookAtSnapshots
                 | Command::TakeSnapshot
                 | Command::Preview { .. }
+                | Command::Choose { .. }
+                | Command::ConnectTo { .. }
                 | Command::Keep { .. }
                 | Command::LookAtTypes
                 | Command::ShowUpdate

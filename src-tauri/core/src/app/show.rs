@@ -23,6 +23,7 @@ pub(super) fn view(app: &App) -> View {
         sandbox: app.sandbox,
         tray: app.tray,
         machine: shown_machine(app),
+        machines: super::machines::view(app),
         commands: commands(app),
         sessions: super::sessions::view(app),
         system: super::system::view(app),

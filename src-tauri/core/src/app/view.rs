@@ -12,7 +12,7 @@ use crate::cost;
 use crate::doctor;
 use crate::history::Outcome;
 use crate::jobs::Standing;
-use crate::names::{SessionName, SnapshotId};
+use crate::names::{MachineName, SessionName, SnapshotId};
 use crate::notices::NoticeKind;
 use crate::plan::{Area, Change};
 use crate::price::{Money, Monthly, Prices};
@@ -28,6 +28,8 @@ pub struct View {
     pub tray: bool,
     /// The machine.
     pub machine: Machine,
+    /// All machines of the settings, by their names.
+    pub machines: Vec<MachineChoice>,
     /// What can be done now; what cannot is not there.
     pub commands: Commands,
     /// The sessions on the machine; `None` while nothing can be said of them.
@@ -156,6 +158,22 @@ pub struct Disk {
     pub size: u32,
     /// It is nearly full.
     pub scarce: bool,
+}
+
+/// A machine of the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct MachineChoice {
+    /// Its name.
+    #[specta(type = String)]
+    pub name: MachineName,
+    /// Its region.
+    pub region: String,
+    /// It is the one that is shown.
+    pub shown: bool,
+    /// It is the one that is meant when nobody names one.
+    pub default: bool,
+    /// It can be shown in place of the other one now.
+    pub can_be_shown: bool,
 }
 
 /// A machine as it was when somebody last looked.

@@ -20,7 +20,7 @@ pub(super) fn at(seconds: u64) -> Moment {
 
 pub(super) fn setup(text: &str) -> Event {
     let login = "ada".parse().ok();
-    Event::Settings(Ok(Box::new(Setup::read(text.to_owned(), login).unwrap())))
+    Event::Settings(Ok(Box::new(Setup::read(text.to_owned(), login, None).unwrap())))
 }
 
 /// An app that has read its settings.
@@ -131,6 +131,7 @@ pub(super) fn tray(view: &View) -> String {
         let _ = match item {
             Item::Line(line) => writeln!(text, "    ({line})"),
             Item::Rule => writeln!(text, "    ---"),
+            Item::Menu { label, items } => writeln!(text, "    [{label} >] {} lines", items.len()),
             Item::Act { label, action } => writeln!(text, "    [{label}] {}", action.id()),
         };
     }
