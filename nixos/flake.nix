@@ -28,10 +28,22 @@
       ];
 
       # In the repository of Holdfast alone, whose source is one above this folder. A configuration that was put on a
-      # machine has no such file, and no test of it.
+      # machine has no such files, no test of them, and no app.
       program = "${self.sourceInfo.outPath}/src-tauri/core/src/script/machine.sh";
+      app = builtins.pathExists ./app;
+      holdfast = pkgs: pkgs.callPackage ./app/package.nix { };
     in
-    {
+    lib.optionalAttrs app {
+      packages = lib.genAttrs (linux ++ darwin) (system: {
+        holdfast = holdfast nixpkgs.legacyPackages.${system};
+        default = self.packages.${system}.holdfast;
+      });
+
+      overlays.default = final: _: { holdfast = holdfast final; };
+
+      homeManagerModules.default = import ./app/home-manager.nix { inherit (self) packages; };
+    }
+    // {
       nixosConfigurations.${machine.attribute} = lib.nixosSystem {
         specialArgs = { inherit inputs machine; };
         modules = [ ./configuration.nix ];

@@ -1,7 +1,9 @@
 //! The desktop shell: a tray icon, a window made on demand, notifications and the user's terminal. It decides nothing:
 //! the app in `holdfast_core::app` does, and [`holdfast::app`] drives it on a thread of its own.
 
+use std::ffi::OsStr;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -51,8 +53,20 @@ impl Desk {
     }
 }
 
+/// Whether an AppImage, of which this program is the one that is started, was called as the command `holdfast`: by a link of that name,
+/// or with one of its words. `name` is what it was called by, which only an AppImage says.
+fn is_command(name: Option<&OsStr>, first: Option<&OsStr>) -> bool {
+    name.is_some_and(|name| {
+        Path::new(name).file_name() == Some(OsStr::new("holdfast"))
+            || first.is_some_and(|first| !first.as_encoded_bytes().starts_with(b"-"))
+    })
+}
+
 /// Runs the app of this process.
 pub fn run() -> ExitCode {
+    if is_command(std::env::var_os("ARGV0").as_deref(), std::env::args_os().nth(1).as_deref()) {
+        return holdfast::cli::run();
+    }
     let arguments = Arguments::parse();
     let place = Place::open(arguments.sandbox);
     let log_file = place.as_ref().ok().map(|place| place.store().log_file());
@@ -206,4 +220,28 @@ fn can_show_windows() -> Result<(), &'static str> {
 fn refuse(sentence: &str) -> ExitCode {
     eprintln!("{sentence}");
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_appimage_is_the_command_by_its_name_or_its_words() {
+        for (name, first, command) in [
+            (None, None, false),
+            (None, Some("connect"), false),
+            (Some("Holdfast.AppImage"), None, false),
+            (Some("Holdfast.AppImage"), Some("--window"), false),
+            (Some("Holdfast.AppImage"), Some("connect"), true),
+            (Some("/home/ada/bin/holdfast"), None, true),
+            (Some("holdfast"), Some("--sandbox"), true),
+        ] {
+            assert_eq!(
+                is_command(name.map(OsStr::new), first.map(OsStr::new)),
+                command,
+                "{name:?} {first:?}"
+            );
+        }
+    }
 }

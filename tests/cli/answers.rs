@@ -64,6 +64,8 @@ fn help_shows_the_commands_and_how_to_begin() {
       settings     Show and change the settings
       sandbox      The sandbox: a local AWS to try Holdfast without an account
       completions  Print a completion script for a shell
+      man          Write the manual pages into a folder: one for this command and one for each of its
+                   own
       help         Print this message or the help of the given subcommand(s)
 
     Options:

@@ -8,6 +8,7 @@
     reason = "what is not there fails the test, in its helpers too, which tell what the app had to say"
 )]
 
+mod appimage;
 mod bus;
 mod desktop;
 mod doctor;
@@ -16,6 +17,7 @@ mod driver;
 mod keyring;
 mod lonely;
 mod notifications;
+mod package;
 mod sessions;
 mod sign_in;
 mod snapshots;

@@ -22,6 +22,7 @@ use crate::problem::Problem;
 use crate::process::{detach, without_secrets};
 use crate::repository::TOKEN;
 use crate::store::{Store, StoreError};
+use crate::surroundings;
 
 /// How long a terminal may take to open: the first window of a cold computer loads a lot.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -56,14 +57,25 @@ impl From<Problem> for Refused {
     }
 }
 
-/// The command `holdfast` itself: this program, or the one beside it that the app comes with.
+/// The command `holdfast` itself: this program, or the one beside it that the app comes with. Both can be in an AppImage, whose folder
+/// is there only while what was started from it runs: then it is the AppImage, which is the command, too.
 ///
 /// # Errors
 /// When this program's own path is not known.
 pub fn program() -> std::io::Result<PathBuf> {
-    let this = std::env::current_exe()?;
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    Ok(command(std::env::current_exe()?, variable("APPIMAGE"), variable("APPDIR")))
+}
+
+/// The command where this program lies here, and an AppImage says that it is this file and is mounted at that folder: another one may
+/// have started us and handed on its variables.
+fn command(this: PathBuf, image: Option<PathBuf>, mounted: Option<PathBuf>) -> PathBuf {
     let name = format!("holdfast{}", std::env::consts::EXE_SUFFIX);
-    Ok(if this.file_name() == Some(OsStr::new(&name)) { this } else { this.with_file_name(name) })
+    match image.zip(mounted) {
+        Some((image, mounted)) if this.starts_with(&mounted) => image,
+        _ if this.file_name() == Some(OsStr::new(&name)) => this,
+        _ => this.with_file_name(name),
+    }
 }
 
 /// A window that is wanted.
@@ -204,6 +216,7 @@ async fn attempt(launch: &Launch, file: &Path, script: &Path) -> Result<(), Stri
 fn spawn(launch: &Launch, said: &File) -> std::io::Result<Child> {
     let mut command = Command::new(&launch.program);
     command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);
+    command.env_clear().envs(surroundings::variables());
     // What runs in the window has its order, and the terminal itself calls nobody.
     without_secrets(&mut command);
     detach(&mut command);
@@ -231,10 +244,8 @@ pub fn enter(file: &Path) -> Result<u8, Problem> {
     let program = program().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(program);
     // A terminal that is a server has the environment of whenever it was started.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(steers)) {
-        command.env_remove(name);
-    }
-    command.args(&order.arguments).envs(&order.environment);
+    let own = surroundings::variables().into_iter().filter(|(name, _)| !name.to_str().is_some_and(steers));
+    command.env_clear().envs(own).envs(&order.environment).args(&order.arguments);
     become_it(&mut command).map_err(|error| failed(error.to_string()))
 }
 
@@ -252,7 +263,7 @@ fn become_it(command: &mut Command) -> std::io::Result<u8> {
 
 /// The variables that steer a command in the new window, as this process has them.
 fn steering() -> BTreeMap<String, String> {
-    let texts = std::env::vars_os();
+    let texts = surroundings::variables().into_iter();
     let texts = texts.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     texts.filter(|(name, _)| steers(name)).collect()
 }
@@ -284,7 +295,7 @@ fn is_installed(part: Part<'_>) -> bool {
     let there = |path: PathBuf| path.symlink_metadata().is_ok();
     match part {
         Part::Program(program) => {
-            let folders = crate::surroundings::path();
+            let folders = surroundings::path();
             std::env::split_paths(&folders).any(|folder| there(folder.join(program)))
         }
         Part::Bundle(bundle) => applications().into_iter().any(|folder| there(folder.join(bundle))),
@@ -334,5 +345,29 @@ impl Store {
     /// A new file for the order of a window, which only this user can read.
     fn new_window(&self, order: &Order) -> Result<PathBuf, StoreError> {
         self.write_private(&format!("{ORDERS}/{}.json", uuid::Uuid::new_v4().simple()), order)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_this_program_the_one_beside_it_or_the_appimage() {
+        let name = |stem: &str| format!("{stem}{}", std::env::consts::EXE_SUFFIX);
+        let (app, beside) = (name("/opt/a/holdfast-desktop"), name("/opt/a/holdfast"));
+        let (mounted, image) =
+            (name("/tmp/.mount_a/usr/bin/holdfast-desktop"), "/home/ada/Holdfast.AppImage");
+        for (this, appimage, appdir, expected) in [
+            (&app, None, None, beside.as_str()),
+            (&beside, None, None, &beside),
+            (&mounted, Some(image), Some("/tmp/.mount_a"), image),
+            // A terminal that is an AppImage itself.
+            (&beside, Some("/home/ada/Terminal.AppImage"), Some("/tmp/.mount_b"), &beside),
+            (&app, Some(image), None, &beside),
+        ] {
+            let path = |text: &str| PathBuf::from(text);
+            assert_eq!(command(path(this), appimage.map(path), appdir.map(path)), path(expected), "{this}");
+        }
     }
 }

@@ -30,6 +30,7 @@ mod jobs;
 mod login;
 mod logs;
 mod machine;
+mod man;
 mod out;
 mod plan;
 mod power;
@@ -347,6 +348,11 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages into a folder: one for this command and one for each of its own.
+    Man {
+        /// The folder; it is made if it is not there.
+        folder: std::path::PathBuf,
+    },
 }
 
 impl Command {
@@ -494,7 +500,8 @@ impl Parting {
             | Command::Logout { .. }
             | Command::Settings { .. }
             | Command::Sandbox { .. }
-            | Command::Completions { .. } => Self::Interrupted,
+            | Command::Completions { .. }
+            | Command::Man { .. } => Self::Interrupted,
         }
     }
 
@@ -534,6 +541,7 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
             out::data_bytes(&script);
             Ok(0)
         }
+        Command::Man { folder } => man::write(Cli::command(), &folder),
         Command::Sandbox { command } => sandbox::run(command).await,
         Command::Profiles { json, check } => login::profiles(global, json, check).await,
         Command::Logs { follow, json } => logs::run(global, follow, json).await,
