@@ -51,7 +51,7 @@ rustPlatform.buildRustPackage {
     "Cargo.toml"
     "icons"
     "nixos"
-    "packaging"
+    "src-tauri/packaging"
     "src-tauri"
     "tauri.conf.json"
     "tauri.linux.conf.json"
@@ -100,15 +100,15 @@ rustPlatform.buildRustPackage {
         --fish <($out/bin/holdfast completions fish)
     ''
     + lib.optionalString stdenv.hostPlatform.isLinux ''
-      installManPage packaging/holdfast-desktop.1
+      installManPage src-tauri/packaging/holdfast-desktop.1
       mkdir -p $out/share/applications
-      substitute packaging/holdfast.desktop $out/share/applications/Holdfast.desktop \
+      substitute src-tauri/packaging/holdfast.desktop $out/share/applications/Holdfast.desktop \
         --replace-fail '{{name}}' Holdfast \
         --replace-fail '{{comment}}' 'One always-on NixOS machine in your own AWS account' \
         --replace-fail '{{exec}}' holdfast-desktop \
         --replace-fail '{{icon}}' holdfast-desktop \
         --replace-fail '{{categories}}' 'Development;'
-      install -Dm644 -t $out/share/metainfo packaging/dev.holdfast.desktop.metainfo.xml
+      install -Dm644 -t $out/share/metainfo src-tauri/packaging/dev.holdfast.desktop.metainfo.xml
       install -Dm644 icons/32x32.png $out/share/icons/hicolor/32x32/apps/holdfast-desktop.png
       install -Dm644 icons/128x128.png $out/share/icons/hicolor/128x128/apps/holdfast-desktop.png
       install -Dm644 icons/icon.png $out/share/icons/hicolor/512x512/apps/holdfast-desktop.png

@@ -127,11 +127,15 @@ impl Tray {
         eventually(&format!("a menu with {text}"), || Some(self.text()).filter(|menu| menu.contains(text)))
     }
 
-    /// Clicks the line whose label begins so.
+    /// Clicks the line with this label, or else the first whose label begins so.
     #[track_caller]
     pub(crate) fn click(&self, label: &str) {
         let wanted = |line: &Line| line.enabled && line.label.starts_with(label);
-        let line = eventually(label, || self.lines().into_iter().find(|line| wanted(line)));
+        let line = eventually(label, || {
+            let mut lines: Vec<Line> = self.lines().into_iter().filter(wanted).collect();
+            lines.sort_by_key(|line| line.label != label);
+            lines.into_iter().next()
+        });
         let arguments = (line.id, "clicked", Value::from(""), 0_u32);
         self.menu().unwrap().call_method("Event", &arguments).unwrap();
     }

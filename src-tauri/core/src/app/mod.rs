@@ -488,6 +488,8 @@ pub struct App {
     updates: Updates,
     doctor: Doctor,
     history: History,
+    /// There is no machine, as far as the last look could tell.
+    no_machine: bool,
     window: bool,
     /// The page that the window shows.
     page: Option<Page>,
@@ -562,6 +564,7 @@ impl App {
             updates: Updates::default(),
             doctor: Doctor::default(),
             history: History::default(),
+            no_machine: false,
             window: false,
             page: None,
             settled: None,
@@ -598,6 +601,7 @@ impl App {
             Event::Blind(problem) => {
                 let tries = self.blind.as_ref().map_or(0, |blind| blind.tries) + 1;
                 self.blind = Some(Blind { problem: problem.harmless(), tries, at: now });
+                self.know_whether_there_is_a_machine();
                 self.sign_in.in_vain();
                 self.tell_sign_in();
             }
@@ -994,9 +998,13 @@ impl App {
         let key =
             |setup: Option<&Setup>| setup.map(|setup| (setup.desired.key(), setup.desired.profile.clone()));
         let before = key(self.setup());
+        let name = |setup: Option<&Setup>| setup.map(|setup| setup.desired.machine.clone());
+        let named = name(self.setup());
         self.settings = Some(settings.map_err(Problem::harmless));
         // It was about other settings.
         self.preview = None;
+        // A decision of the set-up makes no other machine of it.
+        self.no_machine &= named == name(self.setup());
         if before != key(self.setup()) {
             // Another machine, or another view of it: nothing that is known is about it.
             (self.known, self.blind, self.settled, self.elsewhere, self.passing) =
@@ -1049,6 +1057,7 @@ impl App {
         }
         self.known = Some(Known { observed, status, at: now });
         self.blind = None;
+        self.know_whether_there_is_a_machine();
         self.tell_change(by_user);
     }
 

@@ -10,12 +10,16 @@ use crate::status::State;
 impl App {
     /// Whether there is no machine yet, as far as anybody knows, so that it is to be set up.
     pub(super) fn sets_up(&self) -> bool {
-        let absent = match &self.known {
-            Some(_) => self.state() == State::Absent,
+        self.no_machine && self.running.is_none() && self.elsewhere.is_none() && self.setup().is_some()
+    }
+
+    /// A look has ended. What it found, or that it found nothing, stays so while the next decision is looked at.
+    pub(super) fn know_whether_there_is_a_machine(&mut self) {
+        self.no_machine = match &self.known {
+            Some(known) => known.status.state == State::Absent,
             // Nobody could look yet: most of all because nobody has signed in.
-            None => self.is_blind() && self.setup().is_some_and(|setup| !setup.met),
+            None => self.setup().is_some_and(|setup| !setup.met),
         };
-        absent && self.running.is_none() && self.elsewhere.is_none() && self.setup().is_some()
     }
 
     /// Whether a draft can be kept without a plan: it is about this computer alone, or there is no machine yet.
@@ -39,7 +43,6 @@ pub(super) fn view(app: &App) -> Option<view::SetUp> {
     let desired = &setup.desired;
     let given = |keys: &[Key]| keys.iter().all(|key| setup.given.contains(key));
     let step = |step: Decision, done: bool, says: String| SetUpStep { step, done, says };
-    let signed_in = app.known.is_some() && !app.is_blind();
     let profile = desired.profile.as_ref().map(ToString::to_string);
     let standard = || if app.sandbox { "the sandbox" } else { "what AWS tools take by default" }.to_owned();
     let size = format!("{}, {} GiB", desired.instance_type, desired.volume_size);
@@ -47,7 +50,7 @@ pub(super) fn view(app: &App) -> Option<view::SetUp> {
     let source = [setup.value(Key::ConfigGit), setup.value(Key::ConfigDirectory)].concat();
     let configuration = if source.is_empty() { "what ships with Holdfast".to_owned() } else { source };
     let decisions = [
-        step(Decision::Account, signed_in, profile.unwrap_or_else(standard)),
+        step(Decision::Account, !app.is_blind(), profile.unwrap_or_else(standard)),
         step(Decision::Region, given(&[Key::Region]), desired.region.to_string()),
         step(Decision::Size, given(&[Key::InstanceType, Key::VolumeSize]), size),
         step(Decision::User, given(&[Key::User]), desired.user.to_string()),
