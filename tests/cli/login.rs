@@ -380,6 +380,42 @@ fn what_the_aws_cli_has_is_used_and_does_no_harm_when_it_is_stale() {
 }
 
 #[test]
+fn the_doctor_renews_nothing_and_unlocks_nothing() {
+    let of = |rig: &Rig, area: &str| super::doctor::of(&rig.run("doctor --json").json(), area);
+    let rig = Rig::new(Keyring::unlocked());
+    rig.sandbox.set(|conditions| conditions.portals[0].lifetimes.access_token = Duration::from_secs(200));
+    rig.sign_in("login").well();
+    let found = of(&rig, "credentials");
+    assert!(found[0].0 == "ok" && found[0].1.contains("renewed by themselves"), "{found:?}");
+    assert_eq!(rig.calls("CreateToken"), 1);
+    // Over by now, and still good for another one.
+    rig.sandbox.set(|conditions| conditions.portals[0].lifetimes.access_token = Duration::from_secs(1));
+    rig.run("plan --json").well();
+    let found = of(&rig, "credentials");
+    assert!(found[0].0 == "warning" && found[0].1.contains("due to be renewed"), "{found:?}");
+    assert_eq!(rig.calls("CreateToken"), 2);
+    let keyring = |found: &[(String, String, String)]| {
+        found.iter().map(|(_, what, _)| what.clone()).find(|what| what.to_lowercase().contains("keyring"))
+    };
+    assert_eq!(keyring(&of(&rig, "desktop")).as_deref(), Some("the keyring can be used"));
+
+    // Spoilt by another program.
+    for place in ["one", "other"] {
+        // The digest of the session's name, as the AWS CLI has it.
+        super::vault::spoil(&rig.keyring, &format!("sso d25187dc137f35c88bc80ec8c3ffbdb17b5eb873 {place} 0"));
+    }
+    let found = keyring(&of(&rig, "desktop")).unwrap();
+    assert!(found.contains("makes no sense"), "{found}");
+
+    // Denied is what a question would be answered with.
+    let mut rig = Rig::new(Keyring::denied());
+    let found = of(&rig, "credentials");
+    assert!(found[0].1.contains("The keyring is locked"), "{found:?}");
+    assert_eq!(keyring(&of(&rig, "desktop")).as_deref(), Some("the keyring is locked"));
+    assert!(!rig.keyring.has_asked());
+}
+
+#[test]
 fn a_keyring_that_is_locked_or_missing() {
     let rig = Rig::new(Keyring::locked());
     let mut signing = rig.begin("login");
@@ -416,10 +452,42 @@ fn whoever_is_named_comes_before_keys_of_the_environment() {
     );
     rig.sign_in("login").well();
     with_keys("plan --json").well();
-    // Nobody is named.
+    // Nobody is named, and then the profile's way in leads nowhere.
     std::fs::write(rig.home.settings(), "").unwrap();
+    rig.configure(&std::fs::read_to_string(rig.config_file()).unwrap().replace("profile team/Admin", "default"));
     let refused = with_keys("plan");
     assert!(refused.err.contains("does not accept the credentials"), "{}", refused.err);
+    assert!(!refused.err.contains("holdfast login"), "{}", refused.err);
+}
+
+#[test]
+fn whoever_begins_without_credentials_signs_in_elsewhere_and_it_goes_on() {
+    let rig = Rig::new(Keyring::unlocked());
+    let mut terminal = Terminal::run_with(&rig.home, "apply --yes", &rig.environment());
+    terminal.expect("sign in: holdfast login team/Admin");
+    terminal.expect("this one goes on by itself then");
+    assert_eq!(rig.calls("CreateVpc"), 0);
+    rig.sign_in("login").well();
+    assert!(terminal.end().success());
+    assert_eq!(rig.calls("CreateVpc"), 1);
+    // A command that looks before it does anything waits alike.
+    rig.run("logout").well();
+    let mut terminal = Terminal::run_with(&rig.home, "stop --yes", &rig.environment());
+    terminal.expect("this one goes on by itself then");
+    rig.sign_in("login").well();
+    terminal.expect("remote-dev is off");
+    assert!(terminal.end().success());
+}
+
+#[test]
+fn where_no_sign_in_helps_nobody_waits_for_one() {
+    let rig = Rig::new(Keyring::unlocked());
+    rig.configure("[profile team/Admin]\naws_access_key_id = AKIAWRONG\naws_secret_access_key = wrong\n");
+    for line in ["apply --yes", "stop --yes"] {
+        let mut terminal = Terminal::run_with(&rig.home, line, &rig.environment());
+        terminal.expect("AWS does not accept the credentials");
+        assert!(!terminal.end().success(), "{line}");
+    }
 }
 
 #[test]

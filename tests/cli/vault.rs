@@ -27,6 +27,11 @@ fn child(keyring: &Keyring, task: &str) -> String {
     said.unwrap_or_else(|| panic!("{task}: {text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
+/// Writes something else over an entry.
+pub(super) fn spoil(keyring: &Keyring, entry: &str) {
+    assert_eq!(child(keyring, &format!("spoil {entry}")), "spoilt");
+}
+
 /// The child's part.
 fn act(task: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -91,7 +96,7 @@ fn a_long_value_is_kept_whole_or_not_at_all() {
 
     // A part that is gone, or that another program has written to, makes it nonsense, and it can be written anew.
     for place in ["one", "other"] {
-        assert_eq!(child(&keyring, &format!("spoil sso test {place} 1")), "spoilt");
+        spoil(&keyring, &format!("sso test {place} 1"));
     }
     assert_eq!(child(&keyring, "get"), "keyring_garbled");
     assert_eq!(child(&keyring, "set 7 8192"), "kept true");

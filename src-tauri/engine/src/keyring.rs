@@ -93,9 +93,12 @@ pub async fn forget(name: Name) -> Result<bool, Problem> {
 /// # Errors
 /// As for [`get`].
 pub async fn is_locked() -> Result<bool, Problem> {
+    if asking::is_locked().await {
+        return Ok(true);
+    }
     // What is not there needs no unlocking.
     get_bytes(Name::Part("doctor".to_owned())).await?;
-    Ok(asking::is_locked().await)
+    Ok(false)
 }
 
 /// On a thread of its own, since somebody may be asked for a password meanwhile.
@@ -112,6 +115,12 @@ async fn with_entry<T: Send + 'static>(
 pub fn garbled() -> Problem {
     Problem::new("keyring_garbled", "What the keyring holds for Holdfast makes no sense")
         .hint("remove the entries of the program holdfast there, and give it the secret again")
+}
+
+/// The keyring has to be unlocked first.
+pub fn locked() -> Problem {
+    Problem::new("keyring_locked", "The keyring is locked")
+        .hint("unlock it, as a sign-in on the desktop does, then run the same command again")
 }
 
 async fn explain(error: &Error) -> Problem {
@@ -141,9 +150,8 @@ fn problem(error: &Error, asked: bool) -> Problem {
                     .because(why)
                     .hint("run the same command again, and let Holdfast in")
             } else {
-                Problem::new("keyring_locked", "The keyring is locked, and nobody can be asked to unlock it")
-                    .because(why)
-                    .hint("unlock it, as a sign-in on the desktop does, then run the same command again")
+                let what = "The keyring is locked, and nobody can be asked to unlock it".to_owned();
+                Problem { what, ..locked() }.because(why)
             }
         }
         // What these hold may be the secret itself.

@@ -33,7 +33,11 @@ pub struct Renewing {
 
 /// Where values are kept; by default in this process alone.
 #[derive(Clone, Debug, Default)]
-pub struct Vault(Arc<Inner>);
+pub struct Vault {
+    inner: Arc<Inner>,
+    /// Nobody is asked for a password, and nothing is renewed.
+    only_looks: bool,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -92,7 +96,19 @@ impl Place {
 impl Vault {
     /// Keeps values in the keyring. Processes that share `lock` renew one after the other.
     pub fn new(lock: PathBuf) -> Self {
-        Self(Arc::new(Inner { lock: Some(lock), keyring: true, ..Inner::default() }))
+        let inner = Inner { lock: Some(lock), keyring: true, ..Inner::default() };
+        Self { inner: Arc::new(inner), only_looks: false }
+    }
+
+    /// The same values for whoever changes nothing: a locked keyring stays so without a question, and no sign-in is renewed.
+    #[must_use]
+    pub fn only_looking(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), only_looks: true }
+    }
+
+    /// Whether nobody is to be asked for a password, and nothing to be renewed.
+    pub fn only_looks(&self) -> bool {
+        self.only_looks
     }
 
     /// The value of this name.
@@ -103,10 +119,10 @@ impl Vault {
         if let Some(known) = self.remembered(name) {
             return Ok(Some(known));
         }
-        if !self.0.keyring {
+        if !self.inner.keyring {
             return Ok(None);
         }
-        match read(name).await {
+        match self.read(name).await {
             Err(problem) if problem.code == "no_keyring" => Ok(None),
             read => read,
         }
@@ -117,10 +133,10 @@ impl Vault {
     /// # Errors
     /// As for [`Self::get`].
     pub async fn look(&self, name: &str) -> Result<Option<SecretString>, Problem> {
-        if !self.0.keyring {
+        if !self.inner.keyring {
             return self.get(name).await;
         }
-        match read(name).await {
+        match self.read(name).await {
             Err(problem) if problem.code == "no_keyring" => Ok(self.remembered(name)),
             Ok(None) => {
                 self.memory(|memory| memory.remove(name));
@@ -140,7 +156,7 @@ impl Vault {
     /// As for [`Self::get`].
     pub async fn set(&self, name: &str, value: SecretString) -> Result<bool, Problem> {
         self.remember(name, &value, false);
-        if !self.0.keyring {
+        if !self.inner.keyring {
             return Ok(false);
         }
         let _writing = self.writing().await;
@@ -160,7 +176,7 @@ impl Vault {
     /// As for [`Self::get`].
     pub async fn forget(&self, name: &str) -> Result<(), Problem> {
         self.memory(|memory| memory.remove(name));
-        if !self.0.keyring {
+        if !self.inner.keyring {
             return Ok(());
         }
         let _writing = self.writing().await;
@@ -172,22 +188,26 @@ impl Vault {
 
     /// Waits until nobody else renews a sign-in. A lock that cannot be had is no reason not to.
     pub async fn renewing(&self) -> Renewing {
-        alone(&self.0.renewing, self.0.lock.clone()).await
+        alone(&self.inner.renewing, self.inner.lock.clone()).await
     }
 
     /// Waits until nobody else writes: two that do would mix their parts.
     async fn writing(&self) -> Renewing {
-        alone(&self.0.writing, self.0.lock.as_ref().map(|lock| lock.with_extension("writing"))).await
+        alone(&self.inner.writing, self.inner.lock.as_ref().map(|lock| lock.with_extension("writing"))).await
     }
 
     /// Whether this is the first time that somebody is told that there is no keyring.
     pub fn say_once(&self) -> bool {
-        !self.0.said.swap(true, Ordering::Relaxed)
+        !self.inner.said.swap(true, Ordering::Relaxed)
     }
 
     /// Looks at the keyring again for what it has: another process may have changed it there. What it did not take stays remembered.
     pub fn look_again(&self) {
         self.memory(|memory| memory.retain(|_, known| !known.kept));
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<SecretString>, Problem> {
+        if self.only_looks && keyring::is_locked().await? { Err(keyring::locked()) } else { read(name).await }
     }
 
     fn remembered(&self, name: &str) -> Option<SecretString> {
@@ -200,7 +220,7 @@ impl Vault {
     }
 
     fn memory<T>(&self, act: impl FnOnce(&mut BTreeMap<String, Known>) -> T) -> T {
-        act(&mut self.0.memory.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -328,10 +328,7 @@ async fn answer(stream: &mut TcpStream, status: u16, text: &str) {
 
 /// How a person signs in to what the settings name; `None` where Holdfast has no part in it.
 pub fn way(desired: &Desired) -> Option<WayIn> {
-    if profile::environment_counts(desired.profile.as_ref()) {
-        return None;
-    }
-    let profile = desired.profile.as_ref().map_or_else(profile::usual, ToString::to_string);
+    let profile = profile::counting(desired.profile.as_ref())?;
     let chain = profile::config().ok()?.chain(&profile).ok().filter(Chain::wants_person)?;
     Some(WayIn {
         profile,
@@ -382,11 +379,8 @@ pub async fn best(portal: &Portal, vault: &Vault) -> Option<Token> {
 /// Until when the credentials of the settings hold without a person, where `ends` is the end of those that are had now, in seconds
 /// since the Unix epoch; and whether there are others after that.
 pub async fn lasts(desired: &Desired, vault: &Vault, ends: Option<u64>) -> (Option<u64>, bool) {
-    if profile::environment_counts(desired.profile.as_ref()) {
-        return (ends, false);
-    }
-    let name = desired.profile.as_ref().map_or_else(profile::usual, ToString::to_string);
-    let Some(chain) = profile::config().ok().and_then(|config| config.chain(&name).ok()) else {
+    let chain = |name: String| profile::config().ok()?.chain(&name).ok();
+    let Some(chain) = profile::counting(desired.profile.as_ref()).and_then(chain) else {
         return (ends, false);
     };
     if let Some(portal) = chain.portal() {

@@ -419,6 +419,14 @@ impl Chain {
         self.portal().is_some() || self.mfa_serial().is_some()
     }
 
+    /// Whether other credentials may come of it while a program runs, by what somebody does elsewhere.
+    pub fn is_renewed(&self) -> bool {
+        match self.base {
+            Base::Sso { .. } | Base::Process { .. } | Base::Login => true,
+            Base::Keys | Base::WebIdentity { .. } | Base::Named { .. } => self.mfa_serial().is_some(),
+        }
+    }
+
     /// The device whose codes it wants.
     pub fn mfa_serial(&self) -> Option<&str> {
         self.roles.iter().find_map(|role| role.mfa_serial.as_deref())

@@ -5,7 +5,7 @@ use holdfast_core::settings::Settings;
 use holdfast_core::terminal::Choice;
 
 use super::Place;
-use crate::doctor::{Opened, report};
+use crate::doctor::{Opened, or_without, report};
 
 /// Looks at everything that the settings of this moment need.
 pub(super) async fn examine(place: &Place) -> Report {
@@ -13,9 +13,9 @@ pub(super) async fn examine(place: &Place) -> Report {
     let settings = Settings::parse(&text, place.login().as_ref());
     let terminal = settings.map_or(Choice::Default, |settings| settings.terminal);
     let opened = async {
-        let desired = place.read_settings()?.desired;
+        let (desired, broken) = or_without(place.read_settings().map(|setup| setup.desired))?;
         let aws = place.aws(&desired).await?;
-        Ok(Opened { store: place.store.clone(), aws, desired })
+        Ok(Opened { aws, desired, broken })
     };
-    report(opened, &terminal, place.now().since_epoch().as_secs()).await
+    report(&place.store, opened, &terminal, place.now().since_epoch().as_secs()).await
 }

@@ -115,7 +115,7 @@ fn has_environment_keys() -> bool {
 
 /// Whether keys in the environment are the ones that count: a profile that the settings name comes before them, as one that is named
 /// to the AWS CLI does.
-pub fn environment_counts(profile: Option<&ProfileName>) -> bool {
+fn environment_counts(profile: Option<&ProfileName>) -> bool {
     profile.is_none() && has_environment_keys()
 }
 
@@ -126,8 +126,18 @@ pub fn sign_in_command(desired: &Desired) -> Option<String> {
 
 /// The same for a profile, or the usual one.
 pub fn command_for(profile: Option<&ProfileName>) -> Option<String> {
-    let name = profile.map_or_else(usual, ToString::to_string);
-    command(&config().ok()?, &name)
+    command(&config().ok()?, &counting(profile)?)
+}
+
+/// Whether somebody may bring a process that has begun other credentials with this profile, or the usual one.
+pub fn takes_new_credentials(profile: Option<&ProfileName>) -> bool {
+    let chain = |name: String| config().ok()?.chain(&name).ok();
+    counting(profile).and_then(chain).is_some_and(|chain| chain.is_renewed())
+}
+
+/// The profile that counts; `None` where keys of the environment do.
+pub fn counting(profile: Option<&ProfileName>) -> Option<String> {
+    (!environment_counts(profile)).then(|| profile.map_or_else(usual, ToString::to_string))
 }
 
 /// The names of all profiles in the AWS configuration; none where it cannot be read.

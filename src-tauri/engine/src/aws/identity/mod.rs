@@ -35,6 +35,12 @@ pub enum Needed {
         /// The portal.
         start_url: String,
     },
+    /// Nothing: whatever uses the sign-in next renews it.
+    #[error("the sign-in to {start_url} is due to be renewed, which whatever uses it next does by itself")]
+    Renewal {
+        /// The portal.
+        start_url: String,
+    },
     /// Say the code that a device shows.
     #[error("the role {role} wants a code of the MFA device {serial}")]
     Code {
@@ -186,6 +192,14 @@ impl Identity {
         let Some(token) = self.kept(portal, place, false).await? else { return Ok(None) };
         if !token.is_due(now) {
             return Ok(Some(token));
+        }
+        if self.vault.only_looks() {
+            let start_url = portal.start_url.clone();
+            return match (token.holds(now), token.renewal(now)) {
+                (true, _) => Ok(Some(token)),
+                (false, None) => Ok(None),
+                (false, Some(_)) => Err(CredentialsError::provider_error(Needed::Renewal { start_url })),
+            };
         }
         let _renewing = self.vault.renewing().await;
         // Another process may have renewed it; what it was renewed with is worth nothing any more.
