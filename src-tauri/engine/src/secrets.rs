@@ -1,4 +1,4 @@
-//! What Holdfast keeps for its user: sign-ins, in the keyring, or in memory where there is none.
+//! What Holdfast keeps for its user: tokens of git hosts in the keyring, sign-ins there or in memory where there is none.
 //!
 //! A value may be longer than what a keyring takes at once: Windows has room for 2560 bytes. So each lies there in parts, and
 //! a head of its own says which parts make it up. The parts of a new value are written beside those of the old one, and
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::keyring::{self, Name};
+use crate::keyring;
 use crate::problem::Problem;
 
 /// The longest part in bytes.
@@ -159,8 +159,7 @@ impl Vault {
         if !self.inner.keyring {
             return Ok(false);
         }
-        let _writing = self.writing().await;
-        match write(name, &value).await {
+        match self.write(name, &value).await {
             Ok(()) => {
                 self.remember(name, &value, true);
                 Ok(true)
@@ -179,11 +178,28 @@ impl Vault {
         if !self.inner.keyring {
             return Ok(());
         }
-        let _writing = self.writing().await;
-        match remove(name).await {
+        match self.remove(name).await {
             Err(problem) if problem.code == "no_keyring" => Ok(()),
-            removed => removed,
+            removed => removed.map(drop),
         }
+    }
+
+    /// Has the keyring keep this under that name, and nothing else will do.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn write(&self, name: &str, value: &SecretString) -> Result<(), Problem> {
+        let _writing = self.writing().await;
+        write(name, value).await
+    }
+
+    /// Has the keyring keep nothing under this name; gives whether it did.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn remove(&self, name: &str) -> Result<bool, Problem> {
+        let _writing = self.writing().await;
+        remove(name).await
     }
 
     /// Waits until nobody else renews a sign-in. A lock that cannot be had is no reason not to.
@@ -206,7 +222,14 @@ impl Vault {
         self.memory(|memory| memory.retain(|_, known| !known.kept));
     }
 
-    async fn read(&self, name: &str) -> Result<Option<SecretString>, Problem> {
+    /// What the keyring has under this name, and nothing else will do.
+    ///
+    /// # Errors
+    /// As for [`Self::get`], and there is no keyring.
+    pub async fn read(&self, name: &str) -> Result<Option<SecretString>, Problem> {
+        if !self.inner.keyring {
+            return Ok(None);
+        }
         if self.only_looks && keyring::is_locked().await? { Err(keyring::locked()) } else { read(name).await }
     }
 
@@ -237,12 +260,12 @@ async fn alone(gate: &Arc<tokio::sync::Mutex<()>>, lock: Option<PathBuf>) -> Ren
     Renewing { _file: file, _here: here }
 }
 
-fn part(name: &str, place: Place, number: usize) -> Name {
-    Name::Part(format!("{name} {} {number}", place.word()))
+fn part(name: &str, place: Place, number: usize) -> String {
+    format!("{name} {} {number}", place.word())
 }
 
 async fn head(name: &str) -> Result<Option<Head>, Problem> {
-    let Some(text) = keyring::get(Name::Part(name.to_owned())).await? else { return Ok(None) };
+    let Some(text) = keyring::get(name.to_owned()).await? else { return Ok(None) };
     let head: Head = serde_json::from_str(text.expose_secret()).map_err(|_| keyring::garbled())?;
     if head.parts > MOST { Err(keyring::garbled()) } else { Ok(Some(head)) }
 }
@@ -293,23 +316,23 @@ async fn write(name: &str, value: &SecretString) -> Result<(), Problem> {
     }
     let head = Head { place, parts: chunks.len(), sha256: digest(bytes) };
     let text = serde_json::to_string(&head).unwrap_or_default();
-    keyring::set(Name::Part(name.to_owned()), text.into()).await?;
+    keyring::set(name.to_owned(), text.into()).await?;
     if let Some(before) = before {
         forget_parts(name, &before).await?;
     }
     Ok(())
 }
 
-async fn remove(name: &str) -> Result<(), Problem> {
+async fn remove(name: &str) -> Result<bool, Problem> {
     let before = match head(name).await {
         Err(problem) if problem.code == "keyring_garbled" => None,
         before => before?,
     };
-    keyring::forget(Name::Part(name.to_owned())).await?;
-    match before {
-        Some(before) => forget_parts(name, &before).await,
-        None => Ok(()),
+    let was_there = keyring::forget(name.to_owned()).await?;
+    if let Some(before) = before {
+        forget_parts(name, &before).await?;
     }
+    Ok(was_there)
 }
 
 async fn forget_parts(name: &str, head: &Head) -> Result<(), Problem> {

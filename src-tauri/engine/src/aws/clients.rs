@@ -246,6 +246,11 @@ impl Aws {
         self.web.senseless_proxy()
     }
 
+    /// Where sign-ins and tokens are kept.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.options.vault
+    }
+
     /// The way to AWS.
     pub(super) fn web(&self) -> &Web {
         &self.web
