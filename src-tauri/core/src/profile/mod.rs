@@ -197,7 +197,7 @@ pub struct Profile {
     pub state: Validity,
     /// Until when, in seconds since the Unix epoch; `None`: for ever, or nobody knows.
     pub until: Option<u64>,
-    /// Why it gives no credentials, or how to sign in.
+    /// Why it gives no credentials, or why nobody knows, or how to sign in.
     pub note: Option<String>,
 }
 
@@ -209,7 +209,7 @@ pub enum Validity {
     Valid,
     /// Somebody has to sign in.
     SignIn,
-    /// Only asking would tell: a program, keys in a file.
+    /// Only asking would tell: a program, keys in a file, a keyring that is locked.
     Unknown,
     /// It was asked for, and gives none.
     Refused,

@@ -119,8 +119,8 @@ impl Aws {
         if let Ok(name) = AppName::new(concat!("holdfast-", env!("CARGO_PKG_VERSION"))) {
             loader = loader.app_name(name);
         }
-        if let Some(profile) = &profile {
-            loader = loader.profile_name(profile.as_str());
+        if let Some(profile) = profile.as_ref().map(ToString::to_string).or_else(profile::of_environment) {
+            loader = loader.profile_name(profile);
         }
         if let Some(endpoint) = options.endpoint.clone() {
             loader = loader.endpoint_url(endpoint);

@@ -80,8 +80,14 @@ fn expand(
 /// One that is not there says nothing.
 fn read(path: Option<&Path>) -> Result<String, Problem> {
     let Some(path) = path else { return Ok(String::new()) };
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(text),
+    match std::fs::read(path) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|error| {
+            let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+            let line = good.filter(|byte| **byte == b'\n').count() + 1;
+            Problem::new("aws_config", "The AWS configuration makes no sense")
+                .because(format!("{}, line {line}: it is not UTF-8", path.display()))
+                .hint("save the file as UTF-8; nothing of it was read")
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(Problem::new("aws_config", "The AWS configuration cannot be read")
             .because(format!("{}: {error}", path.display()))),
@@ -90,8 +96,14 @@ fn read(path: Option<&Path>) -> Result<String, Problem> {
 
 /// The profile that counts when the settings name none.
 pub fn usual() -> String {
+    of_environment().unwrap_or_else(|| "default".to_owned())
+}
+
+/// The profile that the environment names, in botocore's order.
+/// Source: botocore's `configprovider.py`
+pub fn of_environment() -> Option<String> {
     let named = |name: &str| std::env::var(name).ok().filter(|profile| !profile.is_empty());
-    named("AWS_PROFILE").unwrap_or_else(|| "default".to_owned())
+    named("AWS_DEFAULT_PROFILE").or_else(|| named("AWS_PROFILE"))
 }
 
 /// The certificates to trust instead of the system's: `AWS_CA_BUNDLE`, or what the profile says.
