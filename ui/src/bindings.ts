@@ -929,7 +929,7 @@ export type Validity =
 "valid" | 
 /**  Somebody has to sign in. */
 "sign_in" | 
-/**  Only asking would tell: a program, keys in a file. */
+/**  Only asking would tell: a program, keys in a file, a keyring that is locked. */
 "unknown" | 
 /**  It was asked for, and gives none. */
 "refused" | 

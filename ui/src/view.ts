@@ -112,7 +112,7 @@ export function validity({ state, until, note }: Profile, now: number): { text: 
     case "sign_in":
       return { text: words.signInNeeded, note: null };
     case "unknown":
-      return { text: words.notAsked, note: null };
+      return { text: words.notAsked, note };
     case "refused":
       return { text: words.refusedCredentials, note };
     case "faulty":

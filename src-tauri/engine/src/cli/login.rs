@@ -76,7 +76,7 @@ fn table(all: &[Profile]) -> String {
                 (Validity::Valid, Some(_)) => "renewed when it is needed".to_owned(),
                 (Validity::Valid, None) => "valid".to_owned(),
                 (Validity::SignIn, _) => format!("sign in: {}", or(&profile.note)),
-                (Validity::Unknown, _) => String::new(),
+                (Validity::Unknown, _) => profile.note.clone().unwrap_or_default(),
                 (Validity::Refused | Validity::Faulty, _) => or(&profile.note),
             };
             [
@@ -152,16 +152,22 @@ pub(super) async fn login(global: &Global, args: &Login) -> Result<u8, Problem> 
         let token = sign_in(&identity.calls(portal), portal, identity.vault(), args).await?;
         keep(portal, &token, identity.vault(), args.share).await?;
     }
-    if let Some(serial) = chain.mfa_serial() {
-        let code = ask(&format!("Code of the MFA device {}: ", harmless(serial, 200))).await;
+    let mut wanted = chain.mfa_serial().map(ToOwned::to_owned);
+    let mut another = "";
+    while let Some(serial) = wanted {
+        let code = ask(&format!("{another}Code of the MFA device {}: ", harmless(&serial, 200))).await;
         let code = code.filter(|code| !code.is_empty()).ok_or_else(|| {
             Problem::new("mfa_code", format!("{name} wants a code of the MFA device {serial}"))
                 .because("nobody is here to type it")
                 .hint(format!("at a terminal: holdfast login {name}"))
                 .exit(Exit::Refused)
         })?;
-        identity.forget_codes().await?;
+        if another.is_empty() {
+            identity.forget_codes().await?;
+        }
         identity.say_code(&code).await?;
+        wanted = identity.wants_code().await?.and_then(|role| role.mfa_serial.clone());
+        another = "The next role wants a code of its own. ";
     }
     out::talk(&format!("Signed in with {name}."));
     Ok(0)
