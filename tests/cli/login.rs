@@ -780,7 +780,7 @@ fn a_profile_is_added_to_what_was_shown_and_under_a_name_that_can_be_read() {
     terminal.expect("has changed meanwhile");
     assert!(!terminal.end().success());
     assert_eq!(std::fs::read_to_string(rig.config_file()).unwrap(), changed);
-    assert_eq!(rig.calls("Logout"), 3, "a sign-in that nobody has a use for is ended");
+    assert_eq!(rig.calls("Logout"), 4, "a sign-in that nobody has a use for is ended");
 }
 
 #[test]

@@ -246,26 +246,33 @@ async fn add(global: &Global, args: &Login) -> Result<u8, Problem> {
         let _alone = store(global)?.signing_in()?;
         sign_in(&calls, &portal, &vault, args).await?
     };
-    let accounts = calls.accounts(&token).await?;
-    let names: Vec<String> =
-        accounts.iter().map(|account| format!("{}  {}", account.id, account.name)).collect();
-    let account = &accounts[choose("account", &names).await?];
-    let roles = calls.roles(&token, &account.id).await?;
-    let role = &roles[choose("role", &roles).await?];
-    let proposed = format!("{session}/{role}");
-    let name = ask(&format!("Name of the profile [{proposed}]: ")).await.ok_or_else(nobody)?;
-    let name = if name.is_empty() { proposed } else { name };
-    let name: ProfileName = name.parse().map_err(|error: holdfast_core::names::NotAllowed| {
-        Problem::new("profile", error.to_string()).exit(Exit::Usage)
-    })?;
-    let added = write_profile(&portal, &session, &name, &account.id, role, async || {
-        keep(&portal, &token, &vault, args.share).await
-    });
-    if let Err(problem) = added.await {
-        // Nobody has a use for it.
-        let _ = calls.log_out(&token).await;
-        return Err(problem);
-    }
+    let choose_and_add = async {
+        let accounts = calls.accounts(&token).await?;
+        let names: Vec<String> =
+            accounts.iter().map(|account| format!("{}  {}", account.id, account.name)).collect();
+        let account = &accounts[choose("account", &names).await?];
+        let roles = calls.roles(&token, &account.id).await?;
+        let role = &roles[choose("role", &roles).await?];
+        let proposed = format!("{session}/{role}");
+        let name = ask(&format!("Name of the profile [{proposed}]: ")).await.ok_or_else(nobody)?;
+        let name = if name.is_empty() { proposed } else { name };
+        let name: ProfileName = name.parse().map_err(|error: holdfast_core::names::NotAllowed| {
+            Problem::new("profile", error.to_string()).exit(Exit::Usage)
+        })?;
+        write_profile(&portal, &session, &name, &account.id, role, async || {
+            keep(&portal, &token, &vault, args.share).await
+        })
+        .await?;
+        Ok::<_, Problem>(name)
+    };
+    let name = match choose_and_add.await {
+        Ok(name) => name,
+        Err(problem) => {
+            // Nobody has a use for it.
+            let _ = calls.log_out(&token).await;
+            return Err(problem);
+        }
+    };
     out::talk(&format!("Signed in with {name}. Use it: holdfast settings set profile {name}"));
     Ok(0)
 }
