@@ -76,6 +76,11 @@ impl Keyring {
         this
     }
 
+    /// Whether somebody who denies it was asked for its password.
+    pub(crate) fn has_asked(&mut self) -> bool {
+        self.children.last_mut().is_some_and(|asked| asked.try_wait().unwrap().is_some())
+    }
+
     /// What programs find it by.
     pub(crate) fn address(&self) -> String {
         format!("unix:path={}", self.folder.path().join("bus").display())

@@ -189,4 +189,15 @@ fn settings_that_do_not_hold_and_missing_credentials_are_found() {
     assert!(credentials[0].2.contains("holdfast settings set profile"), "{credentials:?}");
     assert_eq!(of(&ran.json(), "network"), [], "nobody was called");
     assert_eq!(of(&ran.json(), "machine"), [], "said once");
+
+    // The way to AWS is looked at all the same, and what does not work comes first.
+    let rig = Rig::new();
+    std::fs::create_dir_all(rig.home.settings().parent().unwrap()).unwrap();
+    std::fs::write(rig.home.settings(), "[machine.remote-dev]\nregio = \"x\"\n").unwrap();
+    let report = rig.run("doctor --json").json();
+    assert_eq!(marks(&of(&report, "credentials")), ["ok"], "{report}");
+    assert_eq!(marks(&of(&report, "network")), ["ok", "ok"], "{report}");
+    assert_eq!(of(&report, "machine"), []);
+    let shown = rig.run("doctor").out;
+    assert!(shown.starts_with("worth a look\n  failed   settings: "), "{shown}");
 }

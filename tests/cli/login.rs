@@ -1,5 +1,6 @@
 //! Signing in: the real command, a real keyring, and the sandbox's portal on a port.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -81,15 +82,7 @@ impl Rig {
 
     /// Begins a sign-in, and gives what it says as it says it.
     fn begin(&self, line: &str) -> Signing {
-        let mut child = self.command(line).stdin(Stdio::null()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (tell, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let _ = tell.send(line);
-            }
-        });
-        Signing { child, lines, said: String::new() }
+        Signing::of(&mut self.command(line))
     }
 
     /// Signs in with a browser that comes back at once.
@@ -107,6 +100,14 @@ impl Rig {
     }
 }
 
+impl Drop for Signing {
+    fn drop(&mut self) {
+        // It has ended where somebody waited for its end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A sign-in that waits for somebody.
 struct Signing {
     child: Child,
@@ -115,6 +116,18 @@ struct Signing {
 }
 
 impl Signing {
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (tell, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = tell.send(line);
+            }
+        });
+        Self { child, lines, said: String::new() }
+    }
+
     fn line(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         loop {
             let line = self.lines.recv_timeout(Duration::from_secs(30));
@@ -140,7 +153,7 @@ impl Signing {
     fn end(mut self) -> Ran {
         let status = self.child.wait().unwrap();
         self.said.extend(self.lines.iter().map(|line| format!("{line}\n")));
-        Ran { code: status.code(), out: String::new(), err: self.said }
+        Ran { code: status.code(), out: String::new(), err: std::mem::take(&mut self.said) }
     }
 }
 
@@ -341,10 +354,107 @@ fn a_token_that_ends_is_renewed_without_a_word() {
 
     // Ended by an administrator: only a person can sign in anew.
     rig.sandbox.end_sign_ins();
-    let over = rig.run("plan");
-    assert!(over.code == Some(1) && over.err.contains("holdfast login team/Admin"), "{}", over.err);
+    let asked = rig.calls("CreateToken");
+    for _ in 0..2 {
+        let over = rig.run("plan");
+        assert!(over.code == Some(1) && over.err.contains("holdfast login team/Admin"), "{}", over.err);
+    }
+    assert_eq!(rig.calls("CreateToken"), asked + 1, "what was refused is not tried again");
     rig.sign_in("login").well();
     rig.run("plan --json").well();
+}
+
+#[test]
+fn what_another_tool_keeps_in_the_shared_file_stays_there() {
+    let rig = Rig::new(Keyring::unlocked());
+    rig.sandbox.set(|conditions| conditions.portals[0].lifetimes.access_token = Duration::from_secs(200));
+    rig.sign_in("login --share").well();
+    let cache = rig.home.folder.path().join("home/.aws/sso/cache");
+    let file = std::fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
+    let read = || serde_json::from_slice::<serde_json::Value>(&std::fs::read(&file).unwrap()).unwrap();
+    let mut before = read();
+    before["ofAnother"] = serde_json::json!({ "tool": [1, 2] });
+    std::fs::write(&file, before.to_string()).unwrap();
+    rig.run("plan --json").well();
+    let after = read();
+    assert_ne!(after["accessToken"], before["accessToken"], "it was renewed");
+    assert_eq!(after["ofAnother"], before["ofAnother"]);
+}
+
+#[test]
+fn the_page_is_where_the_configuration_has_its_service() {
+    let rig = Rig::new(Keyring::unlocked());
+    let config = std::fs::read_to_string(rig.config_file()).unwrap();
+    for said in ["endpoint_url = ", "services = here\n[services here]\nsso_oidc =\n  endpoint_url = "] {
+        rig.configure(&format!("{config}{said}{}\n", rig.endpoint));
+        let page = Signing::of(rig.command("login").env_remove("AWS_ENDPOINT_URL")).page();
+        assert!(page.starts_with(&format!("{}/authorize?", rig.endpoint)), "{page}");
+    }
+    // What is empty is not said.
+    rig.configure(&config);
+    let mut command = rig.command("login");
+    command.envs([("AWS_ENDPOINT_URL_SSO_OIDC", rig.endpoint.as_str()), ("AWS_ENDPOINT_URL", "")]);
+    let page = Signing::of(&mut command).page();
+    assert!(page.starts_with(&format!("{}/authorize?", rig.endpoint)), "{page}");
+    let page = Signing::of(rig.command("login").env("AWS_ENDPOINT_URL_SSO_OIDC", "")).page();
+    assert!(page.starts_with(&format!("{}/authorize?", rig.endpoint)), "{page}");
+}
+
+#[test]
+fn all_scopes_of_a_session_are_asked_for() {
+    let rig = Rig::new(Keyring::unlocked());
+    let config = std::fs::read_to_string(rig.config_file()).unwrap();
+    let scope = "sso:account:access";
+    rig.configure(&config.replace(scope, &format!("{scope}, codewhisperer:completions")));
+    let mut signing = rig.begin("login");
+    let page = signing.page();
+    assert!(page.contains("scopes=sso%3Aaccount%3Aaccess%20codewhisperer%3Acompletions"), "{page}");
+    visit(&rig.sandbox.allow_authorization(&page).unwrap());
+    signing.end().well();
+    rig.run("plan --json").well();
+    // A registration for fewer scopes does not do for more.
+    rig.configure(&config);
+    rig.sign_in("login").well();
+    assert_eq!(rig.calls("RegisterClient"), 2);
+    rig.configure(&config.replace(scope, "moon"));
+    let refused = rig.run("login");
+    assert!(refused.code == Some(1) && refused.err.contains("InvalidScopeException"), "{}", refused.err);
+}
+
+#[test]
+fn the_profile_of_the_environment_is_the_one_that_botocore_takes() {
+    let rig = Rig::new(Keyring::unlocked());
+    std::fs::write(rig.home.settings(), "").unwrap();
+    let mut command = rig.command("plan");
+    let ran = super::ran(command.envs([("AWS_DEFAULT_PROFILE", "team/Admin"), ("AWS_PROFILE", "other")]));
+    assert!(ran.err.contains("sign in: holdfast login team/Admin"), "{}", ran.err);
+}
+
+#[test]
+fn where_no_port_can_be_had_a_code_is_the_way() {
+    let rig = Rig::new(Keyring::unlocked());
+    // A network of its own, whose ports are all spoken for.
+    let taken = "cd /proc/sys/net/ipv4 && echo 32768 32769 > ip_local_port_range && \
+        echo 32768-32769 > ip_local_reserved_ports && exec \"$0\" \"$@\"";
+    let alone = |program: &OsStr| {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "--map-root-user", "sh", "-c", taken]).arg(program);
+        command
+    };
+    if !alone(OsStr::new("true")).status().is_ok_and(|status| status.success()) {
+        return println!("skipped: nobody may make a network of their own here");
+    }
+    let inside = rig.command("login");
+    let mut command = alone(inside.get_program());
+    command.args(inside.get_args()).env_clear();
+    command.envs(inside.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = super::ran(command.env("PATH", std::env::var_os("PATH").unwrap()));
+    assert!(
+        ran.code == Some(1) && ran.err.contains("No port of this computer can be listened at"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("holdfast login --code"), "{}", ran.err);
 }
 
 #[test]
@@ -380,6 +490,42 @@ fn what_the_aws_cli_has_is_used_and_does_no_harm_when_it_is_stale() {
 }
 
 #[test]
+fn the_doctor_renews_nothing_and_unlocks_nothing() {
+    let of = |rig: &Rig, area: &str| super::doctor::of(&rig.run("doctor --json").json(), area);
+    let rig = Rig::new(Keyring::unlocked());
+    rig.sandbox.set(|conditions| conditions.portals[0].lifetimes.access_token = Duration::from_secs(200));
+    rig.sign_in("login").well();
+    let found = of(&rig, "credentials");
+    assert!(found[0].0 == "ok" && found[0].1.contains("renewed by themselves"), "{found:?}");
+    assert_eq!(rig.calls("CreateToken"), 1);
+    // Over by now, and still good for another one.
+    rig.sandbox.set(|conditions| conditions.portals[0].lifetimes.access_token = Duration::from_secs(1));
+    rig.run("plan --json").well();
+    let found = of(&rig, "credentials");
+    assert!(found[0].0 == "warning" && found[0].1.contains("due to be renewed"), "{found:?}");
+    assert_eq!(rig.calls("CreateToken"), 2);
+    let keyring = |found: &[(String, String, String)]| {
+        found.iter().map(|(_, what, _)| what.clone()).find(|what| what.to_lowercase().contains("keyring"))
+    };
+    assert_eq!(keyring(&of(&rig, "desktop")).as_deref(), Some("the keyring can be used"));
+
+    // Spoilt by another program.
+    for place in ["one", "other"] {
+        // The digest of the session's name, as the AWS CLI has it.
+        super::vault::spoil(&rig.keyring, &format!("sso d25187dc137f35c88bc80ec8c3ffbdb17b5eb873 {place} 0"));
+    }
+    let found = keyring(&of(&rig, "desktop")).unwrap();
+    assert!(found.contains("makes no sense"), "{found}");
+
+    // Denied is what a question would be answered with.
+    let mut rig = Rig::new(Keyring::denied());
+    let found = of(&rig, "credentials");
+    assert!(found[0].1.contains("The keyring is locked"), "{found:?}");
+    assert_eq!(keyring(&of(&rig, "desktop")).as_deref(), Some("the keyring is locked"));
+    assert!(!rig.keyring.has_asked());
+}
+
+#[test]
 fn a_keyring_that_is_locked_or_missing() {
     let rig = Rig::new(Keyring::locked());
     let mut signing = rig.begin("login");
@@ -397,8 +543,10 @@ fn a_keyring_that_is_locked_or_missing() {
     assert!(rig.run("plan").err.contains("nobody is signed in"), "it was the file's, and it is gone");
     assert_eq!(rig.calls("Logout"), 1);
 
-    // A locked one hides nothing that the AWS CLI has.
+    // A locked one hides nothing that the AWS CLI has, and nobody is sent to sign in for it.
     let rig = Rig::new(Keyring::locked());
+    let listed = rig.run("profiles").well().out;
+    assert!(listed.contains("The keyring is locked") && !listed.contains("holdfast login"), "{listed}");
     rig.sign_in("login --share").well();
     rig.run("plan --json").well();
 }
@@ -416,10 +564,44 @@ fn whoever_is_named_comes_before_keys_of_the_environment() {
     );
     rig.sign_in("login").well();
     with_keys("plan --json").well();
-    // Nobody is named.
+    // Nobody is named, and then the profile's way in leads nowhere.
     std::fs::write(rig.home.settings(), "").unwrap();
+    rig.configure(
+        &std::fs::read_to_string(rig.config_file()).unwrap().replace("profile team/Admin", "default"),
+    );
     let refused = with_keys("plan");
     assert!(refused.err.contains("does not accept the credentials"), "{}", refused.err);
+    assert!(!refused.err.contains("holdfast login"), "{}", refused.err);
+}
+
+#[test]
+fn whoever_begins_without_credentials_signs_in_elsewhere_and_it_goes_on() {
+    let rig = Rig::new(Keyring::unlocked());
+    let mut terminal = Terminal::run_with(&rig.home, "apply --yes", &rig.environment());
+    terminal.expect("sign in: holdfast login team/Admin");
+    terminal.expect("this one goes on by itself then");
+    assert_eq!(rig.calls("CreateVpc"), 0);
+    rig.sign_in("login").well();
+    assert!(terminal.end().success());
+    assert_eq!(rig.calls("CreateVpc"), 1);
+    // A command that looks before it does anything waits alike.
+    rig.run("logout").well();
+    let mut terminal = Terminal::run_with(&rig.home, "stop --yes", &rig.environment());
+    terminal.expect("this one goes on by itself then");
+    rig.sign_in("login").well();
+    terminal.expect("remote-dev is off");
+    assert!(terminal.end().success());
+}
+
+#[test]
+fn where_no_sign_in_helps_nobody_waits_for_one() {
+    let rig = Rig::new(Keyring::unlocked());
+    rig.configure("[profile team/Admin]\naws_access_key_id = AKIAWRONG\naws_secret_access_key = wrong\n");
+    for line in ["apply --yes", "stop --yes"] {
+        let mut terminal = Terminal::run_with(&rig.home, line, &rig.environment());
+        terminal.expect("AWS does not accept the credentials");
+        assert!(!terminal.end().success(), "{line}");
+    }
 }
 
 #[test]
@@ -508,8 +690,97 @@ fn a_role_that_wants_a_code() {
             rig.run("plan --json").well();
         }
     }
+    // Whoever has said a code needs nothing of what comes before that role.
+    let config = std::fs::read_to_string(rig.config_file()).unwrap();
+    rig.configure(&config.replace(holdfast_sandbox::SECRET_KEY, "wrong"));
+    rig.run("plan --json").well();
+    // Nor is it for whoever comes another way.
+    rig.configure(&config.replace(serial, "arn:aws:iam::123456789012:mfa/another"));
+    assert!(
+        rig.run("plan").err.contains("wants a code of the MFA device arn:aws:iam::123456789012:mfa/another")
+    );
+    rig.configure(&config);
+    rig.run("plan --json").well();
     rig.run("logout").well();
     assert!(rig.run("plan").err.contains("wants a code"));
+}
+
+#[test]
+fn each_role_wants_a_code_of_its_own() {
+    let rig = Rig::new(Keyring::unlocked());
+    let (serial, user) = ("arn:aws:iam::123456789012:mfa/sandbox", "arn:aws:iam::123456789012:user/sandbox");
+    let role = "role_arn = arn:aws:iam::123456789012:role";
+    rig.configure(&format!(
+        "[profile keys]\naws_access_key_id = {}\naws_secret_access_key = {}\n\
+         [profile first]\n{role}/admin\nsource_profile = keys\nmfa_serial = {serial}\n\
+         [profile team/Admin]\n{role}/other\nsource_profile = first\nmfa_serial = {serial}\n",
+        holdfast_sandbox::ACCESS_KEY,
+        holdfast_sandbox::SECRET_KEY
+    ));
+    rig.sandbox.set(|conditions| {
+        let codes = ["123456", "654321"].map(str::to_owned).into();
+        conditions.mfa_devices.push(MfaDevice { serial: serial.to_owned(), user: user.to_owned(), codes });
+    });
+    rig._runtime.block_on(make_role(&rig.endpoint, user));
+    let mut terminal = Terminal::run_with(&rig.home, "login", &rig.environment());
+    terminal.expect("Code of the MFA device");
+    terminal.press("123456\r");
+    terminal.expect("The next role wants a code of its own. Code of the MFA device");
+    // The first has its credentials by now; AWS lets no role prove itself with a user's device.
+    let first: Vec<_> =
+        rig.sandbox.calls().into_iter().filter(|call| call.operation == "AssumeRole").collect();
+    assert!(matches!(&first[..], [only] if only.took_effect), "{first:?}");
+    terminal.press("654321\r");
+    terminal.expect("AssumeRole");
+    assert!(!terminal.end().success());
+    assert!(rig.run("plan").err.contains("role/other wants a code"));
+}
+
+/// Signs in to a portal that nobody knows yet, up to the name of the profile.
+fn new_profile(rig: &Rig) -> Terminal {
+    let mut terminal = Terminal::run_with(&rig.home, "login --new --code", &rig.environment());
+    terminal.expect("Start URL");
+    terminal.press(&format!("{URL}\r"));
+    terminal.expect("Its region");
+    terminal.press("us-west-2\r");
+    terminal.expect("shows this code: ");
+    let code = terminal.expect("\r").trim().to_owned();
+    assert!(rig.sandbox.allow_device(&code));
+    terminal.expect("Which account?");
+    terminal.press("1\r");
+    terminal.expect("Which role?");
+    terminal.press("1\r");
+    terminal.expect("Name of the profile");
+    terminal
+}
+
+#[test]
+fn a_profile_is_added_to_what_was_shown_and_under_a_name_that_can_be_read() {
+    let rig = Rig::new(Keyring::unlocked());
+    let before = "[default]\nregion = eu-central-1\n";
+    for (name, told) in [
+        ("a]b", "is not the name of an AWS profile"),
+        ("it's", "could not be read by the AWS CLI"),
+        ("a[b", "could not be read by the AWS CLI"),
+    ] {
+        rig.configure(before);
+        let mut terminal = new_profile(&rig);
+        terminal.press(&format!("{name}\r"));
+        terminal.expect(told);
+        assert!(!terminal.end().success(), "{name}");
+        assert_eq!(std::fs::read_to_string(rig.config_file()).unwrap(), before);
+    }
+    // Somebody else writes while the question stands there.
+    let mut terminal = new_profile(&rig);
+    terminal.press("mine\r");
+    terminal.expect("Add it? [y/N]");
+    let changed = format!("{before}output = json\n");
+    rig.configure(&changed);
+    terminal.press("y\r");
+    terminal.expect("has changed meanwhile");
+    assert!(!terminal.end().success());
+    assert_eq!(std::fs::read_to_string(rig.config_file()).unwrap(), changed);
+    assert_eq!(rig.calls("Logout"), 4, "a sign-in that nobody has a use for is ended");
 }
 
 #[test]

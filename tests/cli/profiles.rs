@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use holdfast_core::profile::{Base, Config, Role};
 use serde_json::{Value, json};
 
 use super::Home;
@@ -101,96 +102,143 @@ fn files() -> Vec<(String, String)> {
             "[profile a]\nregion = us-east-1\ns3 =\n  max_concurrent_requests = 20\n  addressing_style = path\noutput = json\n",
         ),
         of(&format!(
+            "[DEFAULT]\nregion = eu-west-3\n[profile a]\n{KEYS}[profile b]\nregion = us-east-1\n{KEYS}"
+        )),
+        of(&format!(
+            "[profile a]\nregion = us-east-1\n[DEFAULT]\n{KEYS}[default]\n[DEFAULT]\noutput = json\n"
+        )),
+        (format!("[DEFAULT]\n{KEYS}[profile a]\n"), "[DEFAULT]\nregion = eu-west-3\n[b]\n".to_owned()),
+        of(&format!(
+            "{SESSION}[DEFAULT]\nsso_session = team\nsso_account_id = 1\n[profile a]\nsso_role_name = R\n[profile b]\n{KEYS}"
+        )),
+        of(&format!("[DEFAULT]\nmfa_serial = m\n[profile k]\n{KEYS}[profile a]\n{role}source_profile = k\n")),
+        of(&format!(
             "[plugins]\ncli = x\n[services local]\nec2 =\n  endpoint_url = http://x\n[profile a]\nservices = local\n{KEYS}"
         )),
     ]
 }
 
-/// What botocore says of each profile: where its credentials come from, by its own providers in their own order, and what it
-/// would ask for.
+/// What botocore finds for each profile, with its own providers in its own order: where the first credentials come from, and the roles
+/// that it would assume with them.
 const BOTOCORE: &str = r#"
 import json, os, sys
-import botocore.session
-from botocore.credentials import AssumeRoleProvider, AssumeRoleWithWebIdentityProvider, SSOProvider, SharedCredentialProvider, LoginProvider, ProcessProvider, ConfigProvider
+import botocore.credentials, botocore.session
+from botocore.credentials import Credentials, InstanceMetadataProvider, ContainerProvider, LoginCredentialFetcher
 from botocore.exceptions import BotoCoreError
 
-def base(session, name, config):
-    profile = config['profiles'].get(name, {})
-    if 'role_arn' in profile and 'web_identity_token_file' in profile:
-        return 'web identity'
-    if SSOProvider(lambda: config, None, name)._load_sso_config():
-        return 'SSO'
-    if SharedCredentialProvider(os.environ['AWS_SHARED_CREDENTIALS_FILE'], name).load():
-        return 'keys'
-    if 'login_session' in profile:
-        return 'aws login'
-    if 'credential_process' in profile:
-        return 'program ' + ProcessProvider(name, lambda: config)._credential_process.split()[0].strip('"').split('/')[-1]
-    if ConfigProvider(os.environ['AWS_CONFIG_FILE'], name).load():
-        return 'keys'
-    return None
+# Nobody is asked over the network, and nobody has signed in: only what the files say counts.
+InstanceMetadataProvider.load = lambda self: Credentials('a', 's', method='Ec2InstanceMetadata')
+ContainerProvider.load = lambda self: None
+botocore.credentials.EC = botocore.credentials.EC or object()
+LoginCredentialFetcher.load_cached_credentials = lambda self: {
+    'access_key': 'a', 'secret_key': 's', 'token': 't', 'account_id': None, 'expiry_time': '2100-01-01T00:00:00Z'}
+KINDS = {'sso': 'sso', 'shared-credentials-file': 'keys', 'config-file': 'keys', 'custom-process': 'process', 'login': 'login',
+         'assume-role-with-web-identity': 'web_identity', 'env': 'named', 'Ec2InstanceMetadata': 'named'}
 
-def chain(session, name, config):
-    class Sourcer:
-        def is_supported(self, source): return True
-    class Builder:
-        def providers(self, *args, **kwargs): return []
-    provider = AssumeRoleProvider(lambda: config, None, {}, name, credential_sourcer=Sourcer(), profile_provider_builder=Builder())
+def fetcher(credentials):
+    refresh = credentials._refresh_using
+    # One that wants a code is called once at most.
+    return getattr(refresh, '_refresh', refresh).__self__
+
+def asked(role):
+    keys = {'arn': 'RoleArn', 'session_name': 'RoleSessionName', 'external_id': 'ExternalId',
+            'mfa_serial': 'SerialNumber', 'duration': 'DurationSeconds'}
+    kwargs = role._assume_kwargs
+    said = {name: kwargs.get(key) for name, key in keys.items()}
+    if role._using_default_session_name:
+        said['session_name'] = None
+    return said
+
+def chain(credentials):
     roles = []
-    at = name
-    provider._loaded_config = config
-    while True:
-        profile = config['profiles'][at]
-        if roles and provider._has_static_credentials(profile):
-            break
-        if not provider._has_assume_role_config_vars(profile):
-            break
-        asks = provider._get_role_config(at)
-        roles.append(asks)
-        if asks['credential_source'] is not None:
-            return roles, asks['credential_source']
-        source = asks['source_profile']
-        if source == at:
-            break
-        provider._visited_profiles.append(source)
-        at = source
-    return roles, base(session, at, config)
+    while credentials.method == 'assume-role':
+        role = fetcher(credentials)
+        roles.insert(0, asked(role))
+        credentials = role._source_credentials
+    base = {'kind': KINDS[credentials.method]}
+    if credentials.method == 'sso':
+        sso = fetcher(credentials)
+        base |= {'account': sso._account_id, 'role': sso._role_name, 'start_url': sso._start_url, 'region': sso._sso_region}
+    elif credentials.method == 'assume-role-with-web-identity':
+        base['role'] = fetcher(credentials)._role_arn
+    elif base['kind'] == 'keys':
+        base['key'] = credentials.access_key
+    elif base['kind'] == 'named':
+        base['source'] = 'Environment' if credentials.method == 'env' else credentials.method
+    return {'base': base, 'roles': roles}
 
 result = []
 for config_file, credentials_file in json.load(sys.stdin):
     os.environ['AWS_CONFIG_FILE'], os.environ['AWS_SHARED_CREDENTIALS_FILE'] = config_file, credentials_file
-    session = botocore.session.Session()
     profiles = {}
-    config = session.full_config
-    for name in session.available_profiles:
-        says = config['profiles'][name]
-        entry = {'region': says.get('region')}
+    for name in botocore.session.Session().available_profiles:
+        session = botocore.session.Session(profile=name)
         try:
-            roles, kind = chain(session, name, config)
-            if kind is None:
-                entry['kind'] = None
-            else:
-                mfa = ' with MFA' if any(role['mfa_serial'] for role in roles) else ''
-                if len(roles) == 1: kind = f'role{mfa}, from {kind}'
-                elif roles: kind = f'{len(roles)} roles{mfa}, from {kind}'
-                entry['kind'] = kind
-        except BotoCoreError as error:
-            entry['kind'] = None
-        profiles[name] = entry
+            found = chain(session.get_credentials())
+            if not found['roles'] and found['base'].get('source'):
+                # That is what there is without any profile.
+                found = None
+        except BotoCoreError:
+            found = None
+        profiles[name] = {'region': session.get_scoped_config().get('region'), 'chain': found}
     result.append(profiles)
 json.dump(result, sys.stdout)
 "#;
 
+/// The Python that moto, and with it botocore, is installed for.
 fn python() -> Option<PathBuf> {
     let server = std::env::var_os("HOLDFAST_MOTO_SERVER")?;
     Some(Path::new(&server).parent()?.join("python"))
 }
 
+/// A folder of programs that print credentials, as the profiles name them.
+fn programs(home: &Home) -> PathBuf {
+    let folder = home.folder.path().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["keys", "my keys", "granted"] {
+        let program = folder.join(name);
+        let print = r#"{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s"}"#;
+        std::fs::write(&program, format!("#!/bin/sh\necho '{print}'\n")).unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    folder
+}
+
+/// What we find for a profile, in the words of [`BOTOCORE`].
+fn ours(config: &Config, name: &str) -> Value {
+    let Ok(chain) = config.chain(name) else { return Value::Null };
+    let base = match &chain.base {
+        Base::Sso { portal, account, role } => {
+            let (start_url, region) = (&portal.start_url, &portal.region);
+            json!({ "kind": "sso", "account": account, "role": role, "start_url": start_url, "region": region })
+        }
+        Base::Keys => json!({ "kind": "keys", "key": config.profiles[&chain.profile]["aws_access_key_id"] }),
+        Base::Process { .. } => json!({ "kind": "process" }),
+        Base::Login => json!({ "kind": "login" }),
+        Base::WebIdentity { role } => json!({ "kind": "web_identity", "role": role }),
+        Base::Named { source } => json!({ "kind": "named", "source": source }),
+    };
+    let role = |role: &Role| {
+        let Role { profile: _, arn, session_name, external_id, mfa_serial, duration } = role;
+        json!({
+            "arn": arn, "session_name": session_name, "external_id": external_id, "mfa_serial": mfa_serial,
+            "duration": duration,
+        })
+    };
+    json!({ "base": base, "roles": chain.roles.iter().map(role).collect::<Vec<_>>() })
+}
+
 #[test]
 fn profiles_are_what_botocore_takes_them_for() {
-    let Some(python) = python() else { return println!("skipped: no HOLDFAST_MOTO_SERVER") };
-    let (home, files) = (Home::new(), files());
+    let Some(python) = python() else {
+        return println!("skipped: HOLDFAST_MOTO_SERVER names no moto, whose botocore would be asked");
+    };
+    let (home, mut files) = (Home::new(), files());
     assert!(files.len() >= 40);
+    let programs = programs(&home);
+    for (config, _) in &mut files {
+        *config = config.replace("/opt", &programs.display().to_string());
+    }
     let paths: Vec<(PathBuf, PathBuf)> = files
         .iter()
         .enumerate()
@@ -205,33 +253,30 @@ fn profiles_are_what_botocore_takes_them_for() {
         .collect();
     let mut command = Command::new(python);
     command.args(["-c", BOTOCORE]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.env_remove("AWS_PROFILE").spawn().unwrap();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(programs).chain(std::env::split_paths(&path));
+    command.env("PATH", std::env::join_paths(path).unwrap());
+    // For a role that is assumed with these.
+    command.envs([("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "s")]);
+    for other in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"] {
+        command.env_remove(other);
+    }
+    let mut child = command.spawn().unwrap();
     serde_json::to_writer(child.stdin.take().unwrap(), &paths).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let theirs: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
 
     let (mut profiles, mut wrong) = (0, String::new());
-    for ((text, paths), theirs) in files.iter().zip(&paths).zip(&theirs) {
-        let mut command = home.command("profiles --json");
-        command.env("AWS_CONFIG_FILE", &paths.0).env("AWS_SHARED_CREDENTIALS_FILE", &paths.1);
-        let output = command.output().unwrap();
-        let ours: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-        let ours: serde_json::Map<String, Value> = ours["profiles"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|profile| {
-                let faulty = profile["state"] == "faulty";
-                let kind = if faulty { Value::Null } else { profile["kind"].clone() };
-                let name = profile["name"].as_str().unwrap().to_owned();
-                (name, json!({ "region": profile["region"], "kind": kind }))
-            })
-            .collect();
-        profiles += ours.len();
-        if &Value::Object(ours.clone()) != theirs {
-            let err = String::from_utf8_lossy(&output.stderr);
-            wrong += &format!("{text:?}\n  ours   {}\n  theirs {theirs}\n{err}\n", Value::Object(ours));
+    for ((config, credentials), theirs) in files.iter().zip(&theirs) {
+        let known = holdfast_core::profile::config(config, credentials).unwrap();
+        let says = |name: &String| {
+            (name.clone(), json!({ "region": known.region(name), "chain": ours(&known, name) }))
+        };
+        let ours = Value::Object(known.profiles.keys().map(says).collect());
+        profiles += known.profiles.len();
+        if &ours != theirs {
+            wrong += &format!("{config:?} {credentials:?}\n  ours   {ours}\n  theirs {theirs}\n");
         }
     }
     println!("{profiles} profiles of {} configurations", files.len());
@@ -251,4 +296,11 @@ fn a_configuration_that_makes_no_sense_is_named_with_its_line() {
         assert_eq!(ran.code, Some(1), "{}", ran.err);
         assert!(ran.err.contains(told) && ran.err.contains("aws/config"), "{}", ran.err);
     }
+    std::fs::write(&file, b"[profile a]\nregion = us-east-1\n# caf\xe9\n").unwrap();
+    let ran = home.run("profiles");
+    assert!(
+        ran.err.contains("line 3: it is not UTF-8") && ran.err.contains("save the file as UTF-8"),
+        "{}",
+        ran.err
+    );
 }

@@ -33,6 +33,10 @@ fn a_token_is_kept_in_the_keyring_and_nowhere_else() {
     };
     assert_eq!(grep(home.folder.path()) + &grep(keyring.folder()), "");
     assert!(!kept.all().contains(TOKEN));
+    // One that no keyring takes in one piece everywhere.
+    let long = "x".repeat(2048);
+    home.token(&keyring, "config token", &long).well();
+    assert_eq!(super::vault::length(&keyring, "git https://git.example.com:8443"), "2048");
     // Another one takes its place, and it can be forgotten.
     home.token(&keyring, "config token", "other").well();
     assert!(home.token(&keyring, "config token --forget", "").well().err.contains("forgotten"));

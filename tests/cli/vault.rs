@@ -1,8 +1,9 @@
 //! What is kept for a sign-in, in a real keyring. Each look at it is a process of its own, as another command would be.
 
+use std::path::PathBuf;
 use std::process::Command;
 
-use holdfast::keyring::{self, Name};
+use holdfast::keyring;
 use holdfast::secrets::Vault;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
@@ -10,6 +11,8 @@ use super::keyring::Keyring;
 
 /// What the child is to do with the vault.
 const TASK: &str = "VAULT_TASK";
+/// Where the processes wait for each other.
+const LOCK: &str = "VAULT_LOCK";
 
 /// A value that no keyring takes in one piece everywhere, and that is easily told from another.
 fn long(seed: u8, length: usize) -> String {
@@ -21,16 +24,26 @@ fn child(keyring: &Keyring, task: &str) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "vault::a_long_value_is_kept_whole_or_not_at_all", "--nocapture"]);
     command.env(TASK, task).env("DBUS_SESSION_BUS_ADDRESS", keyring.address());
+    command.env(LOCK, keyring.folder().join("lock"));
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = text.lines().find_map(|line| line.split_once("said: ").map(|(_, said)| said.to_owned()));
     said.unwrap_or_else(|| panic!("{task}: {text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
+/// How long a value of the vault is.
+pub(super) fn length(keyring: &Keyring, name: &str) -> String {
+    child(keyring, &format!("length {name}"))
+}
+
+/// Writes something else over an entry.
+pub(super) fn spoil(keyring: &Keyring, entry: &str) {
+    assert_eq!(child(keyring, &format!("spoil {entry}")), "spoilt");
+}
+
 /// The child's part.
 fn act(task: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let vault = Vault::new(folder.path().join("lock"));
+    let vault = Vault::new(PathBuf::from(std::env::var_os(LOCK).unwrap()));
     let (what, rest) = task.split_once(' ').unwrap_or((task, ""));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let said = runtime.block_on(async {
@@ -49,9 +62,30 @@ fn act(task: &str) -> String {
                     format!("{seed:?} of {}", value.len())
                 }
             }),
+            "length" => {
+                let value = vault.read(rest).await;
+                value.map(|value| {
+                    value.map_or_else(String::new, |value| value.expose_secret().len().to_string())
+                })
+            }
+            "overwrite" => {
+                let seed = rest.parse::<u8>().unwrap();
+                for round in 0..8 {
+                    vault.set("sso test", long(seed, 3000 + round * 700).into()).await.unwrap();
+                }
+                Ok("written".to_owned())
+            }
+            "watch" => {
+                for _ in 0..24 {
+                    let value = vault.look("sso test").await.unwrap().unwrap();
+                    let value = value.expose_secret();
+                    assert!([8, 9].iter().any(|seed| long(*seed, value.len()) == *value), "{value}");
+                }
+                Ok("whole each time".to_owned())
+            }
             "spoil" => {
                 let other: SecretSlice<u8> = b"of another program".to_vec().into();
-                keyring::set_bytes(Name::Part(rest.to_owned()), other).await.map(|()| "spoilt".to_owned())
+                keyring::set_bytes(rest.to_owned(), other).await.map(|()| "spoilt".to_owned())
             }
             "count" => {
                 let mut count = usize::from(entry("sso test").await);
@@ -71,7 +105,7 @@ fn act(task: &str) -> String {
 
 /// Whether the keyring has such an entry.
 async fn entry(name: &str) -> bool {
-    keyring::get_bytes(Name::Part(name.to_owned())).await.unwrap().is_some()
+    keyring::get_bytes(name.to_owned()).await.unwrap().is_some()
 }
 
 #[test]
@@ -91,11 +125,19 @@ fn a_long_value_is_kept_whole_or_not_at_all() {
 
     // A part that is gone, or that another program has written to, makes it nonsense, and it can be written anew.
     for place in ["one", "other"] {
-        assert_eq!(child(&keyring, &format!("spoil sso test {place} 1")), "spoilt");
+        spoil(&keyring, &format!("sso test {place} 1"));
     }
     assert_eq!(child(&keyring, "get"), "keyring_garbled");
     assert_eq!(child(&keyring, "set 7 8192"), "kept true");
     assert_eq!(child(&keyring, "get"), "Some(7) of 8192");
+    // Two that write and one that reads.
+    assert_eq!(child(&keyring, "set 8 3000"), "kept true");
+    std::thread::scope(|all| {
+        let tasks = ["overwrite 8", "overwrite 9", "watch"];
+        let done = tasks.map(|task| all.spawn(|| child(&keyring, task)));
+        let said = done.map(|done| done.join().unwrap());
+        assert_eq!(said, ["written", "written", "whole each time"]);
+    });
     assert_eq!(child(&keyring, "forget"), "gone");
     assert_eq!(child(&keyring, "get"), "nothing");
 

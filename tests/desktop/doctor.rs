@@ -26,8 +26,8 @@ fn the_doctor_looks_for_who_opens_his_page_and_the_history_is_beside_what_goes_o
 
     desktop.holdfast("stop --yes");
     window.click("[data-act=examine]");
-    window.reads("[data-area=machine]", "remote-dev is off");
-    window.reads("[data-area=machine]", "holdfast start");
+    window.reads("[data-pressing]", "remote-dev is off");
+    window.reads("[data-pressing]", "holdfast start");
 
     window.click("[data-page=activity]");
     window.reads("[data-history]", "Make");

@@ -156,7 +156,7 @@ async fn to_be_restored() -> (Sandbox, Laptop) {
     let (sandbox, mut laptop) = to_be_replaced().await;
     laptop.desired.instance_type = "m8g.xlarge".parse().expect("a type");
     let agreeing = Agreeing::default();
-    let made = holdfast::converge::snapshot(&laptop.aws, &laptop.store, &laptop.desired, &agreeing);
+    let made = snapshot(&laptop.aws, &laptop.store, &laptop.desired, &agreeing);
     laptop.desired.home_from = made.await.expect("it is taken");
     sandbox.clear_calls();
     (sandbox, laptop)
@@ -282,7 +282,7 @@ async fn an_older_state_comes_back() {
     let (sandbox, mut laptop) = to_be_replaced().await;
     laptop.desired.instance_type = "m8g.xlarge".parse().expect("a type");
     let agreeing = Agreeing::default();
-    let made = holdfast::converge::snapshot(&laptop.aws, &laptop.store, &laptop.desired, &agreeing);
+    let made = snapshot(&laptop.aws, &laptop.store, &laptop.desired, &agreeing);
     let id = made.await.expect("it is taken").expect("there is a volume");
     laptop.desired.home_from = Some(id.clone());
     let old = sandbox
@@ -454,7 +454,7 @@ async fn the_least_policy_will_do() {
         reach_it(&laptop, goal).await.unwrap_or_else(|problem| panic!("{goal:?}: {problem:?}"));
     }
     let agreeing = Agreeing::default();
-    let made = holdfast::converge::snapshot(&laptop.aws, &laptop.store, &laptop.desired, &agreeing);
+    let made = snapshot(&laptop.aws, &laptop.store, &laptop.desired, &agreeing);
     made.await.expect("it is taken");
     laptop.desired.instance_type = "m7i.2xlarge".parse().expect("a type");
     laptop.desired.volume_size = 200;

@@ -119,8 +119,8 @@ test("findings are copied as text", async () => {
   await page.keyboard.press("5");
   await page.click("[data-act=copy-findings]");
   const text = await page.evaluate(() => navigator.clipboard.readText());
-  expect(text).toContain("2 things do not work.\n\nSettings\n  ok       remote-dev of dev in us-west-2\n");
-  expect(text).toContain("  failed   denied: ec2:ModifyVolume");
+  expect(text).toContain("2 things do not work.\n\nWorth a look\n  failed   Network: ssm cannot be reached");
+  expect(text).toContain("  failed   Permissions: denied: ec2:ModifyVolume");
   await page.click("[data-act=examine]");
   expect(await sent(page)).toEqual([{ do: "examine" }]);
 });

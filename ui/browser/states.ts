@@ -117,34 +117,36 @@ const seen: Doctor = doctor({
   warnings: 1,
   well: 13,
   look: offer("Examine again"),
+  pressing: [
+    { area: "machine", mark: "warning", what: "disk: 7.9 GiB of 98.3 GiB free", todo: "make room, or make it larger: holdfast resize --volume" },
+  ],
   areas: [
-    { area: "settings", findings: [{ mark: "ok", what: "remote-dev of dev in us-west-2", todo: null }] },
+    { area: "settings", findings: ["remote-dev of dev in us-west-2"] },
     {
       area: "credentials",
-      findings: [{ mark: "ok", what: "123456789012/assumed-role/AdministratorAccess/ada, for 7 hours, and renewed by themselves", todo: null }],
+      findings: ["123456789012/assumed-role/AdministratorAccess/ada, for 7 hours, and renewed by themselves"],
     },
-    { area: "network", findings: [{ mark: "ok", what: "ec2, iam, ssm, sts and servicequotas answer within 84 ms", todo: null }] },
-    { area: "permissions", findings: [{ mark: "ok", what: "all 31 calls that Holdfast makes are allowed", todo: null }] },
-    { area: "capacity", findings: [{ mark: "ok", what: "us-west-2a offers m8g.xlarge", todo: null }] },
+    { area: "network", findings: ["ec2, iam, ssm, sts and servicequotas answer within 84 ms"] },
+    { area: "permissions", findings: ["all 31 calls that Holdfast makes are allowed"] },
+    { area: "capacity", findings: ["us-west-2a offers m8g.xlarge"] },
     {
       area: "machine",
       findings: [
-        { mark: "ok", what: "remote-dev is on, as i-0123456789abcdef0", todo: null },
-        { mark: "ok", what: "its agent answers SSM", todo: null },
-        { mark: "ok", what: "a session on it opens", todo: null },
-        { mark: "warning", what: "disk: 7.9 GiB of 98.3 GiB free", todo: "make room, or make it larger: holdfast resize --volume" },
-        { mark: "ok", what: "it runs the configuration that is declared", todo: null },
+        "remote-dev is on, as i-0123456789abcdef0",
+        "its agent answers SSM",
+        "a session on it opens",
+        "it runs the configuration that is declared",
       ],
     },
     {
       area: "desktop",
       findings: [
-        { mark: "ok", what: "the desktop shows tray icons", todo: null },
-        { mark: "ok", what: "the keyring can be used", todo: null },
-        { mark: "ok", what: "terminals open in ghostty", todo: null },
+        "the desktop shows tray icons",
+        "the keyring can be used",
+        "terminals open in ghostty",
       ],
     },
-    { area: "versions", findings: [{ mark: "ok", what: "holdfast 0.1.0 on linux x86_64", todo: null }] },
+    { area: "versions", findings: ["holdfast 0.1.0 on linux x86_64"] },
   ],
 });
 
@@ -155,24 +157,18 @@ const sick: Doctor = doctor({
   warnings: 2,
   well: 2,
   look: offer("Examine again"),
+  pressing: [
+    { area: "network", mark: "failed", what: "ssm cannot be reached: the certificate is not one that this computer trusts", todo: "name your company's authorities: AWS_CA_BUNDLE=/path" },
+    { area: "permissions", mark: "failed", what: "denied: ec2:ModifyVolume, ec2:CreateCapacityReservation", todo: "have your AWS identity allowed what this prints: holdfast policy" },
+    { area: "network", mark: "warning", what: "this computer's clock is 92 seconds behind AWS's", todo: "set this computer's clock, best by the network" },
+    { area: "desktop", mark: "warning", what: "nothing here shows tray icons", todo: "on GNOME, install the extension AppIndicator; the window and the commands do without" },
+  ],
   areas: [
-    { area: "settings", findings: [{ mark: "ok", what: "remote-dev of dev in us-west-2", todo: null }] },
-    {
-      area: "network",
-      findings: [
-        { mark: "failed", what: "ssm cannot be reached: the certificate is not one that this computer trusts", todo: "name your company's authorities: AWS_CA_BUNDLE=/path" },
-        { mark: "warning", what: "this computer's clock is 92 seconds behind AWS's", todo: "set this computer's clock, best by the network" },
-      ],
-    },
-    {
-      area: "permissions",
-      findings: [{ mark: "failed", what: "denied: ec2:ModifyVolume, ec2:CreateCapacityReservation", todo: "have your AWS identity allowed what this prints: holdfast policy" }],
-    },
+    { area: "settings", findings: ["remote-dev of dev in us-west-2"] },
     {
       area: "desktop",
       findings: [
-        { mark: "warning", what: "nothing here shows tray icons", todo: "on GNOME, install the extension AppIndicator; the window and the commands do without" },
-        { mark: "ok", what: "terminals open in xterm", todo: null },
+        "terminals open in xterm",
       ],
     },
   ],
@@ -587,7 +583,7 @@ export const states: Record<string, View | null> = {
       failed: { title: endless, at: NOW, problem: { code: "x", what: endless, cause: endless, hints: [endless] } },
       interrupted: { title: endless, sentence: endless, at: NOW },
       operation: operation(endless, [endless, "b", "c"], 0, { doing: [endless], waiting: endless }),
-      doctor: doctor({ headline: "1 thing does not work.", failed: 1, areas: [{ area: "machine", findings: [{ mark: "failed", what: endless, todo: endless }] }] }),
+      doctor: doctor({ headline: "1 thing does not work.", failed: 1, pressing: [{ area: "machine", mark: "failed", what: endless, todo: endless }] }),
       sign_in: signIn({ why: { code: "x", what: endless, cause: endless, hints: [endless] }, profile: endless, waits: endless, stage: { at: "code", page: endless, code: endless } }),
       profiles: profiles([profile(endless, { kind: endless, account: endless, role: endless, region: endless, state: "refused", note: endless })]),
       history: historyOf([did(endless, 60, [endless, evil], { who: endless, machine: endless })]),

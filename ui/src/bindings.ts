@@ -237,7 +237,9 @@ export type Doctor = {
 	warnings: number,
 	/**  How much is as it should be. */
 	well: number,
-	/**  What was found, area by area. */
+	/**  What does not work, then what is worth a look. */
+	pressing: Finding[],
+	/**  What is as it should be, area by area. */
 	areas: Examined[],
 	/**  Look at everything now. */
 	look: Offer | null,
@@ -246,12 +248,12 @@ export type Doctor = {
 /**  Settings as somebody typed them. An empty value takes the default, one that is missing stays as it is. */
 export type Draft = Partial<{ [key in Key]: string }>;
 
-/**  What was found in an area. */
+/**  What is as it should be in an area. */
 export type Examined = {
 	/**  The area. */
 	area: Part,
-	/**  What was found in it. */
-	findings: Found[],
+	/**  What was found in it, each as a sentence without its full stop. */
+	findings: string[],
 };
 
 /**  An operation that did not reach its goal. */
@@ -286,6 +288,18 @@ export type FieldError = {
 	text: string,
 };
 
+/**  One thing that was looked at. */
+export type Finding = {
+	/**  What it is about. */
+	area: Part,
+	/**  How good it is. */
+	mark: Mark,
+	/**  What was found, as a sentence without its full stop. */
+	what: string,
+	/**  The one thing to do about it; nothing where all is well. */
+	todo: string | null,
+};
+
 /**  What may be so about a generation. */
 export type Flag = 
 /**  The machine runs it. */
@@ -298,16 +312,6 @@ export type Flag =
 "trial" | 
 /**  The machine went back from it. */
 "refused";
-
-/**  One thing that was looked at. */
-export type Found = {
-	/**  How good it is. */
-	mark: Mark,
-	/**  What was found, as a sentence without its full stop. */
-	what: string,
-	/**  The one thing to do about it. */
-	todo: string | null,
-};
 
 /**  A generation of the machine's system. */
 export type Generation = {
@@ -1097,7 +1101,7 @@ export type Validity =
 "valid" | 
 /**  Somebody has to sign in. */
 "sign_in" | 
-/**  Only asking would tell: a program, keys in a file. */
+/**  Only asking would tell: a program, keys in a file, a keyring that is locked. */
 "unknown" | 
 /**  It was asked for, and gives none. */
 "refused" | 

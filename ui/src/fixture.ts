@@ -174,7 +174,7 @@ export function profile(name: string, rest: Partial<Profile> = {}): Profile {
 
 export function doctor(rest: Partial<Doctor> = {}): Doctor {
   const counts = { failed: 0, warnings: 0, well: 0 };
-  return { looking: false, seen: null, headline: null, ...counts, areas: [], look: offer("Examine"), ...rest };
+  return { looking: false, seen: null, headline: null, ...counts, pressing: [], areas: [], look: offer("Examine"), ...rest };
 }
 
 export function run(title: string, rest: Partial<Run> = {}): Run {

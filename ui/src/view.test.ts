@@ -74,15 +74,13 @@ test("the navigation says that somebody is needed before it says that something 
 });
 
 test("the doctor's page says how much does not work, and his findings can be sent as text", () => {
-  const findings = [
-    { mark: "failed" as const, what: "its agent is silent", todo: "holdfast restart" },
-    { mark: "ok" as const, what: "it is on", todo: null },
-  ];
-  const sick = doctor({ headline: "1 thing does not work.", failed: 1, well: 1, areas: [{ area: "machine", findings }] });
+  const pressing = [{ area: "machine" as const, mark: "failed" as const, what: "its agent is silent", todo: "holdfast restart" }];
+  const areas = [{ area: "machine" as const, findings: ["it is on"] }];
+  const sick = doctor({ headline: "1 thing does not work.", failed: 1, well: 1, pressing, areas });
   expect(badge(view({ doctor: sick }), "doctor")).toEqual({ text: "1", amber: true, short: true });
   expect([worst(sick), worst(doctor({ warnings: 2 })), worst(doctor())]).toEqual(["failed", "warning", "ok"]);
   expect(asText(sick)).toBe(
-    "1 thing does not work.\n\nMachine\n  failed   its agent is silent\n           → holdfast restart\n  ok       it is on\n",
+    "1 thing does not work.\n\nWorth a look\n  failed   Machine: its agent is silent\n           → holdfast restart\n\nMachine\n  ok       it is on\n",
   );
   expect([saidOfDoctor(sick), saidOfDoctor({ ...sick, looking: true }), saidOfDoctor(doctor())]).toEqual(["1 thing does not work.", "", ""]);
 });

@@ -83,14 +83,19 @@ export function worst({ failed, warnings }: Doctor): Mark {
 }
 
 /** What the doctor has found, to be sent to somebody. */
-export function asText({ headline, areas }: Doctor): string {
+export function asText({ headline, pressing, areas }: Doctor): string {
   const marks = { ok: "ok     ", warning: "warning", failed: "failed " } satisfies Record<Mark, string>;
-  const lines = areas.flatMap(({ area, findings }) => [
+  const first = pressing.flatMap(({ area, mark, what, todo }) => [
+    `  ${marks[mark]}  ${words.doctorAreas[area]}: ${what}`,
+    ...(todo === null ? [] : [`           → ${todo}`]),
+  ]);
+  const well = areas.flatMap(({ area, findings }) => [
     "",
     words.doctorAreas[area],
-    ...findings.flatMap(({ mark, what, todo }) => [`  ${marks[mark]}  ${what}`, ...(todo === null ? [] : [`           → ${todo}`])]),
+    ...findings.map((what) => `  ${marks.ok}  ${what}`),
   ]);
-  return [headline ?? "", ...lines, ""].join("\n");
+  const head = first.length > 0 ? ["", words.doctorPressing, ...first] : [];
+  return [headline ?? "", ...head, ...well, ""].join("\n");
 }
 
 /** Whether a profile gives credentials, and what there is to know about that. */
@@ -102,7 +107,7 @@ export function validity({ state, until, note }: Profile, now: number): { text: 
     case "sign_in":
       return { text: words.signInNeeded, note: null };
     case "unknown":
-      return { text: words.notAsked, note: null };
+      return { text: words.notAsked, note };
     case "refused":
       return { text: words.refusedCredentials, note };
     case "faulty":

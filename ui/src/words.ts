@@ -159,6 +159,7 @@ export const words = {
     desktop: "This computer",
     versions: "Versions",
   } satisfies Record<Examined["area"], string>,
+  doctorPressing: "Worth a look",
   doctorMarks: { ok: "Well", warning: "Worth a look", failed: "Does not work" } satisfies Record<Mark, string>,
   doctorNotYet: "Nobody has looked yet.",
   doctorLooking: "Looking at everything…",

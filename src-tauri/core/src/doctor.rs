@@ -2,6 +2,7 @@
 //!
 //! Everything here judges what somebody else has found out; nothing looks.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
@@ -65,7 +66,7 @@ impl Part {
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
 pub struct Finding {
     /// What it is about.
     pub area: Part,
@@ -128,6 +129,14 @@ impl Report {
         findings.sort_by_key(|finding| finding.area);
         let mark = findings.iter().map(|finding| finding.mark).max().unwrap_or(Mark::Ok);
         Self { version: VERSION, mark, findings }
+    }
+
+    /// What somebody should see to, the worst first; and what is as it should be.
+    pub fn by_urgency(&self) -> (Vec<&Finding>, Vec<&Finding>) {
+        let (well, mut pressing): (Vec<_>, Vec<_>) =
+            self.findings.iter().partition(|finding| finding.mark == Mark::Ok);
+        pressing.sort_by_key(|finding| Reverse(finding.mark));
+        (pressing, well)
     }
 }
 
@@ -337,7 +346,7 @@ pub fn configuration(standing: Standing) -> Finding {
 }
 
 /// What the machine says of itself; the answer to [`script::health`](crate::script::health).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// KiB of `/` in all, and free.
     pub disk: Option<(u64, u64)>,
@@ -349,6 +358,12 @@ pub struct Health {
     pub user: Option<bool>,
     /// How many of its services have failed, where it has systemd.
     pub failed: Option<u32>,
+    /// What zellij calls itself.
+    pub zellij_version: Option<String>,
+    /// The version of NixOS that it runs.
+    pub nixos: Option<String>,
+    /// The generation that it is to boot.
+    pub generation: Option<u32>,
 }
 
 impl Health {
@@ -370,6 +385,9 @@ impl Health {
             zellij: flag("zellij"),
             user: flag("user"),
             failed: find("failed").and_then(|count| count.parse().ok()),
+            zellij_version: find("zellij-version"),
+            nixos: find("nixos"),
+            generation: find("generation").and_then(|number| number.parse().ok()),
         }
     }
 
@@ -417,7 +435,13 @@ impl Health {
                 "see which: holdfast exec -- systemctl --failed",
             ),
         });
-        [disk, memory, user, zellij, failed].into_iter().flatten().collect()
+        let nixos = self.nixos.as_ref().map(|version| format!("NixOS {version}"));
+        let generation = self.generation.map(|number| format!("generation {number}"));
+        let versions: Vec<String> =
+            [nixos, generation, self.zellij_version.clone()].into_iter().flatten().collect();
+        let versions = (!versions.is_empty())
+            .then(|| Finding::ok(Part::Versions, format!("{} on {}", versions.join(", "), desired.machine)));
+        [disk, memory, user, zellij, failed, versions].into_iter().flatten().collect()
     }
 }
 

@@ -1086,11 +1086,11 @@ async fn operate(
                 Report { grown: settled.grown, shortage: settled.shortage, ..reach(Goal::Reachable).await? }
             }
             Operation::Replace | Operation::Restore => {
-                let settled = reach(proposals::goal(&aws, &desired, &reporter.agreed).await?).await?;
+                let settled = reach(proposals::goal(&aws, &desired, &reporter).await?).await?;
                 Report { grown: settled.grown, shortage: settled.shortage, ..reach(Goal::Reachable).await? }
             }
             Operation::TakeBack | Operation::LetGo | Operation::GoBack => {
-                reach(proposals::goal(&aws, &desired, &reporter.agreed).await?).await?
+                reach(proposals::goal(&aws, &desired, &reporter).await?).await?
             }
             Operation::Snapshot => {
                 return proposals::take_snapshot(&aws, &place.store, &desired, &reporter).await;
@@ -1098,7 +1098,8 @@ async fn operate(
             Operation::DeleteSnapshot => {
                 let Some((of, plan)) = &reporter.agreed.shown else { return Ok(()) };
                 if let Proposal::DeleteSnapshot { snapshot } = of {
-                    aws.may_forget(&desired, std::slice::from_ref(snapshot)).await?;
+                    let look = || aws.may_forget(&desired, std::slice::from_ref(snapshot));
+                    converge::look(&aws, &desired, &reporter, look).await?;
                 }
                 return converge::carry_out(&aws, &place.store, &word, &desired, plan, &reporter).await;
             }

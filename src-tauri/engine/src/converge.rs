@@ -111,7 +111,8 @@ pub async fn converge<W: World>(
     // What an earlier run did not come to.
     let mut grown = goal == Goal::Settings && earlier.as_ref().is_some_and(|intent| intent.grows);
     let applied = store.applied(&desired.key())?;
-    let mut observed = Observed { applied, ..world.observe(desired, goal).await? };
+    let seen = look(world, desired, witness, || world.observe(desired, goal)).await?;
+    let mut observed = Observed { applied, ..seen };
     witness.event(Event::Saw(&observed));
     let first = plan::plan(desired, &observed, goal);
     if let Some(blocked) = first.blocked.first() {
@@ -231,11 +232,7 @@ pub async fn converge<W: World>(
                         None => journal.refuse(problem),
                     },
                     Err(Failure::Refused(problem)) if problem.is_about_credentials() => {
-                        if witness.waits_for_sign_in() {
-                            journal.signed_out.get_or_insert(problem);
-                        } else {
-                            journal.refuse(problem);
-                        }
+                        journal.signed_out.get_or_insert(problem);
                     }
                     Err(Failure::Refused(problem)) => {
                         let off = is_off(desired, &observed);
@@ -266,7 +263,7 @@ pub async fn converge<W: World>(
                 return Err(problem);
             }
             if let Some(problem) = journal.signed_out.take() {
-                wait_for_sign_in(world, desired, witness, problem).await;
+                wait_for_sign_in(world, desired, witness, problem).await?;
                 // Whatever is known is from before, and who signed in may be somebody else.
                 (journal.stale, fresh) = (true, false);
                 // Nor did anything take too long meanwhile.
@@ -283,9 +280,7 @@ pub async fn converge<W: World>(
                 patience.watch(&next.waiting).await?;
                 match world.glance(desired).await {
                     Ok(seen) => observed.learn(seen),
-                    Err(problem) if problem.is_about_credentials() && witness.waits_for_sign_in() => {
-                        journal.signed_out = Some(problem);
-                    }
+                    Err(problem) if problem.is_about_credentials() => journal.signed_out = Some(problem),
                     Err(problem) => journal.blind(problem, true).await?,
                 }
                 witness.event(Event::Saw(&observed));
@@ -309,7 +304,7 @@ pub async fn converge<W: World>(
             }
             match world.observe(desired, goal).await {
                 Ok(seen) => observed = seen.remembering(&observed),
-                Err(problem) if problem.is_about_credentials() && witness.waits_for_sign_in() => {
+                Err(problem) if problem.is_about_credentials() => {
                     journal.signed_out = Some(problem);
                     fresh = false;
                     continue;
@@ -383,13 +378,39 @@ pub async fn converge<W: World>(
     Ok(Report { observed, performed: journal.count, grown, shortage })
 }
 
+/// Looks at something; where the credentials are over, once more as soon as somebody has signed in.
+///
+/// # Errors
+/// What the look fails with, and credentials that are over where no sign-in is waited for.
+pub(crate) async fn look<W: World, T>(
+    world: &W,
+    desired: &Desired,
+    witness: &impl Witness,
+    seeing: impl AsyncFn() -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    loop {
+        match seeing().await {
+            Err(problem) if problem.is_about_credentials() => {
+                wait_for_sign_in(world, desired, witness, problem).await?;
+            }
+            seen => return seen,
+        }
+    }
+}
+
 /// Waits until somebody has signed in again: each pause is a tenth of the time that it has lasted.
+///
+/// # Errors
+/// The problem, where nobody can, or where it would change nothing.
 async fn wait_for_sign_in<W: World>(
     world: &W,
     desired: &Desired,
     witness: &impl Witness,
     mut problem: Problem,
-) {
+) -> Result<(), Problem> {
+    if !witness.waits_for_sign_in() || !world.takes_new_credentials() {
+        return Err(problem);
+    }
     let (least, most) = SIGNED_OUT;
     let since = Instant::now();
     let command = crate::aws::profile::sign_in_command(desired);
@@ -402,7 +423,7 @@ async fn wait_for_sign_in<W: World>(
         }
         match world.glance(desired).await {
             Err(again) if again.is_about_credentials() => problem = again,
-            Ok(_) | Err(_) => return,
+            Ok(_) | Err(_) => return Ok(()),
         }
     }
 }
@@ -450,7 +471,7 @@ pub async fn restart<W: World>(
 ) -> Result<Report, Problem> {
     let lock = store.lock(&desired.key(), "restart")?;
     let recorded = &Recorded::new(world, store, "restart");
-    let observed = recorded.observe(desired, Goal::Reachable).await?;
+    let observed = look(recorded, desired, witness, || recorded.observe(desired, Goal::Reachable)).await?;
     let plan = plan::reboot(desired, &observed);
     if let Some(blocked) = plan.blocked.first() {
         return Err(Problem::blocked(desired, blocked));
@@ -485,7 +506,7 @@ pub async fn snapshot<W: World>(
 ) -> Result<Option<SnapshotId>, Problem> {
     let _lock = store.lock(&desired.key(), "snapshot create")?;
     let world = &Recorded::new(world, store, "snapshot create");
-    let observed = world.observe(desired, Goal::Stopped).await?;
+    let observed = look(world, desired, witness, || world.observe(desired, Goal::Stopped)).await?;
     let plan = plan::snapshot(desired, &observed);
     if let Some(blocked) = plan.blocked.first() {
         return Err(Problem::blocked(desired, blocked));
@@ -531,18 +552,16 @@ pub(crate) async fn perform_all<W: World>(
     let mut made = Vec::new();
     for Planned { step, .. } in steps {
         witness.event(Event::Started(step));
-        match world.perform(desired, step).await {
-            Ok(done) => {
-                made.extend(done.made);
-                witness.event(Event::Finished(step));
-            }
-            Err(
-                Failure::NotYet(problem)
-                | Failure::Changed(problem)
-                | Failure::Short(problem)
-                | Failure::Refused(problem),
-            ) => return Err(problem),
-        }
+        let perform = async || {
+            world.perform(desired, step).await.map_err(
+                |(Failure::NotYet(problem)
+                 | Failure::Changed(problem)
+                 | Failure::Short(problem)
+                 | Failure::Refused(problem))| problem,
+            )
+        };
+        made.extend(look(world, desired, witness, perform).await?.made);
+        witness.event(Event::Finished(step));
     }
     Ok(made)
 }

@@ -157,7 +157,7 @@ fn about(now: u64) -> String {
 
 /// What the operating system calls itself.
 #[cfg(unix)]
-fn system() -> Vec<String> {
+pub(crate) fn system() -> Vec<String> {
     let uname = rustix::system::uname();
     let word = |word: &std::ffi::CStr| word.to_string_lossy().into_owned();
     let kernel = format!("{} {}", word(uname.sysname()), word(uname.release()));
@@ -167,7 +167,7 @@ fn system() -> Vec<String> {
 }
 
 #[cfg(not(unix))]
-fn system() -> Vec<String> {
+pub(crate) fn system() -> Vec<String> {
     Vec::new()
 }
 

@@ -11,12 +11,15 @@ use holdfast_core::jobs::Standing;
 use holdfast_core::machine::{Desired, Observed, Power, Why};
 use holdfast_core::plan::Goal;
 use holdfast_core::script;
+use holdfast_core::settings::Settings;
 use holdfast_core::terminal::Choice;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::aws::allowed::Answered;
+use crate::aws::identity::token;
 use crate::aws::{Aws, profile};
 use crate::config::place;
+use crate::diagnostics::system;
 use crate::jobs::{placed, state};
 use crate::problem::{CallErrorKind, Problem};
 use crate::rebuild::declared;
@@ -25,7 +28,7 @@ use crate::store::Store;
 use crate::world::World;
 use crate::{autostart, open, signin};
 
-/// How long one part may take; the others do not wait for it.
+/// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long an answer of the desktop may take.
 #[cfg(target_os = "linux")]
@@ -38,50 +41,85 @@ struct Patient<'a> {
     aws: &'a Aws,
     desired: &'a Desired,
     now: u64,
+    by: Instant,
 }
 
 /// What somebody was told of the machine, and how AWS is reached for it.
 #[derive(Debug)]
 pub struct Opened {
-    /// This computer's files.
-    pub store: Store,
     /// How AWS is reached.
     pub aws: Aws,
     /// What the settings say.
     pub desired: Desired,
+    /// Why they do not hold, where they do not; then `desired` is what there is without any.
+    pub broken: Option<Problem>,
+}
+
+/// What the settings say; where they do not hold, what there is without any, and why.
+///
+/// # Errors
+/// Without settings there is nothing, either.
+pub fn or_without(known: Result<Desired, Problem>) -> Result<(Desired, Option<Problem>), Problem> {
+    let problem = match known {
+        Ok(desired) => return Ok((desired, None)),
+        Err(problem) => problem,
+    };
+    let without = "holdfast".parse().ok().and_then(|user| Settings::parse("", Some(&user)).ok());
+    match without.as_ref().and_then(|settings| settings.machine(None)) {
+        Some(desired) => Ok((desired.clone(), Some(problem))),
+        None => Err(problem),
+    }
 }
 
 /// Looks at everything: at the machine and all that it needs, unless it cannot be `opened`, and at this computer, whose settings name
 /// this terminal. `now` is in seconds since the Unix epoch.
 pub async fn report(
+    store: &Store,
     opened: impl Future<Output = Result<Opened, Problem>>,
     terminal: &Choice,
     now: u64,
 ) -> Report {
+    let by = Instant::now() + PATIENCE;
     let machine = async {
-        match opened.await {
-            Err(problem) => vec![failed(Part::Settings, &problem)],
-            Ok(Opened { store, aws, desired }) => {
+        let Opened { aws, desired, broken } = match opened.await {
+            Err(problem) => return vec![failed(Part::Settings, &problem)],
+            Ok(opened) => opened,
+        };
+        let aws = aws.only_looking().await;
+        let patient = Patient { store, aws: &aws, desired: &desired, now, by };
+        let (told, found) = match &broken {
+            None => {
                 let told = format!("{} of {} in {}", desired.machine, desired.user, desired.region);
-                let mut findings = vec![Finding::ok(Part::Settings, told)];
-                findings.extend(examine(Patient { store: &store, aws: &aws, desired: &desired, now }).await);
-                findings
+                (Finding::ok(Part::Settings, told), examine(patient).await)
             }
-        }
+            // The way to AWS is worth a look whatever the machine is.
+            Some(problem) => (failed(Part::Settings, problem), way_to_aws(patient).await.0),
+        };
+        std::iter::once(told).chain(found).collect()
     };
-    let (mut findings, home) = tokio::join!(Box::pin(machine), desktop(terminal));
+    let (mut findings, home) = tokio::join!(Box::pin(machine), desktop(store, terminal, by));
     findings.extend(home);
-    let (version, system) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
-    let this = format!("holdfast {version} on {system} {}", std::env::consts::ARCH);
+    let mut system = system();
+    if system.is_empty() {
+        system.push(std::env::consts::OS.to_owned());
+    }
+    let (version, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
+    let this = format!("holdfast {version} on {} ({arch})", harmless(&system.join(", "), 200));
     findings.push(Finding::ok(Part::Versions, this));
     Report::of(findings)
 }
 
+/// Who we are to AWS, and the way there.
+async fn way_to_aws(patient: Patient<'_>) -> (Vec<Finding>, Asked) {
+    let (mut findings, (network, asked)) = tokio::join!(credentials(patient), network(patient));
+    findings.extend(network);
+    (findings, asked)
+}
+
 /// Looks at everything but this computer's desktop.
 async fn examine(patient: Patient<'_>) -> Vec<Finding> {
-    let (mut findings, (network, mut asked), (machine, dry)) =
-        tokio::join!(credentials(patient), network(patient), Box::pin(machine(patient)));
-    findings.extend(network);
+    let ((mut findings, mut asked), (machine, dry)) =
+        tokio::join!(way_to_aws(patient), Box::pin(machine(patient)));
     findings.extend(machine);
     match dry {
         Some(Ok(dry)) => {
@@ -101,15 +139,20 @@ fn failed(area: Part, problem: &Problem) -> Finding {
     Finding::failed(area, harmless(&problem.to_string(), 500), todo)
 }
 
-async fn limited<T>(area: Part, what: &str, work: impl Future<Output = T>) -> Result<T, Finding> {
-    timeout(PATIENCE, work).await.map_err(|_| {
-        let seconds = PATIENCE.as_secs();
-        Finding::failed(area, format!("{what} took longer than {seconds} seconds"), "check the network")
+async fn limited<T>(
+    by: Instant,
+    area: Part,
+    what: &str,
+    work: impl Future<Output = T>,
+) -> Result<T, Finding> {
+    timeout_at(by, work).await.map_err(|_| {
+        let what = format!("{what} did not come within {} seconds", PATIENCE.as_secs());
+        Finding::failed(area, what, "check the network, then look again")
     })
 }
 
 async fn credentials(patient: Patient<'_>) -> Vec<Finding> {
-    let Patient { aws, desired, now, store } = patient;
+    let Patient { aws, desired, now, store, by } = patient;
     let look = async {
         let owner = aws.who().await?;
         let ends = match aws.credentials() {
@@ -120,8 +163,15 @@ async fn credentials(patient: Patient<'_>) -> Vec<Finding> {
             ends.and_then(|ends| ends.duration_since(std::time::UNIX_EPOCH).ok()).map(|at| at.as_secs());
         Ok::<_, Problem>((owner, ends))
     };
-    let finding = match limited(Part::Credentials, "AWS's answer to who this is", look).await {
+    let vault = store.vault().only_looking();
+    let lasts = async |ends| signin::lasts(desired, &vault, ends).await;
+    let finding = match limited(by, Part::Credentials, "AWS's answer to who this is", look).await {
         Err(late) => late,
+        Ok(Err(problem)) if problem.is_about_credentials() && lasts(None).await.1 => Finding::warning(
+            Part::Credentials,
+            problem.cause.unwrap_or(problem.what),
+            "have it renewed: holdfast status; then look again",
+        ),
         Ok(Err(problem)) => {
             let command = profile::sign_in_command(desired).filter(|_| problem.is_about_credentials());
             failed(
@@ -130,7 +180,7 @@ async fn credentials(patient: Patient<'_>) -> Vec<Finding> {
             )
         }
         Ok(Ok((owner, ends))) => {
-            let (ends, renewed) = signin::lasts(desired, &store.vault(), ends).await;
+            let (ends, renewed) = lasts(ends).await;
             doctor::credentials(&harmless(owner.as_str(), 300), ends, renewed, now)
         }
     };
@@ -139,9 +189,9 @@ async fn credentials(patient: Patient<'_>) -> Vec<Finding> {
 
 /// What would be between us and AWS: one answer of each service, and the time that one of them has.
 async fn network(patient: Patient<'_>) -> (Vec<Finding>, Asked) {
-    let Patient { aws, desired, .. } = patient;
+    let Patient { aws, desired, by, .. } = patient;
     let look = aws.services(desired);
-    match limited(Part::Network, "one call of each service", look).await {
+    match limited(by, Part::Network, "one call of each service", look).await {
         Err(late) => (vec![late], Asked::default()),
         Ok((answers, ahead)) => {
             let mut asked = Asked::default();
@@ -206,7 +256,7 @@ fn reached(answer: &Answered) -> Option<Finding> {
 
 /// The machine, what it may become, and what AWS lets us do with it.
 async fn machine(patient: Patient<'_>) -> (Vec<Finding>, Option<Result<Asked, Finding>>) {
-    let Patient { aws, desired, .. } = patient;
+    let Patient { aws, desired, by, .. } = patient;
     let look = async {
         // The one sees whether the agent answers, the other all the rest.
         let (whole, agent) = tokio::join!(aws.observe(desired, Goal::Settings), aws.glance(desired));
@@ -214,15 +264,17 @@ async fn machine(patient: Patient<'_>) -> (Vec<Finding>, Option<Result<Asked, Fi
         observed.agent = agent?.agent;
         Ok::<_, Problem>(observed)
     };
-    let observed = match limited(Part::Machine, "a look at the machine", look).await {
+    let observed = match limited(by, Part::Machine, "a look at the machine", look).await {
         Err(late) => return (vec![late], None),
         // Said by the credentials.
-        Ok(Err(problem)) if problem.is_about_credentials() => return (Vec::new(), None),
+        Ok(Err(problem)) if problem.is_about_credentials() || problem.is_about_keyring() => {
+            return (Vec::new(), None);
+        }
         Ok(Err(problem)) => return (vec![failed(Part::Machine, &problem)], None),
         Ok(Ok(observed)) => observed,
     };
-    let asked = limited(Part::Permissions, "the dry runs", aws.allowed(desired, &observed));
-    let quota = limited(Part::Capacity, "the look at the quota", aws.quota(desired));
+    let asked = limited(by, Part::Permissions, "the dry runs", aws.allowed(desired, &observed));
+    let quota = limited(by, Part::Capacity, "the look at the quota", aws.quota(desired));
     let (asked, quota, inside) = tokio::join!(asked, quota, Box::pin(inside(patient, &observed)));
     let mut findings = doctor::machine(desired, &observed);
     findings.extend(inside);
@@ -249,7 +301,7 @@ fn with_seen(mut asked: Asked, observed: &Observed) -> Asked {
 
 /// The machine as it is from within: one session, of which nothing stays.
 async fn inside(patient: Patient<'_>, observed: &Observed) -> Vec<Finding> {
-    let Patient { aws, desired, store, .. } = patient;
+    let Patient { aws, desired, store, by, .. } = patient;
     let instance = observed.winners(desired).instance.filter(|instance| instance.power == Power::Running);
     let Some(instance) = instance.filter(|_| observed.agent.present().is_some()) else { return Vec::new() };
     let machine = Machine { aws, desired, instance: &instance.id };
@@ -263,8 +315,8 @@ async fn inside(patient: Patient<'_>, observed: &Observed) -> Vec<Finding> {
         let declared = declared(machine, store, &placed).await?;
         Ok::<_, Problem>(Standing::of(state.revision.as_deref(), &placed, &declared))
     };
-    let health = limited(Part::Machine, "a session on the machine", health);
-    let standing = limited(Part::Machine, "the look at its configuration", standing);
+    let health = limited(by, Part::Machine, "a session on the machine", health);
+    let standing = limited(by, Part::Machine, "the look at its configuration", standing);
     let (health, standing) = tokio::join!(health, standing);
     let mut findings = match health {
         Err(late) => vec![late],
@@ -286,8 +338,8 @@ async fn inside(patient: Patient<'_>, observed: &Observed) -> Vec<Finding> {
 }
 
 /// This computer's desktop.
-async fn desktop(terminal: &Choice) -> Vec<Finding> {
-    let (keyring, (tray, notifications)) = tokio::join!(keyring(), bus());
+async fn desktop(store: &Store, terminal: &Choice, by: Instant) -> Vec<Finding> {
+    let (keyring, (tray, notifications)) = tokio::join!(keyring(store, by), bus());
     let terminals = open::installed(terminal);
     let chosen = match terminal {
         Choice::Default => None,
@@ -298,9 +350,19 @@ async fn desktop(terminal: &Choice) -> Vec<Finding> {
     Desktop { tray, notifications, terminals, chosen, keyring, autostart }.findings()
 }
 
-/// What is to be said of the keyring. It is asked for what it does not have, so nobody is asked for a password.
-async fn keyring() -> Keyring {
-    match timeout(PATIENCE, crate::keyring::is_locked()).await {
+/// What is to be said of the keyring, and of the sign-ins in it. Nobody is asked for a password.
+async fn keyring(store: &Store, by: Instant) -> Keyring {
+    let look = async {
+        if crate::keyring::is_locked().await? {
+            return Ok(true);
+        }
+        let vault = store.vault().only_looking();
+        for portal in profile::config().map(|config| config.portals()).unwrap_or_default() {
+            vault.get(&token::name(&portal)).await?;
+        }
+        Ok::<_, Problem>(false)
+    };
+    match timeout_at(by, look).await {
         Ok(Ok(false)) => Keyring::Open,
         Ok(Ok(true)) => Keyring::Locked,
         Ok(Err(problem)) => {

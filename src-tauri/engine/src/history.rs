@@ -89,6 +89,10 @@ impl<W: World> World for Recorded<'_, W> {
         self.world.glance(desired).await
     }
 
+    fn takes_new_credentials(&self) -> bool {
+        self.world.takes_new_credentials()
+    }
+
     async fn perform(&self, desired: &Desired, step: &Step) -> Result<Done, Failure> {
         let result = self.world.perform(desired, step).await;
         let (outcome, why) = match &result {

@@ -170,7 +170,7 @@ pub trait Watcher {
 pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher) -> Result<Job, Problem> {
     // What it switched to has not been tried yet by coming in again.
     let mut untried = false;
-    let nonce = persist(watcher, async || job(machine, id).await).await?.nonce;
+    let nonce = persist(machine, watcher, async || job(machine, id).await).await?.nonce;
     let mut progress = Progress::new(&nonce);
     let mut cursor: Option<String> = None;
     let mut wait = RETRY.0;
@@ -221,7 +221,7 @@ pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher
             (Some(ASK_AGAIN), _) => {}
             (Some(script::OTHER_MACHINE), _) => drop(machine.order(&["state", "1"]).await?),
             (_, Err(problem)) => {
-                if !may_pass(&problem, watcher) {
+                if !may_pass(&problem, machine, watcher) {
                     return Err(problem);
                 }
                 watcher.lost(&problem);
@@ -236,7 +236,7 @@ pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher
         }
         wait = if cursor == from { (wait * 2).min(RETRY.1) } else { RETRY.0 };
     }
-    persist(watcher, async || job(machine, id).await).await
+    persist(machine, watcher, async || job(machine, id).await).await
 }
 
 /// What became of a try to come in again.
@@ -276,13 +276,14 @@ fn door(answer: &Result<Answer, Problem>) -> Door {
 }
 
 async fn persist<T>(
+    machine: Machine<'_>,
     watcher: &mut impl Watcher,
     ask: impl AsyncFn() -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     let mut wait = RETRY.0;
     loop {
         match ask().await {
-            Err(problem) if may_pass(&problem, watcher) => {
+            Err(problem) if may_pass(&problem, machine, watcher) => {
                 watcher.lost(&problem);
                 sleep(wait).await;
                 wait = (wait * 2).min(RETRY.1);
@@ -293,9 +294,10 @@ async fn persist<T>(
 }
 
 /// Whether waiting may help: a line that is down, a machine that is just booting, a person who signs in again.
-fn may_pass(problem: &Problem, watcher: &impl Watcher) -> bool {
+fn may_pass(problem: &Problem, machine: Machine<'_>, watcher: &impl Watcher) -> bool {
+    let signed_in_again = || watcher.waits_for_sign_in() && machine.aws.takes_new_credentials();
     !problem.is_denied()
-        && (watcher.waits_for_sign_in() || !problem.is_about_credentials())
+        && (!problem.is_about_credentials() || signed_in_again())
         && !matches!(
             problem.code,
             "no_job" | "no_machine" | "garbled" | "command" | "machine_program" | "upload"

@@ -9,30 +9,12 @@ use crate::problem::Problem;
 /// The program that the entries belong to.
 const SERVICE: &str = "holdfast";
 
-/// What an entry is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Name {
-    /// The token of a git host: what [`credential_scope`](holdfast_core::config::credential_scope) says.
-    Git(String),
-    /// A part of a longer value, see [`Vault`](crate::secrets::Vault).
-    Part(String),
-}
-
-impl Name {
-    fn user(&self) -> String {
-        match self {
-            Self::Git(scope) => format!("git {scope}"),
-            Self::Part(name) => name.clone(),
-        }
-    }
-}
-
 /// What the keyring holds under this name. It may ask its user to unlock it, and this waits for that.
 ///
 /// # Errors
 /// There is no keyring, it is locked, its user denies it, or what it holds makes no sense: `no_keyring`, `keyring_locked`,
 /// `keyring_denied`, `keyring_garbled`.
-pub async fn get(name: Name) -> Result<Option<SecretString>, Problem> {
+pub async fn get(name: String) -> Result<Option<SecretString>, Problem> {
     match with_entry(name, |entry| entry.get_password()).await {
         Ok(secret) => Ok(Some(SecretString::from(secret))),
         Err(Error::NoEntry) => Ok(None),
@@ -44,7 +26,7 @@ pub async fn get(name: Name) -> Result<Option<SecretString>, Problem> {
 ///
 /// # Errors
 /// As for [`get`].
-pub async fn set(name: Name, secret: SecretString) -> Result<(), Problem> {
+pub async fn set(name: String, secret: SecretString) -> Result<(), Problem> {
     let set = move |entry: &Entry| entry.set_password(secret.expose_secret());
     match with_entry(name, set).await {
         Ok(()) => Ok(()),
@@ -56,7 +38,7 @@ pub async fn set(name: Name, secret: SecretString) -> Result<(), Problem> {
 ///
 /// # Errors
 /// As for [`get`].
-pub async fn get_bytes(name: Name) -> Result<Option<SecretSlice<u8>>, Problem> {
+pub async fn get_bytes(name: String) -> Result<Option<SecretSlice<u8>>, Problem> {
     match with_entry(name, |entry| entry.get_secret()).await {
         Ok(secret) => Ok(Some(secret.into())),
         Err(Error::NoEntry) => Ok(None),
@@ -68,7 +50,7 @@ pub async fn get_bytes(name: Name) -> Result<Option<SecretSlice<u8>>, Problem> {
 ///
 /// # Errors
 /// As for [`get`].
-pub async fn set_bytes(name: Name, secret: SecretSlice<u8>) -> Result<(), Problem> {
+pub async fn set_bytes(name: String, secret: SecretSlice<u8>) -> Result<(), Problem> {
     let set = move |entry: &Entry| entry.set_secret(secret.expose_secret());
     match with_entry(name, set).await {
         Ok(()) => Ok(()),
@@ -80,7 +62,7 @@ pub async fn set_bytes(name: Name, secret: SecretSlice<u8>) -> Result<(), Proble
 ///
 /// # Errors
 /// As for [`get`].
-pub async fn forget(name: Name) -> Result<bool, Problem> {
+pub async fn forget(name: String) -> Result<bool, Problem> {
     match with_entry(name, |entry| entry.delete_credential()).await {
         Ok(()) => Ok(true),
         Err(Error::NoEntry) => Ok(false),
@@ -93,25 +75,54 @@ pub async fn forget(name: Name) -> Result<bool, Problem> {
 /// # Errors
 /// As for [`get`].
 pub async fn is_locked() -> Result<bool, Problem> {
+    if asking::is_locked().await {
+        return Ok(true);
+    }
     // What is not there needs no unlocking.
-    get_bytes(Name::Part("doctor".to_owned())).await?;
-    Ok(asking::is_locked().await)
+    get_bytes("doctor".to_owned()).await?;
+    Ok(false)
 }
 
 /// On a thread of its own, since somebody may be asked for a password meanwhile.
 async fn with_entry<T: Send + 'static>(
-    name: Name,
-    act: impl FnOnce(&Entry) -> Result<T, Error> + Send + 'static,
+    name: String,
+    act: impl Fn(&Entry) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let work = move || act(&Entry::new(SERVICE, &name.user())?);
+    let work = move || {
+        let entry = Entry::new(SERVICE, &name)?;
+        for _ in 1..TRIES {
+            match act(&entry) {
+                Err(error) if has_vanished(&error) => {}
+                done => return done,
+            }
+        }
+        act(&entry)
+    };
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(Error::PlatformFailure(Box::new(error))))
+}
+
+/// How often an entry is looked for that others take away.
+const TRIES: usize = 3;
+
+/// Whether another process has removed the entry between the two calls that it takes: one finds it, the other reads it.
+/// Source: <https://specifications.freedesktop.org/secret-service/latest/errors.html>, `UnknownObject` of D-Bus
+fn has_vanished(error: &Error) -> bool {
+    let Error::PlatformFailure(why) = error else { return false };
+    let why = why.to_string();
+    ["UnknownMethod", "UnknownObject", "NoSuchObject"].iter().any(|gone| why.contains(gone))
 }
 
 /// The keyring holds something that is not what was put there.
 pub fn garbled() -> Problem {
     Problem::new("keyring_garbled", "What the keyring holds for Holdfast makes no sense")
         .hint("remove the entries of the program holdfast there, and give it the secret again")
+}
+
+/// The keyring has to be unlocked first.
+pub fn locked() -> Problem {
+    Problem::new("keyring_locked", "The keyring is locked")
+        .hint("unlock it, as a sign-in on the desktop does, then run the same command again")
 }
 
 async fn explain(error: &Error) -> Problem {
@@ -141,9 +152,8 @@ fn problem(error: &Error, asked: bool) -> Problem {
                     .because(why)
                     .hint("run the same command again, and let Holdfast in")
             } else {
-                Problem::new("keyring_locked", "The keyring is locked, and nobody can be asked to unlock it")
-                    .because(why)
-                    .hint("unlock it, as a sign-in on the desktop does, then run the same command again")
+                let what = "The keyring is locked, and nobody can be asked to unlock it".to_owned();
+                Problem { what, ..locked() }.because(why)
             }
         }
         // What these hold may be the secret itself.
@@ -222,6 +232,15 @@ mod asking {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_that_another_process_takes_away_is_told_from_other_failures() {
+        let failure = |text: &str| Error::PlatformFailure(Box::new(std::io::Error::other(text.to_owned())));
+        let gone = "zbus error: org.freedesktop.DBus.Error.UnknownMethod: Object does not exist at path /x";
+        assert!(has_vanished(&failure(gone)));
+        assert!(!has_vanished(&failure("zbus error: org.freedesktop.DBus.Error.NoReply: too late")));
+        assert!(!has_vanished(&Error::NoEntry));
+    }
 
     #[test]
     fn each_failure_is_a_problem_of_its_own_and_none_tells_the_secret() {

@@ -84,10 +84,14 @@ impl Drop for Line {
     }
 }
 
-/// What is kept, the oldest first, line by line.
+/// What is kept, the oldest first, line by line. One that is being written is not there yet.
 pub fn lines(path: &Path) -> Vec<String> {
-    let texts = [before(path), path.to_owned()].into_iter().filter_map(|path| fs::read_to_string(path).ok());
-    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    let texts = [before(path), path.to_owned()].into_iter().filter_map(|path| fs::read(path).ok());
+    let whole = |mut text: Vec<u8>| {
+        text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+        String::from_utf8_lossy(&text).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    texts.flat_map(whole).collect()
 }
 
 /// A line as a person reads it: when, how grave, from where, what, and the rest.
@@ -126,6 +130,18 @@ mod tests {
         let kept = lines(&path);
         assert!((11..=22).contains(&kept.len()), "{}", kept.len());
         assert!(kept.last().unwrap().starts_with("29 "));
+    }
+
+    #[test]
+    fn a_line_that_is_being_written_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("holdfast.jsonl");
+        fs::write(&path, b"one\nhalf of \xc3").unwrap();
+        assert_eq!(lines(&path), ["one"]);
+        fs::write(&path, "one\nhalf of \u{fc}\n").unwrap();
+        assert_eq!(lines(&path), ["one", "half of \u{fc}"]);
+        fs::write(&path, "no end").unwrap();
+        assert!(lines(&path).is_empty());
     }
 
     #[test]

@@ -188,6 +188,14 @@ impl Problem {
         holdfast_core::app::is_about_credentials(self.code)
     }
 
+    /// Whether it is what stands between us and what the keyring holds.
+    pub fn is_about_keyring(&self) -> bool {
+        matches!(
+            self.code,
+            "keyring" | "no_keyring" | "keyring_locked" | "keyring_denied" | "keyring_garbled"
+        )
+    }
+
     /// A profile that gives no credentials.
     pub fn faulty_profile(name: &str, faulty: &Faulty) -> Self {
         Self::new("profile", format!("The profile {name} gives no credentials"))

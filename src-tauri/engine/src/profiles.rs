@@ -25,10 +25,10 @@ const AT_ONCE: usize = 8;
 /// # Errors
 /// The AWS configuration makes no sense.
 pub async fn list(vault: &Vault) -> Result<Vec<Profile>, Problem> {
-    let config = profile::config()?;
+    let (config, vault) = (profile::config()?, vault.only_looking());
     let mut all = Vec::new();
     for name in config.profiles.keys() {
-        all.push(listed(&config, name, vault).await);
+        all.push(listed(&config, name, &vault).await);
     }
     Ok(all)
 }
@@ -52,12 +52,16 @@ async fn listed(config: &Config, name: &str, vault: &Vault) -> Profile {
     (listed.account, listed.role) = chain.identity();
     let wants_code = chain.mfa_serial().is_some();
     if let Some(portal) = chain.portal() {
-        if let Some(token) = best(portal, vault).await {
-            listed.state = Validity::Valid;
-            listed.until = Some(token::ends(&token).since_epoch().as_secs());
-        } else {
-            listed.state = Validity::SignIn;
-            listed.note = Some(format!("holdfast login {name}"));
+        match best(portal, vault).await {
+            Ok(Some(token)) => {
+                listed.state = Validity::Valid;
+                listed.until = Some(token::ends(&token).since_epoch().as_secs());
+            }
+            Ok(None) => {
+                listed.state = Validity::SignIn;
+                listed.note = Some(format!("holdfast login {name}"));
+            }
+            Err(problem) => listed.note = Some(problem.to_string()),
         }
     }
     // Whether the code of its device was said, only asking tells.

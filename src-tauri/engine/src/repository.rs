@@ -7,9 +7,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::place;
 use crate::jobs::{failed, garbled};
-use crate::keyring;
 use crate::problem::Problem;
 use crate::remote::{Answer, Machine};
+use crate::secrets::Vault;
 
 /// The environment variable with a token, where there is no keyring. It comes before the keyring.
 pub const TOKEN: &str = "HOLDFAST_GIT_TOKEN";
@@ -27,7 +27,7 @@ pub(crate) struct Lent {
 /// parameter, no command line and no log has it.
 pub(crate) async fn lend(machine: Machine<'_>, url: &str) -> Result<Lent, Problem> {
     let mut lent = Lent { file: String::new(), keyring: None };
-    let token = match token(url).await {
+    let token = match token(machine.aws.vault(), url).await {
         Ok(token) => token,
         Err(problem) => {
             lent.keyring = Some(problem);
@@ -46,11 +46,16 @@ pub(crate) async fn lend(machine: Machine<'_>, url: &str) -> Result<Lent, Proble
 
 const GIVE: &str = "give another: holdfast config token";
 
-async fn token(url: &str) -> Result<Option<SecretString>, Problem> {
+/// Under which name the vault keeps the token of a git host; `scope` is what [`credential_scope`] says.
+pub(crate) fn name(scope: &str) -> String {
+    format!("git {scope}")
+}
+
+async fn token(vault: &Vault, url: &str) -> Result<Option<SecretString>, Problem> {
     let Some(scope) = credential_scope(url) else { return Ok(None) };
     match std::env::var(TOKEN) {
         Ok(token) if !token.is_empty() => Ok(Some(token.into())),
-        Ok(_) | Err(_) => keyring::get(keyring::Name::Git(scope)).await,
+        Ok(_) | Err(_) => vault.read(&name(&scope)).await,
     }
 }
 

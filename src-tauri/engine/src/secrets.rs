@@ -1,4 +1,4 @@
-//! What Holdfast keeps for its user: sign-ins, in the keyring, or in memory where there is none.
+//! What Holdfast keeps for its user: tokens of git hosts in the keyring, sign-ins there or in memory where there is none.
 //!
 //! A value may be longer than what a keyring takes at once: Windows has room for 2560 bytes. So each lies there in parts, and
 //! a head of its own says which parts make it up. The parts of a new value are written beside those of the old one, and
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::keyring::{self, Name};
+use crate::keyring;
 use crate::problem::Problem;
 
 /// The longest part in bytes.
@@ -33,7 +33,11 @@ pub struct Renewing {
 
 /// Where values are kept; by default in this process alone.
 #[derive(Clone, Debug, Default)]
-pub struct Vault(Arc<Inner>);
+pub struct Vault {
+    inner: Arc<Inner>,
+    /// Nobody is asked for a password, and nothing is renewed.
+    only_looks: bool,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -92,7 +96,19 @@ impl Place {
 impl Vault {
     /// Keeps values in the keyring. Processes that share `lock` renew one after the other.
     pub fn new(lock: PathBuf) -> Self {
-        Self(Arc::new(Inner { lock: Some(lock), keyring: true, ..Inner::default() }))
+        let inner = Inner { lock: Some(lock), keyring: true, ..Inner::default() };
+        Self { inner: Arc::new(inner), only_looks: false }
+    }
+
+    /// The same values for whoever changes nothing: a locked keyring stays so without a question, and no sign-in is renewed.
+    #[must_use]
+    pub fn only_looking(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), only_looks: true }
+    }
+
+    /// Whether nobody is to be asked for a password, and nothing to be renewed.
+    pub fn only_looks(&self) -> bool {
+        self.only_looks
     }
 
     /// The value of this name.
@@ -103,10 +119,10 @@ impl Vault {
         if let Some(known) = self.remembered(name) {
             return Ok(Some(known));
         }
-        if !self.0.keyring {
+        if !self.inner.keyring {
             return Ok(None);
         }
-        match read(name).await {
+        match self.read(name).await {
             Err(problem) if problem.code == "no_keyring" => Ok(None),
             read => read,
         }
@@ -117,10 +133,10 @@ impl Vault {
     /// # Errors
     /// As for [`Self::get`].
     pub async fn look(&self, name: &str) -> Result<Option<SecretString>, Problem> {
-        if !self.0.keyring {
+        if !self.inner.keyring {
             return self.get(name).await;
         }
-        match read(name).await {
+        match self.read(name).await {
             Err(problem) if problem.code == "no_keyring" => Ok(self.remembered(name)),
             Ok(None) => {
                 self.memory(|memory| memory.remove(name));
@@ -140,11 +156,10 @@ impl Vault {
     /// As for [`Self::get`].
     pub async fn set(&self, name: &str, value: SecretString) -> Result<bool, Problem> {
         self.remember(name, &value, false);
-        if !self.0.keyring {
+        if !self.inner.keyring {
             return Ok(false);
         }
-        let _writing = self.writing().await;
-        match write(name, &value).await {
+        match self.write(name, &value).await {
             Ok(()) => {
                 self.remember(name, &value, true);
                 Ok(true)
@@ -160,34 +175,62 @@ impl Vault {
     /// As for [`Self::get`].
     pub async fn forget(&self, name: &str) -> Result<(), Problem> {
         self.memory(|memory| memory.remove(name));
-        if !self.0.keyring {
+        if !self.inner.keyring {
             return Ok(());
         }
-        let _writing = self.writing().await;
-        match remove(name).await {
+        match self.remove(name).await {
             Err(problem) if problem.code == "no_keyring" => Ok(()),
-            removed => removed,
+            removed => removed.map(drop),
         }
+    }
+
+    /// Has the keyring keep this under that name, and nothing else will do.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn write(&self, name: &str, value: &SecretString) -> Result<(), Problem> {
+        let _writing = self.writing().await;
+        write(name, value).await
+    }
+
+    /// Has the keyring keep nothing under this name; gives whether it did.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn remove(&self, name: &str) -> Result<bool, Problem> {
+        let _writing = self.writing().await;
+        remove(name).await
     }
 
     /// Waits until nobody else renews a sign-in. A lock that cannot be had is no reason not to.
     pub async fn renewing(&self) -> Renewing {
-        alone(&self.0.renewing, self.0.lock.clone()).await
+        alone(&self.inner.renewing, self.inner.lock.clone()).await
     }
 
     /// Waits until nobody else writes: two that do would mix their parts.
     async fn writing(&self) -> Renewing {
-        alone(&self.0.writing, self.0.lock.as_ref().map(|lock| lock.with_extension("writing"))).await
+        alone(&self.inner.writing, self.inner.lock.as_ref().map(|lock| lock.with_extension("writing"))).await
     }
 
     /// Whether this is the first time that somebody is told that there is no keyring.
     pub fn say_once(&self) -> bool {
-        !self.0.said.swap(true, Ordering::Relaxed)
+        !self.inner.said.swap(true, Ordering::Relaxed)
     }
 
     /// Looks at the keyring again for what it has: another process may have changed it there. What it did not take stays remembered.
     pub fn look_again(&self) {
         self.memory(|memory| memory.retain(|_, known| !known.kept));
+    }
+
+    /// What the keyring has under this name, and nothing else will do.
+    ///
+    /// # Errors
+    /// As for [`Self::get`], and there is no keyring.
+    pub async fn read(&self, name: &str) -> Result<Option<SecretString>, Problem> {
+        if !self.inner.keyring {
+            return Ok(None);
+        }
+        if self.only_looks && keyring::is_locked().await? { Err(keyring::locked()) } else { read(name).await }
     }
 
     fn remembered(&self, name: &str) -> Option<SecretString> {
@@ -200,7 +243,7 @@ impl Vault {
     }
 
     fn memory<T>(&self, act: impl FnOnce(&mut BTreeMap<String, Known>) -> T) -> T {
-        act(&mut self.0.memory.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -217,12 +260,12 @@ async fn alone(gate: &Arc<tokio::sync::Mutex<()>>, lock: Option<PathBuf>) -> Ren
     Renewing { _file: file, _here: here }
 }
 
-fn part(name: &str, place: Place, number: usize) -> Name {
-    Name::Part(format!("{name} {} {number}", place.word()))
+fn part(name: &str, place: Place, number: usize) -> String {
+    format!("{name} {} {number}", place.word())
 }
 
 async fn head(name: &str) -> Result<Option<Head>, Problem> {
-    let Some(text) = keyring::get(Name::Part(name.to_owned())).await? else { return Ok(None) };
+    let Some(text) = keyring::get(name.to_owned()).await? else { return Ok(None) };
     let head: Head = serde_json::from_str(text.expose_secret()).map_err(|_| keyring::garbled())?;
     if head.parts > MOST { Err(keyring::garbled()) } else { Ok(Some(head)) }
 }
@@ -273,23 +316,23 @@ async fn write(name: &str, value: &SecretString) -> Result<(), Problem> {
     }
     let head = Head { place, parts: chunks.len(), sha256: digest(bytes) };
     let text = serde_json::to_string(&head).unwrap_or_default();
-    keyring::set(Name::Part(name.to_owned()), text.into()).await?;
+    keyring::set(name.to_owned(), text.into()).await?;
     if let Some(before) = before {
         forget_parts(name, &before).await?;
     }
     Ok(())
 }
 
-async fn remove(name: &str) -> Result<(), Problem> {
+async fn remove(name: &str) -> Result<bool, Problem> {
     let before = match head(name).await {
         Err(problem) if problem.code == "keyring_garbled" => None,
         before => before?,
     };
-    keyring::forget(Name::Part(name.to_owned())).await?;
-    match before {
-        Some(before) => forget_parts(name, &before).await,
-        None => Ok(()),
+    let was_there = keyring::forget(name.to_owned()).await?;
+    if let Some(before) = before {
+        forget_parts(name, &before).await?;
     }
+    Ok(was_there)
 }
 
 async fn forget_parts(name: &str, head: &Head) -> Result<(), Problem> {

@@ -14,6 +14,7 @@ use holdfast_core::app::WayIn;
 use holdfast_core::machine::Desired;
 use holdfast_core::profile::{Chain, Portal};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -65,7 +66,7 @@ impl SignIn<'_> {
         let state = Uuid::new_v4().simple().to_string();
         let verifier = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier));
-        show(&self.calls.page(self.portal, &client, port, &state, &challenge));
+        show(&self.calls.page(self.portal, &client, port, &state, &challenge).await?);
         let code = timeout(PATIENCE, came_back(&listener, &state)).await.map_err(|_| {
             Problem::new("sign_in_timeout", "The browser did not come back")
                 .because(format!("nobody allowed it within {} minutes", PATIENCE.as_secs() / 60))
@@ -97,11 +98,11 @@ impl SignIn<'_> {
                     Ok(token) => return Ok(token),
                     Err(error) if error.code() == "AuthorizationPendingException" => {}
                     Err(error) if error.code() == "SlowDownException" => interval += SLOWER,
-                    // The code is still good when the network is back.
+                    // The code is still good when the network is back, which is asked less and less.
                     Err(CallError {
                         kind: CallErrorKind::Timeout | CallErrorKind::Unreachable { .. },
                         ..
-                    }) => {}
+                    }) => interval *= 2,
                     Err(error) => return Err(refused(self.portal, error)),
                 }
             }
@@ -141,6 +142,7 @@ impl SignIn<'_> {
             expires: client.expires,
             refresh: None,
             client: Some(client.clone()),
+            others: Map::default(),
         };
         self.vault.set(&name, kept.to_json(self.portal)).await?;
         Ok(client)
@@ -328,10 +330,7 @@ async fn answer(stream: &mut TcpStream, status: u16, text: &str) {
 
 /// How a person signs in to what the settings name; `None` where Holdfast has no part in it.
 pub fn way(desired: &Desired) -> Option<WayIn> {
-    if profile::environment_counts(desired.profile.as_ref()) {
-        return None;
-    }
-    let profile = desired.profile.as_ref().map_or_else(profile::usual, ToString::to_string);
+    let profile = profile::counting(desired.profile.as_ref())?;
     let chain = profile::config().ok()?.chain(&profile).ok().filter(Chain::wants_person)?;
     Some(WayIn {
         profile,
@@ -369,28 +368,32 @@ pub fn open_page(page: &str) {
 }
 
 /// A sign-in that holds, or can be renewed without a person.
-pub async fn best(portal: &Portal, vault: &Vault) -> Option<Token> {
+///
+/// # Errors
+/// The keyring cannot be used, and there is none elsewhere.
+pub async fn best(portal: &Portal, vault: &Vault) -> Result<Option<Token>, Problem> {
     let now = SystemTime::now();
-    let kept = vault.get(&token::name(portal)).await.ok().flatten();
-    let kept = kept.and_then(|text| Token::from_json(text.expose_secret()));
+    let good = |token: &Token| token.holds(now) || token.renewal(now).is_some();
+    let kept = vault.get(&token::name(portal)).await;
+    let ours =
+        kept.as_ref().ok().and_then(Option::as_ref).and_then(|text| Token::from_json(text.expose_secret()));
     let file = token::cache_file(portal).and_then(|file| std::fs::read_to_string(file).ok());
     let shared = file.and_then(|text| Token::from_json(&text));
-    let good = |token: &Token| token.holds(now) || token.renewal(now).is_some();
-    [kept, shared].into_iter().flatten().find(good)
+    match [ours, shared].into_iter().flatten().find(good) {
+        Some(token) => Ok(Some(token)),
+        None => kept.map(|_| None),
+    }
 }
 
 /// Until when the credentials of the settings hold without a person, where `ends` is the end of those that are had now, in seconds
 /// since the Unix epoch; and whether there are others after that.
 pub async fn lasts(desired: &Desired, vault: &Vault, ends: Option<u64>) -> (Option<u64>, bool) {
-    if profile::environment_counts(desired.profile.as_ref()) {
-        return (ends, false);
-    }
-    let name = desired.profile.as_ref().map_or_else(profile::usual, ToString::to_string);
-    let Some(chain) = profile::config().ok().and_then(|config| config.chain(&name).ok()) else {
+    let chain = |name: String| profile::config().ok()?.chain(&name).ok();
+    let Some(chain) = profile::counting(desired.profile.as_ref()).and_then(chain) else {
         return (ends, false);
     };
     if let Some(portal) = chain.portal() {
-        return match best(portal, vault).await {
+        return match best(portal, vault).await.ok().flatten() {
             Some(token) if token.renewal(SystemTime::now()).is_some() => (ends, true),
             Some(token) => (Some(token::ends(&token).since_epoch().as_secs()), false),
             None => (ends, false),
@@ -402,23 +405,94 @@ pub async fn lasts(desired: &Desired, vault: &Vault, ends: Option<u64>) -> (Opti
 #[cfg(test)]
 mod tests {
     use aws_smithy_runtime_api::client::http::SharedHttpClient;
-    use holdfast_sandbox::Sandbox;
+    use holdfast_sandbox::{Fault, Rule, Sandbox, Service, When};
 
     use super::*;
     use crate::aws::{self, Options};
 
+    const URL: &str = "https://holdfast.awsapps.com/start";
+
+    fn portal(start_url: &str) -> Portal {
+        Portal {
+            session: Some("team".to_owned()),
+            start_url: start_url.to_owned(),
+            region: "us-west-2".to_owned(),
+            scopes: vec!["sso:account:access".to_owned()],
+        }
+    }
+
+    async fn calls(sandbox: &Sandbox, portal: &Portal) -> Calls {
+        let http_client = Some(SharedHttpClient::new(sandbox.http_client()));
+        let region = "us-west-2".parse().unwrap();
+        aws::calls(portal, &region, &Options { http_client, ..Options::default() }).await
+    }
+
+    /// How long a sign-in with a code takes that is confirmed at once, when the first questions for it meet this.
+    async fn waits(fault: Fault, times: u32, interval: u64) -> Duration {
+        let sandbox = Sandbox::new(holdfast_sandbox::Options::default());
+        sandbox.set(|conditions| {
+            conditions.portals[0].lifetimes.interval = Duration::from_secs(interval);
+        });
+        sandbox.fault(Rule::on(Service::SsoOidc, "CreateToken", When::First(times), fault));
+        let (portal, vault) = (portal(URL), Vault::default());
+        let calls = calls(&sandbox, &portal).await;
+        let sign_in = SignIn { portal: &portal, calls: &calls, vault: &vault };
+        let mut began = None;
+        let show = |code: &DeviceCode| {
+            assert!(sandbox.allow_device(&code.user_code));
+            began = Some(tokio::time::Instant::now());
+        };
+        sign_in.with_code(show).await.unwrap();
+        began.unwrap().elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_code_is_asked_after_as_often_as_the_service_says() {
+        let slow = || Fault::Error { code: "SlowDownException".to_owned(), status: 400 };
+        let pending = || Fault::Error { code: "AuthorizationPendingException".to_owned(), status: 400 };
+        for (fault, times, interval, expected) in [
+            (pending(), 2, 7, 7 * 3),
+            // What is not said is five seconds.
+            (pending(), 2, 0, 5 * 3),
+            // Five seconds more, each time.
+            (slow(), 2, 1, 1 + 6 + 11),
+            // And twice as long where nobody answers, which the SDK tries three times each.
+            (Fault::DropBefore, 6, 4, 4 + 8 + 16),
+        ] {
+            let what = format!("{fault:?} {interval}");
+            let waited = waits(fault, times, interval).await;
+            let expected = Duration::from_secs(expected);
+            assert!(waited >= expected && waited < expected + Duration::from_secs(9), "{what}: {waited:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_registration_is_for_one_portal_alone() {
+        let sandbox = Sandbox::new(holdfast_sandbox::Options::default());
+        let other = "https://other.awsapps.com/start";
+        sandbox.set(|conditions| {
+            let again = holdfast_sandbox::Portal {
+                start_url: other.to_owned(),
+                ..holdfast_sandbox::Portal::of("123456789012")
+            };
+            conditions.portals.push(again);
+        });
+        let vault = Vault::default();
+        let registered = || sandbox.calls().iter().filter(|call| call.operation == "RegisterClient").count();
+        for (url, expected) in [(URL, 1), (URL, 1), (other, 2), (URL, 2), (other, 2)] {
+            let portal = portal(url);
+            let calls = calls(&sandbox, &portal).await;
+            let sign_in = SignIn { portal: &portal, calls: &calls, vault: &vault };
+            sign_in.with_code(|code| assert!(sandbox.allow_device(&code.user_code))).await.unwrap();
+            assert_eq!(registered(), expected, "{url}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_browser_that_never_comes_back_is_not_waited_for_for_ever() {
         let sandbox = Sandbox::new(holdfast_sandbox::Options::default());
-        let portal = Portal {
-            session: Some("team".to_owned()),
-            start_url: "https://holdfast.awsapps.com/start".to_owned(),
-            region: "us-west-2".to_owned(),
-            scopes: vec!["sso:account:access".to_owned()],
-        };
-        let http_client = Some(SharedHttpClient::new(sandbox.http_client()));
-        let region = "us-west-2".parse().unwrap();
-        let calls = aws::calls(&portal, &region, &Options { http_client, ..Options::default() }).await;
+        let portal = portal(URL);
+        let calls = calls(&sandbox, &portal).await;
         let (vault, began) = (Vault::default(), tokio::time::Instant::now());
         let mut shown = String::new();
         let sign_in = SignIn { portal: &portal, calls: &calls, vault: &vault };

@@ -26,6 +26,11 @@ pub trait World {
     /// # Errors
     /// See [`Failure`].
     fn perform(&self, desired: &Desired, step: &Step) -> impl Future<Output = Result<Done, Failure>>;
+
+    /// Whether it may take credentials while it is used that were not there before: keys that stand in a file it has read once.
+    fn takes_new_credentials(&self) -> bool {
+        true
+    }
 }
 
 /// A step that has its effect.

@@ -387,11 +387,9 @@ test("the doctor's page has one sentence on top, and each finding its one thing 
   const looking = doctorPage(view({ doctor: doctor({ looking: true, look: null }) }));
   expect(looking).toContain("Looking at everything…");
   expect(looking).toContain('aria-disabled="true"');
-  const findings = [
-    { mark: "failed" as const, what: "its agent is silent", todo: "holdfast restart" },
-    { mark: "ok" as const, what: cause, todo: null },
-  ];
-  const sick = doctor({ seen: 0, headline: "1 thing does not work.", failed: 1, well: 1, areas: [{ area: "machine", findings }] });
+  const pressing = [{ area: "machine" as const, mark: "failed" as const, what: "its agent is silent", todo: "holdfast restart" }];
+  const areas = [{ area: "machine" as const, findings: [cause] }];
+  const sick = doctor({ seen: 0, headline: "1 thing does not work.", failed: 1, well: 1, pressing, areas });
   const html = doctorPage(view({ doctor: sick }));
   expect(acts(html)).toEqual(["examine", "copy-findings"]);
   for (const text of ["1 thing does not work.", "1 does not work, 1 well.", "its agent is silent", "→ holdfast restart", "Does not work"]) {

@@ -7,7 +7,7 @@ use super::harmless::harmless;
 use super::show::seconds;
 use super::view::{self, Offer};
 use super::{App, Command, Page, Refusal};
-use crate::doctor::{Finding, Mark, Report};
+use crate::doctor::{Finding, Mark, Part, Report};
 use crate::time::Moment;
 
 /// For how long an answer will do when somebody comes back to the page.
@@ -31,6 +31,12 @@ impl Doctor {
 
     pub(super) fn asked(&mut self) {
         self.due = true;
+    }
+
+    /// Whether he found that AWS takes nobody's credentials.
+    pub(super) fn misses_credentials(&self) -> bool {
+        let missing = |finding: &Finding| finding.area == Part::Credentials && finding.mark == Mark::Failed;
+        self.report.as_ref().is_some_and(|(report, _)| report.findings.iter().any(missing))
     }
 
     pub(super) fn looking(&mut self) {
@@ -86,14 +92,14 @@ pub(super) fn view(app: &App) -> view::Doctor {
     let findings = report.map_or(&[][..], |report| &report.findings);
     let count = |mark| u32::try_from(findings.iter().filter(|f| f.mark == mark).count()).unwrap_or(u32::MAX);
     let (failed, warnings) = (count(Mark::Failed), count(Mark::Warning));
+    let (pressing, well) = report.map(Report::by_urgency).unwrap_or_default();
     let mut areas: Vec<view::Examined> = Vec::new();
-    for finding in findings {
+    for finding in well {
         if areas.last().is_none_or(|last| last.area != finding.area) {
             areas.push(view::Examined { area: finding.area, findings: Vec::new() });
         }
         if let Some(area) = areas.last_mut() {
-            let Finding { mark, what, todo, .. } = finding.clone();
-            area.findings.push(view::Found { mark, what, todo });
+            area.findings.push(finding.what.clone());
         }
     }
     view::Doctor {
@@ -103,6 +109,7 @@ pub(super) fn view(app: &App) -> view::Doctor {
         failed,
         warnings,
         well: count(Mark::Ok),
+        pressing: pressing.into_iter().cloned().collect(),
         areas,
         look: app.may(&Command::Examine).ok().map(|()| Offer {
             label: if report.is_some() { "Examine again" } else { "Examine" }.to_owned(),

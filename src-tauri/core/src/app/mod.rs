@@ -596,7 +596,13 @@ impl App {
                 let by_other = self.elsewhere.is_some() || elsewhere.is_some();
                 (self.elsewhere, self.interrupted) = (elsewhere, interrupted);
                 self.sign_in.works();
+                let signed_out =
+                    self.blind.as_ref().is_some_and(|blind| is_about_credentials(&blind.problem.code));
                 self.saw(*observed, by_other, now);
+                if signed_out {
+                    // Somebody has signed in elsewhere, or a moment ago here.
+                    self.repeat_in_vain();
+                }
             }
             Event::Blind(problem) => {
                 let tries = self.blind.as_ref().map_or(0, |blind| blind.tries) + 1;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::harmless::harmless;
+use super::preview::Preview;
 use super::show::{name, sentence};
 use super::view::{self, Offer, SigningIn};
 use super::{App, Command, Notice, Page, Problem, Refusal};
@@ -208,6 +209,22 @@ impl App {
             self.kinds.signed_in();
             self.snapshots.changed(now);
             self.profiles.changed();
+            self.repeat_in_vain();
+        }
+    }
+
+    /// What somebody looks at, and what failed because nobody was signed in, is looked into again.
+    pub(super) fn repeat_in_vain(&mut self) {
+        let in_vain = |preview: &&mut Preview| {
+            let problem = preview.found.as_ref().and_then(|found| found.as_ref().err());
+            problem.is_some_and(|problem| is_about_credentials(&problem.code))
+        };
+        if let Some(preview) = self.preview.as_mut().filter(in_vain) {
+            self.previews += 1;
+            (preview.number, preview.found) = (self.previews, None);
+        }
+        if self.doctor.misses_credentials() {
+            self.forget_findings();
         }
     }
 

@@ -669,30 +669,21 @@ pub struct Doctor {
     pub warnings: u32,
     /// How much is as it should be.
     pub well: u32,
-    /// What was found, area by area.
+    /// What does not work, then what is worth a look.
+    pub pressing: Vec<doctor::Finding>,
+    /// What is as it should be, area by area.
     pub areas: Vec<Examined>,
     /// Look at everything now.
     pub look: Option<Offer>,
 }
 
-/// What was found in an area.
+/// What is as it should be in an area.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
 pub struct Examined {
     /// The area.
     pub area: doctor::Part,
-    /// What was found in it.
-    pub findings: Vec<Found>,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
-pub struct Found {
-    /// How good it is.
-    pub mark: doctor::Mark,
-    /// What was found, as a sentence without its full stop.
-    pub what: String,
-    /// The one thing to do about it.
-    pub todo: Option<String>,
+    /// What was found in it, each as a sentence without its full stop.
+    pub findings: Vec<String>,
 }
 
 /// What this computer has changed.

@@ -170,6 +170,9 @@ fn a_machine_says_how_it_is() {
     Failed zellij is not there, so what runs ends with the connection
     Warning services that have failed on it: 2
     ");
+    let versions = b"zellij-version zellij 0.43.1\nnixos 25.11.20251201.abc (Xantusia)\ngeneration 12\n";
+    let known = ["Ok NixOS 25.11.20251201.abc (Xantusia), generation 12, zellij 0.43.1 on remote-dev"];
+    assert_eq!(texts(Health::parse(versions)), known);
     let young = texts(Health::parse(b"user no\nzellij no\n"));
     assert!(young.len() == 1 && young[0].contains("no user ada"), "{young:?}");
     for nonsense in [&b""[..], b"\xff\xfe", b"disk", b"disk x y", b"disk 5", b"disk 0 0", b"failed many"] {

@@ -197,7 +197,7 @@ pub struct Profile {
     pub state: Validity,
     /// Until when, in seconds since the Unix epoch; `None`: for ever, or nobody knows.
     pub until: Option<u64>,
-    /// Why it gives no credentials, or how to sign in.
+    /// Why it gives no credentials, or why nobody knows, or how to sign in.
     pub note: Option<String>,
 }
 
@@ -209,7 +209,7 @@ pub enum Validity {
     Valid,
     /// Somebody has to sign in.
     SignIn,
-    /// Only asking would tell: a program, keys in a file.
+    /// Only asking would tell: a program, keys in a file, a keyring that is locked.
     Unknown,
     /// It was asked for, and gives none.
     Refused,
@@ -417,6 +417,14 @@ impl Chain {
     /// Whether a person has to do something for it from time to time, which Holdfast can take.
     pub fn wants_person(&self) -> bool {
         self.portal().is_some() || self.mfa_serial().is_some()
+    }
+
+    /// Whether other credentials may come of it while a program runs, by what somebody does elsewhere.
+    pub fn is_renewed(&self) -> bool {
+        match self.base {
+            Base::Sso { .. } | Base::Process { .. } | Base::Login => true,
+            Base::Keys | Base::WebIdentity { .. } | Base::Named { .. } => self.mfa_serial().is_some(),
+        }
     }
 
     /// The device whose codes it wants.

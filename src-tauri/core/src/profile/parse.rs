@@ -17,12 +17,17 @@ pub struct Malformed {
     pub what: String,
 }
 
-/// The sections of a file, in their order.
+/// The section that all others inherit from. It may come more than once.
+/// Source: <https://docs.python.org/3/library/configparser.html#configparser.DEFAULTSECT>
+const DEFAULTS: &str = "DEFAULT";
+
+/// The sections of a file, in their order, with what they inherit.
 ///
 /// # Errors
 /// The first line that makes no sense.
 pub fn sections(text: &str) -> Result<Vec<(String, Properties)>, Malformed> {
-    let mut all: Vec<(String, Properties)> = Vec::new();
+    let mut all: Vec<(String, Properties)> = vec![(DEFAULTS.to_owned(), Properties::new())];
+    let mut at = None;
     let (mut key, mut indent): (Option<String>, usize) = (None, 0);
     for (number, line) in text.lines().enumerate() {
         let malformed = |what: String| Malformed { line: number + 1, what };
@@ -31,7 +36,8 @@ pub fn sections(text: &str) -> Result<Vec<(String, Properties)>, Malformed> {
             continue;
         }
         let depth = line.len() - line.trim_start().len();
-        if let (Some(key), true, Some((_, properties))) = (&key, depth > indent, all.last_mut()) {
+        let section = at.and_then(|at: usize| all.get_mut(at));
+        if let (Some(key), true, Some((_, properties))) = (&key, depth > indent, section) {
             // The value goes on.
             if let Some(known) = properties.get_mut(key) {
                 known.push('\n');
@@ -41,14 +47,19 @@ pub fn sections(text: &str) -> Result<Vec<(String, Properties)>, Malformed> {
         }
         indent = depth;
         if let Some(name) = header(value) {
-            if all.iter().any(|(known, _)| known == name) {
-                return Err(malformed(format!("the section [{name}] was there before")));
+            at = all.iter().position(|(known, _)| known == name);
+            match at {
+                Some(0) => {}
+                Some(_) => return Err(malformed(format!("the section [{name}] was there before"))),
+                None => {
+                    at = Some(all.len());
+                    all.push((name.to_owned(), Properties::new()));
+                }
             }
-            all.push((name.to_owned(), Properties::new()));
             key = None;
             continue;
         }
-        let Some((_, properties)) = all.last_mut() else {
+        let Some((_, properties)) = at.and_then(|at| all.get_mut(at)) else {
             return Err(malformed("it comes before any [section]".to_owned()));
         };
         let Some((name, value)) = value.split_once(['=', ':']).filter(|(name, _)| !name.trim().is_empty())
@@ -60,6 +71,12 @@ pub fn sections(text: &str) -> Result<Vec<(String, Properties)>, Malformed> {
             return Err(malformed(format!("{name} was there before in this section")));
         }
         key = Some(name);
+    }
+    let (_, defaults) = all.remove(0);
+    for (_, properties) in &mut all {
+        for (key, value) in &defaults {
+            properties.entry(key.clone()).or_insert_with(|| value.clone());
+        }
     }
     Ok(all)
 }

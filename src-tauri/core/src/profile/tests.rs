@@ -9,6 +9,19 @@ fn config(text: &str) -> Config {
 const KEYS: &str = "aws_access_key_id = AKIA\naws_secret_access_key = s";
 
 #[test]
+fn what_stands_under_default_is_every_sections() {
+    let text = "[a]\nx = 1\n[DEFAULT]\nx = 0\ny = 2\n  more\n[b]\n[DEFAULT]\nz = 3\n";
+    let all = sections(text).unwrap();
+    let told: Vec<String> = all.iter().map(|(name, says)| format!("{name} {says:?}")).collect();
+    assert_eq!(
+        told,
+        [r#"a {"x": "1", "y": "2\nmore", "z": "3"}"#, r#"b {"x": "0", "y": "2\nmore", "z": "3"}"#,]
+    );
+    assert!(sections("[DEFAULT]\nx = 0\n[DEFAULT]\nx = 1\n").is_err(), "said twice");
+    assert_eq!(sections("[DEFAULT]\nx = 0\n").unwrap(), []);
+}
+
+#[test]
 fn each_kind_of_profile() {
     let all = config(&format!(
         "[profile keys]\n{KEYS}

@@ -6,7 +6,7 @@ use holdfast_core::settings::Settings;
 use holdfast_core::terminal::Choice;
 
 use super::Place;
-use crate::doctor::{Opened, report};
+use crate::doctor::{Opened, or_without, report};
 
 /// Looks at everything that the settings of this moment need.
 pub(super) async fn examine(place: &Place, chosen: Option<MachineName>) -> Report {
@@ -14,9 +14,10 @@ pub(super) async fn examine(place: &Place, chosen: Option<MachineName>) -> Repor
     let settings = Settings::parse(&text, place.login().as_ref());
     let terminal = settings.map_or(Choice::Default, |settings| settings.terminal);
     let opened = async {
-        let desired = place.read_settings(chosen.as_ref())?.desired;
+        let settings = place.read_settings(chosen.as_ref());
+        let (desired, broken) = or_without(settings.map(|setup| setup.desired))?;
         let aws = place.aws(&desired).await?;
-        Ok(Opened { store: place.store.clone(), aws, desired })
+        Ok(Opened { aws, desired, broken })
     };
-    report(opened, &terminal, place.now().since_epoch().as_secs()).await
+    report(&place.store, opened, &terminal, place.now().since_epoch().as_secs()).await
 }

@@ -6,7 +6,7 @@ use holdfast_core::app::{self, Event, Foreseen, Operation, Proposal, Setup, draf
 use holdfast_core::machine::{Desired, Observed, Snapshot};
 use holdfast_core::plan::{self, Goal, Plan, Swap};
 
-use super::{Agreed, Place};
+use super::{Place, Reporter};
 use crate::aws::Aws;
 use crate::converge::{self, Witness};
 use crate::problem::Problem;
@@ -58,9 +58,12 @@ async fn look(place: &Place, desired: &Desired, of: &Proposal) -> Result<(Observ
 }
 
 /// The goal of what was agreed to about the machine's place, as it is now.
-pub(super) async fn goal(aws: &Aws, desired: &Desired, agreed: &Agreed) -> Result<Goal, Problem> {
-    match agreed.shown.as_ref().and_then(|(of, _)| of.swap()) {
-        Some(asked) => goal_in(desired, &aws.observe(desired, Goal::Replaced).await?, asked),
+pub(super) async fn goal(aws: &Aws, desired: &Desired, reporter: &Reporter) -> Result<Goal, Problem> {
+    match reporter.agreed.shown.as_ref().and_then(|(of, _)| of.swap()) {
+        Some(asked) => {
+            let look = || aws.observe(desired, Goal::Replaced);
+            goal_in(desired, &converge::look(aws, desired, reporter, look).await?, asked)
+        }
         None => Ok(Goal::Settings),
     }
 }

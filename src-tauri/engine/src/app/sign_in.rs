@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use holdfast_core::app::{self, Event, Look, SigningIn, Through};
+use holdfast_core::app::{self, Event, Look, SigningIn, Through, WayIn};
 use holdfast_core::machine::Desired;
 use holdfast_core::profile::Profile;
 use tokio::sync::mpsc;
@@ -14,7 +14,7 @@ use crate::aws::identity::token;
 use crate::aws::{identity_of, profile};
 use crate::problem::Problem;
 use crate::profiles;
-use crate::signin::{SignIn, has_browser};
+use crate::signin::{self, SignIn, has_browser};
 
 /// Signs in, as far as a person is needed for what the settings name: at the portal, then with codes of the MFA device until one is
 /// taken. Gives whether it outlives this process.
@@ -31,7 +31,7 @@ pub(super) async fn sign_in(
         let identity = identity_of(&name, &desired.region, &place.options().await?).await?;
         let _alone = place.store.signing_in()?;
         let at_portal = portal(&identity, shell, &tell, through).await?;
-        Ok::<_, Problem>(device(&identity, &tell, codes).await? && at_portal)
+        Ok::<_, Problem>(device(&identity, &desired, &tell, codes).await? && at_portal)
     };
     work.await.map_err(app::Problem::from)
 }
@@ -62,6 +62,7 @@ async fn portal(
 
 async fn device(
     identity: &Identity,
+    desired: &Desired,
     tell: &mpsc::UnboundedSender<Event>,
     mut codes: mpsc::UnboundedReceiver<String>,
 ) -> Result<bool, Problem> {
@@ -70,17 +71,29 @@ async fn device(
     }
     identity.forget_codes().await?;
     say(tell, SigningIn::Device);
-    loop {
+    let mut outlives = true;
+    // Nobody listens any more when the app ends.
+    let refuse = |problem: Problem| drop(tell.send(Event::CodeRefused(problem.into())));
+    while let Some(role) = identity.wants_code().await? {
         let Some(code) = codes.recv().await else { pending().await };
         say(tell, SigningIn::Begins);
         match identity.say_code(&code).await {
-            Ok(outlives) => return Ok(outlives),
+            Ok(kept) => outlives &= kept,
             Err(problem) => {
-                // Nobody listens any more when the app ends.
-                let _ = tell.send(Event::CodeRefused(problem.into()));
+                refuse(problem);
+                continue;
             }
         }
+        if let Some(next) = identity.wants_code().await? {
+            let way = signin::way(desired).map(|way| WayIn { device: next.mfa_serial.clone(), ..way });
+            let _ = tell.send(Event::WayIn(way));
+            refuse(
+                Problem::new("mfa_code", format!("{} wants a code of its own", next.arn))
+                    .because(format!("AWS takes each once, and {} has this one", role.arn)),
+            );
+        }
     }
+    Ok(outlives)
 }
 
 fn say(tell: &mpsc::UnboundedSender<Event>, stage: SigningIn) {

@@ -94,6 +94,12 @@ impl Aws {
         Self::open(self.region.clone(), self.profile.clone(), self.options.clone()).await
     }
 
+    /// The same for whoever changes nothing: see [`Vault::only_looking`].
+    pub async fn only_looking(&self) -> Self {
+        let options = Options { vault: self.options.vault.only_looking(), ..self.options.clone() };
+        Self::open(self.region.clone(), self.profile.clone(), options).await
+    }
+
     /// The same for a profile, whatever the settings say.
     pub async fn of_profile(region: Region, profile: ProfileName, options: Options) -> Self {
         Self::open(region, Some(profile), options).await
@@ -113,8 +119,8 @@ impl Aws {
         if let Ok(name) = AppName::new(concat!("holdfast-", env!("CARGO_PKG_VERSION"))) {
             loader = loader.app_name(name);
         }
-        if let Some(profile) = &profile {
-            loader = loader.profile_name(profile.as_str());
+        if let Some(profile) = profile.as_ref().map(ToString::to_string).or_else(profile::of_environment) {
+            loader = loader.profile_name(profile);
         }
         if let Some(endpoint) = options.endpoint.clone() {
             loader = loader.endpoint_url(endpoint);
@@ -213,6 +219,12 @@ impl Aws {
         self.config.credentials_provider()
     }
 
+    /// Whether there may be other credentials after somebody has signed in, or has had a program do it. Whoever gave them may give
+    /// others.
+    pub(crate) fn takes_new_credentials(&self) -> bool {
+        self.options.credentials.is_some() || profile::takes_new_credentials(self.profile.as_ref())
+    }
+
     /// The time: the test's own where a test lets it pass.
     pub(super) fn now(&self) -> SystemTime {
         self.config.time_source().map_or_else(SystemTime::now, |source| source.now())
@@ -232,6 +244,11 @@ impl Aws {
     /// The variable of the environment that is to name a proxy, and does not.
     pub fn senseless_proxy(&self) -> Option<&'static str> {
         self.web.senseless_proxy()
+    }
+
+    /// Where sign-ins and tokens are kept.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.options.vault
     }
 
     /// The way to AWS.
@@ -287,10 +304,7 @@ impl Aws {
 
 /// Who we are, where the SDK's own chain does not do. What is wrong with the configuration the SDK says.
 async fn ours(profile: Option<&ProfileName>, region: &Region, options: &Options) -> Option<Identity> {
-    if profile::environment_counts(profile) {
-        return None;
-    }
-    let name = profile.map_or_else(profile::usual, ToString::to_string);
+    let name = profile::counting(profile)?;
     let config = profile::config().ok()?;
     // The SDK's own chain would take keys of the environment first, whatever the settings name.
     let chain = config.chain(&name).ok().filter(|chain| profile.is_some() || Identity::is_ours(chain))?;

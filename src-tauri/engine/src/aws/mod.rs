@@ -226,4 +226,8 @@ impl World for Aws {
     async fn perform(&self, desired: &Desired, step: &Step) -> Result<Done, Failure> {
         Box::pin(perform::perform(self, desired, step)).await
     }
+
+    fn takes_new_credentials(&self) -> bool {
+        self.takes_new_credentials()
+    }
 }

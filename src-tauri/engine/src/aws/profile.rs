@@ -80,8 +80,14 @@ fn expand(
 /// One that is not there says nothing.
 fn read(path: Option<&Path>) -> Result<String, Problem> {
     let Some(path) = path else { return Ok(String::new()) };
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(text),
+    match std::fs::read(path) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|error| {
+            let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+            let line = good.filter(|byte| **byte == b'\n').count() + 1;
+            Problem::new("aws_config", "The AWS configuration makes no sense")
+                .because(format!("{}, line {line}: it is not UTF-8", path.display()))
+                .hint("save the file as UTF-8; nothing of it was read")
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(Problem::new("aws_config", "The AWS configuration cannot be read")
             .because(format!("{}: {error}", path.display()))),
@@ -90,8 +96,14 @@ fn read(path: Option<&Path>) -> Result<String, Problem> {
 
 /// The profile that counts when the settings name none.
 pub fn usual() -> String {
+    of_environment().unwrap_or_else(|| "default".to_owned())
+}
+
+/// The profile that the environment names, in botocore's order.
+/// Source: botocore's `configprovider.py`
+pub fn of_environment() -> Option<String> {
     let named = |name: &str| std::env::var(name).ok().filter(|profile| !profile.is_empty());
-    named("AWS_PROFILE").unwrap_or_else(|| "default".to_owned())
+    named("AWS_DEFAULT_PROFILE").or_else(|| named("AWS_PROFILE"))
 }
 
 /// The certificates to trust instead of the system's: `AWS_CA_BUNDLE`, or what the profile says.
@@ -115,7 +127,7 @@ fn has_environment_keys() -> bool {
 
 /// Whether keys in the environment are the ones that count: a profile that the settings name comes before them, as one that is named
 /// to the AWS CLI does.
-pub fn environment_counts(profile: Option<&ProfileName>) -> bool {
+fn environment_counts(profile: Option<&ProfileName>) -> bool {
     profile.is_none() && has_environment_keys()
 }
 
@@ -126,8 +138,18 @@ pub fn sign_in_command(desired: &Desired) -> Option<String> {
 
 /// The same for a profile, or the usual one.
 pub fn command_for(profile: Option<&ProfileName>) -> Option<String> {
-    let name = profile.map_or_else(usual, ToString::to_string);
-    command(&config().ok()?, &name)
+    command(&config().ok()?, &counting(profile)?)
+}
+
+/// Whether somebody may bring a process that has begun other credentials with this profile, or the usual one.
+pub fn takes_new_credentials(profile: Option<&ProfileName>) -> bool {
+    let chain = |name: String| config().ok()?.chain(&name).ok();
+    counting(profile).and_then(chain).is_some_and(|chain| chain.is_renewed())
+}
+
+/// The profile that counts; `None` where keys of the environment do.
+pub fn counting(profile: Option<&ProfileName>) -> Option<String> {
+    (!environment_counts(profile)).then(|| profile.map_or_else(usual, ToString::to_string))
 }
 
 /// The names of all profiles in the AWS configuration; none where it cannot be read.

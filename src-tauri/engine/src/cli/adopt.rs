@@ -21,7 +21,7 @@ const LONGEST: usize = 200;
 pub(super) async fn adopt(global: &Global, named: Option<InstanceId>, yes: bool) -> Result<u8, Problem> {
     let context = Context::open(global).await?;
     let desired = &context.desired;
-    let adoption = match adopt::look(&context.aws, desired, named.as_ref()).await? {
+    let adoption = match context.look(|| adopt::look(&context.aws, desired, named.as_ref())).await? {
         Looked::OfOther(found) => {
             let (observed, plan) = *found;
             out::talk(&render(desired, &observed, &plan, Style::stderr()));

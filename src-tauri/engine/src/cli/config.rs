@@ -17,11 +17,11 @@ use super::{Context, Global};
 use crate::config::{data, edits_folder, expand, gather, read_tree, write_tree};
 use crate::editor;
 use crate::jobs::{placed, state};
-use crate::keyring;
 use crate::problem::{Exit, Problem};
 use crate::rebuild::{Changes, bless, changes, declared};
 use crate::remote::Machine;
-use crate::repository::TOKEN;
+use crate::repository::{self, TOKEN};
+use crate::secrets::Vault;
 use crate::store::Store;
 
 #[derive(Debug, Subcommand)]
@@ -68,7 +68,7 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<u8, Problem
         Command::Status => status(&Context::open(global).await?).await,
         Command::Token { forget } => {
             let store = super::store(global)?;
-            token(&super::desired(global, &super::load(global, &store)?)?, forget).await
+            token(&store.vault(), &super::desired(global, &super::load(global, &store)?)?, forget).await
         }
         Command::Edit { .. } | Command::Diff | Command::Path | Command::Eject { .. } => {
             let store = super::store(global)?;
@@ -272,7 +272,7 @@ fn changed_may_come(changed: &Tree) -> Result<(), Problem> {
     })
 }
 
-async fn token(desired: &Desired, forget: bool) -> Result<u8, Problem> {
+async fn token(vault: &Vault, desired: &Desired, forget: bool) -> Result<u8, Problem> {
     let ConfigSource::Git { url, .. } = &desired.config else {
         return Err(Problem::new("config", "The configuration is in no repository")
             .hint("name one: holdfast settings set config.git URL")
@@ -284,9 +284,9 @@ async fn token(desired: &Desired, forget: bool) -> Result<u8, Problem> {
             .hint("name the repository by its https address: holdfast settings set config.git URL")
             .exit(Exit::Usage));
     };
-    let name = keyring::Name::Git(scope.clone());
+    let name = repository::name(&scope);
     if forget {
-        let words = if keyring::forget(name).await? { "It is forgotten." } else { "There was none." };
+        let words = if vault.remove(&name).await? { "It is forgotten." } else { "There was none." };
         out::talk(words);
         return Ok(0);
     }
@@ -294,7 +294,7 @@ async fn token(desired: &Desired, forget: bool) -> Result<u8, Problem> {
     credential(url, token.expose_secret()).map_err(|error| {
         Problem::new("token", "Nothing was kept").because(error.to_string()).exit(Exit::Usage)
     })?;
-    keyring::set(name, token).await.map_err(|problem| {
+    vault.write(&name, &token).await.map_err(|problem| {
         problem.hint(format!("or give it for one command alone: {TOKEN}=… holdfast rebuild"))
     })?;
     out::talk(&format!("The token for {scope} is in this computer's keyring."));

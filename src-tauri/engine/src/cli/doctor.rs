@@ -6,7 +6,7 @@ use holdfast_core::terminal::Choice;
 
 use super::out::{self, Style};
 use super::{Context, Global, desired, load, store, when};
-use crate::doctor::Opened;
+use crate::doctor::{Opened, or_without};
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -26,26 +26,31 @@ pub(super) async fn report(global: &Global, store: &Store) -> Report {
     let terminal = settings.as_ref().map(|settings| settings.terminal.clone()).unwrap_or(Choice::Default);
     let known = settings.and_then(|settings| desired(global, &settings));
     let opened = async {
-        known?;
-        let Context { store, desired, aws } = Context::open(global).await?;
-        Ok(Opened { store, aws, desired })
+        let (desired, broken) = or_without(known)?;
+        let Context { desired, aws, .. } = Context::of(global, store.clone(), desired).await?;
+        Ok(Opened { aws, desired, broken })
     };
-    crate::doctor::report(opened, &terminal, when::now()).await
+    crate::doctor::report(store, opened, &terminal, when::now()).await
 }
 
 fn render(report: &Report, style: Style) -> String {
+    let (pressing, well) = report.by_urgency();
     let mut lines = Vec::new();
-    let mut area = None;
-    for finding in &report.findings {
-        if area.replace(finding.area) != Some(finding.area) {
-            lines.push(style.bold(finding.area.word()));
+    let mut heading = None;
+    for finding in pressing.into_iter().chain(well) {
+        let (under, area) = match finding.mark {
+            Mark::Ok => (finding.area.word(), String::new()),
+            Mark::Warning | Mark::Failed => ("worth a look", format!("{}: ", finding.area.word())),
+        };
+        if heading.replace(under) != Some(under) {
+            lines.push(style.bold(under));
         }
         let mark = match finding.mark {
             Mark::Ok => style.green("ok     "),
             Mark::Warning => style.yellow("warning"),
             Mark::Failed => style.red("failed "),
         };
-        lines.push(format!("  {mark}  {}", harmless(&finding.what, 2000)));
+        lines.push(format!("  {mark}  {area}{}", harmless(&finding.what, 2000)));
         if let Some(todo) = &finding.todo {
             lines.push(format!("           {} {}", style.soft("→"), harmless(todo, 300)));
         }

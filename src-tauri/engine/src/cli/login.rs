@@ -76,7 +76,7 @@ fn table(all: &[Profile]) -> String {
                 (Validity::Valid, Some(_)) => "renewed when it is needed".to_owned(),
                 (Validity::Valid, None) => "valid".to_owned(),
                 (Validity::SignIn, _) => format!("sign in: {}", or(&profile.note)),
-                (Validity::Unknown, _) => String::new(),
+                (Validity::Unknown, _) => profile.note.clone().unwrap_or_default(),
                 (Validity::Refused | Validity::Faulty, _) => or(&profile.note),
             };
             [
@@ -152,16 +152,22 @@ pub(super) async fn login(global: &Global, args: &Login) -> Result<u8, Problem> 
         let token = sign_in(&identity.calls(portal), portal, identity.vault(), args).await?;
         keep(portal, &token, identity.vault(), args.share).await?;
     }
-    if let Some(serial) = chain.mfa_serial() {
-        let code = ask(&format!("Code of the MFA device {}: ", harmless(serial, 200))).await;
+    let mut wanted = chain.mfa_serial().map(ToOwned::to_owned);
+    let mut another = "";
+    while let Some(serial) = wanted {
+        let code = ask(&format!("{another}Code of the MFA device {}: ", harmless(&serial, 200))).await;
         let code = code.filter(|code| !code.is_empty()).ok_or_else(|| {
             Problem::new("mfa_code", format!("{name} wants a code of the MFA device {serial}"))
                 .because("nobody is here to type it")
                 .hint(format!("at a terminal: holdfast login {name}"))
                 .exit(Exit::Refused)
         })?;
-        identity.forget_codes().await?;
+        if another.is_empty() {
+            identity.forget_codes().await?;
+        }
         identity.say_code(&code).await?;
+        wanted = identity.wants_code().await?.and_then(|role| role.mfa_serial.clone());
+        another = "The next role wants a code of its own. ";
     }
     out::talk(&format!("Signed in with {name}."));
     Ok(0)
@@ -240,26 +246,33 @@ async fn add(global: &Global, args: &Login) -> Result<u8, Problem> {
         let _alone = store(global)?.signing_in()?;
         sign_in(&calls, &portal, &vault, args).await?
     };
-    let accounts = calls.accounts(&token).await?;
-    let names: Vec<String> =
-        accounts.iter().map(|account| format!("{}  {}", account.id, account.name)).collect();
-    let account = &accounts[choose("account", &names).await?];
-    let roles = calls.roles(&token, &account.id).await?;
-    let role = &roles[choose("role", &roles).await?];
-    let proposed = format!("{session}/{role}");
-    let name = ask(&format!("Name of the profile [{proposed}]: ")).await.ok_or_else(nobody)?;
-    let name = if name.is_empty() { proposed } else { name };
-    let name: ProfileName = name.parse().map_err(|error: holdfast_core::names::NotAllowed| {
-        Problem::new("profile", error.to_string()).exit(Exit::Usage)
-    })?;
-    let added = write_profile(&portal, &session, &name, &account.id, role, async || {
-        keep(&portal, &token, &vault, args.share).await
-    });
-    if let Err(problem) = added.await {
-        // Nobody has a use for it.
-        let _ = calls.log_out(&token).await;
-        return Err(problem);
-    }
+    let choose_and_add = async {
+        let accounts = calls.accounts(&token).await?;
+        let names: Vec<String> =
+            accounts.iter().map(|account| format!("{}  {}", account.id, account.name)).collect();
+        let account = &accounts[choose("account", &names).await?];
+        let roles = calls.roles(&token, &account.id).await?;
+        let role = &roles[choose("role", &roles).await?];
+        let proposed = format!("{session}/{role}");
+        let name = ask(&format!("Name of the profile [{proposed}]: ")).await.ok_or_else(nobody)?;
+        let name = if name.is_empty() { proposed } else { name };
+        let name: ProfileName = name.parse().map_err(|error: holdfast_core::names::NotAllowed| {
+            Problem::new("profile", error.to_string()).exit(Exit::Usage)
+        })?;
+        write_profile(&portal, &session, &name, &account.id, role, async || {
+            keep(&portal, &token, &vault, args.share).await
+        })
+        .await?;
+        Ok::<_, Problem>(name)
+    };
+    let name = match choose_and_add.await {
+        Ok(name) => name,
+        Err(problem) => {
+            // Nobody has a use for it.
+            let _ = calls.log_out(&token).await;
+            return Err(problem);
+        }
+    };
     out::talk(&format!("Signed in with {name}. Use it: holdfast settings set profile {name}"));
     Ok(0)
 }

@@ -134,7 +134,7 @@ pub(super) async fn destroy(
 ) -> Result<u8, Problem> {
     let desired = &context.desired;
     let mut leave = Leave { volume: keep_volume, snapshot };
-    let observed = context.aws.observe(desired, Goal::Gone(leave)).await?;
+    let observed = context.observe(Goal::Gone(leave)).await?;
     let size = observed.winners(desired).volume.map(|volume| volume.size);
     if let Some(size) = size.filter(|_| !snapshot && !keep_volume && !yes) {
         let question =
@@ -215,7 +215,7 @@ pub(super) fn asking<'a>(yes: bool) -> Asking<'a> {
 }
 
 async fn must_exist(context: &Context, goal: Goal) -> Result<(), Problem> {
-    let observed = context.aws.observe(&context.desired, goal).await?;
+    let observed = context.observe(goal).await?;
     match Status::of(&context.desired, &observed).state {
         State::Absent => Err(Problem::no_machine(&context.desired)),
         State::Starting | State::On | State::Stopping | State::Off | State::Ending | State::Unknown => Ok(()),

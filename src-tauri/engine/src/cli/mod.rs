@@ -7,6 +7,7 @@ use std::rc::Rc;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::names::{InstanceId, MachineName, SessionName, UserName};
+use holdfast_core::plan::Goal;
 use holdfast_core::settings::Settings;
 
 use crate::aws::{Aws, Options};
@@ -16,6 +17,7 @@ use crate::problem::{Exit, Problem};
 use crate::raise::Here;
 use crate::sandbox as local;
 use crate::store::{self, Store};
+use crate::world::World as _;
 
 mod adopt;
 mod ask;
@@ -619,6 +621,10 @@ impl Context {
     async fn open(global: &Global) -> Result<Self, Problem> {
         let store = store(global)?;
         let desired = desired(global, &load(global, &store)?)?;
+        Self::of(global, store, desired).await
+    }
+
+    async fn of(global: &Global, store: Store, desired: Desired) -> Result<Self, Problem> {
         let mut options = Options::default();
         if global.sandbox {
             options = local::endpoint().await?;
@@ -629,6 +635,17 @@ impl Context {
         options.vault = store.vault();
         let aws = Aws::connect(&desired, options).await;
         Ok(Self { store, desired, aws })
+    }
+
+    /// Looks at something before there is anything to do; where the credentials are over, once more after a sign-in.
+    async fn look<T>(&self, seeing: impl AsyncFn() -> Result<T, Problem>) -> Result<T, Problem> {
+        let watcher = progress::Watcher::new(&self.desired, progress::Asking::Given);
+        crate::converge::look(&self.aws, &self.desired, &watcher, seeing).await
+    }
+
+    /// Looks at everything that matters for `goal`.
+    async fn observe(&self, goal: Goal) -> Result<Observed, Problem> {
+        self.look(|| self.aws.observe(&self.desired, goal)).await
     }
 
     /// Keeps what was done on the machine itself, and what became of it.

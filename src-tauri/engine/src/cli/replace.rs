@@ -11,7 +11,6 @@ use super::out::{self, Style};
 use super::progress::Asking;
 use super::{Context, Yes};
 use crate::problem::Problem;
-use crate::world::World;
 
 /// What is to become of it; without a word it is begun, or gone on with.
 #[derive(Args, Debug)]
@@ -31,7 +30,7 @@ pub(super) struct Replace {
 }
 
 pub(super) async fn replace(context: &Context, args: &Replace) -> Result<u8, Problem> {
-    let observed = context.aws.observe(&context.desired, Goal::Replaced).await?;
+    let observed = context.observe(Goal::Replaced).await?;
     match args {
         Replace { cancel: true, yes, .. } => cancel(context, &observed, yes.yes).await,
         Replace { let_go: true, yes, .. } => let_go(context, &observed, yes.yes).await,

@@ -75,7 +75,7 @@ pub(super) async fn resize(global: &Global, args: Resize) -> Result<u8, Problem>
     context.desired = wanted.ok_or_else(|| Problem::no_machine(&context.desired))?;
     let desired = &context.desired;
 
-    let observed = context.aws.observe(desired, Goal::Settings).await?;
+    let observed = context.observe(Goal::Settings).await?;
     must_be_possible(desired, &observed, &args)?;
     // Into the file as it is by then: somebody may have edited it while this was looked at and asked about.
     let save = || {

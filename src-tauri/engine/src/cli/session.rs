@@ -23,7 +23,6 @@ use crate::aws::session::Document;
 use crate::connect::{End, Ends, Input, Program, connect as carry, write_out};
 use crate::problem::{Exit, Problem};
 use crate::terminal::{self, Asked, Raw};
-use crate::world::World;
 
 /// How many pieces of input wait, each at most some KiB.
 const WAITING: usize = 64;
@@ -200,7 +199,7 @@ async fn second_interrupt(input: &mpsc::Sender<Input>, code: &Cell<u8>) {
 /// The instance, when a session can be opened on it. A machine that is off is started if the user agrees.
 pub(super) async fn reachable(context: &Context) -> Result<InstanceId, Problem> {
     let desired = &context.desired;
-    let mut observed = context.aws.observe(desired, Goal::Reachable).await?;
+    let mut observed = context.observe(Goal::Reachable).await?;
     let status = Status::of(desired, &observed);
     match (status.state, status.reachable) {
         (State::Absent | State::Ending, _) => return Err(Problem::no_machine(desired)),

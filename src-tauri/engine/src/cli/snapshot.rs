@@ -14,7 +14,6 @@ use super::progress::{Asking, Watcher};
 use super::{Context, Yes, replace};
 use crate::converge;
 use crate::problem::{Exit, Problem};
-use crate::world::World;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -106,16 +105,16 @@ fn table(snapshots: &[Kept]) -> String {
 }
 
 async fn restore(context: &mut Context, id: SnapshotId, yes: bool) -> Result<u8, Problem> {
-    context.aws.must_have(&context.desired, [&id]).await?;
+    context.look(|| context.aws.must_have(&context.desired, [&id])).await?;
     let operation = format!("snapshot restore {id}");
     context.desired.home_from = Some(id);
-    let observed = context.aws.observe(&context.desired, Goal::Replaced).await?;
+    let observed = context.observe(Goal::Replaced).await?;
     replace::begin(context, &observed, &operation, yes).await
 }
 
 async fn delete(context: &Context, ids: &[SnapshotId], yes: bool) -> Result<u8, Problem> {
     let desired = &context.desired;
-    context.aws.may_forget(desired, ids).await?;
+    context.look(|| context.aws.may_forget(desired, ids)).await?;
     let observed = Observed::unknown("");
     let plan = plan::forgetting(desired, &observed, ids);
     out::talk(&render(desired, &observed, &plan, Style::stderr()));

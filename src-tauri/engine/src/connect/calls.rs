@@ -204,7 +204,7 @@ impl<'a> Calls<'a> {
             CallErrorKind::Timeout | CallErrorKind::Unreachable { .. } | CallErrorKind::Garbled(_) => {
                 Trouble::Network(words)
             }
-            _ if problem.is_about_credentials() => {
+            _ if problem.is_about_credentials() && aws.takes_new_credentials() => {
                 self.stale.set(true);
                 let command = crate::aws::profile::sign_in_command(self.desired);
                 Trouble::Credentials(command.map_or_else(

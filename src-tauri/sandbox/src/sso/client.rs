@@ -8,6 +8,17 @@ use crate::ids::secret;
 use crate::wire::{Fail, Incoming, Json};
 use crate::world::Everywhere;
 
+/// The scopes that clients are known to ask for: the access portal, and what AWS's own tools take besides
+/// (github.com/aws/aws-toolkit-vscode, `packages/core/src/auth/connection.ts`).
+const SCOPES: &[&str] = &[
+    ACCOUNT_ACCESS,
+    "codewhisperer:analysis",
+    "codewhisperer:completions",
+    "codewhisperer:conversations",
+    "codewhisperer:taskassist",
+    "codewhisperer:transformations",
+];
+
 /// The scope of the access portal.
 pub(super) const ACCOUNT_ACCESS: &str = "sso:account:access";
 pub(super) const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -23,7 +34,7 @@ pub(super) fn register(place: &mut Everywhere<'_>, incoming: &Incoming) -> Resul
         return Err(Fail::new("InvalidClientMetadataException", "Invalid client type provided"));
     }
     let scopes = json.texts("scopes");
-    if scopes.iter().any(|scope| *scope != ACCOUNT_ACCESS) {
+    if scopes.iter().any(|scope| !SCOPES.contains(scope)) {
         return Err(Fail::new("InvalidScopeException", "Invalid scope provided"));
     }
     let mut grants = json.texts("grantTypes");

@@ -33,11 +33,14 @@ fn shown(app: &App) -> String {
         doctor.well,
         doctor.look.map(|look| look.label),
     );
+    for found in doctor.pressing {
+        let (area, todo) = (found.area.word(), found.todo.unwrap_or_default());
+        let _ = writeln!(text, "  {:?}: {area}: {} | {todo}", found.mark, found.what);
+    }
     for area in doctor.areas {
         let _ = writeln!(text, "  {}", area.area.word());
-        for found in area.findings {
-            let _ =
-                writeln!(text, "    {:?}: {} | {}", found.mark, found.what, found.todo.unwrap_or_default());
+        for what in area.findings {
+            let _ = writeln!(text, "    {what}");
         }
     }
     text
@@ -100,6 +103,21 @@ fn he_looks_when_his_page_is_opened_or_somebody_asks_and_never_by_himself() {
 }
 
 #[test]
+fn he_looks_again_when_somebody_has_signed_in() {
+    let missing = || report(vec![Finding::failed(Part::Credentials, "there are none", "sign in")]);
+    let mut app = seeing(reachable());
+    app.on(Event::Window(true), at(20));
+    app.on(Event::Showing(Page::Doctor), at(20));
+    for (found, again) in [(missing(), true), (mixed(), false)] {
+        app.on(Event::DoctorAsked, at(21));
+        app.on(Event::Examining, at(21));
+        app.on(Event::Examined(found), at(22));
+        app.on(Event::SignedIn(Ok(true)), at(23));
+        assert_eq!(app.wants_doctor(), again);
+    }
+}
+
+#[test]
 fn he_looks_where_the_settings_do_not_hold_and_anew_for_other_ones() {
     let mut app = app();
     app.on(Event::Settings(Err(problem("broken"))), at(1));
@@ -123,7 +141,7 @@ fn hostile_findings_and_deeds_are_shown_harmlessly() {
     let finding = Finding::failed(Part::Machine, hostile.clone(), hostile.clone());
     app.on(Event::Examined(report(vec![finding; 1000])), at(2));
     let doctor = app.view().doctor;
-    let found = &doctor.areas[0].findings;
+    let found = &doctor.pressing;
     assert!(found.len() <= 200);
     app.on(Event::Showing(Page::Activity), at(3));
     let deed = Deed {

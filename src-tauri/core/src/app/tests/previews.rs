@@ -1,8 +1,8 @@
 //! Settings that are typed, previewed and applied.
 
-use super::fixture::{at, problem, reachable, seeing, setup};
+use super::fixture::{at, looked, problem, reachable, seeing, setup};
 use crate::app::view::Key;
-use crate::app::{App, Command, Draft, Event, Foreseen, Operation, Proposal, drafted};
+use crate::app::{App, Command, Draft, Event, Foreseen, Operation, Problem, Proposal, drafted};
 use crate::machine::Observed;
 use crate::plan::tests::fixture::empty;
 use crate::plan::{Goal, plan};
@@ -31,6 +31,30 @@ fn preview(app: &mut App, draft: Draft, observed: Observed) -> u32 {
     let found = Ok(Box::new(Foreseen { desired, observed, plan, blocked: None }));
     app.on(Event::Previewed { number, found }, at(21));
     number
+}
+
+#[test]
+fn what_failed_because_nobody_was_signed_in_is_looked_into_again() {
+    let expired = || Problem { code: "expired".to_owned(), ..problem("Your AWS sign-in is over") };
+    let mut app = seeing(empty());
+    let fails_with = |app: &mut App, why: Problem| {
+        app.on(Event::Proposed(Box::new(settings(draft()))), at(20));
+        let number = app.view().preview.unwrap().number;
+        app.on(Event::Previewed { number, found: Err(why) }, at(21));
+        number
+    };
+    let number = fails_with(&mut app, expired());
+    assert!(app.to_foresee().is_none());
+    app.on(Event::SignedIn(Ok(true)), at(22));
+    assert_eq!(app.to_foresee().map(|(again, _)| again), Some(number + 1));
+    // Where somebody signs in elsewhere, a look tells.
+    let number = fails_with(&mut app, expired());
+    app.on(Event::Blind(expired()), at(23));
+    app.on(looked(empty()), at(24));
+    assert_eq!(app.to_foresee().map(|(again, _)| again), Some(number + 1));
+    fails_with(&mut app, problem("AWS does not answer"));
+    app.on(Event::SignedIn(Ok(true)), at(25));
+    assert!(app.to_foresee().is_none(), "that was another matter");
 }
 
 #[test]

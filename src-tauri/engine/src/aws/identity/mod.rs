@@ -14,6 +14,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use holdfast_core::profile::{Base, Chain, Portal, Properties, Role};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::error::sts;
 use crate::problem::{CallError, CallErrorKind, Problem};
@@ -32,6 +33,12 @@ pub enum Needed {
     /// Sign in.
     #[error("nobody is signed in to {start_url} any more")]
     SignIn {
+        /// The portal.
+        start_url: String,
+    },
+    /// Nothing: whatever uses the sign-in next renews it.
+    #[error("the sign-in to {start_url} is due to be renewed, which whatever uses it next does by itself")]
+    Renewal {
         /// The portal.
         start_url: String,
     },
@@ -111,9 +118,49 @@ impl Identity {
     }
 
     async fn get(&self) -> Result<Credentials, CredentialsError> {
-        let mut credentials = self.base().await?;
-        for role in &self.chain.roles {
-            credentials = self.assume(role, credentials).await?;
+        if let Some(role) = self.wants_code().await.map_err(CredentialsError::provider_error)? {
+            let (role, serial) = (role.arn.clone(), role.mfa_serial.clone().unwrap_or_default());
+            return Err(CredentialsError::provider_error(Needed::Code { role, serial }));
+        }
+        self.up_to(self.chain.roles.len()).await
+    }
+
+    /// The nearest role to the end of these that wants a code and for which one was said, with its credentials. What comes before it
+    /// is not needed.
+    async fn kept(&self, roles: usize) -> Result<Option<(usize, Credentials)>, Problem> {
+        let coded =
+            self.chain.roles.iter().take(roles).enumerate().filter(|(_, role)| role.mfa_serial.is_some());
+        for (at, _) in coded.rev() {
+            if let Some(credentials) = self.kept_role(at).await? {
+                return Ok(Some((at, credentials)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first role that wants a code now.
+    ///
+    /// # Errors
+    /// The keyring cannot be used.
+    pub async fn wants_code(&self) -> Result<Option<&Role>, Problem> {
+        if self.chain.mfa_serial().is_none() {
+            return Ok(None);
+        }
+        let kept = self.kept(self.chain.roles.len()).await?;
+        let rest = self.chain.roles.iter().skip(kept.map_or(0, |(at, _)| at + 1));
+        Ok(rest.into_iter().find(|role| role.mfa_serial.is_some()))
+    }
+
+    /// The credentials of the last of the first roles, none of which wants a code any more.
+    async fn up_to(&self, roles: usize) -> Result<Credentials, CredentialsError> {
+        let kept = self.kept(roles).await.map_err(CredentialsError::provider_error)?;
+        let (from, mut credentials) = match kept {
+            Some((at, credentials)) => (at + 1, credentials),
+            None => (0, self.base().await?),
+        };
+        for role in self.chain.roles.iter().take(roles).skip(from) {
+            let assumed = self.assume_role(role, credentials, None).await;
+            credentials = assumed.map_err(CredentialsError::provider_error)?;
         }
         Ok(credentials)
     }
@@ -170,7 +217,9 @@ impl Identity {
         if let Some(error) = refused {
             tracing::debug!(?error, "a token is not taken any more");
             // What nobody takes is in the way of nothing, but it would be tried each time.
-            let _ = self.vault.forget(&token::name(portal)).await;
+            if !self.vault.only_looks() {
+                let _ = self.vault.forget(&token::name(portal)).await;
+            }
         }
         Err(CredentialsError::provider_error(Needed::SignIn { start_url: portal.start_url.clone() }))
     }
@@ -183,13 +232,21 @@ impl Identity {
         place: Place,
     ) -> Result<Option<Token>, CredentialsError> {
         let now = calls.now();
-        let Some(token) = self.kept(portal, place, false).await? else { return Ok(None) };
+        let Some(token) = self.kept_token(portal, place, false).await? else { return Ok(None) };
         if !token.is_due(now) {
             return Ok(Some(token));
         }
+        if self.vault.only_looks() {
+            let start_url = portal.start_url.clone();
+            return match (token.holds(now), token.renewal(now)) {
+                (true, _) => Ok(Some(token)),
+                (false, None) => Ok(None),
+                (false, Some(_)) => Err(CredentialsError::provider_error(Needed::Renewal { start_url })),
+            };
+        }
         let _renewing = self.vault.renewing().await;
         // Another process may have renewed it; what it was renewed with is worth nothing any more.
-        let Some(token) = self.kept(portal, place, true).await? else { return Ok(None) };
+        let Some(token) = self.kept_token(portal, place, true).await? else { return Ok(None) };
         let holds = token.holds(now).then(|| token.clone());
         if !token.is_due(now) {
             return Ok(Some(token));
@@ -197,16 +254,21 @@ impl Identity {
         let Some((client, refresh)) = token.renewal(now) else { return Ok(holds) };
         match calls.renew(client.clone(), refresh).await {
             Ok(new) => {
+                let new = Token { others: token.others, ..new };
                 self.keep(portal, place, &new).await;
                 Ok(Some(new))
             }
-            Err(error) if is_over(&error) => Ok(holds),
+            Err(error) if is_over(&error) => {
+                // It would be refused each time.
+                self.keep(portal, place, &Token { refresh: None, ..token }).await;
+                Ok(holds)
+            }
             // Nobody could be asked: what still holds will do.
             Err(error) => holds.map(Some).ok_or_else(|| CredentialsError::provider_error(error)),
         }
     }
 
-    async fn kept(
+    async fn kept_token(
         &self,
         portal: &Portal,
         place: Place,
@@ -238,35 +300,17 @@ impl Identity {
         }
     }
 
-    async fn assume(&self, role: &Role, with: Credentials) -> Result<Credentials, CredentialsError> {
-        if let Some(serial) = &role.mfa_serial {
-            let needed = || Needed::Code { role: role.arn.clone(), serial: serial.clone() };
-            let kept = self.kept_role(role).await.map_err(CredentialsError::provider_error)?;
-            return kept.ok_or_else(|| CredentialsError::provider_error(needed()));
-        }
-        self.assume_role(role, with, None).await.map_err(CredentialsError::provider_error)
-    }
-
-    /// Assumes the role that wants a code, and keeps what that gives for as long as it holds. Gives whether it outlives this process.
+    /// Assumes the first role that wants a code, and keeps what that gives for as long as it holds. AWS takes a code once, so each role
+    /// wants one of its own. Gives whether it outlives this process.
     ///
     /// # Errors
     /// The code is wrong, or it cannot be kept.
     pub async fn say_code(&self, code: &str) -> Result<bool, Problem> {
-        let mut outlives = true;
-        let mut credentials = self.base().await.map_err(|error| no_credentials(&error))?;
-        for role in &self.chain.roles {
-            let kept = if role.mfa_serial.is_some() { self.kept_role(role).await? } else { None };
-            credentials = match (kept, &role.mfa_serial) {
-                (Some(kept), _) => kept,
-                (None, Some(_)) => {
-                    let new = self.assume_role(role, credentials, Some(code)).await?;
-                    outlives &= self.keep_role(role, &new).await?;
-                    new
-                }
-                (None, None) => self.assume_role(role, credentials, None).await?,
-            };
-        }
-        Ok(outlives)
+        let Some(role) = self.wants_code().await? else { return Ok(true) };
+        let at = self.chain.roles.iter().position(|other| other == role).unwrap_or_default();
+        let with = self.up_to(at).await.map_err(|error| no_credentials(&error))?;
+        let new = self.assume_role(role, with, Some(code)).await?;
+        self.keep_role(at, &new).await
     }
 
     async fn assume_role(
@@ -293,12 +337,16 @@ impl Identity {
         Ok(Credentials::new(given.access_key_id(), given.secret_access_key(), session, ends, "AssumeRole"))
     }
 
-    fn role_name(&self, role: &Role) -> String {
-        format!("role {} {}", self.profile, role.arn)
+    /// Under which name the vault keeps the credentials of a role: they are for whoever comes by this way alone.
+    fn role_name(&self, at: usize) -> String {
+        let way = (&self.chain.profile, &self.chain.base, self.chain.roles.get(..=at));
+        let way = Sha256::digest(serde_json::to_string(&way).unwrap_or_default());
+        let way: String = way.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("role {} {way}", self.profile)
     }
 
-    async fn kept_role(&self, role: &Role) -> Result<Option<Credentials>, Problem> {
-        let Some(text) = self.vault.get(&self.role_name(role)).await? else { return Ok(None) };
+    async fn kept_role(&self, at: usize) -> Result<Option<Credentials>, Problem> {
+        let Some(text) = self.vault.get(&self.role_name(at)).await? else { return Ok(None) };
         let Ok(Kept { id, secret, session, ends }) = serde_json::from_str(text.expose_secret()) else {
             return Ok(None);
         };
@@ -308,7 +356,7 @@ impl Identity {
         Ok((ends > now + MARGIN).then(credentials))
     }
 
-    async fn keep_role(&self, role: &Role, credentials: &Credentials) -> Result<bool, Problem> {
+    async fn keep_role(&self, at: usize, credentials: &Credentials) -> Result<bool, Problem> {
         let ends = credentials.expiry().and_then(|end| end.duration_since(UNIX_EPOCH).ok());
         let kept = Kept {
             id: credentials.access_key_id().to_owned(),
@@ -317,7 +365,7 @@ impl Identity {
             ends: ends.unwrap_or_default().as_secs(),
         };
         let text = serde_json::to_string(&kept).unwrap_or_default();
-        self.vault.set(&self.role_name(role), text.into()).await
+        self.vault.set(&self.role_name(at), text.into()).await
     }
 
     /// Forgets the credentials that codes were said for.
@@ -325,8 +373,10 @@ impl Identity {
     /// # Errors
     /// The keyring cannot be used.
     pub async fn forget_codes(&self) -> Result<(), Problem> {
-        for role in self.chain.roles.iter().filter(|role| role.mfa_serial.is_some()) {
-            self.vault.forget(&self.role_name(role)).await?;
+        for (at, role) in self.chain.roles.iter().enumerate() {
+            if role.mfa_serial.is_some() {
+                self.vault.forget(&self.role_name(at)).await?;
+            }
         }
         Ok(())
     }

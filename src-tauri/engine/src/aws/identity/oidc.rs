@@ -7,13 +7,17 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_sdk_ssooidc::config::endpoint::{DefaultResolver, Params, ParamsBuilder, ResolveEndpoint as _};
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_types::sdk_config::{SharedTimeSource, TimeSource};
+use aws_types::service_config::ServiceConfigKey;
 use holdfast_core::profile::Portal;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Map;
 
 use super::token::{Client, Token};
 use crate::aws::error::{call_error, garbled};
-use crate::problem::CallError;
+use crate::problem::{CallError, Problem};
 
 /// What the registration is called in the portal's own pages.
 const CLIENT: &str = "holdfast";
@@ -31,7 +35,8 @@ pub const CALLBACK: &str = "/oauth/callback";
 pub struct Calls {
     oidc: aws_sdk_ssooidc::Client,
     portal: aws_sdk_sso::Client,
-    endpoint: String,
+    /// What [`DefaultResolver`] finds the OIDC service by.
+    place: ParamsBuilder,
     time: Option<SharedTimeSource>,
 }
 
@@ -68,15 +73,33 @@ impl Calls {
     /// `sdk` has everything but credentials; `endpoint` is where every service is, whatever the region.
     pub fn new(sdk: &SdkConfig, portal: &Portal, endpoint: Option<&str>) -> Self {
         let sdk = sdk.to_builder().region(Region::new(portal.region.clone())).build();
-        let domain = if portal.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let of_service =
-            || std::env::var("AWS_ENDPOINT_URL_SSO_OIDC").or_else(|_| std::env::var("AWS_ENDPOINT_URL"));
-        let endpoint = endpoint.map(ToOwned::to_owned).or_else(|| of_service().ok());
-        let endpoint = endpoint.unwrap_or_else(|| format!("https://oidc.{}.{domain}", portal.region));
+        let of_service = |service: &str| {
+            let key = ServiceConfigKey::builder().service_id(service);
+            let key = key.env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
+            sdk.service_config()?.load_config(key)
+        };
+        // What is empty counts as not said.
+        let endpoint = |service: &str| {
+            let said = [
+                endpoint.map(ToOwned::to_owned),
+                of_service(service),
+                sdk.endpoint_url().map(ToOwned::to_owned),
+            ];
+            said.into_iter().flatten().find(|url| !url.is_empty())
+        };
+        // In a `services` section it is `sso_oidc`, where the SDK, asked for its own name of the service, looks for `sso-oidc`.
+        // Source: <https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html>
+        let oidc = endpoint("SSO_OIDC");
+        let place = Params::builder().region(&portal.region).set_endpoint(oidc.clone());
+        let place = place.set_use_fips(sdk.use_fips()).set_use_dual_stack(sdk.use_dual_stack());
+        let mut calls = aws_sdk_ssooidc::config::Builder::from(&sdk);
+        calls.set_endpoint_url(oidc);
+        let mut of_portal = aws_sdk_sso::config::Builder::from(&sdk);
+        of_portal.set_endpoint_url(endpoint("SSO"));
         Self {
-            oidc: aws_sdk_ssooidc::Client::new(&sdk),
-            portal: aws_sdk_sso::Client::new(&sdk),
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            oidc: aws_sdk_ssooidc::Client::from_conf(calls.build()),
+            portal: aws_sdk_sso::Client::from_conf(of_portal.build()),
+            place,
             time: sdk.time_source(),
         }
     }
@@ -109,8 +132,27 @@ impl Calls {
         Ok(Client { id, secret, expires: SystemTime::UNIX_EPOCH + Duration::from_secs(expires) })
     }
 
-    /// The page on which a person lets us in, and from which the browser comes back to `port`.
-    pub fn page(&self, portal: &Portal, client: &Client, port: u16, state: &str, challenge: &str) -> String {
+    /// The page on which a person lets us in, and from which the browser comes back to `port`. It is where the service is called, by
+    /// the SDK's own rules for partitions, FIPS and dual stack.
+    ///
+    /// # Errors
+    /// There is no such place.
+    pub async fn page(
+        &self,
+        portal: &Portal,
+        client: &Client,
+        port: u16,
+        state: &str,
+        challenge: &str,
+    ) -> Result<String, Problem> {
+        let nowhere = |error: BoxError| {
+            let nowhere = format!("The portal's page is nowhere in {}", portal.region);
+            Problem::new("sign_in_portal", nowhere)
+                .because(error.to_string())
+                .hint("see what the AWS configuration says of endpoints")
+        };
+        let place = self.place.clone().build().map_err(|error| nowhere(error.into()))?;
+        let place = DefaultResolver::new().resolve_endpoint(&place).await.map_err(nowhere)?;
         let encode = |text: &str| -> String {
             percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
         };
@@ -127,7 +169,7 @@ impl Calls {
         ];
         let query: Vec<String> =
             parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
-        format!("{}/authorize?{}", self.endpoint, query.join("&"))
+        Ok(format!("{}/authorize?{}", place.url().trim_end_matches('/'), query.join("&")))
     }
 
     /// What the code of a browser is worth.
@@ -261,5 +303,45 @@ fn token(
         expires: now + Duration::from_secs(lasts),
         refresh: refresh.or_else(|| before.cloned()),
         client: Some(client),
+        others: Map::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_page_is_where_the_service_is() {
+        let client =
+            Client { id: "id".to_owned(), secret: String::new().into(), expires: SystemTime::UNIX_EPOCH };
+        for (region, fips, dual, said, place) in [
+            ("us-west-2", false, false, None, "https://oidc.us-west-2.amazonaws.com"),
+            ("us-west-2", true, false, None, "https://oidc-fips.us-west-2.amazonaws.com"),
+            ("us-west-2", false, true, None, "https://oidc.us-west-2.api.aws"),
+            ("cn-north-1", false, false, None, "https://oidc.cn-north-1.amazonaws.com.cn"),
+            ("us-gov-west-1", true, false, None, "https://oidc.us-gov-west-1.amazonaws.com"),
+            ("eusc-de-east-1", false, false, None, "https://oidc.eusc-de-east-1.amazonaws.eu"),
+            ("us-west-2", false, false, Some(""), "https://oidc.us-west-2.amazonaws.com"),
+            ("us-west-2", false, false, Some("http://127.0.0.1:9/x/"), "http://127.0.0.1:9/x"),
+        ] {
+            let sdk = SdkConfig::builder()
+                .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
+                .use_fips(fips)
+                .use_dual_stack(dual);
+            let portal = Portal {
+                session: Some("team".to_owned()),
+                start_url: "https://t.awsapps.com/start".to_owned(),
+                region: region.to_owned(),
+                scopes: vec!["a".to_owned(), "b".to_owned()],
+            };
+            let page =
+                Calls::new(&sdk.build(), &portal, said).page(&portal, &client, 1, "s", "c").await.unwrap();
+            assert!(
+                page.starts_with(&format!("{place}/authorize?response_type=code&client_id=id&")),
+                "{page}"
+            );
+            assert!(page.contains("scopes=a%20b"), "{page}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use holdfast_core::profile::Portal;
 use holdfast_core::time::Moment;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha1::{Digest as _, Sha1};
 
 /// A token that ends this soon is renewed first.
@@ -24,6 +25,8 @@ pub struct Token {
     pub refresh: Option<SecretString>,
     /// Who we are to the portal.
     pub client: Option<Client>,
+    /// What other tools keep beside it, which stays as it is.
+    pub others: Map<String, Value>,
 }
 
 /// A registration.
@@ -65,6 +68,7 @@ impl Token {
             client_secret: self.client.as_ref().map(|client| text(&client.secret)),
             registration_expires_at: self.client.as_ref().map(|client| rfc3339(client.expires)),
             refresh_token: self.refresh.as_ref().map(text),
+            others: self.others.clone(),
         };
         serde_json::to_string(&file).unwrap_or_default().into()
     }
@@ -81,6 +85,7 @@ impl Token {
             expires: moment(&file.expires_at)?,
             refresh: file.refresh_token.map(SecretString::from),
             client,
+            others: file.others,
         })
     }
 }
@@ -116,6 +121,8 @@ struct CacheFile {
     registration_expires_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 fn rfc3339(time: SystemTime) -> String {
@@ -172,10 +179,10 @@ mod tests {
     fn it_is_kept_as_the_aws_cli_keeps_it() {
         let kept = r#"{"startUrl": "https://d-123.awsapps.com/start", "region": "us-west-2",
             "accessToken": "an-access-token", "expiresAt": "2026-11-29T18:30:00Z", "clientId": "a-client",
-            "clientSecret": "a-secret", "registrationExpiresAt": "2027-02-01T00:00:00Z", "refreshToken": "a-refresh"}"#;
+            "clientSecret": "a-secret", "registrationExpiresAt": "2027-02-01T00:00:00Z", "refreshToken": "a-refresh", "scopes": ["a"], "x": {"y": 1}}"#;
         let token = Token::from_json(kept).unwrap();
         let again = token.to_json(&portal(None));
-        let same = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let same = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         assert_eq!(same(again.expose_secret()), same(kept));
         assert!(!format!("{token:?}").contains("token\""), "{token:?}");
 
