@@ -23,6 +23,9 @@ pub(crate) fn show(app: &AppHandle, notice: Notice) {
             notification.action(LOG, "Show log");
         }
         on_screen::take_place_of_last(&mut notification, notice.kind);
+        // Else it would come from the Finder. Once is enough, and a second time is refused.
+        #[cfg(target_os = "macos")]
+        let _ = notify_rust::set_application("dev.holdfast.desktop");
         // Else the toast would say that it comes from PowerShell.
         #[cfg(windows)]
         notification.app_id("dev.holdfast.desktop");
@@ -31,14 +34,15 @@ pub(crate) fn show(app: &AppHandle, notice: Notice) {
             Ok(handle) => handle,
             Err(error) => return tracing::warn!(%error, "the desktop shows no notifications"),
         };
-        on_screen::remember(&handle, notice.kind);
+        let shown = on_screen::remember(&handle, notice.kind);
         let answered = handle.wait_for_response(|response: &NotificationResponse| {
             let clicked = match response {
                 NotificationResponse::Default => true,
                 NotificationResponse::Action(action) => action == DEFAULT || action == LOG,
                 NotificationResponse::Reply(_) | NotificationResponse::Closed(_) => false,
             };
-            if clicked {
+            // One whose place was taken hears what happens to the other.
+            if clicked && on_screen::is_last(notice.kind, shown) {
                 window::open_or_complain(&app, notice.page);
             }
         });
@@ -60,17 +64,26 @@ mod on_screen {
     use holdfast_core::notices::NoticeKind;
     use notify_rust::{Notification, NotificationHandle};
 
-    /// The ids that the server gave them.
-    static LAST: Mutex<BTreeMap<NoticeKind, u32>> = Mutex::new(BTreeMap::new());
+    /// The ids that the server gave them, and how many there were of the kind.
+    static LAST: Mutex<BTreeMap<NoticeKind, (u32, u64)>> = Mutex::new(BTreeMap::new());
 
     pub(super) fn take_place_of_last(notification: &mut Notification, kind: NoticeKind) {
-        if let Some(id) = LAST.lock().unwrap_or_else(PoisonError::into_inner).get(&kind) {
+        if let Some((id, _)) = LAST.lock().unwrap_or_else(PoisonError::into_inner).get(&kind) {
             notification.id(*id);
         }
     }
 
-    pub(super) fn remember(handle: &NotificationHandle, kind: NoticeKind) {
-        LAST.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, handle.id());
+    /// Which of its kind it is.
+    pub(super) fn remember(handle: &NotificationHandle, kind: NoticeKind) -> u64 {
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = last.get(&kind).map_or(0, |(_, count)| *count) + 1;
+        last.insert(kind, (handle.id(), count));
+        count
+    }
+
+    pub(super) fn is_last(kind: NoticeKind, count: u64) -> bool {
+        let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        last.get(&kind).is_some_and(|(_, newest)| *newest == count)
     }
 }
 
@@ -82,7 +95,13 @@ mod on_screen {
 
     pub(super) fn take_place_of_last(_: &mut Notification, _: NoticeKind) {}
 
-    pub(super) fn remember(_: &NotificationHandle, _: NoticeKind) {}
+    pub(super) fn remember(_: &NotificationHandle, _: NoticeKind) -> u64 {
+        0
+    }
+
+    pub(super) fn is_last(_: NoticeKind, _: u64) -> bool {
+        true
+    }
 }
 
 /// The text of a notification as the server will show it: some take it for markup, and say so.

@@ -90,18 +90,16 @@ fn line_of(app: &AppHandle, item: &Item) -> tauri::Result<Box<dyn IsMenuItem<tau
             Box::new(menu.build()?)
         }
         Item::Act { label, action } => {
-            Box::new(MenuItem::with_id(app, action.id(), plain(label), true, accelerator(action))?)
+            let keys = accelerator(action).filter(|_| cfg!(target_os = "macos"));
+            Box::new(MenuItem::with_id(app, action.id(), plain(label), true, keys)?)
         }
     })
 }
 
 /// The keys that the menus of macOS show and take while they are open. Those of the other systems neither do nor say so.
 fn accelerator(action: &Action) -> Option<&'static str> {
-    if !cfg!(target_os = "macos") {
-        return None;
-    }
     match action {
-        Action::Do(Command::Connect { session: None }) => Some("Cmd+Return"),
+        Action::Do(Command::Connect { session: None }) => Some("Cmd+Enter"),
         Action::Open(Page::Machine) => Some("Cmd+O"),
         Action::Open(Page::Settings) => Some("Cmd+,"),
         Action::Quit => Some("Cmd+Q"),
@@ -183,4 +181,27 @@ pub(crate) fn has_host() -> bool {
         Ok(bool::try_from(there)?)
     };
     ask().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tauri leaves one that makes no sense away without a word.
+    #[test]
+    fn accelerators_make_sense() {
+        let actions = [
+            Action::Do(Command::Connect { session: None }),
+            Action::Open(Page::Machine),
+            Action::Open(Page::Settings),
+            Action::Quit,
+        ];
+        let mut ids = Vec::new();
+        for action in actions {
+            let keys: muda::accelerator::Accelerator = accelerator(&action).unwrap().parse().unwrap();
+            assert!(!ids.contains(&keys.id()), "{action:?} has the keys of another");
+            ids.push(keys.id());
+        }
+        assert_eq!(accelerator(&Action::Do(Command::Stop)), None);
+    }
 }

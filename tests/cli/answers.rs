@@ -185,6 +185,8 @@ fn settings_are_shown_set_and_taken_back() {
     assert_snapshot!(home.run("settings show").well().out, @"
     default               remote-dev  default
     terminal              default     default
+    mute                  (none)      default
+    updates               true        default
 
     remote-dev
     profile               (none)      default

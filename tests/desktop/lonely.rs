@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use crate::desktop::{APP, Desktop, eventually};
+use crate::notifications::Notifications;
 use crate::tray_host::Tray;
 
 fn window(desktop: &Desktop) -> String {
@@ -86,4 +87,31 @@ fn without_a_display_it_says_so() {
     assert_eq!(app.status.code(), Some(1));
     let said = String::from_utf8(app.stderr).unwrap();
     assert!(said.starts_with("Holdfast needs a desktop"), "{said}");
+}
+
+/// A home that was mounted to be read, as after a fault of the disk.
+#[test]
+fn without_a_place_to_write_it_lives_and_says_what_it_cannot_do() {
+    let mut desktop = Desktop::settled();
+    let tray = Tray::on(&desktop);
+    let notifications = Notifications::on(&desktop);
+    desktop.holdfast("up --yes");
+    desktop.holdfast("stop --yes");
+    let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
+    let mut app = desktop.command("unshare");
+    app.args(["--mount", "sh", "-c", script]).arg(desktop.path("state")).arg(APP);
+    let may =
+        desktop.command("unshare").args(["--mount", "true"]).status().is_ok_and(|status| status.success());
+    if !may {
+        println!("skipped: only root may mount");
+        return;
+    }
+    desktop.start(app.stdin(Stdio::null()).stderr(Stdio::null()));
+    tray.wait_for("remote-dev is off");
+    tray.click("Start");
+    let told = notifications.wait_for("Starting remote-dev: it did not work");
+    assert!(told.body.to_lowercase().contains("cannot"), "{told:?}");
+    let menu = tray.wait_for("[Starting remote-dev: it did not work…]");
+    assert!(menu.contains("[Start ("), "it can be tried again: {menu}");
+    assert_eq!(desktop.machine(), "stopped", "nothing is begun that nobody could go on with");
 }

@@ -209,6 +209,8 @@ fn a_hostile_page_gets_nowhere() {
         "'act', { command: { do: 'check_profiles' } }",
         "'act', { command: { do: 'keep', draft: { region: 'nowhere' } } }",
         "'act', { command: { do: 'keep', draft: { mute: 5 } } }",
+        "'act', { command: { do: 'keep', draft: { terminal: '[\"sh\", \"-c\", \"touch /tmp/owned; {command}\"]' } } }",
+        "'act', { command: { do: 'keep', draft: { terminal: 'sh' } } }",
         "'act', { command: { do: 'show_update' } }",
         "'act', { command: { do: 'show_page', page: '../secret' } }",
         "'act', { command: { do: 'destroy' } }",

@@ -50,6 +50,8 @@ export class Model {
 
   show(view: View): void {
     if (!this.view) this.typed = typedFor(view);
+    // What was typed is about the machine of before.
+    else if (this.view.machine.name !== view.machine.name) this.#forgetTyped();
     const another = view.preview?.number !== this.view?.preview?.number;
     if (this.asking && (!stands(this.asking, view) || (this.asking === "apply" && another))) {
       this.asking = null;
@@ -87,11 +89,6 @@ export class Model {
     this.typed = { ...this.typed, [key]: text };
     if (this.#planned || ofSettings(this.view?.preview ?? null)) void this.act({ do: "discard" });
     this.#planned = false;
-  }
-
-  /** Shows another machine. What was typed is about the one of before. */
-  async choose(machine: string): Promise<void> {
-    if (await this.act({ do: "choose", machine })) this.#forgetTyped();
   }
 
   /** Keeps settings that need no plan; whether they hold. What is kept is not typed any more. */

@@ -269,14 +269,14 @@ export const words = {
   notices: {
     rebuild: "A rebuild has ended",
     state: "The machine changed by itself",
-    operation: "Something ended unseen",
+    operation: "Something ended while the window was closed",
     sign_in: "You have to sign in",
     disk: "Its disk is nearly full",
     update: "There is a newer Holdfast",
   } satisfies Record<NoticeKind, string>,
   updates: "Look for newer versions",
   updatesNote: "Once a day. Nothing else is sent.",
-  newer: (version: string) => `Holdfast ${version} is there`,
+  newer: (version: string) => `Holdfast ${version} is available`,
   fields: {
     profile: "AWS profile",
     region: "Region",

@@ -33,6 +33,7 @@ use tokio::time::{Instant, sleep};
 use crate::aws::{Aws, Options, profile};
 use crate::converge::{self, Report, Witness, converge};
 use crate::net::{Change, Changes};
+use crate::open::installed_words;
 use crate::prices::{self, Worth};
 use crate::problem::Problem;
 use crate::remote::{Machine, NO_SYSTEM};
@@ -113,9 +114,10 @@ pub struct Place {
 /// It panics again and again.
 pub async fn run(place: &Place, shell: &impl Shell, mut inputs: mpsc::UnboundedReceiver<Input>) {
     let mut falls: Vec<Instant> = Vec::new();
-    while let Err(panic) =
-        AssertUnwindSafe(serve(place, shell, &mut inputs, !falls.is_empty())).catch_unwind().await
-    {
+    let mut kept = Kept::default();
+    loop {
+        let served = AssertUnwindSafe(serve(place, shell, &mut inputs, &mut kept, !falls.is_empty()));
+        let Err(panic) = served.catch_unwind().await else { return };
         falls.retain(|fall| fall.elapsed() < FALLS_WITHIN);
         falls.push(Instant::now());
         if falls.len() > MOST_FALLS {
@@ -128,11 +130,12 @@ async fn serve(
     place: &Place,
     shell: &impl Shell,
     inputs: &mut mpsc::UnboundedReceiver<Input>,
+    kept: &mut Kept,
     has_fallen: bool,
 ) {
-    let mut desk = Desk::new(place, shell, inputs);
+    let mut desk = Desk::new(place, shell, inputs, kept);
     if has_fallen {
-        desk.on(Event::Fell);
+        desk.get_up();
     }
     desk.on(Event::Profiles(profile::names()));
     loop {
@@ -155,7 +158,9 @@ async fn serve(
             Happened::Nobody => return,
             Happened::Input(Input::Window(open)) => {
                 desk.on(Event::Window(open));
+                desk.kept.window = open;
                 if open {
+                    desk.on(Event::Terminals(installed_words()));
                     desk.on(Event::Profiles(profile::names()));
                     desk.look_at_all |= desk.seen_all.is_none_or(|seen| seen.elapsed() > FRESH);
                     // Somebody who looks may have signed in meanwhile.
@@ -164,14 +169,19 @@ async fn serve(
                     desk.log = log::Reader::default();
                 }
             }
-            Happened::Input(Input::Tray(there)) => desk.on(Event::Tray(there)),
+            Happened::Input(Input::Tray(there)) => {
+                desk.kept.tray = Some(there);
+                desk.on(Event::Tray(there));
+            }
             Happened::Input(Input::Log(request)) => desk.log.asks(request),
             Happened::Input(Input::Command(command, answer)) => {
                 desk.read_settings();
-                let accepted = desk.app.may(&command);
-                if accepted.is_ok() {
-                    desk.carry_out(command);
-                }
+                let accepted = match desk.app.may(&command) {
+                    Ok(()) => desk.carry_out(command),
+                    refused => refused,
+                };
+                // Who is answered sees what came of it.
+                desk.publish();
                 // Whoever asked may be gone; what was asked for goes on.
                 let _ = answer.send(accepted);
             }
@@ -316,6 +326,7 @@ struct Desk<'a, S> {
     shell: &'a S,
     app: App,
     inputs: &'a mut mpsc::UnboundedReceiver<Input>,
+    kept: &'a mut Kept,
     /// The network has changed, or the computer slept.
     changes: Changes,
     tell: mpsc::UnboundedSender<Event>,
@@ -352,8 +363,6 @@ struct Desk<'a, S> {
     look_at_all: bool,
     /// When everything was last seen.
     seen_all: Option<Instant>,
-    /// The machine that somebody has chosen; else it is the default one of the settings.
-    chosen: Option<MachineName>,
     /// A terminal is to be opened on it as soon as it was seen.
     connects_then: bool,
     /// The machine and the settings file as it was last read, or why it was not.
@@ -363,6 +372,18 @@ struct Desk<'a, S> {
     shown: Option<View>,
     /// When this process began, in seconds since the Unix epoch.
     began: u64,
+}
+
+/// What outlives a fault of the app's own.
+#[derive(Debug, Default)]
+struct Kept {
+    /// The machine that somebody has chosen; else it is the default one of the settings.
+    chosen: Option<MachineName>,
+    /// Whether the window is open, and at which page.
+    window: bool,
+    page: Option<Page>,
+    /// Whether there is a tray, where that is known.
+    tray: Option<bool>,
 }
 
 /// What happens next.
@@ -393,7 +414,12 @@ struct Looked {
 }
 
 impl<'a, S: Shell> Desk<'a, S> {
-    fn new(place: &'a Place, shell: &'a S, inputs: &'a mut mpsc::UnboundedReceiver<Input>) -> Self {
+    fn new(
+        place: &'a Place,
+        shell: &'a S,
+        inputs: &'a mut mpsc::UnboundedReceiver<Input>,
+        kept: &'a mut Kept,
+    ) -> Self {
         let (tell, told) = mpsc::unbounded_channel();
         let path = place.store.settings_path().display().to_string();
         let mut desk = Self {
@@ -401,6 +427,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             shell,
             app: App::new(place.sandbox, path),
             inputs,
+            kept,
             changes: Changes::listen(),
             tell,
             told,
@@ -422,7 +449,6 @@ impl<'a, S: Shell> Desk<'a, S> {
             look_now: true,
             look_at_all: true,
             seen_all: None,
-            chosen: None,
             connects_then: false,
             read: None,
             foreseen: 0,
@@ -431,8 +457,8 @@ impl<'a, S: Shell> Desk<'a, S> {
         };
         desk.read_settings();
         if updates::place().is_some() && !place.sandbox {
-            let (last, salt) = updates::last(&place.store);
-            desk.on(Event::AskedForUpdates { last, salt });
+            let (last, found) = updates::last(&place.store);
+            desk.on(Event::AskedForUpdates { last, found, salt: updates::salt(&place.store) });
         }
         desk
     }
@@ -475,7 +501,7 @@ impl<'a, S: Shell> Desk<'a, S> {
     }
 
     fn read_settings(&mut self) {
-        let settings = self.place.read_settings(self.chosen.as_ref());
+        let settings = self.place.read_settings(self.kept.chosen.as_ref());
         let read = Some(match &settings {
             Ok(setup) => format!("{}\n{}", setup.desired.machine, setup.text),
             Err(problem) => problem.to_string(),
@@ -584,7 +610,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             self.examining = None;
         }
         if self.app.wants_doctor() {
-            self.examining = Some(Box::pin(doctor::examine(self.place, self.chosen.clone())));
+            self.examining = Some(Box::pin(doctor::examine(self.place, self.kept.chosen.clone())));
             self.on(Event::Examining);
         }
     }
@@ -634,7 +660,7 @@ impl<'a, S: Shell> Desk<'a, S> {
         let store = &self.place.store;
         self.errands.push(Box::pin(async move {
             let newer = updates::ask(store, &at).await;
-            Some(Event::Updates { newer, salt: updates::last(store).1 })
+            Some(Event::Updates { newer, salt: updates::salt(store) })
         }));
         self.on(Event::AskingForUpdates);
     }
@@ -754,7 +780,11 @@ impl<'a, S: Shell> Desk<'a, S> {
         }
     }
 
-    fn carry_out(&mut self, command: Command) {
+    /// Does what was accepted.
+    ///
+    /// # Errors
+    /// It did not work at once; what goes on for a while tells that later.
+    fn carry_out(&mut self, command: Command) -> Result<(), Refusal> {
         match command {
             Command::Autostart { on } => {
                 let problem = self.shell.set_autostart(on).err();
@@ -767,7 +797,7 @@ impl<'a, S: Shell> Desk<'a, S> {
                 (self.look_now, self.look_at_all) = (true, true);
             }
             Command::Preview { of } => self.on(Event::Proposed(Box::new(of))),
-            Command::Keep { draft } => self.keep(&draft),
+            Command::Keep { draft } => return self.keep(&draft),
             Command::LookAtTypes => self.on(Event::KindsAsked),
             Command::ShowUpdate => {
                 if let Some(update) = self.app.update() {
@@ -794,6 +824,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::GoTo { generation } => self.go_to(generation),
             Command::CancelJob => self.cancel_job(),
             Command::ShowPage { page } => {
+                self.kept.page = Some(page);
                 if page == Page::Settings {
                     self.see_autostart(None);
                 }
@@ -815,16 +846,15 @@ impl<'a, S: Shell> Desk<'a, S> {
             }
             Command::Apply { number } => self.apply(number),
         }
+        Ok(())
     }
 
     /// Writes settings down that need no plan.
-    fn keep(&mut self, draft: &Draft) {
+    fn keep(&mut self, draft: &Draft) -> Result<(), Refusal> {
         let decided = self.app.setup().and_then(|setup| decided(setup, draft).ok());
         let written = decided.map_or(Ok(()), |decided| self.place.store.write_settings(&decided.text));
-        if let Err(error) = written {
-            self.on(Event::NotKept(Problem::from(error).into()));
-        }
         self.read_settings();
+        written.map_err(|error| Refusal { why: error.to_string() })
     }
 
     fn see_autostart(&mut self, problem: Option<app::Problem>) {
@@ -832,8 +862,24 @@ impl<'a, S: Shell> Desk<'a, S> {
         self.on(Event::Autostart(now.map(|on| Autostart { on, problem })));
     }
 
+    /// Goes on where the app was when it fell.
+    fn get_up(&mut self) {
+        if let Some(tray) = self.kept.tray {
+            self.on(Event::Tray(tray));
+        }
+        if self.kept.window {
+            self.on(Event::Window(true));
+            self.on(Event::Terminals(installed_words()));
+            self.on(Event::Profiles(profile::names()));
+            if let Some(page) = self.kept.page {
+                self.on(Event::Showing(page));
+            }
+        }
+        self.on(Event::Fell);
+    }
+
     fn choose(&mut self, machine: MachineName, connects: bool) {
-        (self.chosen, self.connects_then) = (Some(machine), connects);
+        (self.kept.chosen, self.connects_then) = (Some(machine), connects);
         // What is under way is about the other one.
         (self.looking, self.pricing) = (None, None);
         self.read_settings();
@@ -844,7 +890,7 @@ impl<'a, S: Shell> Desk<'a, S> {
         if std::mem::take(&mut self.connects_then) {
             let connect = Command::Connect { session: None };
             match self.app.may(&connect) {
-                Ok(()) => self.carry_out(connect),
+                Ok(()) => drop(self.carry_out(connect)),
                 Err(refusal) => {
                     let problem = app::Problem {
                         code: "refused".to_owned(),
@@ -950,7 +996,10 @@ impl<'a, S: Shell> Desk<'a, S> {
             }
             Err(problem) => {
                 // The next one begins from scratch, with what has become of the sign-in meanwhile.
-                (self.look_at_all, self.connects_then) = (true, false);
+                self.look_at_all = true;
+                if std::mem::take(&mut self.connects_then) {
+                    self.on(Event::NoTerminal(problem.clone()));
+                }
                 self.on(Event::Blind(problem));
             }
         }

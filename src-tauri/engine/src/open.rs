@@ -152,6 +152,12 @@ async fn try_each(wanted: &Wanted, file: &Path, script: &Path) -> Result<(), Pro
     Err(none_opened(wanted, &causes, &alternatives(this_system(), terminal, is_installed)))
 }
 
+/// The terminals that are installed, by their names in the settings.
+pub fn installed_words() -> Vec<String> {
+    let all = alternatives(this_system(), &Choice::Default, is_installed);
+    all.into_iter().map(|known| known.word().to_owned()).collect()
+}
+
 /// What is said when every terminal that was tried failed for its cause, and these are installed beside the chosen one.
 fn none_opened(wanted: &Wanted, causes: &[(String, String)], others: &[Known]) -> Problem {
     let chosen = match &wanted.terminal {

@@ -23,10 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LONGEST: usize = 1 << 20;
 
 /// When somebody asked last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Last {
     /// In seconds since the Unix epoch.
     pub asked: u64,
+    /// The newer one that was found then.
+    #[serde(default)]
+    pub found: Option<Update>,
 }
 
 /// A release, as GitHub tells of it.
@@ -45,41 +48,55 @@ pub fn place() -> Option<String> {
         .filter(|at| !at.is_empty())
 }
 
-/// When this computer asked last, and a number of its own.
-pub fn last(store: &Store) -> (Option<Moment>, u64) {
-    let asked = store.asked_for_updates().ok().flatten();
-    let maker = store.maker().unwrap_or_default();
-    let salt =
-        Sha256::digest(maker.as_bytes()).iter().take(4).fold(0, |salt, byte| salt << 8 | u64::from(*byte));
-    (asked.map(|last| Moment::from_epoch(Duration::from_secs(last.asked))), salt)
+/// When this computer asked last, and what it found that is newer still.
+pub fn last(store: &Store) -> (Option<Moment>, Option<Update>) {
+    let Some(Last { asked, found }) = store.asked_for_updates().ok().flatten() else { return (None, None) };
+    let found = found.filter(|found| is_newer(&found.version, env!("CARGO_PKG_VERSION")));
+    (Some(Moment::from_epoch(Duration::from_secs(asked))), found)
 }
 
-/// Asks, and keeps when. The release, if it is newer than this Holdfast; a failure is told by nobody and tried again a day later.
-pub async fn ask(store: &Store, place: &str) -> Option<Update> {
+/// A number of this computer's own.
+pub fn salt(store: &Store) -> u64 {
+    let maker = store.maker().unwrap_or_default();
+    Sha256::digest(maker.as_bytes()).iter().take(4).fold(0, |salt, byte| salt << 8 | u64::from(*byte))
+}
+
+/// Asks, and keeps when, and what was found. The release, if it is newer than this Holdfast.
+///
+/// # Errors
+/// Nobody could be asked, which is tried again a day later.
+pub async fn ask(store: &Store, place: &str) -> Result<Option<Update>, ()> {
     let asked = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    if let Err(error) = store.keep_asked_for_updates(&Last { asked }) {
+    let answer = match timeout(PATIENCE, get(place, profile::bundle(None), LONGEST)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Problem::new("unreachable", "nobody answered")),
+    };
+    let found = match answer {
+        Ok(answer) => Ok(newer(&answer, env!("CARGO_PKG_VERSION"))),
+        Err(problem) => {
+            tracing::info!(%problem, "whether there is a newer version is not known");
+            Err(())
+        }
+    };
+    let known = found.clone().unwrap_or_else(|()| last(store).1);
+    if let Err(error) = store.keep_asked_for_updates(&Last { asked, found: known }) {
         tracing::debug!(%error, "nobody will know that newer versions were looked for");
     }
-    match timeout(PATIENCE, get(place, profile::bundle(None), LONGEST)).await {
-        Ok(Ok(answer)) => newer(&answer, env!("CARGO_PKG_VERSION")),
-        Ok(Err(problem)) => unknown(&problem),
-        Err(_) => unknown(&Problem::new("unreachable", "nobody answered")),
-    }
-}
-
-fn unknown(problem: &Problem) -> Option<Update> {
-    tracing::info!(%problem, "whether there is a newer version is not known");
-    None
+    found
 }
 
 /// The release in an answer, if it is newer than `this`, and its page one that a browser should open.
 fn newer(answer: &[u8], this: &str) -> Option<Update> {
     let Release { tag_name, html_url } = serde_json::from_slice(answer).ok()?;
-    let version = Version::parse(tag_name.trim_start_matches('v')).ok()?;
-    let is_newer = version.pre.is_empty() && version > Version::parse(this).ok()?;
+    let version = tag_name.trim_start_matches('v').to_owned();
     let safe =
         html_url.starts_with("https://") && !html_url.contains(|c: char| c.is_whitespace() || c.is_control());
-    (is_newer && safe).then(|| Update { version: version.to_string(), page: html_url })
+    (is_newer(&version, this) && safe).then_some(Update { version, page: html_url })
+}
+
+fn is_newer(version: &str, this: &str) -> bool {
+    let parsed = Version::parse(version).ok().zip(Version::parse(this).ok());
+    parsed.is_some_and(|(version, this)| version.pre.is_empty() && version > this)
 }
 
 #[cfg(test)]
@@ -109,14 +126,19 @@ mod tests {
         let store = Store::at(folder.path().join("config"), folder.path().join("state"));
         assert_eq!(last(&store).0, None);
         for (status, body, found) in [
-            ("200 OK", r#"{"tag_name":"v999.0.0","html_url":"https://example.com/v999"}"#, Some("999.0.0")),
-            ("200 OK", "what?", None),
-            ("403 Forbidden", r#"{"tag_name":"v999.0.0","html_url":"https://example.com/v999"}"#, None),
+            ("200 OK", "what?", Ok(None)),
+            (
+                "200 OK",
+                r#"{"tag_name":"v999.0.0","html_url":"https://example.com/v999"}"#,
+                Ok(Some("999.0.0")),
+            ),
+            ("403 Forbidden", r#"{"tag_name":"v998.0.0","html_url":"https://example.com/v998"}"#, Err(())),
         ] {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let place = format!("http://{}/releases/latest", listener.local_addr().unwrap());
             let (update, question) = tokio::join!(ask(&store, &place), answer(listener, status, body));
-            assert_eq!(update.map(|update| update.version).as_deref(), found, "{status} {body}");
+            let version = update.as_ref().map(|update| update.as_ref().map(|update| update.version.as_str()));
+            assert_eq!(version, found.as_ref().copied().map_err(|()| &()), "{status} {body}");
             let mut lines: Vec<&str> = question.trim_end().lines().collect();
             lines.retain(|line| !line.starts_with("host:"));
             assert_eq!(
@@ -124,8 +146,14 @@ mod tests {
                 ["GET /releases/latest HTTP/1.1", "user-agent: holdfast", "accept: application/json"]
             );
         }
-        assert!(last(&store).0.is_some(), "the next one comes a day later");
-        assert_eq!(ask(&store, "http://127.0.0.1:1/").await, None);
+        assert_eq!(ask(&store, "http://127.0.0.1:1/").await, Err(()));
+        let (asked, found) = last(&store);
+        assert!(asked.is_some(), "the next one comes a day later");
+        assert_eq!(
+            found.map(|update| update.version).as_deref(),
+            Some("999.0.0"),
+            "it is known all the same"
+        );
     }
 
     #[test]

@@ -17,6 +17,8 @@ const FALLBACK_USER: &str = "dev";
 const EMBEDDED: &str = "embedded";
 const GIT: &str = "git";
 const DIRECTORY: &str = "directory";
+/// An address is missing.
+const WHERE: &str = "Say where it is.";
 
 impl Setup {
     /// Reads the text of the settings file for the machine that is `chosen`, or its default one where there is none of that
@@ -101,6 +103,11 @@ fn with_draft(setup: &Setup, draft: &Draft, decided: bool) -> Result<Setup, Vec<
         match key {
             Key::Config => edited.source(draft, typed),
             Key::Tags => edited.tags(typed),
+            // A list of words is a program that runs here: whoever means one writes it into the file.
+            Key::Terminal if typed.starts_with('[') => edited.wrong.push(FieldError {
+                key,
+                text: "A command of your own is set in the settings file.".to_owned(),
+            }),
             key if key.is_part_of_config() => edited.part_of_config(draft, key, typed),
             key => edited.put(key, key.word(), typed),
         }
@@ -109,13 +116,12 @@ fn with_draft(setup: &Setup, draft: &Draft, decided: bool) -> Result<Setup, Vec<
         return Err(edited.wrong);
     }
     Setup::read(edited.text, setup.login.clone(), Some(&setup.desired.machine)).map_err(|errors| {
-        let word = |key: &str| {
-            let parts: Vec<&str> = key.split('.').collect();
-            let from =
-                parts.iter().position(|part| *part == "config").unwrap_or(parts.len().saturating_sub(1));
-            parts.get(from..).unwrap_or_default().join(".")
+        let machine = format!("{}.", settings::dotted(&["machine", setup.desired.machine.as_str()]));
+        let of = |key: &str| {
+            let key = key.strip_prefix(&machine).unwrap_or(key);
+            let same = |known: &Key| key == known.word() || (*known == Key::Tags && key.starts_with("tags."));
+            Key::ALL.into_iter().find(same)
         };
-        let of = |key: &str| Key::ALL.into_iter().find(|known| word(key) == known.word());
         errors.iter().map(|e| field_error(of(&e.key).unwrap_or(Key::User), &e.wrong)).collect()
     })
 }
@@ -130,13 +136,7 @@ struct Edited<'a> {
 impl Edited<'_> {
     /// Sets what stands in the file at `path`, or takes it out where nothing was typed.
     fn put(&mut self, key: Key, path: &str, typed: &str) {
-        let Setup { desired, login, .. } = self.setup;
-        let edited = if typed.is_empty() {
-            settings::unset(&self.text, login.as_ref(), &desired.machine, path)
-        } else {
-            settings::set(&self.text, login.as_ref(), &desired.machine, path, typed)
-        };
-        match edited {
+        match settings::write(&self.text, &self.setup.desired.machine, path, typed) {
             Ok(edited) => self.text = edited,
             Err(errors) => self.wrong.extend(errors.first().map(|error| field_error(key, &error.wrong))),
         }
@@ -155,8 +155,7 @@ impl Edited<'_> {
                 let key = if kind == GIT { Key::ConfigGit } else { Key::ConfigDirectory };
                 match address(key) {
                     address if address.is_empty() => {
-                        self.wrong
-                            .push(FieldError { key, text: "It has to be said where that is.".to_owned() });
+                        self.wrong.push(FieldError { key, text: WHERE.to_owned() });
                     }
                     address => self.put(key, key.word(), &address),
                 }
@@ -181,7 +180,7 @@ impl Edited<'_> {
             return;
         }
         if is_address && typed.is_empty() {
-            self.wrong.push(FieldError { key, text: "It has to be said where that is.".to_owned() });
+            self.wrong.push(FieldError { key, text: WHERE.to_owned() });
         } else {
             self.put(key, key.word(), typed);
         }

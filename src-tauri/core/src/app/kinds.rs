@@ -1,6 +1,7 @@
 //! The instance types that the machine can be, and those that it cannot. They are asked for when somebody comes to a page that
 //! shows them: some ten calls, and hours in which nothing of it changes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::harmless::harmless;
@@ -9,6 +10,7 @@ use super::view::{self, Offer, cents};
 use super::{App, Command, Page, Problem, Refusal, is_about_credentials};
 use crate::kinds::{Kind, choices};
 use crate::machine::Desired;
+use crate::names::InstanceType;
 use crate::status::State;
 use crate::time::Moment;
 
@@ -106,21 +108,16 @@ pub(super) fn view(app: &App) -> Option<view::Types> {
     let place = instance.map(|instance| (instance.architecture.as_str(), instance.zone.as_str()));
     let (kinds, seen) =
         app.kinds.list.as_ref().map_or((&[][..], None), |(list, at)| (list, Some(seconds(*at))));
-    let hindered = |name: &str| {
-        let kind = kinds.iter().find(|kind| kind.instance_type.as_str() == name)?;
-        kind.hindrance(place).map(|text| harmless(&text, 200))
-    };
-    let architecture = |name: &str| {
-        let kind = kinds.iter().find(|kind| kind.instance_type.as_str() == name);
-        kind.map(|kind| kind.architectures.join(", ")).unwrap_or_default()
-    };
+    let by_name: BTreeMap<&InstanceType, &Kind> =
+        kinds.iter().map(|kind| (&kind.instance_type, kind)).collect();
     let all = choices(&known.observed.prices, &desired.region, is, kinds.to_vec());
     let list = all.into_iter().map(|choice| {
-        let name = choice.instance_type.as_str();
+        let kind = by_name.get(&choice.instance_type);
+        let architecture = kind.map(|kind| kind.architectures.join(", ")).unwrap_or_default();
         view::TypeChoice {
-            hindrance: hindered(name),
-            architecture: harmless(&architecture(name), 40),
-            name: name.to_owned(),
+            hindrance: kind.and_then(|kind| kind.hindrance(place)).map(|text| harmless(&text, 200)),
+            architecture: harmless(&architecture, 40),
+            name: choice.instance_type.to_string(),
             vcpus: choice.vcpus,
             memory: u32::try_from(choice.memory_mib).unwrap_or(u32::MAX),
             network: choice.network.map(|network| harmless(&network, 60)),

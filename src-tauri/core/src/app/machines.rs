@@ -11,8 +11,12 @@ impl App {
         if !setup.settings.machines.contains_key(machine) {
             return Err(Refusal { why: format!("The settings have no machine {machine}") });
         }
-        match &self.running {
-            Some(running) => Err(Refusal { why: format!("{} is under way", running.title) }),
+        if let Some(running) = &self.running {
+            return Err(Refusal { why: format!("{} is under way", running.title) });
+        }
+        // It would begin unseen, or end untold.
+        match self.system.job_words() {
+            Some(words) => Err(Refusal { why: format!("{words} is under way") }),
             None => Ok(()),
         }
     }

@@ -225,7 +225,10 @@ fn others(machines: &[MachineChoice]) -> Vec<Item> {
     let others = machines.iter().filter(|machine| machine.can_be_shown);
     let menu = |one: &MachineChoice| {
         let machine = || one.name.clone();
-        let connect = act("Connect".to_owned(), Action::Do(Command::ConnectTo { machine: machine() }));
+        let connect = act(
+            "Connect (starts it if it is off)".to_owned(),
+            Action::Do(Command::ConnectTo { machine: machine() }),
+        );
         let show = act("Show it here".to_owned(), Action::Do(Command::Choose { machine: machine() }));
         Item::Menu { label: format!("{}, {}", one.name, one.region), items: vec![connect, show] }
     };

@@ -283,6 +283,8 @@ pub enum Event {
     Settings(Result<Box<Setup>, Problem>),
     /// Whether the app starts with the desktop; `None`: it cannot.
     Autostart(Option<view::Autostart>),
+    /// These terminals are installed, by their names in the settings.
+    Terminals(Vec<String>),
     /// These profiles are in the AWS configuration.
     Profiles(Vec<String>),
     /// They are being looked at.
@@ -400,27 +402,27 @@ pub enum Event {
     Examined(Report),
     /// The app fell over something that must not happen, and has begun anew.
     Fell,
-    /// Settings could not be written down.
-    NotKept(Problem),
     /// Somebody asks for the instance types anew.
     KindsAsked,
     /// The instance types are being looked at.
     LookingAtKinds,
     /// This is what they are.
     LookedAtKinds(Result<Vec<Kind>, Problem>),
-    /// Somebody looked for a newer Holdfast last at this moment, as far as is known.
+    /// Somebody looked for a newer Holdfast last at this moment, as far as is known, and found this.
     AskedForUpdates {
         /// When.
         last: Option<Moment>,
+        /// It, if there was one.
+        found: Option<view::Update>,
         /// A number of this computer's own.
         salt: u64,
     },
     /// A newer Holdfast is being looked for.
     AskingForUpdates,
-    /// This is the newer one, if there is one.
+    /// This is the newer one, if there is one; an error: nobody could be asked.
     Updates {
         /// It.
-        newer: Option<view::Update>,
+        newer: Result<Option<view::Update>, ()>,
         /// A number of this computer's own.
         salt: u64,
     },
@@ -472,6 +474,8 @@ pub struct App {
     settings: Option<Result<Box<Setup>, Problem>>,
     profiles: Profiles,
     autostart: Option<view::Autostart>,
+    /// The terminals that are installed.
+    terminals: Vec<String>,
     sign_in: SignIn,
     known: Option<Known>,
     blind: Option<Blind>,
@@ -490,6 +494,8 @@ pub struct App {
     history: History,
     /// There is no machine, as far as the last look could tell.
     no_machine: bool,
+    /// AWS let the last look in.
+    let_in: bool,
     window: bool,
     /// The page that the window shows.
     page: Option<Page>,
@@ -548,6 +554,7 @@ impl App {
             settings: None,
             profiles: Profiles::default(),
             autostart: None,
+            terminals: Vec::new(),
             sign_in: SignIn::default(),
             known: None,
             blind: None,
@@ -565,6 +572,7 @@ impl App {
             doctor: Doctor::default(),
             history: History::default(),
             no_machine: false,
+            let_in: false,
             window: false,
             page: None,
             settled: None,
@@ -713,6 +721,7 @@ impl App {
                 }
             }
             Event::Showing(page) => self.visited(page, now),
+            Event::Terminals(names) => self.terminals = names,
             Event::Autostart(autostart) => self.autostart = autostart,
             Event::DoctorAsked => self.doctor.asked(),
             Event::Examining => self.doctor.looking(),
@@ -729,11 +738,10 @@ impl App {
                 };
                 self.fail("What was going on".to_owned(), problem, now);
             }
-            Event::NotKept(problem) => self.fail("Keeping the settings".to_owned(), problem, now),
             Event::KindsAsked => self.kinds.asked(),
             Event::LookingAtKinds => self.kinds.looking(),
             Event::LookedAtKinds(result) => self.kinds.looked(result, now),
-            Event::AskedForUpdates { last, salt } => self.updates.asked_last(last, salt, now),
+            Event::AskedForUpdates { last, found, salt } => self.updates.asked_before(last, found, salt, now),
             Event::AskingForUpdates => self.updates.asking(),
             Event::Updates { newer, salt } => self.answered_about_updates(newer, salt, now),
             Event::ReadingHistory => self.history.reading(),
@@ -1004,6 +1012,10 @@ impl App {
         let key =
             |setup: Option<&Setup>| setup.map(|setup| (setup.desired.key(), setup.desired.profile.clone()));
         let before = key(self.setup());
+        let who = |setup: Option<&Setup>| {
+            setup.map(|setup| (setup.desired.machine.clone(), setup.desired.profile.clone()))
+        };
+        let whose = who(self.setup());
         let name = |setup: Option<&Setup>| setup.map(|setup| setup.desired.machine.clone());
         let named = name(self.setup());
         self.settings = Some(settings.map_err(Problem::harmless));
@@ -1011,6 +1023,10 @@ impl App {
         self.preview = None;
         // A decision of the set-up makes no other machine of it.
         self.no_machine &= named == name(self.setup());
+        if whose != who(self.setup()) {
+            self.sign_in = SignIn::default();
+            self.let_in = false;
+        }
         if before != key(self.setup()) {
             // Another machine, or another view of it: nothing that is known is about it.
             (self.known, self.blind, self.settled, self.elsewhere, self.passing) =
@@ -1022,7 +1038,7 @@ impl App {
                 self.kinds.visited(self.now);
             }
             self.forget_findings();
-            self.sign_in = SignIn::default();
+            self.interrupted = None;
         } else if let (Some(known), Some(Ok(setup))) = (&mut self.known, &self.settings) {
             known.status = Status::of(&setup.desired, &known.observed);
         }
@@ -1060,6 +1076,9 @@ impl App {
         }
         if before != after.cloned() {
             self.kinds.changed();
+        }
+        if status.state == State::On {
+            self.system.is_on(now);
         }
         self.known = Some(Known { observed, status, at: now });
         self.blind = None;
@@ -1169,12 +1188,12 @@ impl Running {
             | Event::Dismissed
             | Event::Window(_)
             | Event::Showing(_)
+            | Event::Terminals(_)
             | Event::Autostart(_)
             | Event::DoctorAsked
             | Event::Examining
             | Event::Examined(_)
             | Event::Fell
-            | Event::NotKept(_)
             | Event::KindsAsked
             | Event::LookingAtKinds
             | Event::LookedAtKinds(_)

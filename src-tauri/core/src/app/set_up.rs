@@ -3,7 +3,7 @@
 
 use super::show::sentence;
 use super::view::{self, Decision, Draft, Key, SetUpStep, Topic};
-use super::{App, Refusal, Setup, decided};
+use super::{App, Refusal, Setup, decided, is_about_credentials};
 use crate::price::Prices;
 use crate::status::State;
 
@@ -17,9 +17,14 @@ impl App {
     pub(super) fn know_whether_there_is_a_machine(&mut self) {
         self.no_machine = match &self.known {
             Some(known) => known.status.state == State::Absent,
-            // Nobody could look yet: most of all because nobody has signed in.
-            None => self.setup().is_some_and(|setup| !setup.met),
+            // Nobody has signed in yet.
+            None => self.lacks_credentials() && self.setup().is_some_and(|setup| !setup.met),
         };
+        self.let_in = !self.is_blind();
+    }
+
+    fn lacks_credentials(&self) -> bool {
+        self.blind.as_ref().is_some_and(|blind| is_about_credentials(&blind.problem.code))
     }
 
     /// Whether a draft can be kept without a plan: it is about this computer alone, or there is no machine yet.
@@ -50,7 +55,7 @@ pub(super) fn view(app: &App) -> Option<view::SetUp> {
     let source = [setup.value(Key::ConfigGit), setup.value(Key::ConfigDirectory)].concat();
     let configuration = if source.is_empty() { "what ships with Holdfast".to_owned() } else { source };
     let decisions = [
-        step(Decision::Account, !app.is_blind(), profile.unwrap_or_else(standard)),
+        step(Decision::Account, app.let_in, profile.unwrap_or_else(standard)),
         step(Decision::Region, given(&[Key::Region]), desired.region.to_string()),
         step(Decision::Size, given(&[Key::InstanceType, Key::VolumeSize]), size),
         step(Decision::User, given(&[Key::User]), desired.user.to_string()),

@@ -12,7 +12,7 @@ use crate::notices::NoticeKind;
 use crate::plan::{self, Area, Goal, Note, Step, Waiting};
 use crate::price::{self, Money, Monthly, Prices};
 use crate::status::{State, Status};
-use crate::terminal::{Choice, Known as Terminal};
+use crate::terminal::Choice;
 use crate::time::{Moment, find_moment};
 
 /// The longest text of AWS's that is shown.
@@ -427,7 +427,11 @@ fn settings(app: &App) -> Settings {
     let (fields, problem) = match &app.settings {
         None => (Vec::new(), None),
         Some(Err(problem)) => (Vec::new(), Some(problem.clone())),
-        Some(Ok(setup)) => (fields(setup, app.known.as_ref()), None),
+        Some(Ok(setup)) => {
+            let mut fields = fields(setup, app.known.as_ref());
+            fields.retain(|field| field.key != Key::Updates || app.updates.knows_where());
+            (fields, None)
+        }
     };
     Settings {
         path: app.path.clone(),
@@ -438,12 +442,10 @@ fn settings(app: &App) -> Settings {
         autostart: app.autostart.clone(),
         notices: app.setup().map_or_else(Vec::new, |setup| {
             let on = |kind| NoticeSwitch { kind, on: !setup.settings.mute.contains(&kind) };
-            NoticeKind::ALL.map(on).into()
+            let can = |kind: &NoticeKind| *kind != NoticeKind::Update || app.updates.knows_where();
+            NoticeKind::ALL.into_iter().filter(can).map(on).collect()
         }),
-        terminals: std::iter::once(Choice::DEFAULT)
-            .chain(Terminal::ALL.map(Terminal::word))
-            .map(str::to_owned)
-            .collect(),
+        terminals: std::iter::once(Choice::DEFAULT.to_owned()).chain(app.terminals.iter().cloned()).collect(),
         growth: super::set_up::growth(app),
     }
 }

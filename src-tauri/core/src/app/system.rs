@@ -23,6 +23,8 @@ const AGAIN: Duration = Duration::from_secs(15);
 /// How often a machine is asked for its disk with nobody looking, unless that would keep it from switching itself off: a
 /// session on it counts as somebody who needs it.
 const IN_BACKGROUND: Duration = Duration::from_secs(3600);
+/// After how long on a machine is looked at for the first time with nobody watching.
+const SETTLED: Duration = Duration::from_secs(300);
 /// A disk with less than one part in so many free is nearly full.
 const SCARCE: u64 = 10;
 /// The problem that a machine is none of its own, as a machine of the sandbox.
@@ -49,6 +51,8 @@ pub(super) struct System {
     brings_up: bool,
     /// It was told that the disk is nearly full.
     told_scarce: bool,
+    /// Since when it is known to be on.
+    on_since: Option<Moment>,
 }
 
 /// A job that is asked for or followed.
@@ -88,6 +92,10 @@ impl System {
             Work::Rebuild => "a rebuild",
             Work::GoTo(_) => "the way to another generation",
         })
+    }
+
+    pub(super) fn is_on(&mut self, now: Moment) {
+        self.on_since.get_or_insert(now);
     }
 
     /// Somebody looks at the window.
@@ -229,9 +237,12 @@ impl App {
 
     /// When the machine is to be asked with nobody looking.
     fn in_background(&self) -> Option<Moment> {
-        let (_, at) = self.system.seen.as_ref()?;
+        let seen = self.system.seen.as_ref().map(|(_, at)| *at + IN_BACKGROUND);
+        let due = seen.or_else(|| self.system.on_since.map(|since| since + SETTLED))?;
         let desired = &self.setup()?.desired;
-        (desired.off_when_idle.is_none() && self.system.problem.is_none()).then(|| *at + IN_BACKGROUND)
+        let may = desired.off_when_idle.is_none() && self.system.problem.is_none();
+        // A clock that was set back does not put it off.
+        may.then(|| due.min(self.now + IN_BACKGROUND))
     }
 
     /// A look at the system has ended. A disk that is nearly full is told once.

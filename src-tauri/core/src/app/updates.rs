@@ -17,7 +17,9 @@ const AFTER_START: Duration = Duration::from_secs(60);
 /// What is known of newer versions.
 #[derive(Debug, Default)]
 pub(super) struct Updates {
-    /// When to ask next; `None`: this Holdfast knows no place to ask.
+    /// This Holdfast knows a place to ask.
+    knows_where: bool,
+    /// When to ask next; `None`: not by itself.
     next: Option<Moment>,
     asking: bool,
     found: Option<view::Update>,
@@ -26,8 +28,27 @@ pub(super) struct Updates {
 }
 
 impl Updates {
+    /// What somebody found who asked last; that was told then.
+    pub(super) fn asked_before(
+        &mut self,
+        last: Option<Moment>,
+        found: Option<view::Update>,
+        salt: u64,
+        now: Moment,
+    ) {
+        self.told = found.as_ref().map(|update| update.version.clone());
+        self.found = found.map(harmless_update);
+        self.knows_where = true;
+        self.asked_last(last, salt, now);
+    }
+
+    /// Whether this Holdfast knows a place to ask.
+    pub(super) fn knows_where(&self) -> bool {
+        self.knows_where
+    }
+
     /// Where it is known when somebody asked last, and a number that is this computer's own.
-    pub(super) fn asked_last(&mut self, last: Option<Moment>, salt: u64, now: Moment) {
+    fn asked_last(&mut self, last: Option<Moment>, salt: u64, now: Moment) {
         let jitter = Duration::from_secs(salt % JITTER.as_secs());
         // What lies ahead was asked by a clock that was wrong.
         let due = last.filter(|last| *last <= now).map_or(now, |last| last + DAY + jitter);
@@ -39,21 +60,26 @@ impl Updates {
     }
 
     /// `newer` is the version that there is, where it is newer than this one.
-    fn answered(&mut self, newer: Option<view::Update>, salt: u64, now: Moment) {
+    fn answered(&mut self, newer: Result<Option<view::Update>, ()>, salt: u64, now: Moment) {
         self.asking = false;
-        self.found = newer.map(|update| view::Update {
-            version: harmless(&update.version, 40),
-            page: harmless(&update.page, 300),
-        });
+        if let Ok(newer) = newer {
+            self.found = newer.map(harmless_update);
+        }
         self.asked_last(Some(now), salt, now);
     }
+}
+
+fn harmless_update(update: view::Update) -> view::Update {
+    view::Update { version: harmless(&update.version, 40), page: harmless(&update.page, 300) }
 }
 
 impl App {
     /// How long the next question for a newer version can wait; `None`: nobody wants one.
     pub fn next_look_for_updates(&self, now: Moment) -> Option<Duration> {
         self.setup().filter(|setup| setup.settings.updates)?;
+        // A clock that was set back does not put it off.
         Some(self.updates.next?.since(now))
+            .map(|pause| if pause > DAY + JITTER { Duration::ZERO } else { pause })
     }
 
     /// The page of the newer version.
@@ -69,14 +95,19 @@ impl App {
         }
     }
 
-    pub(super) fn answered_about_updates(&mut self, newer: Option<view::Update>, salt: u64, now: Moment) {
+    pub(super) fn answered_about_updates(
+        &mut self,
+        newer: Result<Option<view::Update>, ()>,
+        salt: u64,
+        now: Moment,
+    ) {
         self.updates.answered(newer, salt, now);
         let Some(found) = self.update().cloned() else { return };
         if self.updates.told.replace(found.version.clone()).as_ref() != Some(&found.version) && !self.window {
             self.tell(Notice {
                 kind: NoticeKind::Update,
-                title: format!("Holdfast {} is there", found.version),
-                body: "A click leads to it.".to_owned(),
+                title: format!("Holdfast {} is available", found.version),
+                body: "Click to see where.".to_owned(),
                 page: Page::Settings,
             });
         }

@@ -141,7 +141,7 @@ pub struct TypeChoice {
 }
 
 /// A newer Holdfast.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Update {
     /// Its version.
     pub version: String,

@@ -31,6 +31,32 @@ pub fn set(
 ) -> Result<String, Vec<SettingsError>> {
     let path = path(machine, key, false)?;
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    checked(text, put_at(text, machine, &path, value)?, login, &dotted(&path))
+}
+
+/// The text with one setting changed, added, or taken out where the value is empty, whether it holds then or not: for several of
+/// them that only hold together.
+///
+/// # Errors
+///
+/// A key that does not exist, and a text that is not TOML.
+pub fn write(
+    text: &str,
+    machine: &MachineName,
+    key: &str,
+    value: &str,
+) -> Result<String, Vec<SettingsError>> {
+    let path = path(machine, key, value.is_empty())?;
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    if value.is_empty() { cut_at(text, &path) } else { put_at(text, machine, &path, value) }
+}
+
+fn put_at(
+    text: &str,
+    machine: &MachineName,
+    path: &[&str],
+    value: &str,
+) -> Result<String, Vec<SettingsError>> {
     let edited = || {
         let mut edited = text.to_owned();
         let in_machine = path.get(2..).unwrap_or_default();
@@ -45,10 +71,9 @@ pub fn set(
         for other in excluded {
             edited = cut(&edited, &["machine", machine.as_str(), "config", other])?;
         }
-        put(&edited, &path, &literal(&path, value))
+        put(&edited, path, &literal(path, value))
     };
-    let edited = edited().map_err(|error| vec![syntax(text, &error)])?;
-    checked(text, edited, login, &dotted(&path))
+    edited().map_err(|error| vec![syntax(text, &error)])
 }
 
 /// The text of the settings file without one setting, so that its default is in force again; `config` and `tags` go
@@ -65,16 +90,19 @@ pub fn unset(
 ) -> Result<String, Vec<SettingsError>> {
     let path = path(machine, key, true)?;
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    checked(text, cut_at(text, &path)?, login, &dotted(&path))
+}
+
+fn cut_at(text: &str, path: &[&str]) -> Result<String, Vec<SettingsError>> {
     let edited = || {
-        let edited = cut(text, &path)?;
+        let edited = cut(text, path)?;
         // The last dotted key of a machine would take the machine along.
         match path.get(..2).filter(|machine| has_table(text, machine)) {
             Some(machine) => add_table(&edited, machine),
             None => Ok(edited),
         }
     };
-    let edited = edited().map_err(|error| vec![syntax(text, &error)])?;
-    checked(text, edited, login, &dotted(&path))
+    edited().map_err(|error| vec![syntax(text, &error)])
 }
 
 /// Where the setting `key` stands in the file.

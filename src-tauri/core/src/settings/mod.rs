@@ -23,7 +23,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-pub use edit::{set, unset};
+pub use edit::{set, unset, write};
 pub use error::{SettingsError, Wrong};
 pub use show::{Origin, Shown, ShownValue, muted, show, terminal as shown_terminal, value};
 pub use template::template;
@@ -145,7 +145,7 @@ impl Settings {
 }
 
 /// The path of a setting as TOML writes it, with quotes where a part needs them.
-fn dotted(parts: &[&str]) -> String {
+pub(crate) fn dotted(parts: &[&str]) -> String {
     let parts: Vec<_> =
         parts.iter().map(|part| toml_edit::Key::new(*part).display_repr().into_owned()).collect();
     parts.join(".")

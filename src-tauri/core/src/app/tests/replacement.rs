@@ -478,7 +478,7 @@ fn another_instance_is_brought_to_what_is_declared_and_forgets_what_was_known_of
         app.on(Event::Ended(Some(Ok(()))), at(60));
         let due = app.next_look_at_system(at(60));
         let brings = matches!(operation, Operation::Replace | Operation::Restore);
-        assert_eq!(due.is_some(), brings, "{operation:?}");
+        assert_eq!(due.is_some_and(|pause| pause.is_zero()), brings, "{operation:?}");
         if brings {
             let mut seen = super::fixture::overview(&[1], 1);
             seen.overview.state.revision = None;

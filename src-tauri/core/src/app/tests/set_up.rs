@@ -63,6 +63,8 @@ fn it_is_there_only_as_long_as_there_is_no_machine() {
         || Event::Blind(Problem { code: "no_credentials".to_owned(), ..problem("Nobody is signed in") });
     let mut first = app();
     assert!(first.view().set_up.is_none(), "nobody has looked yet");
+    first.on(Event::Blind(problem("AWS cannot be reached")), at(4));
+    assert!(first.view().set_up.is_none(), "there may be a machine");
     first.on(blind(), at(5));
     assert!(steps(&first).starts_with("Account="), "{}", steps(&first));
 
@@ -218,27 +220,31 @@ fn newer_versions_are_asked_for_once_a_day_and_told_once() {
     let mut app = seeing(reachable());
     let day = 24 * 3600;
     assert_eq!(app.next_look_for_updates(at(10)), None, "nobody knows where");
-    app.on(Event::AskedForUpdates { last: None, salt: 5000 }, at(10));
+    assert!(app.view().settings.fields.iter().all(|field| field.key != Key::Updates), "nobody asks");
+    app.on(Event::AskedForUpdates { last: None, found: None, salt: 5000 }, at(10));
+    assert!(app.view().settings.fields.iter().any(|field| field.key == Key::Updates));
     assert_eq!(app.next_look_for_updates(at(10)).unwrap().as_secs(), 60, "not in the middle of the start");
     app.on(Event::AskingForUpdates, at(70));
     assert_eq!(app.next_look_for_updates(at(71)), None);
-    let newer = || Some(Update { version: "9.0.0".to_owned(), page: "https://example.com/9".to_owned() });
+    let newer = || Ok(Some(Update { version: "9.0.0".to_owned(), page: "https://example.com/9".to_owned() }));
     assert!(app.may(&Command::ShowUpdate).is_err());
     app.on(Event::Updates { newer: newer(), salt: 5000 }, at(72));
     assert_eq!(app.next_look_for_updates(at(72)).unwrap().as_secs(), day + 5000);
-    assert_eq!(app.notices().map(|notice| notice.title).collect::<Vec<_>>(), ["Holdfast 9.0.0 is there"]);
+    assert_eq!(app.notices().map(|notice| notice.title).collect::<Vec<_>>(), ["Holdfast 9.0.0 is available"]);
     assert_eq!(app.may(&Command::ShowUpdate), Ok(()));
     app.on(Event::Updates { newer: newer(), salt: 5000 }, at(72 + day + 5000));
     assert_eq!(app.notices().count(), 0);
+    app.on(Event::Updates { newer: Err(()), salt: 5000 }, at(72 + 2 * (day + 5000)));
+    assert!(app.view().update.is_some(), "a network that is away makes it no older");
 
     app.on(setup("updates = false\n"), at(80));
     assert_eq!((app.next_look_for_updates(at(900_000)), app.view().update), (None, None));
     assert!(app.may(&Command::ShowUpdate).is_err());
     app.on(setup(""), at(81));
     // A clock that was wrong then.
-    app.on(Event::AskedForUpdates { last: Some(at(9_000_000)), salt: 1 }, at(82));
+    app.on(Event::AskedForUpdates { last: Some(at(9_000_000)), found: None, salt: 1 }, at(82));
     assert_eq!(app.next_look_for_updates(at(82)).unwrap().as_secs(), 60);
-    app.on(Event::AskedForUpdates { last: Some(at(80)), salt: 1 }, at(82));
+    app.on(Event::AskedForUpdates { last: Some(at(80)), found: None, salt: 1 }, at(82));
     assert_eq!(app.next_look_for_updates(at(82)).unwrap().as_secs(), day - 1);
 }
 
@@ -268,4 +274,33 @@ fn other_machines_have_a_menu_each_and_one_of_them_is_shown() {
         text.ends_with("region = \"eu-central-1\"\ninstance_type = \"m8g.large\"\n[machine.big]\n"),
         "{text}"
     );
+}
+
+#[test]
+fn what_only_holds_together_is_typed_together() {
+    let app = seeing(empty());
+    let fast = drafted(
+        app.setup().unwrap(),
+        &Draft::default().with(Key::VolumeIops, "8000").with(Key::VolumeThroughput, "1000"),
+    )
+    .unwrap();
+    let slow = Draft::default().with(Key::VolumeIops, "3000").with(Key::VolumeThroughput, "125");
+    let slow = drafted(&fast, &slow).unwrap();
+    assert_eq!((slow.desired.volume_iops, slow.desired.volume_throughput), (3000, 125));
+    let wrong = drafted(&fast, &Draft::default().with(Key::VolumeIops, "3000")).unwrap_err();
+    assert_eq!(wrong.first().unwrap().key, Key::VolumeThroughput);
+    let placed = drafted(&slow, &Draft::default().with(Key::Zone, "us-west-2b")).unwrap();
+    let moved = Draft::default().with(Key::Region, "eu-central-1").with(Key::Zone, "eu-central-1a");
+    assert_eq!(drafted(&placed, &moved).unwrap().value(Key::Region), "eu-central-1");
+}
+
+#[test]
+fn a_program_to_run_is_no_matter_of_the_window() {
+    let app = seeing(reachable());
+    for terminal in ["[\"sh\", \"-c\", \"x {command}\"]", " [\"sh\", \"{}\"]", "sh", "/bin/sh"] {
+        let draft = Draft::default().with(Key::Terminal, terminal);
+        assert!(app.may(&Command::Keep { draft: draft.clone() }).is_err(), "{terminal}");
+        assert!(drafted(app.setup().unwrap(), &draft).is_err(), "{terminal}");
+    }
+    assert_eq!(app.may(&Command::Keep { draft: Draft::default().with(Key::Terminal, "kitty") }), Ok(()));
 }
