@@ -94,7 +94,7 @@ pub fn run() -> ExitCode {
             let handle = app.handle();
             let (inputs, received) = mpsc::unbounded_channel();
             app.manage(Desk { inputs, view: watch::Sender::new(None), leaving: AtomicBool::new(false) });
-            let tray = tray::build(handle, &place.store().state_dir().join("tray"))?;
+            let tray = tray::build(handle, &tray::folder(place.store().state_dir()))?;
             let desktop = Desktop::new(handle.clone(), tray, arguments.sandbox);
             spawn_app(handle.clone(), place, desktop, received)?;
             if open_at_once {

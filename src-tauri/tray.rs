@@ -1,6 +1,6 @@
 //! The tray icon and its menu, rendered from the view and changed only when they differ.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 #[cfg(target_os = "linux")]
 use std::time::Duration;
@@ -20,6 +20,18 @@ use crate::{Desk, window};
 pub(crate) struct Tray {
     icon: TrayIcon,
     shown: Mutex<Option<(Icon, String, Vec<Item>)>>,
+}
+
+/// A folder for the icon that nobody else may write to: in the state folder, or where that takes nothing, among the files of this
+/// sign-in to the desktop.
+/// Source: <https://specifications.freedesktop.org/basedir-spec/latest/> (`XDG_RUNTIME_DIR`)
+pub(crate) fn folder(state: &Path) -> PathBuf {
+    let own = state.join("tray");
+    let probe = own.join("probe");
+    let takes = std::fs::create_dir_all(&own).and_then(|()| std::fs::write(&probe, [])).is_ok();
+    let _ = std::fs::remove_file(probe);
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|_| !takes);
+    runtime.map_or(own, |runtime| runtime.join("holdfast-tray"))
 }
 
 /// Puts the icon into the tray. On Linux the panel reads it from a file in `folder`, which nobody else may write to.

@@ -533,7 +533,9 @@ async fn sessions_are_looked_at_for_a_person_and_never_in_the_background() {
     let denied = Fault::Error { code: "AccessDeniedException".to_owned(), status: 400 };
     sandbox.fault(Rule::on(Service::Ssm, "StartSession", When::Every, denied));
     let asked = || sandbox.calls().iter().filter(|call| call.operation == "StartSession").count();
-    with_app(&sandbox, SETTINGS, async |person| {
+    // A machine that switches itself off is not asked for its disk.
+    let settings = format!("{SETTINGS}off_when_idle = 60\n");
+    with_app(&sandbox, &settings, async |person| {
         person.waits_for_state(State::On).await;
         sleep(Duration::from_secs(3600)).await;
         assert_eq!(asked(), 0, "nobody looks");

@@ -86,12 +86,16 @@ async fn a_panic_is_a_problem_on_screen_and_the_app_goes_on() {
     let (sandbox, _other) = with_machine().await;
     with_app(&sandbox, SETTINGS, async |person| {
         person.waits_for_state(State::On).await;
+        person.window(true);
+        person.asks(Command::ShowPage { page: Page::Settings }).await.expect("accepted");
+        person.waits_for("types", |view| view.types.is_some()).await;
         person.screen.falls.set(true);
         person.asks(Command::Connect { session: None }).await.expect("accepted");
         let view = person.waits_for("the problem", |view| view.failed.is_some()).await;
         assert_eq!(view.failed.expect("it").problem.code, "panic");
         person.screen.falls.set(false);
-        person.waits_for_state(State::On).await;
+        person.waits_for("the page that the window shows", |view| view.types.is_some()).await;
+        assert!(person.told().is_empty(), "the window is open");
         person.asks(Command::Connect { session: None }).await.expect("accepted");
         sleep(Duration::from_secs(1)).await;
         assert_eq!(person.screen.terminals.get(), 1);

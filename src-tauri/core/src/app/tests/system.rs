@@ -181,7 +181,11 @@ fn a_machine_that_switches_itself_off_is_not_kept_on_by_looks_at_its_disk() {
 #[test]
 fn who_opens_the_window_sees_it() {
     let mut app = seeing(reachable());
-    assert_eq!(app.next_look_at_system(at(10)).map(|pause| pause.as_secs()), Some(300), "when all has settled");
+    assert_eq!(
+        app.next_look_at_system(at(10)).map(|pause| pause.as_secs()),
+        Some(300),
+        "when all has settled"
+    );
     app.on(Event::Window(true), at(500));
     assert_eq!(app.next_look_at_system(at(500)).map(|pause| pause.as_secs()), Some(0));
     app.on(Event::LookingAtSystem, at(500));
