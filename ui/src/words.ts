@@ -143,7 +143,7 @@ export const words = {
   portalChoose: "Which role?",
   portalName: "Name of the profile",
   portalShow: "Show what is added",
-  portalAdds: "Added to",
+  portalAdds: "To be added to",
   portalAdded: (name: string) => `The profile ${name} is added.`,
 
   profiles: "AWS profiles",
