@@ -21,6 +21,8 @@ use tokio::time::{Instant, sleep, timeout};
 mod beside;
 #[path = "app/looks.rs"]
 mod looks;
+#[path = "app/portal.rs"]
+mod portal;
 #[path = "app/set_up.rs"]
 mod set_up;
 #[path = "app/sign_in.rs"]

@@ -11,6 +11,7 @@ export default defineConfig({
     // The content security policy allows nothing inline.
     assetsInlineLimit: 0,
     modulePreload: false,
+    rolldownOptions: { treeshake: { manualPureFunctions: ["makeEvent"] } },
   },
   test: { include: ["src/**/*.test.ts"], env: { TZ: "UTC" } },
 });

@@ -29,8 +29,12 @@ const SERIAL: &str = "arn:aws:iam::123456789012:mfa/sandbox";
 /// Says that the AWS configuration is this test's.
 const MINE: &str = "SIGN_IN_TEST";
 
-/// Runs a test in a process of its own, whose environment names this AWS configuration.
-fn with_configuration<T: Future<Output = ()>>(test: &str, configuration: &str, body: impl FnOnce() -> T) {
+/// Runs the test of this path in a process of its own, whose environment names this AWS configuration.
+pub(super) fn with_configuration<T: Future<Output = ()>>(
+    test: &str,
+    configuration: &str,
+    body: impl FnOnce() -> T,
+) {
     if std::env::var_os(MINE).is_some() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         return runtime.expect("a runtime").block_on(body());
@@ -39,7 +43,7 @@ fn with_configuration<T: Future<Output = ()>>(test: &str, configuration: &str, b
     let file = home.path().join("config");
     std::fs::write(&file, configuration).expect("a configuration");
     let mut child = Process::new(std::env::current_exe().expect("this program"));
-    child.args(["--exact", &format!("sign_in::{test}"), "--nocapture"]).env(MINE, "1");
+    child.args(["--exact", test, "--nocapture"]).env(MINE, "1");
     child.env("AWS_CONFIG_FILE", file).env("AWS_SHARED_CREDENTIALS_FILE", home.path().join("none"));
     child.env("HOME", home.path());
     for other in ["AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
@@ -50,7 +54,7 @@ fn with_configuration<T: Future<Output = ()>>(test: &str, configuration: &str, b
     assert!(output.status.success(), "{}{}", said(&output.stdout), said(&output.stderr));
 }
 
-fn sandbox() -> Sandbox {
+pub(super) fn sandbox() -> Sandbox {
     let mut conditions = Conditions::of("123456789012");
     conditions.pace = Pace::instant();
     Sandbox::new(Options { conditions, ..Options::default() })
@@ -58,16 +62,21 @@ fn sandbox() -> Sandbox {
 
 /// The app on a computer with this sandbox for AWS, whose credentials are those of the AWS configuration.
 async fn with_app(sandbox: &Sandbox, person: impl AsyncFnOnce(&Person)) {
+    with_settings(sandbox, SETTINGS, person).await;
+}
+
+/// The same with these settings.
+pub(super) async fn with_settings(sandbox: &Sandbox, settings: &str, person: impl AsyncFnOnce(&Person)) {
     let folder = tempfile::tempdir().expect("a folder for tests");
     let store = Store::at(folder.path().join("config"), folder.path().join("state"));
-    store.write_settings(SETTINGS).expect("settings");
+    store.write_settings(settings).expect("settings");
     let http = SharedHttpClient::new(sandbox.http_client());
     let options = AwsOptions { http_client: Some(http), ..AwsOptions::default() };
     in_place(&Place::at(store, options, SystemTime::now), Duration::from_secs(40), person).await;
 }
 
 /// What a browser does with an address.
-fn visit(address: &str) {
+pub(super) fn visit(address: &str) {
     let address = address.to_owned();
     std::thread::spawn(move || {
         let (host, target) = address.strip_prefix("http://")?.split_once('/')?;
@@ -103,7 +112,7 @@ async fn fails_with(person: &Person, code: &str) {
 
 #[test]
 fn a_browser_signs_in_and_what_waits_goes_on() {
-    with_configuration("a_browser_signs_in_and_what_waits_goes_on", PORTAL, async || {
+    with_configuration("sign_in::a_browser_signs_in_and_what_waits_goes_on", PORTAL, async || {
         let sandbox = sandbox();
         let registered = || sandbox.calls().iter().filter(|call| call.operation == "RegisterClient").count();
         with_app(&sandbox, async |person| {
@@ -174,53 +183,60 @@ fn draft_with_profile() -> holdfast_core::app::Draft {
 
 #[test]
 fn what_may_go_wrong_is_said_and_a_code_does_without_a_browser() {
-    with_configuration("what_may_go_wrong_is_said_and_a_code_does_without_a_browser", PORTAL, async || {
-        let sandbox = sandbox();
-        with_app(&sandbox, async |person| {
-            person.window(true);
-            person.waits_for("the way in", |view| stands(view, |it| it.begin.is_some())).await;
-            assert!(person.asks(Command::CancelSignIn).await.is_err());
+    with_configuration(
+        "sign_in::what_may_go_wrong_is_said_and_a_code_does_without_a_browser",
+        PORTAL,
+        async || {
+            let sandbox = sandbox();
+            with_app(&sandbox, async |person| {
+                person.window(true);
+                person.waits_for("the way in", |view| stands(view, |it| it.begin.is_some())).await;
+                assert!(person.asks(Command::CancelSignIn).await.is_err());
 
-            begins(person, Through::Browser).await;
-            visit(&sandbox.deny_authorization(&page(person).await).expect("the page"));
-            fails_with(person, "sign_in_denied").await;
+                begins(person, Through::Browser).await;
+                visit(&sandbox.deny_authorization(&page(person).await).expect("the page"));
+                fails_with(person, "sign_in_denied").await;
 
-            begins(person, Through::Browser).await;
-            let target = sandbox.allow_authorization(&page(person).await).expect("the page");
-            let (before, state) = target.split_once("state=").expect("a state");
-            let rest = state.split_once('&').map(|(_, rest)| rest).unwrap_or_default();
-            visit(&format!("{before}state=other&{rest}"));
-            fails_with(person, "sign_in_state").await;
+                begins(person, Through::Browser).await;
+                let target = sandbox.allow_authorization(&page(person).await).expect("the page");
+                let (before, state) = target.split_once("state=").expect("a state");
+                let rest = state.split_once('&').map(|(_, rest)| rest).unwrap_or_default();
+                visit(&format!("{before}state=other&{rest}"));
+                fails_with(person, "sign_in_state").await;
 
-            let elsewhere = person.store.signing_in().expect("the lock");
-            begins(person, Through::Browser).await;
-            fails_with(person, "signing_in").await;
-            drop(elsewhere);
+                let elsewhere = person.store.signing_in().expect("the lock");
+                begins(person, Through::Browser).await;
+                fails_with(person, "signing_in").await;
+                drop(elsewhere);
 
-            begins(person, Through::Browser).await;
-            page(person).await;
-            person.asks(Command::CancelSignIn).await.expect("accepted");
-            person.waits_for("its end", |view| stands(view, |it| it.stage.is_none())).await;
-            assert_eq!(person.sees().sign_in.and_then(|it| it.problem), None);
+                begins(person, Through::Browser).await;
+                page(person).await;
+                person.asks(Command::CancelSignIn).await.expect("accepted");
+                person.waits_for("its end", |view| stands(view, |it| it.stage.is_none())).await;
+                assert_eq!(person.sees().sign_in.and_then(|it| it.problem), None);
 
-            begins(person, Through::Browser).await;
-            page(person).await;
-            begins(person, Through::Code).await;
-            let shown = |view: &View| stands(view, |it| matches!(it.stage, Some(SigningIn::Code { .. })));
-            let view = person.waits_for("a code", shown).await;
-            let Some(SigningIn::Code { code, page }) = view.sign_in.and_then(|it| it.stage) else {
-                panic!("no code")
-            };
-            assert!(page.starts_with("https://"), "{page}");
-            let pages = person.screen.pages.borrow().len();
-            assert!(sandbox.allow_device(&code));
-            let view = person.waits_for_state(State::Absent).await;
-            assert_eq!(view.sign_in, None);
-            assert_eq!(person.screen.pages.borrow().len(), pages, "a code opens no browser");
-            assert!(person.asks(Command::SignIn { through: Through::Code }).await.is_err(), "nobody has to");
-        })
-        .await;
-    });
+                begins(person, Through::Browser).await;
+                page(person).await;
+                begins(person, Through::Code).await;
+                let shown = |view: &View| stands(view, |it| matches!(it.stage, Some(SigningIn::Code { .. })));
+                let view = person.waits_for("a code", shown).await;
+                let Some(SigningIn::Code { code, page }) = view.sign_in.and_then(|it| it.stage) else {
+                    panic!("no code")
+                };
+                assert!(page.starts_with("https://"), "{page}");
+                let pages = person.screen.pages.borrow().len();
+                assert!(sandbox.allow_device(&code));
+                let view = person.waits_for_state(State::Absent).await;
+                assert_eq!(view.sign_in, None);
+                assert_eq!(person.screen.pages.borrow().len(), pages, "a code opens no browser");
+                assert!(
+                    person.asks(Command::SignIn { through: Through::Code }).await.is_err(),
+                    "nobody has to"
+                );
+            })
+            .await;
+        },
+    );
 }
 
 #[test]
@@ -229,7 +245,7 @@ fn the_code_of_a_device_is_asked_for_until_one_is_taken() {
         "[profile keys]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n\
          [profile team/Admin]\nrole_arn = arn:aws:iam::123456789012:role/admin\nsource_profile = keys\nmfa_serial = {SERIAL}\n"
     );
-    let test = "the_code_of_a_device_is_asked_for_until_one_is_taken";
+    let test = "sign_in::the_code_of_a_device_is_asked_for_until_one_is_taken";
     with_configuration(test, &configuration, async || {
         let sandbox = sandbox();
         let user = "arn:aws:iam::123456789012:user/sandbox";

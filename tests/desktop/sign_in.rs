@@ -116,3 +116,87 @@ fn who_has_to_sign_in_does_so_with_a_click() {
         "the keyring has it for the command line, too"
     );
 }
+
+#[test]
+fn whoever_has_no_profile_gets_one_for_a_portal_in_the_window() {
+    let (keyring, served) = (Keyring::unlocked(), Served::new());
+    let mut desktop = Desktop::on_bus(keyring.address());
+    for (name, value) in [("HOLDFAST_SANDBOX", "0"), ("AWS_ENDPOINT_URL", &served.endpoint)] {
+        desktop.set(name, value);
+    }
+    std::fs::write(desktop.path("config/settings.toml"), "[machine.remote-dev]\nuser = \"ada\"\n").unwrap();
+    let config = desktop.path("aws-config");
+    std::fs::write(&config, "# mine\n").unwrap();
+    let written = || std::fs::read_to_string(&config).unwrap();
+    let pages = desktop.path("pages");
+    desktop.install("xdg-open", &format!("printf '%s\\n' \"$1\" >> {}", pages.display()));
+    let opened = || std::fs::read_to_string(&pages).unwrap_or_default();
+    let window = Window::open(&mut desktop, &[]);
+    let role = "[data-act='role:123456789012:AdministratorAccess']";
+
+    window.reads("[data-set-up=account]", "The AWS configuration has no profile");
+    window.reads("[data-portal=form]", "Add an SSO portal");
+    window.picture(&desktop, "portal-form");
+    window.fill("[name=start_url]", "holdfast.awsapps.com");
+    window.click("[data-act=portal-sign-in]");
+    window.reads("[data-portal=form]", "That is no start URL; it begins with https://");
+    window.fill("[name=start_url]", "https://holdfast.awsapps.com/start");
+    window.fill("[name=sso_region]", "us-west-2");
+    assert_eq!(opened(), "", "nothing opens a browser by itself");
+    window.click("[data-act=portal-sign-in]");
+    let page = eventually("the browser", || opened().lines().next().map(str::to_owned));
+    window.reads("[data-portal=signing_in]", "Waiting for the browser");
+    window.picture(&desktop, "portal-browser");
+    visit(&served.sandbox.allow_authorization(&page).unwrap());
+    window.reads("[data-portal=choosing]", "AdministratorAccess");
+    window.picture(&desktop, "portal-roles");
+    window.click(role);
+    window.fill("[name=profile_name]", "team/Admin");
+    window.click("[data-act=portal-name]");
+    window.reads("[data-addition]", "[profile team/Admin]");
+    window.picture(&desktop, "portal-text");
+    assert_eq!(written(), "# mine\n", "nothing is written before it was read");
+    let addition = window.text("[data-addition]");
+    window.click("[data-act=portal-write]");
+    window.reads("h1", "There is no remote-dev yet");
+    assert_eq!(written().trim_end(), format!("# mine\n\n{}", addition.trim_end()));
+    let settings = std::fs::read_to_string(desktop.path("config/settings.toml")).unwrap();
+    assert!(settings.contains("profile = \"team/Admin\""), "it is in use: {settings}");
+
+    // In the settings it comes into the form, by way of a code; whoever gives up is signed out.
+    window.click("[data-page=settings]");
+    window.reads("[data-profile='team/Admin']", "in use");
+    for given_up in [true, false] {
+        if !window.has("[data-portal=form]") {
+            window.click("[data-act=add-portal]");
+        }
+        window.fill("[name=start_url]", "https://holdfast.awsapps.com/start");
+        window.fill("[name=sso_region]", "us-west-2");
+        window.click("[data-act=portal-code]");
+        let code = window.text("[data-code]");
+        assert!(served.sandbox.allow_device(code.trim()), "{code}");
+        window.click(role);
+        window.fill("[name=profile_name]", "team/Admin");
+        window.click("[data-act=portal-name]");
+        window.reads("[data-portal]", "There is a profile team/Admin already");
+        if given_up {
+            window.click("[data-act=portal-cancel]");
+            window.wait_for("[data-portal=form]");
+        }
+    }
+    window.fill("[name=profile_name]", "second");
+    window.click("[data-act=portal-name]");
+    window.reads("[data-addition]", "[profile second]");
+    window.click("[data-act=portal-write]");
+    window.reads("[data-portal]", "The profile second is added.");
+    window.reads("[data-profile=second]", "chosen");
+    window.picture(&desktop, "portal-added");
+    assert_eq!(written().matches("[sso-session holdfast]").count(), 1, "{}", written());
+    assert_eq!(window.script("return document.querySelector('[name=profile]').value"), "second");
+    let outs = served.sandbox.calls().iter().filter(|call| call.operation == "Logout").count();
+    assert_eq!((outs, opened().lines().count()), (1, 1));
+    assert!(
+        desktop.holdfast("plan --json").contains("steps"),
+        "the keyring has it for the command line, too"
+    );
+}

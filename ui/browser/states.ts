@@ -12,6 +12,7 @@ import {
   NOW,
   ofApp,
   offer,
+  portal,
   preview,
   profile,
   profiles,
@@ -219,6 +220,20 @@ const accounts = profiles([
   profile("bad", { kind: "nothing", account: null, role: null, region: null, state: "faulty", until: null, note: "profile bad names the sso-session team, which is not there" }),
   profile("stale", { kind: "program granted", account: "777788889999", state: "refused", until: null, note: "AWS does not accept the credentials: the token is over" }),
 ]);
+
+const portalAccounts = ["Sandbox", "Team", "Production", "A name that an administrator has made as long as he could"].map((name, i) => ({
+  id: String(111122223333 + i),
+  name,
+  roles: ["AdministratorAccess", "ReadOnlyAccess"],
+}));
+
+/** In the set-up somebody adds a portal. */
+function addingPortal(rest: Parameters<typeof portal>[0]): View {
+  return view(
+    { sign_in: signIn(), set_up: setUp(0), profiles: profiles([]), portal: portal({ begin: null, code: null, cancel: offer("Cancel"), ...rest }) },
+    { ...nowhere, state: "unknown", headline: "The state of remote-dev is not known", seen: null },
+  );
+}
 
 function manyAccounts(count: number): ReturnType<typeof profiles> {
   return profiles(Array.from({ length: count }, (_, i) => profile(`team-${i}/AdministratorAccess`, { account: String(100000000000 + i) })));
@@ -591,5 +606,27 @@ export const states: Record<string, View | null> = {
     },
     { name: endless, region: endless, headline: endless, detail: endless, notes: [endless] },
   ),
+  "first-portal": view(
+    { sign_in: signIn(), set_up: setUp(0), profiles: profiles([]), portal: portal() },
+    { ...nowhere, state: "unknown", headline: "The state of remote-dev is not known", seen: null },
+  ),
+  "portal-roles": addingPortal({ stage: { at: "choosing", accounts: portalAccounts, listing: false } }),
+  "portal-text": addingPortal({
+    stage: {
+      at: "naming",
+      account: "111122223333",
+      role: "AdministratorAccess",
+      name: "example/AdministratorAccess",
+      addition: {
+        file: "/home/ada/.aws/config",
+        text:
+          "[sso-session example]\nsso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\nsso_registration_scopes = sso:account:access\n\n" +
+          "[profile example/AdministratorAccess]\nsso_session = example\nsso_account_id = 111122223333\nsso_role_name = AdministratorAccess",
+      },
+      busy: false,
+    },
+    back: offer("Another role"),
+    write: offer("Write it"),
+  }),
   silent: null,
 };

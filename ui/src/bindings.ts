@@ -148,7 +148,11 @@ through: Through } |
 /**  What was typed. */
 code: TypedCode } | 
 /**  Give up signing in. */
-{ do: "cancel_sign_in" };
+{ do: "cancel_sign_in" } | 
+/**  Add a profile for a portal that the AWS configuration does not know yet. */
+{ do: "portal"; 
+/**  What comes next for it. */
+step: PortalStep };
 
 /**  What can be done now. */
 export type Commands = {
@@ -608,6 +612,96 @@ export type Phase = {
 	/**  How far it is. */
 	progress: Progress,
 };
+
+/**  A profile that is being added, for a portal that the AWS configuration does not know yet. */
+export type Portal = {
+	/**  Sign in to one. */
+	begin: Offer | null,
+	/**  Have a code to confirm in any browser, in place of the browser of this computer. */
+	code: Offer | null,
+	/**  Give it up. */
+	cancel: Offer | null,
+	/**  Choose another role. */
+	back: Offer | null,
+	/**  Write what was read. */
+	write: Offer | null,
+	/**  How far it is; `None`: nobody adds one. */
+	stage: PortalStage | null,
+	/**  Why the last step did not succeed. */
+	problem: Problem | null,
+	/**  The profile that was added last. */
+	added: string | null,
+};
+
+/**  An account of a portal. */
+export type PortalAccount = {
+	/**  Its id. */
+	id: string,
+	/**  Its name. */
+	name: string,
+	/**  The roles in it. */
+	roles: string[],
+};
+
+/**  What is to be added to the AWS configuration. */
+export type PortalAddition = {
+	/**  The file. */
+	file: string,
+	/**  The text, line by line. */
+	text: string,
+};
+
+/**  How far the adding of a portal is. */
+export type PortalStage = 
+/**  Somebody signs in to it. */
+{ at: "signing_in"; 
+/**  Where that is. */
+how: SigningIn } | 
+/**  Somebody chooses a role. */
+{ at: "choosing"; 
+/**  The accounts with their roles. */
+accounts: PortalAccount[]; 
+/**  Some roles are not known yet. */
+listing: boolean } | 
+/**  Somebody names the profile, and reads what is added for it. */
+{ at: "naming"; 
+/**  The id of the account that was chosen. */
+account: string; 
+/**  The role that was chosen. */
+role: string; 
+/**  The name that was typed last, or a proposal. */
+name: string; 
+/**  What is added; `None`: nobody has asked yet. */
+addition: PortalAddition | null; 
+/**  It is being looked at or written. */
+busy: boolean };
+
+/**  What is asked for while a portal is added. */
+export type PortalStep = 
+/**  Sign in to it; or go over to a code. */
+{ is: "sign_in"; 
+/**  Its start URL, as somebody typed it. */
+start_url: string; 
+/**  Its region, as somebody typed it; where nothing is typed, the usual one is meant. */
+region: string; 
+/**  How. */
+through: Through } | 
+/**  Take this role. */
+{ is: "choose"; 
+/**  The account's id. */
+account: string; 
+/**  The role. */
+role: string } | 
+/**  Show what is added for a profile of this name. */
+{ is: "name"; 
+/**  As somebody typed it. */
+name: string } | 
+/**  Choose another role. */
+{ is: "back" } | 
+/**  Write it. */
+{ is: "write" } | 
+/**  Give it up. */
+{ is: "cancel" };
 
 /**  What something would do. */
 export type Preview = {
@@ -1142,6 +1236,8 @@ export type View = {
 	sign_in: SignIn | null,
 	/**  The profiles of the AWS configuration, as they were when somebody last looked. */
 	profiles: Profiles,
+	/**  A profile that is being added, for a portal that the AWS configuration does not know yet. */
+	portal: Portal,
 	/**  What the doctor has found. */
 	doctor: Doctor,
 	/**  What this computer has changed; `None` while nobody looks at it. */

@@ -1,6 +1,8 @@
 // The one place that talks to Rust.
 
-import { commands, events, type Command, type LogChunk, type Page, type Refusal, type View } from "./bindings";
+import { listen } from "@tauri-apps/api/event";
+
+import { commands, type Command, type LogChunk, type Page, type Refusal, type View } from "./bindings";
 import { places, type Place } from "./view";
 
 /** What is shown now. */
@@ -41,12 +43,12 @@ export async function log(number: number, from: number): Promise<LogChunk> {
 
 /** Calls back with every view that follows; resolves once it listens. */
 export async function onView(callback: (view: View) => void): Promise<void> {
-  await events.viewChanged.listen((event) => callback(event.payload));
+  await listen<View>("view-changed", (event) => callback(event.payload));
 }
 
 /** Calls back when the tray or a notification asks for a page; resolves once it listens. */
 export async function onPage(callback: (page: Page) => void): Promise<void> {
-  await events.openPage.listen((event) => callback(event.payload));
+  await listen<Page>("open-page", (event) => callback(event.payload));
 }
 
 /** The page that the address asks for. */

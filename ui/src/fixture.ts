@@ -11,6 +11,7 @@ import type {
   Key,
   Machine,
   Offer,
+  Portal,
   Preview,
   Profile,
   Profiles,
@@ -104,6 +105,7 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
     },
     preview: null,
     sign_in: null,
+    portal: portal(),
     profiles: profiles([], { seen: null }),
     doctor: doctor(),
     history: null,
@@ -160,6 +162,11 @@ export function signIn(rest: Partial<SignIn> = {}): SignIn {
   const begin = offer("Sign in", { note: "your browser opens https://example.awsapps.com/start" });
   const offers = { begin, code: offer("Use a code instead"), cancel: null };
   return { why, profile: "team/Admin", device: null, waits: null, stage: null, problem: null, ...offers, ...rest };
+}
+
+export function portal(rest: Partial<Portal> = {}): Portal {
+  const offers = { begin: offer("Sign in"), code: offer("Use a code instead"), back: null, cancel: null, write: null };
+  return { ...offers, stage: null, problem: null, added: null, ...rest };
 }
 
 export function profiles(list: Profile[], rest: Partial<Profiles> = {}): Profiles {

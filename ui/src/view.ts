@@ -8,11 +8,13 @@ import type {
   Key,
   Mark,
   Offer,
+  Portal,
   Preview,
   Profile,
   Session,
   Sessions,
   SignIn,
+  SigningIn,
   Snapshots,
   SoFar,
   State,
@@ -117,21 +119,30 @@ export function validity({ state, until, note }: Profile, now: number): { text: 
 
 /** The sign-in as a screen reader hears it. */
 export function saidOfSignIn(signIn: SignIn | null): string {
-  switch (signIn && (signIn.stage?.at ?? "needed")) {
-    case null:
-      return "";
-    case "needed":
-      return signIn?.problem ? `${words.signInNot}: ${sentence(signIn.problem.what)}` : sentence(words.signIn);
-    case "begins":
-      return words.signInBegins;
-    case "browser":
-      return words.signInBrowser;
-    case "code":
-      return words.signInCode;
-    case "device":
-      return sentence(words.mfaCode(signIn?.device ?? ""));
-    case "checking":
-      return words.signInChecking;
+  if (!signIn) return "";
+  const { stage, problem, device } = signIn;
+  if (stage?.at === "device") return sentence(words.mfaCode(device ?? ""));
+  if (stage) return saidOfStage(stage);
+  return problem ? `${words.signInNot}: ${sentence(problem.what)}` : sentence(words.signIn);
+}
+
+function saidOfStage({ at }: SigningIn): string {
+  const said = { begins: words.signInBegins, browser: words.signInBrowser, code: words.signInCode, device: "", checking: words.signInChecking };
+  return said[at];
+}
+
+/** The adding of a portal as a screen reader hears it. */
+export function saidOfPortal({ stage, problem, added }: Portal): string {
+  if (problem) return sentence(problem.what);
+  switch (stage?.at) {
+    case "signing_in":
+      return saidOfStage(stage.how);
+    case "choosing":
+      return stage.listing ? words.portalListing : words.portalChoose;
+    case "naming":
+      return words.portalName;
+    case undefined:
+      return added === null ? "" : words.portalAdded(added);
   }
 }
 

@@ -17,14 +17,16 @@ use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::app::view::Autostart;
 use holdfast_core::app::{
-    self, App, Command, Draft, Elsewhere, Event, JobEnd, Look, Notice, Operation, Page, Proposal, Refusal,
-    Setup, SystemSeen, Through, TypedCode, View, WayIn, decided, drafted, is_about_credentials,
+    self, App, Command, Draft, Elsewhere, Event, JobEnd, Look, Notice, Operation, Page, PortalEvent,
+    PortalStep, Proposal, Refusal, Setup, SystemSeen, Through, TypedCode, View, WayIn, decided, drafted,
+    is_about_credentials,
 };
 use holdfast_core::cost::History;
 use holdfast_core::kinds::Kind;
 use holdfast_core::machine::{Desired, Observed, Power, Snapshot};
 use holdfast_core::names::{MachineName, SessionName, UserName};
 use holdfast_core::plan::{Consent, Goal, Impact, Plan};
+use holdfast_core::profile::{Chosen, Portal, profile_name};
 use holdfast_core::sessions::ZellijSession;
 use holdfast_core::time::Moment;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -44,6 +46,7 @@ use crate::{sandbox, signin, updates, world::World};
 
 mod doctor;
 mod log;
+mod portal;
 mod proposals;
 mod sessions;
 mod sign_in;
@@ -149,6 +152,7 @@ async fn serve(
         desk.look_at_kinds_if_wanted();
         desk.look_for_updates_if_due();
         desk.end_sign_in_if_moot();
+        desk.end_portal_if_moot();
         desk.read_history_if_wanted();
         desk.bring_up_if_new();
         desk.follow_if_there_is_a_job();
@@ -184,6 +188,9 @@ async fn serve(
                 desk.publish();
                 // Whoever asked may be gone; what was asked for goes on.
                 let _ = answer.send(accepted);
+            }
+            Happened::Errand(Some(event @ Event::Portal(PortalEvent::Ended(Ok(_))))) => {
+                desk.has_added_portal(event);
             }
             Happened::Told(event) | Happened::Errand(Some(event)) => desk.on(event),
             Happened::Errand(None) => {}
@@ -347,6 +354,8 @@ struct Desk<'a, S> {
     signing_in: Option<Boxed<'a, SignedIn>>,
     /// Where the codes of the MFA device go.
     codes: Option<mpsc::UnboundedSender<String>>,
+    /// Where it goes what is asked for a portal that is being added.
+    portal: Option<mpsc::UnboundedSender<portal::Step>>,
     /// Whoever waits for a sign-in hears of it.
     signed_in: Arc<Notify>,
     /// The machine's job.
@@ -440,6 +449,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             examining: None,
             signing_in: None,
             codes: None,
+            portal: None,
             signed_in: Arc::default(),
             following: None,
             log: log::Reader::default(),
@@ -704,6 +714,66 @@ impl<'a, S: Shell> Desk<'a, S> {
         self.on(Event::SignedIn(result));
     }
 
+    /// It was given up, or has ended.
+    fn end_portal_if_moot(&mut self) {
+        if !self.app.is_adding_portal() {
+            self.portal = None;
+        }
+    }
+
+    fn portal(&mut self, step: PortalStep) {
+        match step {
+            PortalStep::SignIn { .. } if self.portal.is_some() => self.ask_portal(portal::Step::Code),
+            PortalStep::SignIn { start_url, region, through } => {
+                if let Ok(portal) = Portal::typed(&start_url, &region) {
+                    self.begin_portal(portal, through);
+                }
+            }
+            PortalStep::Choose { account, role } => {
+                self.on(Event::Portal(PortalEvent::Chosen(Chosen { account, role })));
+            }
+            PortalStep::Name { name } => {
+                if let (Ok(name), Some(chosen)) = (profile_name(&name), self.app.chosen_role().cloned()) {
+                    self.on(Event::Portal(PortalEvent::Named(name.to_string())));
+                    self.ask_portal(portal::Step::Draft(name, chosen));
+                }
+            }
+            PortalStep::Write => {
+                self.on(Event::Portal(PortalEvent::Writing));
+                self.ask_portal(portal::Step::Write);
+            }
+            PortalStep::Back => self.on(Event::Portal(PortalEvent::Back)),
+            PortalStep::Cancel => self.on(Event::Portal(PortalEvent::GivenUp)),
+        }
+    }
+
+    fn begin_portal(&mut self, portal: Portal, through: Through) {
+        let (ask, asked) = mpsc::unbounded_channel();
+        let teller = portal::Teller(self.tell.clone(), ask.downgrade());
+        self.on(Event::Portal(PortalEvent::Begins(portal.clone())));
+        self.errands.push(Box::pin(portal::add(self.place, self.shell, teller, asked, portal, through)));
+        self.portal = Some(ask);
+    }
+
+    fn ask_portal(&self, step: portal::Step) {
+        if let Some(portal) = &self.portal {
+            // Whoever is told is there as long as this is.
+            let _ = portal.send(step);
+        }
+    }
+
+    /// Whatever waits for a sign-in can go on, and the set-up with the new profile.
+    fn has_added_portal(&mut self, event: Event) {
+        self.on(event);
+        self.on(Event::Profiles(profile::names()));
+        self.aws = None;
+        (self.look_now, self.look_at_all) = (true, true);
+        self.signed_in.notify_one();
+        if let Some(keep) = self.app.uses_added() {
+            self.carry_out(keep);
+        }
+    }
+
     fn bring_up_if_new(&mut self) {
         if self.app.brings_up() {
             self.rebuild();
@@ -835,6 +905,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::SignIn { through } => self.sign_in(through),
             Command::SayCode { code } => self.say_code(&code),
             Command::CancelSignIn => self.on(Event::SignInGivenUp),
+            Command::Portal { step } => self.portal(step),
             Command::LookAtSnapshots => self.see_snapshots(),
             Command::TakeSnapshot => self.begin(Operation::Snapshot, Agreed::to(COSTS), None),
             Command::Start => self.begin(Operation::Start, Agreed::to(COSTS), None),

@@ -17,6 +17,7 @@ pub mod keyring;
 pub mod log;
 pub mod net;
 pub mod open;
+pub mod portal;
 pub mod power;
 pub mod prices;
 pub mod problem;

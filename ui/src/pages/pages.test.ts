@@ -13,6 +13,7 @@ import {
   nothing,
   ofApp,
   offer,
+  portal,
   preview,
   profile,
   profiles,
@@ -114,7 +115,7 @@ test("the system shows what runs, and how its last job ended", () => {
   expect(machine(view({ system: system({ last }) }))).toContain("data-last");
   const bad = machine(view({ system: system({ last: { ...last, problem } }) }));
   expect(bad).toContain('data-problem="denied"');
-  expect(bad).toContain("AWS says no.");
+  expect(bad).toContain("AWS says no");
   expect(acts(bad)).toEqual(["look-at-system", "rebuild", "show-log"]);
 });
 
@@ -205,7 +206,7 @@ test("the log is open until it is closed, with its lines as text", () => {
 test("a job that could not be cancelled says why, and goes on", () => {
   const html = machine(view({ system: system({ job: job({ problem }) }) }));
   expect(html).toContain("cancelling did not work");
-  expect(html).toContain("AWS says no.");
+  expect(html).toContain("AWS says no");
   expect(acts(html)).toContain("cancel-job");
 });
 
@@ -265,7 +266,7 @@ test("the question whether to end a session stands below it", () => {
 test("sessions that are not known say why, and a name of a session stays text", () => {
   const no = { code: "no_zellij", what: "The machine has no zellij", cause: null, hints: [] };
   const unknown = sessionsPage(view({ sessions: sessions([], { seen: null, problem: no }) }));
-  expect(unknown).toContain("The machine has no zellij.");
+  expect(unknown).toContain("The machine has no zellij");
   expect(unknown).not.toContain("<table");
   expect(sessionsPage(view({ sessions: sessions([session("<img src=x>", { name: null })]) }))).not.toContain("<img");
   expect(sessionsPage(view({ sessions: sessions([]) }))).toContain("No sessions.");
@@ -344,7 +345,7 @@ test("snapshots say when, why and what they cost, and lead to a preview", () => 
   expect(acts(empty)).toEqual(["look-at-snapshots"]);
   expect(empty).toContain("No snapshots yet.");
   const denied = machine(view({ snapshots: snapshots([], { seen: null, problem }) }));
-  expect(denied).toContain("AWS says no.");
+  expect(denied).toContain("AWS says no");
   expect(denied).not.toContain("<img");
 });
 
@@ -440,11 +441,45 @@ test("the settings list the profiles, and one that is not in use can be put into
   const settingsOf = view().settings;
   const field = settingsOf.fields.map((field) => (field.key === "profile" ? { ...field, value: "work" } : field));
   const html = settings(view({ profiles: profiles(list), settings: { ...settingsOf, fields: field } }));
-  expect(acts(html)).toEqual(["plan", "check-profiles", "use:other"]);
+  expect(acts(html)).toEqual(["plan", "check-profiles", "use:other", "add-portal"]);
   expect(html).toContain("in use");
   expect(html).not.toContain("<img");
   expect(settings(view())).not.toContain("data-profiles");
-  expect(settings(view({ profiles: profiles([]) }))).toContain("holdfast login --new");
+  expect(settings(view({ profiles: profiles([]) }))).toContain("The AWS configuration has no profile.");
   const broken = settings(view({ profiles: profiles(list), settings: { ...settingsOf, fields: [], problem } }));
-  expect(acts(broken)).toEqual(["check-profiles"]);
+  expect(acts(broken)).toEqual(["check-profiles", "add-portal"]);
+});
+
+test("a portal is added step by step, and only what was read is written", () => {
+  const at = (rest: Parameters<typeof portal>[0]) => settings(view({ profiles: profiles([profile("work")]), portal: portal(rest) }));
+  const under = (rest: Parameters<typeof portal>[0]) => acts(at({ begin: null, code: null, cancel: offer("Cancel"), ...rest })).slice(3);
+  expect(at({})).not.toContain("start_url");
+  expect(acts(at({ problem })).slice(3)).toEqual(["portal-sign-in", "portal-code"]);
+  expect(at({ problem })).not.toContain("<img");
+  const browser = { at: "browser", page: "https://oidc.example/authorize?x" } as const;
+  expect(under({ stage: { at: "signing_in", how: browser }, code: offer("Use a code instead") })).toEqual(["copy-page", "portal-code", "portal-cancel"]);
+  const accounts = [
+    { id: "111122223333", name: cause, roles: ["Admin", "Read"] },
+    { id: "444455556666", name: "Empty", roles: [] },
+  ];
+  const choosing = { at: "choosing", accounts, listing: false } as const;
+  const roles = ["role:111122223333:Admin", "role:111122223333:Read"];
+  expect(under({ stage: { ...choosing, accounts: [...accounts] } }).filter((act) => act?.startsWith("role:"))).toEqual(roles);
+  const chosen = { at: "naming", account: "111122223333", role: "Admin", name: "example/Admin", busy: false } as const;
+  const back = offer("Another role");
+  expect(under({ stage: { ...chosen, addition: null }, back })).toEqual(["portal-name", "portal-back", "portal-cancel"]);
+  const addition = { file: "/home/ada/.aws/config", text: "[profile example/Admin]" };
+  const reading = { stage: { ...chosen, addition }, back, write: offer("Write it") };
+  expect(under(reading)).toEqual(["portal-name", "portal-write", "portal-back", "portal-cancel"]);
+  expect(at(reading)).toContain("[profile example/Admin]");
+  expect(at({ added: "example/Admin" })).toContain("The profile example/Admin is added.");
+  // The sandbox has none.
+  expect(at({ begin: null, code: null })).not.toContain("data-portal");
+});
+
+test("whoever has no profile finds the form of a portal in the set-up", () => {
+  const setUpOf = (list: Parameters<typeof profiles>[0]) => machine(view({ set_up: setUp(0), profiles: profiles(list) }, { state: "absent" }));
+  expect(setUpOf([])).toContain('name="start_url"');
+  expect(setUpOf([profile("work")])).not.toContain('name="start_url"');
+  expect(acts(setUpOf([profile("work")]))).toContain("add-portal");
 });

@@ -30,6 +30,7 @@ mod kinds;
 mod machines;
 pub mod menu;
 mod notice;
+mod portal;
 mod preview;
 mod profiles;
 mod replacement;
@@ -47,6 +48,7 @@ mod watch;
 
 pub use draft::{decided, drafted};
 pub use notice::Notice;
+pub use portal::{Addition, PortalEvent, PortalStep};
 pub use profiles::Look;
 pub use sign_in::{Through, TypedCode, WayIn, is_about_credentials};
 pub use view::{Draft, Problem, Proposal, SigningIn, View};
@@ -54,6 +56,7 @@ pub use view::{Draft, Problem, Proposal, SigningIn, View};
 use doctor::Doctor;
 use history::History;
 use kinds::Kinds;
+use portal::Adding;
 use preview::Preview;
 use profiles::Profiles;
 use sessions::Sessions;
@@ -172,6 +175,11 @@ pub enum Command {
     },
     /// Give up signing in.
     CancelSignIn,
+    /// Add a profile for a portal that the AWS configuration does not know yet.
+    Portal {
+        /// What comes next for it.
+        step: PortalStep,
+    },
 }
 
 /// Why a command is not accepted.
@@ -303,6 +311,8 @@ pub enum Event {
     SignedIn(Result<bool, Problem>),
     /// Signing in was given up.
     SignInGivenUp,
+    /// Something of a portal that is being added.
+    Portal(PortalEvent),
     /// Somebody looked at AWS, and at who works on the machine.
     Looked {
         /// What was seen.
@@ -477,6 +487,7 @@ pub struct App {
     /// The terminals that are installed.
     terminals: Vec<String>,
     sign_in: SignIn,
+    portal: Adding,
     known: Option<Known>,
     blind: Option<Blind>,
     elsewhere: Option<Elsewhere>,
@@ -556,6 +567,7 @@ impl App {
             autostart: None,
             terminals: Vec::new(),
             sign_in: SignIn::default(),
+            portal: Adding::default(),
             known: None,
             blind: None,
             elsewhere: None,
@@ -596,6 +608,7 @@ impl App {
             Event::CodeRefused(problem) => self.sign_in.code_refused(problem),
             Event::SignedIn(result) => self.signed_in(result, now),
             Event::SignInGivenUp => self.sign_in.given_up(),
+            Event::Portal(event) => self.on_portal(event, now),
             Event::Looked { observed, elsewhere, interrupted } => {
                 if self.elsewhere.is_some() && elsewhere.is_none() {
                     self.history.changed();
@@ -766,6 +779,7 @@ impl App {
                 Command::Examine => self.may_examine(),
                 Command::CancelSignIn => self.may_cancel_sign_in(),
                 Command::SayCode { code } => self.may_say_code(code),
+                Command::Portal { step } => self.may_portal(step),
                 Command::Connect { .. }
                 | Command::OpenSession { .. }
                 | Command::LookAtSessions
@@ -810,6 +824,7 @@ impl App {
             Command::SignIn { through } => return self.may_sign_in(*through),
             Command::SayCode { code } => return self.may_say_code(code),
             Command::CancelSignIn => return self.may_cancel_sign_in(),
+            Command::Portal { step } => return self.may_portal(step),
             Command::Preview { of } => return self.may_propose(of),
             Command::LookAtSnapshots => return self.may_look_at_snapshots(),
             Command::TakeSnapshot => return self.may_take_snapshot(),
@@ -871,6 +886,7 @@ impl App {
                 | Command::SignIn { .. }
                 | Command::SayCode { .. }
                 | Command::CancelSignIn
+                | Command::Portal { .. }
                 | Command::LookAtSnapshots
                 | Command::TakeSnapshot
                 | Command::Preview { .. }
@@ -1161,6 +1177,7 @@ impl Running {
             | Event::CodeRefused(_)
             | Event::SignedIn(_)
             | Event::SignInGivenUp
+            | Event::Portal(_)
             | Event::Looked { .. }
             | Event::Blind(_)
             | Event::Began(_)

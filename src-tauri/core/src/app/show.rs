@@ -43,6 +43,7 @@ pub(super) fn view(app: &App) -> View {
         }),
         sign_in: super::sign_in::view(app),
         profiles: super::profiles::view(app),
+        portal: super::portal::view(app),
         doctor: super::doctor::view(app),
         history: super::history::view(app),
         types: super::kinds::view(app),

@@ -71,6 +71,18 @@ pub fn is_about_credentials(code: &str) -> bool {
     matches!(code, "no_credentials" | "expired" | "bad_credentials")
 }
 
+/// A stage as it is shown.
+pub(super) fn shown_stage(stage: SigningIn) -> SigningIn {
+    let page = |page: String| harmless(&page, LONGEST_PAGE);
+    match stage {
+        SigningIn::Browser { page: there } => SigningIn::Browser { page: page(there) },
+        SigningIn::Code { page: there, code } => {
+            SigningIn::Code { page: page(there), code: harmless(&code, 40) }
+        }
+        SigningIn::Begins | SigningIn::Device | SigningIn::Checking => stage,
+    }
+}
+
 /// What is known of signing in.
 #[derive(Debug, Default)]
 pub(super) struct SignIn {
@@ -105,14 +117,7 @@ impl SignIn {
     /// It is there now, unless it was given up.
     pub(super) fn at(&mut self, stage: SigningIn) {
         if self.stage.is_some() {
-            let page = |page: String| harmless(&page, LONGEST_PAGE);
-            self.stage = Some(match stage {
-                SigningIn::Browser { page: there } => SigningIn::Browser { page: page(there) },
-                SigningIn::Code { page: there, code } => {
-                    SigningIn::Code { page: page(there), code: harmless(&code, 40) }
-                }
-                SigningIn::Begins | SigningIn::Device | SigningIn::Checking => stage,
-            });
+            self.stage = Some(shown_stage(stage));
         }
     }
 
@@ -181,6 +186,7 @@ impl App {
         match &self.sign_in.stage {
             Some(SigningIn::Browser { .. }) if through == Through::Code => Ok(()),
             Some(_) => refuse("A sign-in is under way"),
+            None if self.is_signing_in_to_new() => refuse("A sign-in is under way"),
             None if self.needs_sign_in().is_none() => refuse("Nobody has to sign in"),
             None => Ok(()),
         }
@@ -204,13 +210,23 @@ impl App {
         let well = result.is_ok();
         self.sign_in.ended(result);
         if well {
-            self.sessions.signed_in(now);
-            self.system.signed_in(now);
-            self.kinds.signed_in();
-            self.snapshots.changed(now);
-            self.profiles.changed();
-            self.repeat_in_vain();
+            self.look_again_signed_in(now);
         }
+    }
+
+    /// Somebody has signed in to a portal that was added. Whatever else uses it can go on.
+    pub(super) fn signed_in_to_new(&mut self, kept: bool, now: Moment) {
+        self.sign_in.unkept = !kept;
+        self.look_again_signed_in(now);
+    }
+
+    fn look_again_signed_in(&mut self, now: Moment) {
+        self.sessions.signed_in(now);
+        self.system.signed_in(now);
+        self.kinds.signed_in();
+        self.snapshots.changed(now);
+        self.profiles.changed();
+        self.repeat_in_vain();
     }
 
     /// What somebody looks at, and what failed because nobody was signed in, is looked into again.

@@ -3,6 +3,7 @@
 mod doctor;
 mod fixture;
 mod notices;
+mod portal;
 mod previews;
 mod properties;
 mod replacement;

@@ -54,6 +54,8 @@ pub struct View {
     pub sign_in: Option<SignIn>,
     /// The profiles of the AWS configuration, as they were when somebody last looked.
     pub profiles: Profiles,
+    /// A profile that is being added, for a portal that the AWS configuration does not know yet.
+    pub portal: Portal,
     /// What the doctor has found.
     pub doctor: Doctor,
     /// What this computer has changed; `None` while nobody looks at it.
@@ -612,6 +614,78 @@ pub enum SigningIn {
     Device,
     /// AWS is being asked whether it holds.
     Checking,
+}
+
+/// A profile that is being added, for a portal that the AWS configuration does not know yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Portal {
+    /// Sign in to one.
+    pub begin: Option<Offer>,
+    /// Have a code to confirm in any browser, in place of the browser of this computer.
+    pub code: Option<Offer>,
+    /// Give it up.
+    pub cancel: Option<Offer>,
+    /// Choose another role.
+    pub back: Option<Offer>,
+    /// Write what was read.
+    pub write: Option<Offer>,
+    /// How far it is; `None`: nobody adds one.
+    pub stage: Option<PortalStage>,
+    /// Why the last step did not succeed.
+    pub problem: Option<Problem>,
+    /// The profile that was added last.
+    pub added: Option<String>,
+}
+
+/// How far the adding of a portal is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+#[serde(tag = "at", rename_all = "snake_case")]
+pub enum PortalStage {
+    /// Somebody signs in to it.
+    SigningIn {
+        /// Where that is.
+        how: SigningIn,
+    },
+    /// Somebody chooses a role.
+    Choosing {
+        /// The accounts with their roles.
+        accounts: Vec<PortalAccount>,
+        /// Some roles are not known yet.
+        listing: bool,
+    },
+    /// Somebody names the profile, and reads what is added for it.
+    Naming {
+        /// The id of the account that was chosen.
+        account: String,
+        /// The role that was chosen.
+        role: String,
+        /// The name that was typed last, or a proposal.
+        name: String,
+        /// What is added; `None`: nobody has asked yet.
+        addition: Option<PortalAddition>,
+        /// It is being looked at or written.
+        busy: bool,
+    },
+}
+
+/// An account of a portal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct PortalAccount {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The roles in it.
+    pub roles: Vec<String>,
+}
+
+/// What is to be added to the AWS configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct PortalAddition {
+    /// The file.
+    pub file: String,
+    /// The text, line by line.
+    pub text: String,
 }
 
 /// The profiles of the AWS configuration.

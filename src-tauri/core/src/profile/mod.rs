@@ -9,11 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use specta::Type;
 
+mod add;
 mod parse;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use add::{Chosen, PORTAL_REGION, Unfit, profile_name, sections_for};
 pub use parse::{File, Malformed, config, sections};
 pub use write::{Section, Written, written};
 

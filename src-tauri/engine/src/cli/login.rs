@@ -3,9 +3,10 @@
 use std::io::IsTerminal as _;
 
 use clap::Args;
+use holdfast_core::app::Addition;
 use holdfast_core::app::harmless::harmless;
 use holdfast_core::names::{ProfileName, Region};
-use holdfast_core::profile::{Chain, Portal, Section, written};
+use holdfast_core::profile::{Chain, Chosen, PORTAL_REGION, Portal, profile_name};
 use serde::Serialize;
 
 use super::ask::{ask, confirm};
@@ -15,14 +16,11 @@ use crate::aws::identity::oidc::Calls;
 use crate::aws::identity::token::{self, Token};
 use crate::aws::identity::write_cache_file;
 use crate::aws::{Options, identity_of, profile};
+use crate::portal::{self, Draft};
 use crate::problem::{Exit, Problem};
 use crate::profiles::{self, Profile, Validity};
 use crate::secrets::Vault;
 use crate::signin::{SignIn, has_browser, open_page};
-use crate::store::write_whole;
-
-/// The region that a portal is asked in when nobody names one.
-const PORTAL_REGION: &str = "us-east-1";
 
 #[derive(Args, Debug)]
 pub(super) struct Login {
@@ -229,41 +227,33 @@ async fn add(global: &Global, args: &Login) -> Result<u8, Problem> {
     };
     out::talk("A portal of IAM Identity Center: your administrator knows its start URL and its region.");
     let start_url = ask("Start URL, like https://example.awsapps.com/start: ").await.ok_or_else(nobody)?;
-    if !start_url.starts_with("https://") && !start_url.starts_with("http://127.0.0.1") {
-        return Err(Problem::new("sign_in_portal", "That is no start URL").hint("it begins with https://"));
-    }
+    Portal::typed(&start_url, PORTAL_REGION)?;
     let region = ask(&format!("Its region [{PORTAL_REGION}]: ")).await.ok_or_else(nobody)?;
-    let region = if region.is_empty() { PORTAL_REGION.to_owned() } else { region };
-    let known: Region = region.parse().map_err(|error: holdfast_core::names::NotAllowed| {
-        Problem::new("sign_in_portal", error.to_string())
-    })?;
-    let session = session_name(&start_url);
-    let scopes = vec![holdfast_core::profile::DEFAULT_SCOPE.to_owned()];
-    let portal = Portal { session: Some(session.clone()), start_url, region, scopes };
+    let portal = Portal::typed(&start_url, &region)?;
     let vault = vault(global)?;
-    let calls = crate::aws::calls(&portal, &known, &Options::default()).await;
+    let calls = portal::calls(&portal, &Options::default()).await?;
     let token = {
         let _alone = store(global)?.signing_in()?;
         sign_in(&calls, &portal, &vault, args).await?
     };
     let choose_and_add = async {
-        let accounts = calls.accounts(&token).await?;
+        let accounts = portal::accounts(&calls, &token).await?;
         let names: Vec<String> =
             accounts.iter().map(|account| format!("{}  {}", account.id, account.name)).collect();
-        let account = &accounts[choose("account", &names).await?];
-        let roles = calls.roles(&token, &account.id).await?;
-        let role = &roles[choose("role", &roles).await?];
-        let proposed = format!("{session}/{role}");
+        let account = accounts[choose("account", &names).await?].id.clone();
+        let roles = portal::roles(&calls, &token, &account).await?;
+        let role = roles[choose("role", &roles).await?].clone();
+        let proposed = portal.proposes(&role);
         let name = ask(&format!("Name of the profile [{proposed}]: ")).await.ok_or_else(nobody)?;
-        let name = if name.is_empty() { proposed } else { name };
-        let name: ProfileName = name.parse().map_err(|error: holdfast_core::names::NotAllowed| {
-            Problem::new("profile", error.to_string()).exit(Exit::Usage)
-        })?;
-        write_profile(&portal, &session, &name, &account.id, role, async || {
-            keep(&portal, &token, &vault, args.share).await
-        })
-        .await?;
-        Ok::<_, Problem>(name)
+        let name = profile_name(if name.is_empty() { &proposed } else { &name })?;
+        let draft = Draft::of(&portal, name, &Chosen { account, role })?;
+        let Addition { file, text } = draft.addition();
+        out::talk(&format!("\nTo be added to {file}:\n{}", Style::stderr().soft(&text)));
+        if !confirm("\nAdd it? [y/N] ").await {
+            return Err(Problem::new("no_consent", "Nothing was written").exit(Exit::Refused));
+        }
+        draft.write(async || keep(&portal, &token, &vault, args.share).await).await?;
+        Ok::<_, Problem>(draft.name)
     };
     let name = match choose_and_add.await {
         Ok(name) => name,
@@ -279,8 +269,6 @@ async fn add(global: &Global, args: &Login) -> Result<u8, Problem> {
 
 async fn choose(what: &str, names: &[String]) -> Result<usize, Problem> {
     match names {
-        [] => Err(Problem::new("no_role", format!("The portal gives you no {what}"))
-            .hint("its administrator can assign you one")),
         [only] => {
             out::talk(&format!("The only {what}: {}", harmless(only, 200)));
             Ok(0)
@@ -295,102 +283,6 @@ async fn choose(what: &str, names: &[String]) -> Result<usize, Problem> {
                 Problem::new("no_choice", format!("{answer:?} is none of them")).exit(Exit::Usage)
             })
         }
-    }
-}
-
-/// A name for a portal that nobody has named: that of its company.
-fn session_name(start_url: &str) -> String {
-    let host =
-        start_url.split("://").nth(1).unwrap_or(start_url).split(['/', ':', '?']).next().unwrap_or_default();
-    let name: String = host
-        .split('.')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-        .collect();
-    if name.is_empty() { "portal".to_owned() } else { name }
-}
-
-/// Adds the sections to the AWS configuration, after they were shown.
-async fn write_profile(
-    portal: &Portal,
-    session: &str,
-    name: &ProfileName,
-    account: &str,
-    role: &str,
-    keep: impl AsyncFnOnce() -> Result<(), Problem>,
-) -> Result<(), Problem> {
-    if name.as_str().contains(['\'', '"', '\\', '[', ']']) {
-        return Err(Problem::new("profile", "A profile of that name could not be read by the AWS CLI")
-            .hint("give it a name without quotes, brackets and backslashes")
-            .exit(Exit::Usage));
-    }
-    let config = profile::config()?;
-    if config.profiles.contains_key(name.as_str()) {
-        return Err(Problem::new("profile", format!("There is a profile {name} already"))
-            .hint(format!("sign in with it: holdfast login {name}"))
-            .hint("or give the new one another name"));
-    }
-    let session_section = Section::session(
-        session,
-        vec![
-            ("sso_start_url", portal.start_url.clone()),
-            ("sso_region", portal.region.clone()),
-            ("sso_registration_scopes", portal.scopes.join(",")),
-        ],
-    );
-    let profile_section = Section::profile(
-        name.as_str(),
-        vec![
-            ("sso_session", session.to_owned()),
-            ("sso_account_id", account.to_owned()),
-            ("sso_role_name", role.to_owned()),
-        ],
-    );
-    let known = config.sessions.get(session);
-    let same = known.is_some_and(|says| {
-        says.get("sso_start_url") == Some(&portal.start_url) && says.get("sso_region") == Some(&portal.region)
-    });
-    if known.is_some() && !same {
-        return Err(Problem::new("profile", format!("There is another sso-session {session} already"))
-            .hint("take a profile of that one, or rename it in the AWS configuration"));
-    }
-    let sections: Vec<Section> =
-        (!same).then_some(session_section).into_iter().chain([profile_section]).collect();
-    let path = profile::path("AWS_CONFIG_FILE", "config")
-        .ok_or_else(|| Problem::new("no_home", "This computer has no home folder"))?;
-    let text = text_of(&path)?;
-    let new = written(&text, &sections).map_err(|value| {
-        Problem::new("profile", format!("{value:?} cannot stand in the AWS configuration"))
-    })?;
-    let style = Style::stderr();
-    out::talk(&format!("\nTo be added to {}:\n{}", path.display(), style.soft(new.added.trim())));
-    if !confirm("\nAdd it? [y/N] ").await {
-        return Err(Problem::new("no_consent", "Nothing was written").exit(Exit::Refused));
-    }
-    // Somebody else may have written to it while the question stood there.
-    if text_of(&path)? != text {
-        return Err(Problem::new(
-            "aws_config",
-            "The AWS configuration has changed meanwhile, so nothing was written",
-        )
-        .hint("run the same command again"));
-    }
-    keep().await?;
-    write_whole(&path, new.text.as_bytes()).map_err(|error| {
-        Problem::new("aws_config", "The AWS configuration cannot be written").because(error.to_string())
-    })
-}
-
-/// The text of a file; one that is not there has none.
-fn text_of(path: &std::path::Path) -> Result<String, Problem> {
-    match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        read => read.map_err(|error| {
-            Problem::new("aws_config", format!("{} cannot be read", path.display()))
-                .because(error.to_string())
-        }),
     }
 }
 
@@ -446,19 +338,5 @@ mod tests {
         x [2J       SSO  111122223333  -  us-west-2
         bad         SSO  111122223333  -  us-west-2  profile bad lacks sso_region
         ");
-    }
-
-    #[test]
-    fn a_portal_is_called_like_its_company() {
-        for (url, name) in [
-            ("https://example.awsapps.com/start", "example"),
-            ("https://d-1234567890.awsapps.com/start#/", "d-1234567890"),
-            ("https://ssoins-7223.portal.us-east-1.app.aws", "ssoins-7223"),
-            ("http://127.0.0.1:4566", "127"),
-            ("nonsense", "nonsense"),
-            ("https:///", "portal"),
-        ] {
-            assert_eq!(session_name(url), name, "{url}");
-        }
     }
 }

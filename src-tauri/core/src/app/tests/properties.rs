@@ -4,14 +4,17 @@ use proptest::prelude::*;
 
 use super::fixture::{app, at, elsewhere, looked, overview, problem, setup, worlds};
 use crate::app::menu::{Action, Item, menu};
+use crate::app::view::PortalStage;
 use crate::app::{
-    Command, Draft, Event, Look, Operation, Page, Problem, Proposal, SigningIn, Through, TypedCode, WayIn,
+    Addition, Command, Draft, Event, Look, Operation, Page, PortalEvent, PortalStep, Problem, Proposal,
+    SigningIn, Through, TypedCode, WayIn,
 };
 use crate::doctor::{Finding, Part, Report};
 use crate::jobs::{LogBuffer, Step};
 use crate::machine::{LAST_HOME, SnapshotProgress, TAG_RETIRED};
 use crate::plan::Waiting;
 use crate::plan::tests::replace::{NEW, OLD, begun, carried, snapshot, the, with_snapshot};
+use crate::profile::{Chosen, Portal};
 use crate::sessions::ZellijSession;
 use crate::status::State;
 
@@ -61,6 +64,7 @@ fn happening() -> impl Strategy<Value = Event> {
         }),
         2 => job(),
         3 => signing_in(),
+        3 => portal(),
         1 => pages(),
         2 => beside(),
         1 => Just(Event::Settings(Err(problem("broken")))),
@@ -96,6 +100,31 @@ fn signing_in() -> impl Strategy<Value = Event> {
         Event::SignedIn(Err(problem("no"))),
         Event::SignInGivenUp,
     ])
+}
+
+/// What befalls whoever adds a portal.
+fn portal() -> impl Strategy<Value = Event> {
+    let text = str::to_owned;
+    let addition = Addition { file: text("config"), text: text("[profile work]") };
+    let events = vec![
+        PortalEvent::Begins(Portal::typed("https://example.com", "").unwrap()),
+        PortalEvent::SigningIn(SigningIn::Browser { page: text("https://example.com") }),
+        PortalEvent::SigningIn(SigningIn::Code { page: text("https://example.com"), code: text("AB") }),
+        PortalEvent::Accounts(vec![(text("111122223333"), text("Team"))]),
+        PortalEvent::Roles(vec![(text("111122223333"), vec![text("Admin")])]),
+        PortalEvent::Listed,
+        PortalEvent::Chosen(Chosen { account: text("111122223333"), role: text("Admin") }),
+        PortalEvent::Back,
+        PortalEvent::Named(text("work")),
+        PortalEvent::Drafted(Ok(addition)),
+        PortalEvent::Drafted(Err(problem("no"))),
+        PortalEvent::Writing,
+        PortalEvent::NotWritten(problem("no")),
+        PortalEvent::Ended(Ok((text("work"), true))),
+        PortalEvent::Ended(Err(problem("no"))),
+        PortalEvent::GivenUp,
+    ];
+    prop::sample::select(events).prop_map(Event::Portal)
 }
 
 /// What befalls the pages that are looked at while they are open.
@@ -205,6 +234,31 @@ proptest! {
             let code = TypedCode::new("123456".to_owned());
             let asked = it.is_some_and(|it| it.stage == Some(SigningIn::Device));
             prop_assert_eq!(asked, app.may(&Command::SayCode { code }).is_ok());
+            let it = &view.portal;
+            let may = |step| app.may(&Command::Portal { step }).is_ok();
+            let sign_in = |through| PortalStep::SignIn {
+                start_url: "https://example.com".to_owned(),
+                region: String::new(),
+                through,
+            };
+            prop_assert_eq!(it.begin.is_some(), may(sign_in(Through::Browser)));
+            prop_assert_eq!(it.code.is_some(), may(sign_in(Through::Code)));
+            prop_assert_eq!(it.write.is_some(), may(PortalStep::Write));
+            prop_assert_eq!(it.back.is_some(), may(PortalStep::Back));
+            prop_assert_eq!(it.cancel.is_some(), may(PortalStep::Cancel));
+            let accounts = match &it.stage {
+                Some(PortalStage::Choosing { accounts, .. }) => &accounts[..],
+                Some(PortalStage::SigningIn { .. } | PortalStage::Naming { .. }) | None => &[],
+            };
+            for (account, role) in accounts.iter().flat_map(|one| one.roles.iter().map(|role| (one.id.clone(), role.clone()))) {
+                let taken = may(PortalStep::Choose { account, role });
+                prop_assert!(taken);
+            }
+            let names = matches!(it.stage, Some(PortalStage::Naming { busy: false, .. }));
+            let named = may(PortalStep::Name { name: "new".to_owned() });
+            prop_assert_eq!(names, named);
+            let read = matches!(it.stage, Some(PortalStage::Naming { addition: Some(_), .. }));
+            prop_assert_eq!(read, it.write.is_some(), "only what is read is written");
             prop_assert_eq!(view.doctor.look.is_some(), app.may(&Command::Examine).is_ok());
             prop_assert!(!(app.wants_doctor() && app.awaits_doctor()));
             prop_assert!(window || (view.history.is_none() && !app.wants_history() && !app.wants_profiles()));
