@@ -769,8 +769,11 @@ impl<'a, S: Shell> Desk<'a, S> {
         self.aws = None;
         (self.look_now, self.look_at_all) = (true, true);
         self.signed_in.notify_one();
-        if let Some(keep) = self.app.uses_added() {
-            self.carry_out(keep);
+        if let Some(keep) = self.app.uses_added()
+            && let Err(refusal) = self.carry_out(keep)
+        {
+            // It is in the list, where somebody can use it all the same.
+            tracing::warn!(why = refusal.why, "the new profile was not put to use");
         }
     }
 
