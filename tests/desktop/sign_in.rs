@@ -70,7 +70,7 @@ fn who_has_to_sign_in_does_so_with_a_click() {
 
     window.reads("[data-sign-in=needed]", "Nobody is signed in to https://holdfast.awsapps.com/start");
     window.reads("[data-sign-in=needed]", "team/Admin");
-    assert!(tray.wait_for("[Sign in again…]").contains("There are no valid AWS credentials."));
+    assert!(tray.wait_for("[Sign in…]").contains("There are no valid AWS credentials."));
     window.picture(&desktop, "sign-in");
     assert_eq!(opened(), "", "nothing opens a browser by itself");
 
@@ -83,7 +83,7 @@ fn who_has_to_sign_in_does_so_with_a_click() {
     window.reads("[data-sign-in=needed]", "The sign-in was denied");
     window.picture(&desktop, "sign-in-denied");
 
-    tray.click("Sign in again…");
+    tray.click("Sign in…");
     let allowed = served.sandbox.allow_authorization(&page(1)).unwrap();
     assert!(visit(&allowed).contains("You are signed in"));
     window.reads("h1", "There is no remote-dev yet");

@@ -81,6 +81,8 @@ fn first_run(mode: &str, environment: &[(&str, &str)]) {
     window.wait_for("[data-preview=errors]");
     window.reads(".fields", "A volume grows and never shrinks");
     window.fill("[name=volume_size]", "120");
+    // What was said of the other value goes, and what is below it moves.
+    eventually("no error", || (!window.has("[data-preview=errors]")).then_some(()));
     window.click("[data-act='type:m8g.large']");
     window.click("[data-act=plan]");
     window.wait_for("[data-preview=ready]");

@@ -155,7 +155,7 @@ pub fn menu(view: &View) -> Vec<Item> {
     items.extend(detail.filter(|_| view.operation.is_none()).map(Item::Line));
     let waiting = view.operation.as_ref().and_then(|operation| operation.waiting.as_ref());
     items.extend(waiting.map(|waiting| Item::Line(format!("Waiting for {waiting}"))));
-    items.extend(view.sign_in.iter().flat_map(sign_in));
+    items.extend(view.sign_in.iter().flat_map(|it| sign_in(it, view.set_up.is_some())));
     items.extend(view.failed.as_ref().map(|failed| Item::Act {
         label: format!("{}: it did not work…", failed.title),
         action: Action::Open(Page::Machine),
@@ -186,7 +186,7 @@ pub fn menu(view: &View) -> Vec<Item> {
     acts.extend(restart.map(|restart| act(format!("{}…", restart.label), Action::Open(Page::Restart))));
     acts.extend(view.system.iter().flat_map(system));
     acts.extend(commands.look.as_ref().map(|look| act(look.label.clone(), Action::Do(Command::Look))));
-    if view.machine.state == State::Absent && view.operation.is_none() {
+    if view.set_up.is_some() {
         acts.push(act(format!("Set up {}…", view.machine.name), Action::Open(Page::Machine)));
     }
     if !acts.is_empty() {
@@ -235,8 +235,8 @@ fn others(machines: &[MachineChoice]) -> Vec<Item> {
     others.map(menu).collect()
 }
 
-/// Why somebody has to sign in, and the way to it, or how far that is.
-fn sign_in(sign_in: &SignIn) -> Vec<Item> {
+/// Why somebody has to sign in, and the way to it, or how far that is. `first` says that he never has, as far as is known.
+fn sign_in(sign_in: &SignIn, first: bool) -> Vec<Item> {
     let why = sign_in.why.iter().map(|why| Item::Line(sentence(&why.what)));
     let at = sign_in.stage.as_ref().map(|stage| match stage {
         SigningIn::Begins | SigningIn::Checking => "Signing in…",
@@ -245,7 +245,8 @@ fn sign_in(sign_in: &SignIn) -> Vec<Item> {
         SigningIn::Device => "Waiting for the code of the MFA device",
     });
     let at = at.map(|at| Item::Line(at.to_owned()));
-    let begin = sign_in.begin.iter().map(|_| act("Sign in again…".to_owned(), Action::SignIn));
+    let label = if first { "Sign in…" } else { "Sign in again…" };
+    let begin = sign_in.begin.iter().map(|_| act(label.to_owned(), Action::SignIn));
     let cancel = sign_in
         .cancel
         .iter()
