@@ -51,7 +51,6 @@ rustPlatform.buildRustPackage {
     "Cargo.toml"
     "icons"
     "nixos"
-    "src-tauri/packaging"
     "src-tauri"
     "tauri.conf.json"
     "tauri.linux.conf.json"
