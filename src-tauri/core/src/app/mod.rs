@@ -1032,14 +1032,13 @@ impl App {
             setup.map(|setup| (setup.desired.machine.clone(), setup.desired.profile.clone()))
         };
         let whose = who(self.setup());
-        let name = |setup: Option<&Setup>| setup.map(|setup| setup.desired.machine.clone());
-        let named = name(self.setup());
         self.settings = Some(settings.map_err(Problem::harmless));
         // It was about other settings.
         self.preview = None;
+        let now_whose = who(self.setup());
         // A decision of the set-up makes no other machine of it.
-        self.no_machine &= named == name(self.setup());
-        if whose != who(self.setup()) {
+        self.no_machine &= whose.as_ref().map(|(name, _)| name) == now_whose.as_ref().map(|(name, _)| name);
+        if whose != now_whose {
             self.sign_in = SignIn::default();
             self.let_in = false;
         }

@@ -21,7 +21,6 @@ pub(super) struct Updates {
     knows_where: bool,
     /// When to ask next; `None`: not by itself.
     next: Option<Moment>,
-    asking: bool,
     found: Option<view::Update>,
     /// The version that was told of.
     told: Option<String>,
@@ -56,12 +55,11 @@ impl Updates {
     }
 
     pub(super) fn asking(&mut self) {
-        (self.asking, self.next) = (true, None);
+        self.next = None;
     }
 
     /// `newer` is the version that there is, where it is newer than this one.
     fn answered(&mut self, newer: Result<Option<view::Update>, ()>, salt: u64, now: Moment) {
-        self.asking = false;
         if let Ok(newer) = newer {
             self.found = newer.map(harmless_update);
         }
