@@ -51,3 +51,65 @@ fn failed(machine: Machine<'_>, answer: &Answer) -> Problem {
             .because(format!("status {status} {}", harmless(&String::from_utf8_lossy(&answer.err), 300))),
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::env;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::{Command, Stdio};
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use holdfast_core::script;
+
+    /// zellij loses the client of a session that is ended now and then, and still lists it for a moment.
+    #[test]
+    fn a_session_that_was_ended_is_not_brought_back_by_whoever_is_attached() {
+        let home = tempfile::tempdir().unwrap();
+        let fakes = [
+            ("sudo", "shift 3; exec \"$@\""),
+            ("getent", "echo ada:x:4242:4242::/:$HOME/login"),
+            ("id", "echo 4242"),
+            ("login", "shift; exec sh \"$@\""),
+            ("loginctl", ""),
+            ("timeout", "shift; exec \"$@\""),
+            (
+                "zellij",
+                "cd \"$HOME\"; case \"$*\" in
+                'list-sessions --no-formatting') echo 'work [Created 1s ago] ' ;;
+                'list-sessions --short') [ -e ended ] || echo work ;;
+                'delete-session --force work') touch ended ;;
+                'attach work') echo >>attached; until [ -e ended ]; do sleep .1; done; exit 1 ;;
+                *) echo \"$*\" >>unknown ;;
+                esac",
+            ),
+        ];
+        for (name, body) in fakes {
+            let path = home.path().join(name);
+            fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:{}", home.path().display(), env::var("PATH").unwrap());
+        let start = |script: String| {
+            let mut shell = Command::new("sh");
+            shell
+                .args(["-c", &script])
+                .env("HOME", home.path())
+                .env("PATH", &path)
+                .env("HOLDFAST_GUEST", "test");
+            shell.env_remove("XDG_RUNTIME_DIR").stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+        };
+        let (user, session) = ("ada".parse().unwrap(), "work".parse().unwrap());
+        let attached = start(script::attach(&user, &session, "n0nce", "t0", 3));
+        while !home.path().join("attached").exists() {
+            sleep(Duration::from_millis(20));
+        }
+        assert_eq!(start(script::kill_session(&user, &session)).wait().unwrap().code(), Some(0));
+        let out = attached.wait_with_output().unwrap();
+        let said = String::from_utf8(out.stdout).unwrap();
+        assert!(said.ends_with("\x1b_holdfast;n0nce;ended;1\x1b\\"), "{said:?}");
+        assert_eq!(fs::read_to_string(home.path().join("attached")).unwrap(), "\n");
+        assert!(!home.path().join("unknown").exists());
+    }
+}

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use super::{Action, Config, Connection, Event, Outcome, Way};
+use super::{Action, Config, Connection, End, Event, Outcome, Way};
 use crate::session::agent::{Agent, AgentConfig, AgentEvent, SessionType};
+use crate::session::wire::{MessageId, channel_closed};
 use crate::session::{CLIENT_VERSION, Stream, Transmit};
 use crate::time::Moment;
 
@@ -143,4 +144,24 @@ fn a_screen_that_is_a_little_behind_is_waited_for() {
         pair.settle();
     }
     assert_eq!(pair.shown, b"lost lost lost lost lost now");
+}
+
+/// A client of zellij that has lost its server says so and leaves as if its user had; the server of a session that somebody
+/// has ended is gone for good.
+#[test]
+fn a_lost_server_has_another_session_unless_somebody_ended_it() {
+    for (word, again) in [("out;1", true), ("ended;1", false)] {
+        let mut pair = Pair::new();
+        pair.print("Lost connection to the Zellij server.");
+        pair.print(&format!("\x1b_holdfast;{};{word}\x1b\\", pair.nonce));
+        pair.connection.handle_frame(pair.now, &channel_closed("0", "", MessageId([9; 16]), pair.now));
+        let mut ended = None;
+        while let Some(event) = pair.connection.poll_event(pair.now) {
+            if let Event::Ended(end) = event {
+                ended = Some(end);
+            }
+        }
+        assert_eq!(matches!(pair.connection.poll_action(), Some(Action::Start { .. })), again, "{word}");
+        assert_eq!(ended, (!again).then_some(End::Exited(Some(0))), "{word}");
+    }
 }

@@ -49,10 +49,10 @@ run='
 	# Of two terminals that come at once one makes the server and the other waits for the lock. The unit has a name of
 	# its own each time: an earlier one stays loaded while something that outlived its session runs on.
 	create=
+	h=holdfast-$(printf %s "$session" | sha256sum | cut -c1-16)
 	make="s=\$HF_S; unset HF_S HF_RUN INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID
 		exec zellij attach --create-background \"\$s\""
 	if ! live && [ -S "$r/bus" ]; then
-		h=holdfast-$(printf %s "$session" | sha256sum | cut -c1-16)
 		exec 9>"$d/$h"
 		flock -w 20 9
 		if ! live; then
@@ -74,16 +74,19 @@ run='
 		create=--create
 	fi
 	mark "in;zellij"
-	# Status 1 from a session that is still there is the server losing the client, not the end.
+	# Status 1 from a session that is still there is the server losing the client, not the end. One that somebody has
+	# just ended may seem to be there, and attaching to it would bring it back.
 	n=0
 	while
 		zellij attach $create "$session"
 		i=$?
 		n=$((n + 1))
-		[ $i -eq 1 ] && [ $n -lt 4 ] && live
-	do sleep .3; done
+		ended=
+		[ ! "$d/$h.ended" -nt "$d/$id" ] || ended=ended
+		[ -z "$ended" ] && [ $i -eq 1 ] && [ $n -lt 4 ] && sleep .3 && live
+	do :; done
 	# zellij leaves bracketed paste and the application keypad on.
-	[ $i -gt 128 ] || { printf "\033[?2004l\033>"; mark "out;$i"; }
+	[ $i -gt 128 ] && [ -z "$ended" ] || { printf "\033[?2004l\033>"; mark "${ended:-out};$i"; }
 	exit $i
 '
 # What the machine runs on trial is good: somebody has come in.

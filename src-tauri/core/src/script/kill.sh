@@ -10,6 +10,10 @@ run='
 	known() { z list-sessions --short | grep -qxF -e "$session"; }
 	h=holdfast-$(printf %s "$session" | sha256sum | cut -c1-16)
 	known || exit 5
+	# Whoever is attached to it leaves it, see attach.sh.
+	d=${XDG_RUNTIME_DIR:-$HOME}/.holdfast
+	mkdir -p "$d"
+	: >"$d/$h.ended"
 	for i in 1 2 3 4 5 6; do
 		# A live server may write its files once more while it ends.
 		z delete-session --force "$session" >/dev/null
