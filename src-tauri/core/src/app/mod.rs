@@ -6,30 +6,23 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use specta::Type;
-
-use crate::doctor::Report;
-use crate::history::Deed;
-use crate::jobs::{Declared, Job, JobId, LogBuffer, Overview, Step as JobStep};
-use crate::kinds::Kind;
-use crate::machine::{Desired, Fact, Observed, Snapshot, Why};
-use crate::names::{InstanceId, MachineName, SessionName, UserName};
-use crate::plan::{Plan, Step, Waiting};
-use crate::profile::Profile;
-use crate::sessions::ZellijSession;
-use crate::settings::Settings;
+use crate::machine::{Desired, Fact, Observed, Why};
+use crate::names::InstanceId;
+use crate::plan::Waiting;
 use crate::status::{State, Status};
 use crate::time::Moment;
 
+mod command;
 mod doctor;
 mod draft;
+mod event;
 pub mod harmless;
 mod history;
 mod kinds;
 mod machines;
 pub mod menu;
 mod notice;
+mod operation;
 mod portal;
 mod preview;
 mod profiles;
@@ -46,8 +39,11 @@ mod updates;
 pub mod view;
 mod watch;
 
+pub use command::{Command, Page, Refusal};
 pub use draft::{decided, drafted};
+pub use event::{Elsewhere, Event, Foreseen, JobEnd, Progress, Setup, SystemSeen};
 pub use notice::Notice;
+pub use operation::Operation;
 pub use portal::{Addition, PortalEvent, PortalStep};
 pub use profiles::Look;
 pub use sign_in::{Through, TypedCode, WayIn, is_about_credentials};
@@ -56,6 +52,7 @@ pub use view::{Draft, Problem, Proposal, SigningIn, View};
 use doctor::Doctor;
 use history::History;
 use kinds::Kinds;
+use operation::Running;
 use portal::Adding;
 use preview::Preview;
 use profiles::Profiles;
@@ -64,416 +61,6 @@ use sign_in::SignIn;
 use snapshots::Snapshots;
 use system::System;
 use updates::Updates;
-
-/// What the user may ask for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
-#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Command {
-    /// Have the app start with the desktop, or not.
-    Autostart {
-        /// Whether it is to.
-        on: bool,
-    },
-    /// Open a terminal on the machine, which is started if it is off.
-    Connect {
-        /// The session in it; without a name the one that is meant when nobody names one.
-        #[specta(type = Option<String>)]
-        session: Option<SessionName>,
-    },
-    /// The same with a session whose name somebody typed.
-    OpenSession {
-        /// What was typed.
-        name: String,
-    },
-    /// Look at the sessions on the machine now.
-    LookAtSessions,
-    /// End a session and everything that runs in it, or forget one that has ended.
-    EndSession {
-        /// Its name.
-        #[specta(type = String)]
-        name: SessionName,
-    },
-    /// Look at what the machine runs now.
-    LookAtSystem,
-    /// Have the machine build its configuration and run it.
-    Rebuild,
-    /// Have the machine run a generation that it has.
-    GoTo {
-        /// Its number.
-        generation: u32,
-    },
-    /// End the machine's job.
-    CancelJob,
-    /// Look at the machine's snapshots now.
-    LookAtSnapshots,
-    /// Take one of the machine as it is.
-    TakeSnapshot,
-    /// Switch the machine on.
-    Start,
-    /// Switch it off.
-    Stop,
-    /// Restart it where it is.
-    Restart,
-    /// Give up the operation under way. What AWS has already done stays, and the next operation goes on from there.
-    Cancel,
-    /// Show another machine of the settings.
-    Choose {
-        /// Which.
-        #[specta(type = String)]
-        machine: MachineName,
-    },
-    /// Show it, and open a terminal on it as soon as it was seen; it is started if it is off.
-    ConnectTo {
-        /// Which.
-        #[specta(type = String)]
-        machine: MachineName,
-    },
-    /// Look at AWS now.
-    Look,
-    /// Show what this would do.
-    Preview {
-        /// What is proposed.
-        of: Proposal,
-    },
-    /// Keep these settings without a plan: they are about this computer alone, or there is no machine yet. What is in force
-    /// by default is written down, too.
-    Keep {
-        /// As somebody typed or chose them.
-        draft: Draft,
-    },
-    /// Look at the instance types now.
-    LookAtTypes,
-    /// Show the page of the newer Holdfast.
-    ShowUpdate,
-    /// Put the preview aside.
-    Discard,
-    /// Do what the preview shows, and keep its settings where it is of settings.
-    Apply {
-        /// The preview that the user has read.
-        number: u32,
-    },
-    /// Put the last failure aside.
-    Dismiss,
-    /// The window shows this page.
-    ShowPage {
-        /// Which.
-        page: Page,
-    },
-    /// Look at everything that is needed, and say what is right and what is wrong.
-    Examine,
-    /// Ask AWS about each profile of its configuration.
-    CheckProfiles,
-    /// Sign in to what the settings name, as far as a person is needed for it; or go over to a code.
-    SignIn {
-        /// How, where there is a portal.
-        through: Through,
-    },
-    /// Say the code that the MFA device shows.
-    SayCode {
-        /// What was typed.
-        code: TypedCode,
-    },
-    /// Give up signing in.
-    CancelSignIn,
-    /// Add a profile for a portal that the AWS configuration does not know yet.
-    Portal {
-        /// What comes next for it.
-        step: PortalStep,
-    },
-}
-
-/// Why a command is not accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
-pub struct Refusal {
-    /// A sentence without its full stop.
-    pub why: String,
-}
-
-/// A page of the window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
-#[serde(rename_all = "snake_case")]
-pub enum Page {
-    /// The machine.
-    Machine,
-    /// The machine, with the question whether to switch it off.
-    Stop,
-    /// The machine, with the question whether to restart it.
-    Restart,
-    /// The machine, at the instance that is on its way into its place, or is kept.
-    Replacement,
-    /// The sessions on the machine.
-    Sessions,
-    /// What goes on, and what was done.
-    Activity,
-    /// The settings.
-    Settings,
-    /// What works and what does not.
-    Doctor,
-}
-
-impl Page {
-    /// Its name, as it stands in the window's address.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Machine => "machine",
-            Self::Stop => "stop",
-            Self::Restart => "restart",
-            Self::Replacement => "replacement",
-            Self::Sessions => "sessions",
-            Self::Activity => "activity",
-            Self::Settings => "settings",
-            Self::Doctor => "doctor",
-        }
-    }
-}
-
-/// What changes something, and goes on for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// Switch on, then open a terminal.
-    Connect,
-    /// Switch on.
-    Start,
-    /// Switch off.
-    Stop,
-    /// Restart where it is.
-    Restart,
-    /// Make AWS match the settings, and switch on.
-    Make,
-    /// Make AWS match the settings.
-    Apply,
-    /// Bring another instance into the machine's place, with its home.
-    Replace,
-    /// The same with the home of a snapshot, where there is a machine; else make one.
-    Restore,
-    /// Take a replacement back.
-    TakeBack,
-    /// Let the instance go that was replaced.
-    LetGo,
-    /// Make it the machine again.
-    GoBack,
-    /// Take a snapshot.
-    Snapshot,
-    /// Delete one.
-    DeleteSnapshot,
-}
-
-/// The settings, read.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// The text of the file; empty when there is none.
-    pub text: String,
-    /// What is wanted of the machine.
-    pub desired: Desired,
-    /// All that stands in it.
-    pub settings: Settings,
-    /// The keys that the file itself gives.
-    pub given: Vec<view::Key>,
-    /// The user of a machine whose settings name none.
-    pub login: Option<UserName>,
-    /// This computer has seen the machine before, whether it can be seen now or not.
-    pub met: bool,
-}
-
-/// What else is at work on the machine on this computer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Elsewhere {
-    /// The command, as in `apply`.
-    pub what: String,
-    /// Since when.
-    pub since: Moment,
-}
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The settings were read.
-    Settings(Result<Box<Setup>, Problem>),
-    /// Whether the app starts with the desktop; `None`: it cannot.
-    Autostart(Option<view::Autostart>),
-    /// These terminals are installed, by their names in the settings.
-    Terminals(Vec<String>),
-    /// These profiles are in the AWS configuration.
-    Profiles(Vec<String>),
-    /// They are being looked at.
-    LookingAtProfiles(Look),
-    /// This is what they are.
-    LookedAtProfiles(Result<Vec<Profile>, Problem>),
-    /// How a person signs in to what the settings name; `None`: Holdfast has no part in it.
-    WayIn(Option<WayIn>),
-    /// Somebody begins to sign in.
-    BeginsSignIn,
-    /// That is there now.
-    SigningIn(SigningIn),
-    /// The code of the MFA device was not taken; another one may be.
-    CodeRefused(Problem),
-    /// Somebody has signed in, and whether that outlives this process; or has not.
-    SignedIn(Result<bool, Problem>),
-    /// Signing in was given up.
-    SignInGivenUp,
-    /// Something of a portal that is being added.
-    Portal(PortalEvent),
-    /// Somebody looked at AWS, and at who works on the machine.
-    Looked {
-        /// What was seen.
-        observed: Box<Observed>,
-        /// Another process that works on the machine.
-        elsewhere: Option<Elsewhere>,
-        /// The operation that was not brought to its end, and when it began.
-        interrupted: Option<Elsewhere>,
-    },
-    /// A look failed.
-    Blind(Problem),
-    /// An operation begins.
-    Began(Operation),
-    /// This is what it will do.
-    Planned(Box<Plan>),
-    /// It has looked.
-    Saw(Box<Observed>),
-    /// A step begins.
-    Started(Step),
-    /// A step has its effect.
-    Finished(Step),
-    /// A step has to be tried again later.
-    Postponed(Step),
-    /// Nothing can be done but wait.
-    Waiting(Vec<Waiting>),
-    /// The credentials have ended; it goes on by itself when somebody has signed in.
-    SignedOut(Problem),
-    /// The operation has ended; `None`: the user gave it up.
-    Ended(Option<Result<(), Problem>>),
-    /// A terminal has opened, beside any operation.
-    Connected,
-    /// A terminal did not open.
-    NoTerminal(Problem),
-    /// A look at the sessions on the machine begins.
-    ListingSessions,
-    /// It has ended.
-    ListedSessions(Result<Vec<ZellijSession>, Problem>),
-    /// A session is being ended.
-    EndingSession(SessionName),
-    /// It is gone, or is not.
-    EndedSession {
-        /// The session.
-        name: SessionName,
-        /// Why it is not.
-        result: Result<(), Problem>,
-    },
-    /// A look at what the machine runs begins.
-    LookingAtSystem,
-    /// It has ended.
-    LookedAtSystem(Result<Box<SystemSeen>, Problem>),
-    /// A job is being asked for.
-    JobAsked {
-        /// The generation that the machine is to run; without one it is a rebuild.
-        to: Option<u32>,
-    },
-    /// The machine has begun it.
-    JobBegun(JobId),
-    /// It is there now.
-    JobAt {
-        /// Where.
-        step: JobStep,
-        /// What its log said since this was told last.
-        log: LogBuffer,
-    },
-    /// It is being cancelled.
-    JobCancelling,
-    /// It could not be cancelled, and goes on.
-    JobNotCancelled(JobId, Problem),
-    /// It has ended, or is lost from sight.
-    JobEnded(Result<Box<JobEnd>, Problem>),
-    /// A look at the machine's snapshots begins.
-    LookingAtSnapshots,
-    /// It has ended.
-    LookedAtSnapshots(Result<Vec<Snapshot>, Problem>),
-    /// This is to be previewed.
-    Proposed(Box<Proposal>),
-    /// What preview `number` would do.
-    Previewed {
-        /// The preview.
-        number: u32,
-        /// What was found.
-        found: Result<Box<Foreseen>, Problem>,
-    },
-    /// The preview is put aside.
-    Discarded,
-    /// The last failure is put aside.
-    Dismissed,
-    /// Somebody looks at the window, or it has closed.
-    Window(bool),
-    /// The window shows this page.
-    Showing(Page),
-    /// Somebody asks the doctor.
-    DoctorAsked,
-    /// The doctor begins to look.
-    Examining,
-    /// This is what he has found.
-    Examined(Report),
-    /// The app fell over something that must not happen, and has begun anew.
-    Fell,
-    /// Somebody asks for the instance types anew.
-    KindsAsked,
-    /// The instance types are being looked at.
-    LookingAtKinds,
-    /// This is what they are.
-    LookedAtKinds(Result<Vec<Kind>, Problem>),
-    /// Somebody looked for a newer Holdfast last at this moment, as far as is known, and found this.
-    AskedForUpdates {
-        /// When.
-        last: Option<Moment>,
-        /// It, if there was one.
-        found: Option<view::Update>,
-        /// A number of this computer's own.
-        salt: u64,
-    },
-    /// A newer Holdfast is being looked for.
-    AskingForUpdates,
-    /// This is the newer one, if there is one; an error: nobody could be asked.
-    Updates {
-        /// It.
-        newer: Result<Option<view::Update>, ()>,
-        /// A number of this computer's own.
-        salt: u64,
-    },
-    /// What this computer has changed is being read.
-    ReadingHistory,
-    /// This is what it has changed, the oldest first.
-    ReadHistory(Vec<Deed>),
-    /// The desktop shows the tray icon, or does not.
-    Tray(bool),
-}
-
-/// What a look at the machine's system found.
-#[derive(Clone, Debug)]
-pub struct SystemSeen {
-    /// What the machine says.
-    pub overview: Overview,
-    /// The configuration that is declared at that moment, or why that cannot be had.
-    pub declared: Result<Declared, Problem>,
-}
-
-/// How a job of the machine's ended.
-#[derive(Clone, Debug)]
-pub struct JobEnd {
-    /// The job.
-    pub job: Job,
-    /// What there is to know of it, where it did not do what was asked for.
-    pub problem: Option<Problem>,
-}
-
-/// What a preview found.
-#[derive(Clone, Debug)]
-pub struct Foreseen {
-    /// What would be wanted.
-    pub desired: Desired,
-    /// What AWS says now.
-    pub observed: Observed,
-    /// What would be done.
-    pub plan: Plan,
-    /// What forbids it.
-    pub blocked: Option<Problem>,
-}
 
 /// The app.
 #[derive(Debug)]
@@ -534,25 +121,6 @@ struct Blind {
     tries: u32,
     /// The last of them.
     at: Moment,
-}
-
-/// The operation under way.
-#[derive(Debug)]
-struct Running {
-    operation: Operation,
-    /// What is done, as a title.
-    title: String,
-    /// The machine that it is about; the settings may come to mean another one meanwhile.
-    desired: Desired,
-    since: Moment,
-    planned: Vec<Step>,
-    done: Vec<Step>,
-    doing: Vec<Step>,
-    waiting: Vec<Waiting>,
-    /// It was told that the machine is off for want of capacity.
-    told_off: bool,
-    /// Nobody is signed in any more.
-    signed_out: Option<Problem>,
 }
 
 impl App {
@@ -641,37 +209,7 @@ impl App {
                 self.running = desired.map(|desired| Running::new(operation, desired, now));
             }
             Event::Ended(result) => self.ended(result, now),
-            Event::SignedOut(_) => {
-                let Some(running) = &mut self.running else { return };
-                let known = running.signed_out.is_some();
-                running.on(event);
-                self.sign_in.in_vain();
-                if !known {
-                    self.tell_signed_out();
-                }
-            }
-            Event::Saw(observed) => {
-                let about = self.running.as_ref().map(|running| running.desired.key());
-                if let Some(running) = &mut self.running {
-                    running.signed_out = None;
-                }
-                self.sign_in.works();
-                if about == self.setup().map(|setup| setup.desired.key()) {
-                    self.saw(*observed, true, now);
-                }
-            }
-            Event::Planned(_)
-            | Event::Started(_)
-            | Event::Finished(_)
-            | Event::Postponed(_)
-            | Event::Waiting(_) => {
-                let Some(running) = &mut self.running else { return };
-                running.on(event);
-                if running.waiting.contains(&Waiting::Capacity) && !running.told_off {
-                    running.told_off = true;
-                    self.tell_off_for_want_of_capacity();
-                }
-            }
+            Event::Goes(progress) => self.goes_on(progress, now),
             Event::Connected => self.sessions.connected(now),
             Event::ListingSessions => self.sessions.listing(),
             Event::ListedSessions(result) => self.sessions.listed(result, now),
@@ -763,166 +301,34 @@ impl App {
         }
     }
 
-    /// Whether a command is accepted now.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn may(&self, command: &Command) -> Result<(), Refusal> {
-        let refuse = |why: String| Err(Refusal { why });
-        if matches!(command, Command::Cancel) {
-            return if self.running.is_some() { Ok(()) } else { refuse("Nothing is under way".to_owned()) };
-        }
-        let Some(setup) = self.setup() else {
-            return match command {
-                Command::Look | Command::Dismiss | Command::Discard | Command::ShowPage { .. } => Ok(()),
-                Command::Autostart { .. } => self.may_autostart(),
-                Command::Examine => self.may_examine(),
-                Command::CancelSignIn => self.may_cancel_sign_in(),
-                Command::SayCode { code } => self.may_say_code(code),
-                Command::Portal { step } => self.may_portal(step),
-                Command::Connect { .. }
-                | Command::OpenSession { .. }
-                | Command::LookAtSessions
-                | Command::EndSession { .. }
-                | Command::LookAtSystem
-                | Command::Rebuild
-                | Command::GoTo { .. }
-                | Command::CancelJob
-                | Command::LookAtSnapshots
-                | Command::TakeSnapshot
-                | Command::Start
-                | Command::Stop
-                | Command::Restart
-                | Command::Cancel
-                | Command::Preview { .. }
-                | Command::CheckProfiles
-                | Command::SignIn { .. }
-                | Command::Choose { .. }
-                | Command::ConnectTo { .. }
-                | Command::Keep { .. }
-                | Command::LookAtTypes
-                | Command::ShowUpdate
-                | Command::Apply { .. } => refuse("The settings cannot be read".to_owned()),
-            };
-        };
-        let name = &setup.desired.machine;
-        match command {
-            Command::Look
-            | Command::Dismiss
-            | Command::Discard
-            | Command::Cancel
-            | Command::ShowPage { .. } => return Ok(()),
-            Command::Autostart { .. } => return self.may_autostart(),
-            Command::Examine => return self.may_examine(),
-            Command::Choose { machine } | Command::ConnectTo { machine } => {
-                return self.may_choose(setup, machine);
-            }
-            Command::Keep { draft } => return self.may_keep(setup, draft),
-            Command::LookAtTypes => return self.may_look_at_kinds(),
-            Command::ShowUpdate => return self.may_show_update(),
-            Command::CheckProfiles => return self.may_check_profiles(),
-            Command::SignIn { through } => return self.may_sign_in(*through),
-            Command::SayCode { code } => return self.may_say_code(code),
-            Command::CancelSignIn => return self.may_cancel_sign_in(),
-            Command::Portal { step } => return self.may_portal(step),
-            Command::Preview { of } => return self.may_propose(of),
-            Command::LookAtSnapshots => return self.may_look_at_snapshots(),
-            Command::TakeSnapshot => return self.may_take_snapshot(),
-            Command::LookAtSessions => return self.may_look_at_sessions(),
-            Command::EndSession { name } => return self.may_end_session(name),
-            Command::LookAtSystem => return self.may_look_at_system(),
-            Command::Rebuild => return self.may_rebuild(),
-            Command::GoTo { generation } => return self.may_go_to(*generation),
-            Command::CancelJob => return self.may_cancel_job(),
-            Command::OpenSession { name } => {
-                return match name.parse::<SessionName>() {
-                    Ok(name) => self.may(&sessions::connect_to(&name)),
-                    Err(error) => refuse(harmless::harmless(&error.to_string(), 200)),
-                };
-            }
-            Command::Connect { session } => self.may_join(session.as_ref())?,
-            Command::Start | Command::Stop | Command::Restart | Command::Apply { .. } => {}
-        }
-        let ends = self.running.as_ref().is_some_and(|running| running.operation.ends_sessions());
-        if matches!(command, Command::Connect { .. }) && self.connects_at_once() && !ends {
-            return Ok(());
-        }
-        self.may_change()?;
-        match (command, self.state()) {
-            (Command::Apply { number }, _) => match &self.preview {
-                Some(preview) if preview.number == *number && preview.can_be_applied() => Ok(()),
-                Some(preview) if preview.number == *number => {
-                    refuse("This preview cannot be applied".to_owned())
+    /// The operation under way goes on.
+    fn goes_on(&mut self, progress: Progress, now: Moment) {
+        let Some(running) = &mut self.running else { return };
+        let was_signed_out = running.signed_out.is_some();
+        let about = running.desired.key();
+        running.on(&progress);
+        match progress {
+            Progress::SignedOut(_) => {
+                self.sign_in.in_vain();
+                if !was_signed_out {
+                    self.tell_signed_out();
                 }
-                Some(_) | None => refuse("This is not the preview that is shown".to_owned()),
-            },
-            (Command::Connect { .. } | Command::Start | Command::Stop | Command::Restart, State::Unknown) => {
-                refuse(format!("The state of {name} is not known"))
             }
-            (
-                Command::Connect { .. } | Command::Start | Command::Stop | Command::Restart,
-                State::Absent | State::Ending,
-            ) => refuse(format!("There is no machine {name} yet")),
-            (Command::Connect { .. }, State::Off | State::Starting | State::Stopping | State::On)
-            | (Command::Start, State::Off)
-            | (Command::Stop | Command::Restart, State::On) => Ok(()),
-            (Command::Start | Command::Stop | Command::Restart, state) => {
-                refuse(format!("{name} is {}", state.word()))
+            Progress::Saw(observed) => {
+                self.sign_in.works();
+                if self.setup().is_some_and(|setup| setup.desired.key() == about) {
+                    self.saw(*observed, true, now);
+                }
             }
-            (
-                Command::Autostart { .. }
-                | Command::Cancel
-                | Command::Look
-                | Command::OpenSession { .. }
-                | Command::LookAtSessions
-                | Command::EndSession { .. }
-                | Command::LookAtSystem
-                | Command::Rebuild
-                | Command::GoTo { .. }
-                | Command::CancelJob
-                | Command::ShowPage { .. }
-                | Command::Examine
-                | Command::CheckProfiles
-                | Command::SignIn { .. }
-                | Command::SayCode { .. }
-                | Command::CancelSignIn
-                | Command::Portal { .. }
-                | Command::LookAtSnapshots
-                | Command::TakeSnapshot
-                | Command::Preview { .. }
-                | Command::Choose { .. }
-                | Command::ConnectTo { .. }
-                | Command::Keep { .. }
-                | Command::LookAtTypes
-                | Command::ShowUpdate
-                | Command::Discard
-                | Command::Dismiss,
-                _,
-            ) => Ok(()),
-        }
-    }
-
-    /// Whether nothing else is at work on the machine.
-    fn may_change(&self) -> Result<(), Refusal> {
-        let refuse = |why: String| Err(Refusal { why });
-        if let Some(running) = &self.running {
-            return refuse(format!("{} is under way", running.title));
-        }
-        if let Some(other) = &self.elsewhere {
-            let name = show::name(self);
-            return refuse(format!("holdfast {} is working on {name} in another process", other.what));
-        }
-        Ok(())
-    }
-
-    fn may_propose(&self, of: &Proposal) -> Result<(), Refusal> {
-        match of {
-            Proposal::Settings { .. } => Ok(()),
-            Proposal::Restore { snapshot } => self.may_restore(of, snapshot),
-            Proposal::DeleteSnapshot { snapshot } => self.may_delete_snapshot(snapshot),
-            Proposal::Replace | Proposal::GoOn | Proposal::TakeBack | Proposal::LetGo | Proposal::GoBack => {
-                self.may_swap(of)
+            Progress::Waiting(waiting) if waiting.contains(&Waiting::Capacity) && !running.told_off => {
+                running.told_off = true;
+                self.tell_off_for_want_of_capacity();
             }
+            Progress::Planned(_)
+            | Progress::Started(_)
+            | Progress::Finished(_)
+            | Progress::Postponed(_)
+            | Progress::Waiting(_) => {}
         }
     }
 
@@ -934,13 +340,6 @@ impl App {
     /// Whether the window is open at this page.
     fn shows(&self, page: Page) -> bool {
         self.window && self.page == Some(page)
-    }
-
-    fn may_autostart(&self) -> Result<(), Refusal> {
-        match self.autostart {
-            Some(_) => Ok(()),
-            None => Err(Refusal { why: "This app cannot start with the desktop".to_owned() }),
-        }
     }
 
     /// Somebody has come to a page of the window.
@@ -1129,165 +528,5 @@ impl App {
         let problem = problem.harmless();
         self.tell_failure(&title, &problem);
         self.failed = Some((title, now, problem));
-    }
-}
-
-impl Running {
-    fn new(operation: Operation, desired: Desired, since: Moment) -> Self {
-        Self {
-            operation,
-            title: operation.title(desired.machine.as_str()),
-            desired,
-            since,
-            planned: Vec::new(),
-            done: Vec::new(),
-            doing: Vec::new(),
-            waiting: Vec::new(),
-            told_off: false,
-            signed_out: None,
-        }
-    }
-
-    fn on(&mut self, event: Event) {
-        self.signed_out = None;
-        match event {
-            Event::SignedOut(problem) => self.signed_out = Some(problem.harmless()),
-            Event::Planned(plan) => {
-                let steps = plan.steps.into_iter().map(|planned| planned.step);
-                self.planned = self.done.iter().cloned().chain(steps).collect();
-            }
-            Event::Started(step) => {
-                self.waiting.clear();
-                self.doing.push(step);
-            }
-            Event::Finished(step) => {
-                self.doing.retain(|other| other != &step);
-                self.done.push(step);
-            }
-            Event::Postponed(step) => self.doing.retain(|other| other != &step),
-            Event::Waiting(waiting) => self.waiting = waiting,
-            Event::Settings(_)
-            | Event::Profiles(_)
-            | Event::LookingAtProfiles(_)
-            | Event::LookedAtProfiles(_)
-            | Event::WayIn(_)
-            | Event::BeginsSignIn
-            | Event::SigningIn(_)
-            | Event::CodeRefused(_)
-            | Event::SignedIn(_)
-            | Event::SignInGivenUp
-            | Event::Portal(_)
-            | Event::Looked { .. }
-            | Event::Blind(_)
-            | Event::Began(_)
-            | Event::Saw(_)
-            | Event::Ended(_)
-            | Event::Connected
-            | Event::NoTerminal(_)
-            | Event::ListingSessions
-            | Event::ListedSessions(_)
-            | Event::EndingSession(_)
-            | Event::EndedSession { .. }
-            | Event::LookingAtSystem
-            | Event::LookedAtSystem(_)
-            | Event::JobAsked { .. }
-            | Event::JobBegun(_)
-            | Event::JobAt { .. }
-            | Event::JobCancelling
-            | Event::JobNotCancelled(..)
-            | Event::JobEnded(_)
-            | Event::LookingAtSnapshots
-            | Event::LookedAtSnapshots(_)
-            | Event::Proposed(_)
-            | Event::Previewed { .. }
-            | Event::Discarded
-            | Event::Dismissed
-            | Event::Window(_)
-            | Event::Showing(_)
-            | Event::Terminals(_)
-            | Event::Autostart(_)
-            | Event::DoctorAsked
-            | Event::Examining
-            | Event::Examined(_)
-            | Event::Fell
-            | Event::KindsAsked
-            | Event::LookingAtKinds
-            | Event::LookedAtKinds(_)
-            | Event::AskedForUpdates { .. }
-            | Event::AskingForUpdates
-            | Event::Updates { .. }
-            | Event::ReadingHistory
-            | Event::ReadHistory(_)
-            | Event::Tray(_) => {}
-        }
-    }
-}
-
-impl Operation {
-    /// What is done to the machine `name`, as a title.
-    pub fn title(self, name: &str) -> String {
-        match self {
-            Self::Connect => format!("Connecting to {name}"),
-            Self::Start => format!("Starting {name}"),
-            Self::Stop => format!("Stopping {name}"),
-            Self::Restart => format!("Restarting {name}"),
-            Self::Make => format!("Making {name}"),
-            Self::Apply => format!("Changing {name}"),
-            Self::Replace => format!("Replacing {name}"),
-            Self::Restore => format!("Restoring {name}"),
-            Self::TakeBack => format!("Taking back the replacement of {name}"),
-            Self::LetGo => format!("Ending the old instance of {name}"),
-            Self::GoBack => format!("Going back to the old instance of {name}"),
-            Self::Snapshot => format!("Taking a snapshot of {name}"),
-            Self::DeleteSnapshot => format!("Deleting a snapshot of {name}"),
-        }
-    }
-
-    /// Whether it ends whatever runs on the machine, and nothing else is to be begun there meanwhile.
-    pub(super) fn ends_sessions(self) -> bool {
-        matches!(self, Self::Stop | Self::Restart)
-    }
-
-    /// As the command line calls it, for whoever finds the machine locked.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Connect | Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Restart => "restart",
-            Self::Make => "up",
-            Self::Apply => "apply",
-            Self::Replace => "replace",
-            Self::Restore => "snapshot restore",
-            Self::TakeBack => "replace --cancel",
-            Self::LetGo => "replace --let-go",
-            Self::GoBack => "replace --back",
-            Self::Snapshot => "snapshot create",
-            Self::DeleteSnapshot => "snapshot delete",
-        }
-    }
-
-    /// Whether its plan was shown before it.
-    fn is_previewed(self) -> bool {
-        match self {
-            Self::Connect | Self::Start | Self::Stop | Self::Restart | Self::Snapshot => false,
-            Self::Make
-            | Self::Apply
-            | Self::Replace
-            | Self::Restore
-            | Self::TakeBack
-            | Self::LetGo
-            | Self::GoBack
-            | Self::DeleteSnapshot => true,
-        }
-    }
-
-    /// Whether what it has made may have to be brought to what is declared for it.
-    fn makes(self) -> bool {
-        matches!(self, Self::Make | Self::Apply | Self::Replace | Self::Restore)
-    }
-
-    /// Whether there may be other snapshots after it.
-    fn touches_snapshots(self) -> bool {
-        self.is_previewed() || self == Self::Snapshot
     }
 }

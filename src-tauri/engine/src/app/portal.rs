@@ -2,14 +2,15 @@
 
 use std::pin::pin;
 
-use holdfast_core::app::{self, Event, PortalEvent, SigningIn, Through};
+use holdfast_core::app::{self, Event, PortalEvent, PortalStep, SigningIn, Through};
 use holdfast_core::names::ProfileName;
-use holdfast_core::profile::{Chosen, Portal};
+use holdfast_core::profile::{Chosen, Portal, profile_name};
 use tokio::sync::mpsc;
 
-use super::{Place, Shell};
+use super::{Desk, Place, Shell};
 use crate::aws::identity::oidc::{Calls, DeviceCode};
 use crate::aws::identity::token::{self, Token};
+use crate::aws::profile;
 use crate::portal::{Draft, accounts, all_roles, calls};
 use crate::problem::Problem;
 use crate::signin::SignIn;
@@ -146,6 +147,71 @@ async fn choose_and_add(
                     Err(problem) => teller.say(PortalEvent::NotWritten(app::Problem::from(problem))),
                 }
             }
+        }
+    }
+}
+
+impl<S: Shell> Desk<'_, S> {
+    /// It was given up, or has ended.
+    pub(super) fn end_portal_if_moot(&mut self) {
+        if !self.app.is_adding_portal() {
+            self.portal = None;
+        }
+    }
+
+    pub(super) fn portal(&mut self, step: PortalStep) {
+        match step {
+            PortalStep::SignIn { .. } if self.portal.is_some() => self.ask_portal(Step::Code),
+            PortalStep::SignIn { start_url, region, through } => {
+                if let Ok(portal) = Portal::typed(&start_url, &region) {
+                    self.begin_portal(portal, through);
+                }
+            }
+            PortalStep::Choose { account, role } => {
+                self.on(Event::Portal(PortalEvent::Chosen(Chosen { account, role })));
+            }
+            PortalStep::Name { name } => {
+                if let (Ok(name), Some(chosen)) = (profile_name(&name), self.app.chosen_role().cloned()) {
+                    self.on(Event::Portal(PortalEvent::Named(name.to_string())));
+                    self.ask_portal(Step::Draft(name, chosen));
+                }
+            }
+            PortalStep::Write => {
+                self.on(Event::Portal(PortalEvent::Writing));
+                self.ask_portal(Step::Write);
+            }
+            PortalStep::Back => self.on(Event::Portal(PortalEvent::Back)),
+            PortalStep::Cancel => self.on(Event::Portal(PortalEvent::GivenUp)),
+        }
+    }
+
+    pub(super) fn begin_portal(&mut self, portal: Portal, through: Through) {
+        let (ask, asked) = mpsc::unbounded_channel();
+        let teller = Teller(self.tell.clone(), ask.downgrade());
+        self.on(Event::Portal(PortalEvent::Begins(portal.clone())));
+        self.errands.push(Box::pin(add(self.place, self.shell, teller, asked, portal, through)));
+        self.portal = Some(ask);
+    }
+
+    pub(super) fn ask_portal(&self, step: Step) {
+        if let Some(portal) = &self.portal {
+            // Whoever is told is there as long as this is.
+            let _ = portal.send(step);
+        }
+    }
+
+    /// Whatever waits for a sign-in can go on, and the set-up with the new profile.
+    pub(super) fn has_added_portal(&mut self, event: Event) {
+        self.on(event);
+        self.on(Event::Profiles(profile::names()));
+        self.aws = None;
+        (self.look_now, self.look_at_all) = (true, true);
+        self.signed_in.notify_one();
+        if let Some(keep) = self.app.uses_added()
+            && let Err(refusal) = self.carry_out(keep)
+        {
+            // It is in the list, where somebody can use it all the same.
+            tracing::warn!(why = refusal.why, "the new profile was not put to use");
         }
     }
 }

@@ -6,7 +6,8 @@ use holdfast_core::app::{self, Event, Foreseen, Operation, Proposal, Setup, draf
 use holdfast_core::machine::{Desired, Observed, Snapshot};
 use holdfast_core::plan::{self, Goal, Plan, Swap};
 
-use super::{Place, Reporter};
+use super::operation::Reporter;
+use super::{Desk, Place, Shell};
 use crate::aws::Aws;
 use crate::converge::{self, Witness};
 use crate::problem::Problem;
@@ -99,5 +100,31 @@ pub(super) async fn take_snapshot(
     match converge::snapshot(aws, store, desired, witness).await? {
         Some(_) => Ok(()),
         None => Err(Problem::new("no_volume", "The machine has no volume that one could be taken of")),
+    }
+}
+
+impl<S: Shell> Desk<'_, S> {
+    pub(super) fn foresee_if_asked(&mut self) {
+        let Some((number, of)) = self.app.to_foresee().filter(|(number, _)| *number != self.foreseen) else {
+            return;
+        };
+        let Some(setup) = self.app.setup() else { return };
+        self.errands.push(Box::pin(foresee(self.place, setup.clone(), number, of.clone())));
+        self.foreseen = number;
+    }
+
+    pub(super) fn see_snapshots_if_due(&mut self) {
+        if !self.app.awaits_snapshots() {
+            self.seeing_snapshots = None;
+        }
+        if self.app.next_look_at_snapshots(self.place.now()).is_some_and(|pause| pause.is_zero()) {
+            self.see_snapshots();
+        }
+    }
+
+    pub(super) fn see_snapshots(&mut self) {
+        let Some(setup) = self.app.setup() else { return };
+        self.seeing_snapshots = Some(Box::pin(snapshots(self.place, setup.desired.clone())));
+        self.on(Event::LookingAtSnapshots);
     }
 }

@@ -8,7 +8,7 @@ use holdfast_core::names::{InstanceId, SessionName};
 use holdfast_core::sessions::ZellijSession;
 use tokio::time::timeout;
 
-use super::{Boxed, Place};
+use super::{Boxed, Desk, Place, Shell};
 use crate::history::on_machine;
 use crate::problem::Problem;
 use crate::remote::Machine;
@@ -69,4 +69,34 @@ pub(super) async fn on<T>(
 fn no_answer() -> Problem {
     Problem::new("no_answer", format!("The machine did not answer within {} s", PATIENCE.as_secs()))
         .hint("see whether it does anything at all: holdfast connect")
+}
+
+impl<S: Shell> Desk<'_, S> {
+    pub(super) fn list_sessions_if_due(&mut self) {
+        if !self.app.awaits_sessions() {
+            // The machine went off meanwhile, or it is another one.
+            self.listing = None;
+        }
+        if self.next_look_at_sessions().is_some_and(|pause| pause.is_zero()) {
+            self.list_sessions();
+        }
+    }
+
+    pub(super) fn list_sessions(&mut self) {
+        let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+        self.listing = Some(Box::pin(list(self.place, setup.desired.clone(), instance)));
+        self.on(Event::ListingSessions);
+    }
+
+    /// How long the next look at the sessions can wait. It comes after a look at the machine, which may have gone off.
+    pub(super) fn next_look_at_sessions(&self) -> Option<Duration> {
+        self.app.next_look_at_sessions(self.place.now()).filter(|_| self.looking.is_none())
+    }
+
+    pub(super) fn end_session(&mut self, name: SessionName) {
+        let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+        let desired = setup.desired.clone();
+        self.errands.push(Box::pin(end(self.place, desired, instance, name.clone())));
+        self.on(Event::EndingSession(name));
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::future::pending;
 
-use holdfast_core::app::{self, Event, Look, SigningIn, Through, WayIn};
+use holdfast_core::app::{self, Event, Look, SigningIn, Through, TypedCode, WayIn};
 use holdfast_core::machine::Desired;
 use holdfast_core::profile::Profile;
 use tokio::sync::mpsc;
 
-use super::{Place, Shell};
+use super::{Desk, Place, Shell, SignedIn};
 use crate::aws::identity::Identity;
 use crate::aws::identity::oidc::DeviceCode;
 use crate::aws::identity::token;
@@ -114,4 +114,57 @@ pub(super) async fn look_at_profiles(place: &Place, desired: Option<Desired>, ho
     };
     let result: Result<Vec<Profile>, Problem> = look.await;
     Some(Event::LookedAtProfiles(result.map_err(app::Problem::from)))
+}
+
+impl<S: Shell> Desk<'_, S> {
+    pub(super) fn look_at_profiles_if_wanted(&mut self) {
+        if self.app.wants_profiles() {
+            self.look_at_profiles(Look::Read);
+        }
+    }
+
+    pub(super) fn look_at_profiles(&mut self, how: Look) {
+        let desired = self.app.setup().map(|setup| setup.desired.clone());
+        self.errands.push(Box::pin(look_at_profiles(self.place, desired, how)));
+        self.on(Event::LookingAtProfiles(how));
+    }
+
+    /// Other settings name another way in.
+    pub(super) fn end_sign_in_if_moot(&mut self) {
+        if !self.app.is_signing_in() {
+            (self.signing_in, self.codes) = (None, None);
+        }
+    }
+
+    pub(super) fn sign_in(&mut self, through: Through) {
+        let Some(setup) = self.app.setup() else { return };
+        // One that waits for the browser holds the lock of this one.
+        self.signing_in = None;
+        let (codes, said) = mpsc::unbounded_channel();
+        let (place, shell, tell, desired) =
+            (self.place, self.shell, self.tell.clone(), setup.desired.clone());
+        self.signing_in = Some(Box::pin(sign_in(place, shell, tell, said, desired, through)));
+        self.codes = Some(codes);
+        self.on(Event::BeginsSignIn);
+    }
+
+    pub(super) fn say_code(&self, code: &TypedCode) {
+        if let (Some(codes), Some(digits)) = (&self.codes, code.digits()) {
+            // Whoever is told is there as long as this is.
+            let _ = codes.send(digits);
+        }
+    }
+
+    pub(super) fn has_signed_in(&mut self, result: SignedIn) {
+        (self.signing_in, self.codes) = (None, None);
+        while let Ok(event) = self.told.try_recv() {
+            self.on(event);
+        }
+        if result.is_ok() {
+            self.aws = None;
+            (self.look_now, self.look_at_all) = (true, true);
+            self.signed_in.notify_one();
+        }
+        self.on(Event::SignedIn(result));
+    }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 
 use super::sessions::on;
-use super::{Boxed, Place};
+use super::{Boxed, Desk, Place, Shell};
 use crate::config::{here, place as folder};
 use crate::history::{job_ended, on_machine};
 use crate::jobs::{self, DENIED, Watcher, ended_badly};
@@ -240,6 +240,71 @@ impl Watcher for Listener<'_> {
     /// The looks at the machine say that a sign-in is over.
     fn waits_for_sign_in(&self) -> bool {
         true
+    }
+}
+
+impl<S: Shell> Desk<'_, S> {
+    pub(super) fn see_system_if_due(&mut self) {
+        if !self.app.awaits_system() {
+            self.seeing = None;
+        }
+        if self.next_look_at_system().is_some_and(|pause| pause.is_zero()) {
+            self.see_system();
+        }
+    }
+
+    pub(super) fn see_system(&mut self) {
+        let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+        self.seeing = Some(Box::pin(look(self.place, setup.desired.clone(), instance)));
+        self.on(Event::LookingAtSystem);
+    }
+
+    /// One session after the other: the sessions come first.
+    pub(super) fn next_look_at_system(&self) -> Option<Duration> {
+        let first = self.looking.is_none() && self.listing.is_none();
+        self.app.next_look_at_system(self.place.now()).filter(|_| first)
+    }
+
+    pub(super) fn bring_up_if_new(&mut self) {
+        if self.app.brings_up() {
+            self.rebuild();
+        }
+    }
+
+    /// A job that a look has found, or none any more because the machine is another one.
+    pub(super) fn follow_if_there_is_a_job(&mut self) {
+        if !self.app.has_job() {
+            self.following = None;
+        } else if let (None, Some(id)) = (&self.following, self.app.job()) {
+            let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+            let (desired, id) = (setup.desired.clone(), id.clone());
+            self.following = Some(Box::pin(follow(self.place, self.tell.clone(), desired, instance, id)));
+        }
+    }
+
+    pub(super) fn rebuild(&mut self) {
+        let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+        let desired = setup.desired.clone();
+        let rebuild = rebuild_and_follow(self.place, self.tell.clone(), desired, instance);
+        self.following = Some(Box::pin(rebuild));
+        self.on(Event::JobAsked { to: None });
+    }
+
+    pub(super) fn go_to(&mut self, generation: u32) {
+        let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+        let desired = setup.desired.clone();
+        let go = go_and_follow(self.place, self.tell.clone(), desired, instance, generation);
+        self.following = Some(Box::pin(go));
+        self.on(Event::JobAsked { to: Some(generation) });
+    }
+
+    pub(super) fn cancel_job(&mut self) {
+        let (Some(setup), Some(instance), Some(id)) = (self.app.setup(), self.app.instance(), self.app.job())
+        else {
+            return;
+        };
+        self.errands.push(Box::pin(cancel(self.place, setup.desired.clone(), instance, id.clone())));
+        self.on(Event::JobCancelling);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::fixture::{at, elsewhere, looked, problem, reachable, seeing};
 use crate::app::menu::{Item, menu};
-use crate::app::{App, Event, Notice, Operation, Problem};
+use crate::app::{App, Event, Notice, Operation, Problem, Progress};
 use crate::machine::{Observed, Power};
 use crate::plan::tests::fixture::{empty, instance, powered};
 
@@ -92,7 +92,10 @@ fn what_the_user_sees_or_does_is_no_news() {
 fn an_operation_that_waits_for_a_sign_in_says_so_once_and_where() {
     let over = |what: &str| {
         let way = "sign in: holdfast login work".to_owned();
-        Event::SignedOut(Problem { hints: vec!["name another".to_owned(), way], ..problem(what) })
+        Event::Goes(Progress::SignedOut(Problem {
+            hints: vec!["name another".to_owned(), way],
+            ..problem(what)
+        }))
     };
     let mut app = seeing(powered(Power::Stopped));
     app.on(over("over"), at(15));
@@ -108,7 +111,7 @@ fn an_operation_that_waits_for_a_sign_in_says_so_once_and_where() {
     assert_eq!(waiting(&app).as_deref(), Some("you to sign in: holdfast login work"));
     let line = Item::Line("Waiting for you to sign in: holdfast login work".to_owned());
     assert!(menu(&app.view()).contains(&line));
-    app.on(Event::Saw(Box::new(powered(Power::Pending))), at(50));
+    app.on(Event::Goes(Progress::Saw(Box::new(powered(Power::Pending)))), at(50));
     assert_eq!(waiting(&app), None);
     // It may end once more.
     app.on(over("over again"), at(60));
@@ -141,7 +144,7 @@ fn an_operation_that_ends_is_told_when_nobody_watches() {
             let mut app = seeing(powered(Power::Stopped));
             app.on(Event::Window(window), at(15));
             app.on(Event::Began(operation), at(20));
-            app.on(Event::Saw(Box::new(reachable())), at(60));
+            app.on(Event::Goes(Progress::Saw(Box::new(reachable()))), at(60));
             app.on(Event::Ended(Some(Ok(()))), at(60));
             app.on(looked(reachable()), at(61));
             let wanted: Vec<String> =

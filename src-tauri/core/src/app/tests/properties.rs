@@ -6,8 +6,8 @@ use super::fixture::{app, at, elsewhere, looked, overview, problem, setup, world
 use crate::app::menu::{Action, Item, menu};
 use crate::app::view::PortalStage;
 use crate::app::{
-    Addition, Command, Draft, Event, Look, Operation, Page, PortalEvent, PortalStep, Problem, Proposal,
-    SigningIn, Through, TypedCode, WayIn,
+    Addition, Command, Draft, Event, Look, Operation, Page, PortalEvent, PortalStep, Problem, Progress,
+    Proposal, SigningIn, Through, TypedCode, WayIn,
 };
 use crate::doctor::{Finding, Part, Report};
 use crate::jobs::{LogBuffer, Step};
@@ -44,9 +44,9 @@ fn happening() -> impl Strategy<Value = Event> {
         }),
         1 => Just(Event::Blind(problem("AWS cannot be reached"))),
         2 => operation.prop_map(Event::Began),
-        1 => world().prop_map(|world| Event::Saw(Box::new(world))),
-        1 => Just(Event::Waiting(vec![Waiting::Agent])),
-        1 => Just(Event::SignedOut(problem("over"))),
+        1 => world().prop_map(|world| Event::Goes(Progress::Saw(Box::new(world)))),
+        1 => Just(Event::Goes(Progress::Waiting(vec![Waiting::Agent]))),
+        1 => Just(Event::Goes(Progress::SignedOut(problem("over")))),
         2 => any::<bool>().prop_map(|well| Event::Ended(Some(if well { Ok(()) } else { Err(problem("no")) }))),
         1 => Just(Event::Ended(None)),
         1 => Just(Event::Proposed(Box::new(Proposal::Settings { draft: Draft::default() }))),
@@ -90,7 +90,7 @@ fn signing_in() -> impl Strategy<Value = Event> {
         way(false, false, true),
         Event::WayIn(None),
         Event::Blind(over()),
-        Event::SignedOut(over()),
+        Event::Goes(Progress::SignedOut(over())),
         Event::BeginsSignIn,
         Event::SigningIn(SigningIn::Browser { page: "https://example.com".to_owned() }),
         Event::SigningIn(SigningIn::Code { page: "https://example.com".to_owned(), code: "AB".to_owned() }),

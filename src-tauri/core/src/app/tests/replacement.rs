@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::fixture::{app, at, looked, problem, reachable, seeing, tray};
 use crate::app::view::{Offer, Preview};
-use crate::app::{App, Command, Event, Foreseen, JobEnd, Operation, Proposal};
+use crate::app::{App, Command, Event, Foreseen, JobEnd, Operation, Progress, Proposal};
 use crate::machine::{Fact, LAST_HOME, Observed, Power, SnapshotProgress, TAG_REPLACES, TAG_RETIRED};
 use crate::plan::tests::fixture::{empty, id, powered, there};
 use crate::plan::tests::replace::{NEW, OLD, begun, carried, snapshot, the, with_snapshot};
@@ -442,19 +442,19 @@ fn the_phases_of_a_replacement_are_those_that_a_person_follows() {
     let number = preview(&mut app, Proposal::Replace, reachable());
     let plan = app.foreseen(number).unwrap().2.plan.clone();
     app.on(Event::Began(Operation::Replace), at(30));
-    app.on(Event::Planned(Box::new(plan.clone())), at(30));
+    app.on(Event::Goes(Progress::Planned(Box::new(plan.clone()))), at(30));
     let mut text = vec![phases(&app)];
     for planned in &plan.steps {
-        app.on(Event::Started(planned.step.clone()), at(31));
+        app.on(Event::Goes(Progress::Started(planned.step.clone())), at(31));
         if matches!(planned.step, Step::Carry { .. }) {
             text.push(phases(&app));
         }
-        app.on(Event::Finished(planned.step.clone()), at(32));
+        app.on(Event::Goes(Progress::Finished(planned.step.clone())), at(32));
         if matches!(planned.step, Step::RunInstance(_) | Step::Snapshot { .. }) {
             text.push(phases(&app));
         }
     }
-    app.on(Event::Waiting(vec![Waiting::Agent]), at(33));
+    app.on(Event::Goes(Progress::Waiting(vec![Waiting::Agent])), at(33));
     text.push(phases(&app));
     insta::assert_snapshot!(text.join("\n"), @"
     New instance Now, Last state Next, Home Next, Its place Next, Way in Next
@@ -473,7 +473,7 @@ fn another_instance_is_brought_to_what_is_declared_and_forgets_what_was_known_of
         app.on(Event::LookedAtSystem(Ok(Box::new(super::fixture::overview(&[2, 1], 2)))), at(12));
         assert!(app.view().system.unwrap().seen.is_some());
         app.on(Event::Began(operation), at(20));
-        app.on(Event::Saw(Box::new(replaced())), at(50));
+        app.on(Event::Goes(Progress::Saw(Box::new(replaced()))), at(50));
         assert!(app.view().system.unwrap().seen.is_none(), "that was the old one's");
         app.on(Event::Ended(Some(Ok(()))), at(60));
         let due = app.next_look_at_system(at(60));

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::fixture::{app, at, looked, problem, reachable, seeing, setup, tray};
 use crate::app::view::{Offer, View};
-use crate::app::{App, Command, Event, Operation};
+use crate::app::{App, Command, Event, Operation, Progress};
 use crate::machine::{Fact, Observed, Power};
 use crate::plan::tests::fixture::powered;
 use crate::sessions::ZellijSession;
@@ -228,7 +228,7 @@ fn a_terminal_that_has_opened_brings_its_session_soon() {
 
     let mut app = seeing(powered(Power::Stopped));
     app.on(Event::Began(Operation::Connect), at(20));
-    app.on(Event::Saw(Box::new(reachable())), at(60));
+    app.on(Event::Goes(Progress::Saw(Box::new(reachable()))), at(60));
     app.on(Event::Ended(Some(Ok(()))), at(61));
     assert_eq!(next(&app, 61), Some(5));
     app.on(looked(powered(Power::Stopping)), at(62));

@@ -2,7 +2,7 @@
 
 use super::fixture::{app, at, looked, problem, reachable, seeing, setup};
 use crate::app::view::{Draft, Key, Update};
-use crate::app::{App, Command, Event, Operation, Page, Problem, decided, drafted};
+use crate::app::{App, Command, Event, Operation, Page, Problem, Progress, decided, drafted};
 use crate::kinds::Kind;
 use crate::machine::{ConfigSource, Power};
 use crate::plan::tests::fixture::{empty, powered};
@@ -78,7 +78,7 @@ fn it_is_there_only_as_long_as_there_is_no_machine() {
     let mut app = seeing(empty());
     app.on(Event::Began(Operation::Make), at(30));
     assert!(app.view().set_up.is_none());
-    app.on(Event::Saw(Box::new(powered(Power::Pending))), at(31));
+    app.on(Event::Goes(Progress::Saw(Box::new(powered(Power::Pending)))), at(31));
     app.on(Event::Ended(Some(Ok(()))), at(40));
     assert!(app.view().set_up.is_none());
 }

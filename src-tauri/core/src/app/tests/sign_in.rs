@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use super::fixture::{app, at, looked, problem, reachable, seeing, setup, tray};
 use crate::app::view::Offer;
-use crate::app::{App, Command, Event, Look, Operation, Page, Problem, SigningIn, Through, TypedCode, WayIn};
+use crate::app::{
+    App, Command, Event, Look, Operation, Page, Problem, Progress, SigningIn, Through, TypedCode, WayIn,
+};
 use crate::machine::Power;
 use crate::plan::tests::fixture::powered;
 use crate::profile::{Profile, Validity};
@@ -109,7 +111,7 @@ fn each_stage_of_a_sign_in() {
     let mut app = seeing(powered(Power::Stopped));
     app.on(Event::Began(Operation::Start), at(20));
     app.on(way(true, false, false), at(21));
-    app.on(Event::SignedOut(over()), at(21));
+    app.on(Event::Goes(Progress::SignedOut(over())), at(21));
     say("an operation waits, and no browser can come back", &app);
     insta::assert_snapshot!(text);
 }
@@ -186,7 +188,7 @@ fn somebody_is_told_once_that_he_is_needed() {
     let mut app = seeing(powered(Power::Stopped));
     app.on(Event::Began(Operation::Start), at(20));
     app.on(way(true, true, false), at(21));
-    app.on(Event::SignedOut(over()), at(21));
+    app.on(Event::Goes(Progress::SignedOut(over())), at(21));
     let told: Vec<_> = app.notices().map(|it| format!("{} | {}", it.title, it.body)).collect();
     assert_eq!(told, ["Starting remote-dev waits for you | Sign in to AWS again"]);
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::fixture::{app, at, elsewhere, looked, problem, reachable, seeing, setup, tray, window, worlds};
-use crate::app::{App, Command, Draft, Event, Operation, Proposal};
+use crate::app::{App, Command, Draft, Event, Operation, Progress, Proposal};
 use crate::machine::{Fact, Observed, Power, Why};
 use crate::plan::tests::fixture::{empty, powered};
 use crate::plan::{self, Goal, Waiting, plan};
@@ -57,19 +57,19 @@ fn cases() -> Vec<(&'static str, App)> {
     cases.push(("about to start", starting));
     let mut starting = seeing(powered(Power::Stopped));
     starting.on(Event::Began(Operation::Connect), at(20));
-    starting.on(Event::Saw(Box::new(powered(Power::Running))), at(50));
-    starting.on(Event::Waiting(vec![Waiting::Agent]), at(50));
+    starting.on(Event::Goes(Progress::Saw(Box::new(powered(Power::Running)))), at(50));
+    starting.on(Event::Goes(Progress::Waiting(vec![Waiting::Agent])), at(50));
     cases.push(("starting, waiting for the agent", starting));
     let mut stopping = seeing(reachable());
     stopping.on(Event::Began(Operation::Stop), at(20));
-    stopping.on(Event::Saw(Box::new(powered(Power::Stopping))), at(22));
+    stopping.on(Event::Goes(Progress::Saw(Box::new(powered(Power::Stopping)))), at(22));
     cases.push(("stopping", stopping));
     let mut restarting = seeing(reachable());
     restarting.on(Event::Began(Operation::Restart), at(20));
     let reboot = plan::reboot(&restarting.setup().unwrap().desired, &reachable());
-    restarting.on(Event::Planned(Box::new(reboot.clone())), at(21));
-    restarting.on(Event::Finished(reboot.steps[0].step.clone()), at(22));
-    restarting.on(Event::Waiting(vec![Waiting::Agent]), at(40));
+    restarting.on(Event::Goes(Progress::Planned(Box::new(reboot.clone()))), at(21));
+    restarting.on(Event::Goes(Progress::Finished(reboot.steps[0].step.clone())), at(22));
+    restarting.on(Event::Goes(Progress::Waiting(vec![Waiting::Agent])), at(40));
     cases.push(("restarting, waiting for the agent", restarting));
 
     let app = seeing(empty());
@@ -77,12 +77,12 @@ fn cases() -> Vec<(&'static str, App)> {
     for (name, done) in [("making, at its beginning", 0), ("making, half done", 8)] {
         let mut making = seeing(empty());
         making.on(Event::Began(Operation::Make), at(20));
-        making.on(Event::Planned(Box::new(steps.clone())), at(20));
+        making.on(Event::Goes(Progress::Planned(Box::new(steps.clone()))), at(20));
         for planned in &steps.steps[..done] {
-            making.on(Event::Started(planned.step.clone()), at(21));
-            making.on(Event::Finished(planned.step.clone()), at(22));
+            making.on(Event::Goes(Progress::Started(planned.step.clone())), at(21));
+            making.on(Event::Goes(Progress::Finished(planned.step.clone())), at(22));
         }
-        making.on(Event::Started(steps.steps[done].step.clone()), at(23));
+        making.on(Event::Goes(Progress::Started(steps.steps[done].step.clone())), at(23));
         cases.push((name, making));
     }
     let mut failed = seeing(powered(Power::Stopped));
