@@ -710,7 +710,9 @@ impl Connection {
                 // It was put out, and did not leave: what is to come is the end of a session, not of the program.
                 Piece::Mark(Mark::Out(_)) if self.lost_its_server() => {}
                 Piece::Mark(Mark::Out(status)) => self.status = Some(status),
-                Piece::Mark(Mark::Ended) => self.status = Some(0),
+                Piece::Mark(Mark::Ended(status)) => {
+                    self.status = Some(if self.lost_its_server() { 0 } else { status });
+                }
             }
         }
     }

@@ -27,8 +27,8 @@ pub enum Mark {
     In(Kind),
     /// It ended by itself, with this status.
     Out(i32),
-    /// Somebody has ended its session for good, whatever it said itself.
-    Ended,
+    /// The same, and its session of zellij is gone for good, whatever the client said itself.
+    Ended(i32),
 }
 
 /// A piece of what the machine wrote.
@@ -239,7 +239,7 @@ impl Screen {
         match (words.next()?, words.next()?) {
             ("in", "zellij") => Some(Mark::In(Kind::Zellij)),
             ("in", _) => Some(Mark::In(Kind::Shell)),
-            ("ended", _) => Some(Mark::Ended),
+            ("ended", status) => Some(Mark::Ended(status.parse().ok()?)),
             ("out", status) => Some(Mark::Out(status.parse().ok()?)),
             _ => None,
         }
@@ -276,10 +276,10 @@ mod tests {
 
     #[test]
     fn marks_are_taken_out_and_all_else_is_passed_on() {
-        let text = b"hi\x1b_holdfast;n0nce;in;zellij\x1b\\ab\x1b[31mc\x1b_holdfast;n0nce;out;7\x1b\\\x1b_holdfast;n0nce;ended;\x1b\\!";
+        let text = b"hi\x1b_holdfast;n0nce;in;zellij\x1b\\ab\x1b[31mc\x1b_holdfast;n0nce;out;7\x1b\\\x1b_holdfast;n0nce;ended;1\x1b\\!";
         let (out, marks) = pass(&mut screen(), text);
         assert_eq!(out, b"hiab\x1b[31mc!");
-        assert_eq!(marks, [Mark::In(Kind::Zellij), Mark::Out(7), Mark::Ended]);
+        assert_eq!(marks, [Mark::In(Kind::Zellij), Mark::Out(7), Mark::Ended(1)]);
         for other in [
             &b"\x1b_holdfast;other;out;0\x1b\\"[..],
             b"\x1b_holdfast;n0nce;out;x\x1b\\",

@@ -146,10 +146,9 @@ fn a_screen_that_is_a_little_behind_is_waited_for() {
     assert_eq!(pair.shown, b"lost lost lost lost lost now");
 }
 
-/// A client of zellij that has lost its server says so and leaves as if its user had; the server of a session that somebody
-/// has ended is gone for good.
+/// A client of zellij that has lost its server says so; also where the server is gone because its session has ended.
 #[test]
-fn a_lost_server_has_another_session_unless_somebody_ended_it() {
+fn a_lost_server_has_another_session_unless_the_session_has_ended() {
     for (word, again) in [("out;1", true), ("ended;1", false)] {
         let mut pair = Pair::new();
         pair.print("Lost connection to the Zellij server.");

@@ -77,16 +77,21 @@ run='
 	# Status 1 from a session that is still there is the server losing the client, not the end. One that somebody has
 	# just ended may seem to be there, and attaching to it would bring it back.
 	n=0
+	ended() { [ "$d/$h.ended" -nt "$d/$id" ]; }
 	while
 		zellij attach $create "$session"
 		i=$?
 		n=$((n + 1))
-		ended=
-		[ ! "$d/$h.ended" -nt "$d/$id" ] || ended=ended
-		[ -z "$ended" ] && [ $i -eq 1 ] && [ $n -lt 4 ] && sleep .3 && live
+		! ended && [ $i -eq 1 ] && [ $n -lt 4 ] && sleep .3 && live
 	do :; done
+	# A server that ends, as with its last pane, may be gone before its client has heard of that, and the client says that
+	# it lost it. Only where the machine goes down there is something to come back to.
+	word=out
+	if ended || { [ $i -eq 1 ] && ! live && [ "$(systemctl is-system-running 2>/dev/null)" != stopping ]; }; then
+		word=ended
+	fi
 	# zellij leaves bracketed paste and the application keypad on.
-	[ $i -gt 128 ] && [ -z "$ended" ] || { printf "\033[?2004l\033>"; mark "${ended:-out};$i"; }
+	[ $i -gt 128 ] || { printf "\033[?2004l\033>"; mark "$word;$i"; }
 	exit $i
 '
 # What the machine runs on trial is good: somebody has come in.
