@@ -21,9 +21,37 @@ fn every_error_of_the_settings_is_told_at_once() {
       line 6: machine.a.user = "Ada": not a Linux user name: 1 to 31 small letters, digits, _ and -, a letter or _ first, not root
       line 7: machine.B: the key is not a machine name: 1 to 24 small letters, digits and hyphens, a letter first, no hyphen last
     → mend them: holdfast settings edit
+    → or put them aside and begin anew: holdfast settings reset
     exit 1
     "#);
     assert_eq!(home.run("status").code, Some(1));
+}
+
+#[test]
+fn settings_that_do_not_hold_can_be_put_aside() {
+    let newer = "version = 2\nnew_thing = 1\n";
+    let home = Home::with(newer);
+    assert_snapshot!(home.masked(&home.run("plan").all()), @"
+    err:
+    Problem: The settings in HOME/config/settings.toml do not hold.
+      line 1: version = 2: written by a newer Holdfast; this one reads version 1, so update it
+    → mend them: holdfast settings edit
+    → or put them aside and begin anew: holdfast settings reset
+    exit 1
+    ");
+    assert_eq!(std::fs::read_to_string(home.settings()).unwrap(), newer);
+    assert_snapshot!(home.masked(&home.run("settings reset").all()), @"
+    err:
+    What was set is in HOME/config/settings.toml.aside-1 now. All defaults are in force.
+    exit 0
+    ");
+    assert_snapshot!(home.masked(&home.run("settings reset").all()), @"
+    err:
+    There are no settings: all defaults are in force.
+    exit 0
+    ");
+    assert_eq!(home.run("settings show").code, Some(0));
+    assert_eq!(std::fs::read_to_string(home.settings().with_extension("toml.aside-1")).unwrap(), newer);
 }
 
 #[test]

@@ -176,6 +176,20 @@ fn settings_that_do_not_hold_are_shown_as_text_until_they_are_mended() {
     window.picture(&desktop, "broken-settings");
     std::fs::write(&file, "").unwrap();
     window.reads("h1", "There is no remote-dev yet");
+
+    // Or it is kept as it is, and the app begins without it.
+    let newer = "version = 99\nsomething = \"new\"\n";
+    for number in 1..=2 {
+        std::fs::write(&file, newer).unwrap();
+        window.reads("[data-problem=settings]", "written by a newer Holdfast");
+        window.click("[data-act=set-aside]");
+        window.reads("h1", "There is no remote-dev yet");
+        assert!(!file.exists());
+        assert_eq!(
+            std::fs::read_to_string(file.with_extension(format!("toml.aside-{number}"))).unwrap(),
+            newer
+        );
+    }
 }
 
 /// Whatever a page may try: nothing but three commands and two events, each checked, and no code but our own.

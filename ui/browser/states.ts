@@ -562,6 +562,7 @@ export const states: Record<string, View | null> = {
       settings: {
         ...view().settings,
         path: "/home/ada/.config/holdfast/settings.toml",
+        can_be_set_aside: true,
         fields: [],
         problem: {
           code: "settings",

@@ -119,6 +119,8 @@ of: Proposal } |
 { do: "keep"; 
 /**  As somebody typed or chose them. */
 draft: Draft } | 
+/**  Put a settings file that does not hold aside, and begin without one. */
+{ do: "set_settings_aside" } | 
 /**  Look at the instance types now. */
 { do: "look_at_types" } | 
 /**  Show the page of the newer Holdfast. */
@@ -919,6 +921,8 @@ export type Settings = {
 	fields: Field[],
 	/**  Why the file does not hold. */
 	problem: Problem | null,
+	/**  The file can be put aside, and the set-up begun without one. */
+	can_be_set_aside: boolean,
 	/**  The profiles of the AWS configuration. */
 	profiles: string[],
 	/**  The regions whose prices are known. */

@@ -96,6 +96,7 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
       path: "/settings.toml",
       fields: fields(),
       problem: null,
+      can_be_set_aside: false,
       profiles: ["work"],
       regions: ["us-west-2"],
       autostart: null,

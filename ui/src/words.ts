@@ -290,6 +290,7 @@ export const words = {
   } satisfies Record<NoticeKind, string>,
   updates: "Look for newer versions",
   updatesNote: "Once a day. Nothing else is sent.",
+  setAside: "Put the file aside, and begin anew",
   newer: (version: string) => `Holdfast ${version} is available`,
   fields: {
     profile: "AWS profile",

@@ -505,6 +505,13 @@ impl<'a, S: Shell> Desk<'a, S> {
             }
             Command::Preview { of } => self.on(Event::Proposed(Box::new(of))),
             Command::Keep { draft } => return self.keep(&draft),
+            Command::SetSettingsAside => {
+                self.place
+                    .store
+                    .set_settings_aside()
+                    .map_err(|error| Refusal { why: Problem::from(error).to_string() })?;
+                self.read_settings();
+            }
             Command::LookAtTypes => self.on(Event::KindsAsked),
             Command::ShowUpdate => {
                 if let Some(update) = self.app.update() {

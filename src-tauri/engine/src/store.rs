@@ -14,6 +14,7 @@ use etcetera::BaseStrategy;
 use holdfast_core::cost::History;
 use holdfast_core::names::UserName;
 use holdfast_core::plan::Applied;
+use holdfast_core::settings::migrated;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -165,13 +166,32 @@ impl Store {
         &self.state
     }
 
-    /// The text of the settings file; `None` when there is none.
+    /// The text of the settings file as this version writes it, see [`migrated`]; `None` when there is none.
     ///
     /// # Errors
     ///
     /// A file that is there and cannot be read, or that is not text in UTF-8.
     pub fn read_settings_text(&self) -> Result<Option<String>, StoreError> {
-        read(&self.settings_path())
+        Ok(read(&self.settings_path())?.map(|text| migrated(&text).unwrap_or(text)))
+    }
+
+    /// Puts the settings file aside, beside itself and over nothing that is there, and says where it is now; `None` when there
+    /// is none. Of a symbolic link it is the link.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be moved.
+    pub fn set_settings_aside(&self) -> Result<Option<PathBuf>, StoreError> {
+        let path = self.settings_path();
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let aside = (1..).map(|number| path.with_extension(format!("toml.aside-{number}")));
+        let Some(free) = aside.into_iter().find(|aside| aside.symlink_metadata().is_err()) else {
+            return Ok(None);
+        };
+        fs::rename(&path, &free).map_err(failed("move", &path))?;
+        Ok(Some(free))
     }
 
     /// Puts `text` into the settings file, whole or not at all. Folders are made, permissions kept, and a symbolic

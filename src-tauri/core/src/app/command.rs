@@ -84,6 +84,8 @@ pub enum Command {
         /// As somebody typed or chose them.
         draft: Draft,
     },
+    /// Put a settings file that does not hold aside, and begin without one.
+    SetSettingsAside,
     /// Look at the instance types now.
     LookAtTypes,
     /// Show the page of the newer Holdfast.
@@ -191,6 +193,10 @@ impl App {
                 self.may_choose(settled()?, machine)
             }
             Command::Keep { draft } => self.may_keep(settled()?, draft),
+            Command::SetSettingsAside => match self.settings_can_be_set_aside() {
+                true => Ok(()),
+                false => Err(refuse("The settings hold")),
+            },
             Command::LookAtTypes => settled().and_then(|_| self.may_look_at_kinds()),
             Command::ShowUpdate => settled().and_then(|_| self.may_show_update()),
             Command::CheckProfiles => settled().and_then(|_| self.may_check_profiles()),

@@ -394,6 +394,11 @@ impl App {
         self.settings.as_ref()?.as_ref().ok().map(Box::as_ref)
     }
 
+    /// Whether the settings file is one that does not hold, or that a newer Holdfast has written.
+    fn settings_can_be_set_aside(&self) -> bool {
+        matches!(&self.settings, Some(Err(problem)) if problem.code == "settings")
+    }
+
     /// The operation that a preview asks for, with its plan.
     pub fn foreseen(&self, number: u32) -> Option<(Operation, &Proposal, &Foreseen)> {
         let preview = self.preview.as_ref().filter(|preview| preview.number == number)?;

@@ -438,6 +438,7 @@ fn settings(app: &App) -> Settings {
         path: app.path.clone(),
         fields,
         problem,
+        can_be_set_aside: app.may(&Command::SetSettingsAside).is_ok(),
         profiles: app.profiles.names.clone(),
         regions: price::regions().iter().map(|region| (*region).to_owned()).collect(),
         autostart: app.autostart.clone(),

@@ -12,6 +12,7 @@ use crate::terminal::Choice;
 
 mod edit;
 mod error;
+mod migrate;
 #[cfg(test)]
 mod properties;
 mod read;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use edit::{set, unset, write};
 pub use error::{SettingsError, Wrong};
+pub use migrate::migrated;
 pub use show::{Origin, Shown, ShownValue, muted, show, terminal as shown_terminal, value};
 pub use template::template;
 

@@ -675,11 +675,12 @@ fn load(global: &Global, store: &Store) -> Result<Settings, Problem> {
     let text = store.read_settings_text()?;
     let login = login(global);
     Settings::parse(text.as_deref().unwrap_or_default(), login.as_ref()).map_err(|errors| {
+        let problem = Problem::settings(&store.settings_path(), &errors);
+        if text.is_some() {
+            return problem.hint("or put them aside and begin anew: holdfast settings reset");
+        }
         // Without a file the user is the only thing that can be missing.
-        let first = text
-            .is_none()
-            .then(|| "name the user of the machine: holdfast settings set user NAME".to_owned());
-        Problem::settings(&store.settings_path(), &errors).hint_first(first)
+        problem.hint_first(Some("name the user of the machine: holdfast settings set user NAME".to_owned()))
     })
 }
 

@@ -34,6 +34,8 @@ pub(super) enum Command {
         /// The key.
         key: String,
     },
+    /// Put the settings file aside, and begin with the defaults.
+    Reset,
     /// Open the settings file in your editor.
     Edit,
     /// Print where the settings file is.
@@ -63,6 +65,10 @@ pub(super) async fn run(global: &Global, command: Command) -> Result<u8, Problem
             let changed = settings::unset(&text, login(global).as_ref(), &machine, &key);
             change(&store, &text, &key, changed)?;
         }
+        Command::Reset => out::talk(&match store.set_settings_aside()? {
+            Some(aside) => format!("What was set is in {} now. All defaults are in force.", aside.display()),
+            None => "There are no settings: all defaults are in force.".to_owned(),
+        }),
         Command::Edit => edit(global, &store).await?,
         Command::Path => out::data(&store.settings_path().display().to_string()),
     }

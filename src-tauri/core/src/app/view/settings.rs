@@ -17,6 +17,8 @@ pub struct Settings {
     pub fields: Vec<Field>,
     /// Why the file does not hold.
     pub problem: Option<Problem>,
+    /// The file can be put aside, and the set-up begun without one.
+    pub can_be_set_aside: bool,
     /// The profiles of the AWS configuration.
     pub profiles: Vec<String>,
     /// The regions whose prices are known.
