@@ -3,6 +3,7 @@
 //! Source: <https://www.w3.org/TR/webdriver2/>
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -21,6 +22,11 @@ pub(crate) struct Window {
 impl Window {
     /// Starts the app with its window open.
     pub(crate) fn open(desktop: &mut Desktop, environment: &[(&str, &str)]) -> Self {
+        Self::of(desktop, Path::new(APP), environment)
+    }
+
+    /// The same with a program that becomes the app.
+    pub(crate) fn of(desktop: &mut Desktop, program: &Path, environment: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut server = desktop.command("WebKitWebDriver");
         server.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -31,7 +37,7 @@ impl Window {
         let agent: ureq::Agent = config.into();
         let base = format!("http://127.0.0.1:{port}");
         eventually("the web driver", || agent.get(format!("{base}/status")).call().ok());
-        let options = json!({ "binary": APP, "args": ["--window"] });
+        let options = json!({ "binary": program, "args": ["--window"] });
         let wanted = json!({ "browserName": "wry", "webkitgtk:browserOptions": options });
         let body = json!({ "capabilities": { "alwaysMatch": wanted } }).to_string();
         let answer = eventually("a session", || {

@@ -1,8 +1,10 @@
 //! Desktops that lack something.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use crate::desktop::{APP, Desktop, eventually};
+use crate::driver::Window;
 use crate::notifications::Notifications;
 use crate::tray_host::Tray;
 
@@ -100,10 +102,7 @@ fn without_a_place_to_write_it_lives_and_says_what_it_cannot_do() {
     let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
     let mut app = desktop.command("unshare");
     app.args(["--mount", "sh", "-c", script]).arg(desktop.path("state")).arg(APP);
-    let may =
-        desktop.command("unshare").args(["--mount", "true"]).status().is_ok_and(|status| status.success());
-    if !may {
-        println!("skipped: only root may mount");
+    if !may_mount(&desktop) {
         return;
     }
     desktop.start(app.stdin(Stdio::null()).stderr(Stdio::null()));
@@ -114,4 +113,48 @@ fn without_a_place_to_write_it_lives_and_says_what_it_cannot_do() {
     let menu = tray.wait_for("[Starting remote-dev: it did not work…]");
     assert!(menu.contains("[Start ("), "it can be tried again: {menu}");
     assert_eq!(desktop.machine(), "stopped", "nothing is begun that nobody could go on with");
+}
+
+/// A disk with no byte left, in the window and in an operation.
+#[test]
+fn on_a_full_disk_nothing_is_said_to_be_kept() {
+    let mut desktop = Desktop::settled();
+    let _tray = Tray::on(&desktop);
+    desktop.holdfast("up --yes");
+    desktop.holdfast("stop --yes");
+    if !may_mount(&desktop) {
+        return;
+    }
+    let state = desktop.path("state");
+    let program = desktop.path("on-a-full-disk");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = mounted ] || exec unshare --mount \"$0\" mounted \"$@\"\nshift; cd {}\n\
+         mkdir ../kept && cp -a . ../kept\n\
+         mount -t tmpfs -o size=$(($(du -sk . | cut -f1) + 512))k full . && cd \"$PWD\" && cp -a ../kept/. .\n\
+         cat /dev/zero >filler 2>/dev/null\nexec {APP} \"$@\"\n",
+        state.display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let window = Window::of(&mut desktop, &program, &[]);
+    window.reads("h1", "remote-dev is off");
+    window.click("[data-page=settings]");
+    window.click("[data-act='notice:state']");
+    window.reads("[data-app-settings] [role=status]", "No space left");
+    window.wait_for("[data-act='notice:state']:checked");
+    window.picture(&desktop, "full-disk");
+
+    window.click("[data-page=machine]");
+    window.click("[data-act=start]");
+    window.reads("section.failed", "No space left");
+    assert_eq!(desktop.machine(), "stopped", "nothing is begun that nobody could go on with");
+}
+
+fn may_mount(desktop: &Desktop) -> bool {
+    let mount = desktop.command("unshare").args(["--mount", "true"]).status();
+    let may = mount.is_ok_and(|status| status.success());
+    if !may {
+        println!("skipped: only root may mount");
+    }
+    may
 }
