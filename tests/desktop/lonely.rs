@@ -140,7 +140,7 @@ fn on_a_full_disk_nothing_is_said_to_be_kept() {
     window.reads("h1", "remote-dev is off");
     window.click("[data-page=settings]");
     window.click("[data-act='notice:state']");
-    window.reads("[data-app-settings] [role=status]", "No space left");
+    window.reads("[data-app-settings] [role=status]", "That was not kept: cannot write");
     window.wait_for("[data-act='notice:state']:checked");
     window.picture(&desktop, "full-disk");
 

@@ -92,7 +92,12 @@ impl Notifications {
 
     /// Clicks on a notification.
     pub(crate) fn click(&self, shown: &Shown) {
+        self.press(shown, "default");
+    }
+
+    /// Presses one of its buttons.
+    pub(crate) fn press(&self, shown: &Shown, action: &str) {
         let signal = ("org.freedesktop.Notifications", "ActionInvoked");
-        self.bus.emit_signal(None::<&str>, PATH, signal.0, signal.1, &(shown.id, "default")).unwrap();
+        self.bus.emit_signal(None::<&str>, PATH, signal.0, signal.1, &(shown.id, action)).unwrap();
     }
 }

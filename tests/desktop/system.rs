@@ -1,8 +1,9 @@
 //! What the machine runs, in the window and the tray: a rebuild and a way back, on a machine with systemd. Without root and the
 //! tree that `./dev` makes it says that it is skipped.
 
-use crate::desktop::Desktop;
+use crate::desktop::{Desktop, eventually};
 use crate::driver::Window;
+use crate::notifications::Notifications;
 use crate::tray_host::Tray;
 
 /// What the stand-in for NixOS does: a build that says much, and then what somebody has the time to watch.
@@ -16,6 +17,9 @@ const SLOW: &str = r#"build() {
     done
 }
 "#;
+
+const FAILS: &str =
+    r#"build() { echo "error: builder for '/nix/store/x.drv' failed with exit code 1"; return 1; }"#;
 
 fn machine_tree() -> Option<String> {
     let tree = std::env::var("HOLDFAST_MACHINE_TREE").ok();
@@ -73,9 +77,7 @@ fn a_machine_is_rebuilt_and_taken_back_from_the_window() {
     window.reads("[data-system]", "Runs generation 2");
 
     // What fails says so with the lines that matter, and the machine is as it was.
-    let fails =
-        r#"build() { echo "error: builder for '/nix/store/x.drv' failed with exit code 1"; return 1; }"#;
-    edit(&desktop, fails);
+    edit(&desktop, FAILS);
     window.click("[data-act=rebuild]");
     window.reads("[data-system]", "A build failed.");
     window.reads("[data-system]", "Runs generation 2");
@@ -84,4 +86,27 @@ fn a_machine_is_rebuilt_and_taken_back_from_the_window() {
     let runs: serde_json::Value = serde_json::from_str(&runs).unwrap();
     let current = runs["generations"].as_array().unwrap().iter().find(|one| one["current"] == true).unwrap();
     assert_eq!(current["number"], 2);
+}
+
+#[test]
+fn a_rebuild_that_nobody_watches_tells_its_end_and_shows_its_log() {
+    let Some(tree) = machine_tree() else { return };
+    let mut desktop = Desktop::settled();
+    desktop.set("HOLDFAST_MACHINE_TREE", &tree);
+    let tray = Tray::on(&desktop);
+    let notifications = Notifications::on(&desktop);
+    desktop.holdfast("up --yes");
+    edit(&desktop, FAILS);
+    desktop.app(&[]);
+    tray.wait_for("remote-dev is on");
+    tray.click("Rebuild");
+    tray.wait_for("Rebuilding");
+    let told = notifications.wait_for("Rebuilding remote-dev: it did not work");
+    assert!(told.body.contains("A build failed"), "{told:?}");
+    assert!(told.actions.chunks(2).any(|action| action == ["log", "Show log"]), "{told:?}");
+    assert!(desktop.windows("--name", "^Holdfast$").is_empty());
+    notifications.press(&told, "log");
+    eventually("the window", || desktop.windows("--name", "^Holdfast$").pop());
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    desktop.picture("log-of-a-notification");
 }

@@ -506,11 +506,9 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::Preview { of } => self.on(Event::Proposed(Box::new(of))),
             Command::Keep { draft } => return self.keep(&draft),
             Command::SetSettingsAside => {
-                self.place
-                    .store
-                    .set_settings_aside()
-                    .map_err(|error| Refusal { why: Problem::from(error).to_string() })?;
+                let moved = self.place.store.set_settings_aside();
                 self.read_settings();
+                moved.map_err(|error| Refusal { why: format!("It was not put aside: {error}") })?;
             }
             Command::LookAtTypes => self.on(Event::KindsAsked),
             Command::ShowUpdate => {
@@ -569,7 +567,7 @@ impl<'a, S: Shell> Desk<'a, S> {
         let decided = self.app.setup().and_then(|setup| decided(setup, draft).ok());
         let written = decided.map_or(Ok(()), |decided| self.place.store.write_settings(&decided.text));
         self.read_settings();
-        written.map_err(|error| Refusal { why: error.to_string() })
+        written.map_err(|error| Refusal { why: format!("That was not kept: {error}") })
     }
 
     fn see_autostart(&mut self, problem: Option<app::Problem>) {
