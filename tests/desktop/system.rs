@@ -82,6 +82,9 @@ fn a_machine_is_rebuilt_and_taken_back_from_the_window() {
     window.reads("[data-system]", "A build failed.");
     window.reads("[data-system]", "Runs generation 2");
     window.picture(&desktop, "system-failed");
+    // Also of a job that says it all at once.
+    window.click("[data-page=activity]");
+    window.reads("[data-job] [role=log]", "error: builder for");
     let runs = desktop.holdfast("generations --json");
     let runs: serde_json::Value = serde_json::from_str(&runs).unwrap();
     let current = runs["generations"].as_array().unwrap().iter().find(|one| one["current"] == true).unwrap();
@@ -107,6 +110,7 @@ fn a_rebuild_that_nobody_watches_tells_its_end_and_shows_its_log() {
     assert!(desktop.windows("--name", "^Holdfast$").is_empty());
     notifications.press(&told, "log");
     eventually("the window", || desktop.windows("--name", "^Holdfast$").pop());
+    // What a job says in its last moment is in its log, too.
     std::thread::sleep(std::time::Duration::from_secs(3));
     desktop.picture("log-of-a-notification");
 }

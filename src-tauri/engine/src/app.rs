@@ -205,6 +205,7 @@ async fn serve(
             Happened::SignedIn(result) => desk.has_signed_in(result),
             Happened::JobEnded(result) => {
                 desk.following = None;
+                desk.hear_what_was_told();
                 desk.on(Event::JobEnded(result));
             }
             Happened::Priced(new) => {
@@ -388,6 +389,13 @@ impl<'a, S: Shell> Desk<'a, S> {
             self.app.on(Event::WayIn(way), self.place.now());
         }
         self.app.on(event, self.place.now());
+    }
+
+    /// What ends may have told things in the same breath, which come before its end.
+    fn hear_what_was_told(&mut self) {
+        while let Ok(event) = self.told.try_recv() {
+            self.on(event);
+        }
     }
 
     fn read_settings(&mut self) {

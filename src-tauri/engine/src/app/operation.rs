@@ -65,9 +65,7 @@ impl<S: Shell> Desk<'_, S> {
 
     pub(super) fn ended(&mut self, result: Result<(), app::Problem>) {
         self.operation = None;
-        while let Ok(event) = self.told.try_recv() {
-            self.on(event);
-        }
+        self.hear_what_was_told();
         self.on(Event::Ended(Some(result)));
         (self.look_now, self.look_at_all) = (true, true);
     }

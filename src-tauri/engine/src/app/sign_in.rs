@@ -157,9 +157,7 @@ impl<S: Shell> Desk<'_, S> {
 
     pub(super) fn has_signed_in(&mut self, result: SignedIn) {
         (self.signing_in, self.codes) = (None, None);
-        while let Ok(event) = self.told.try_recv() {
-            self.on(event);
-        }
+        self.hear_what_was_told();
         if result.is_ok() {
             self.aws = None;
             (self.look_now, self.look_at_all) = (true, true);
