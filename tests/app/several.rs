@@ -51,7 +51,7 @@ async fn another_machine_is_started_from_its_menu_and_stopped_after_a_question()
     let (sandbox, other) = with_machine().await;
     other.reach(Goal::Stopped).await.expect("stopped");
     with_app(&sandbox, SEVERAL, async |person| {
-        let seen = |view: &View| choice(view, "remote-dev").start.is_some();
+        let seen = |view: &View| choice(view, "remote-dev").seen.starts_with("Off");
         let view = person.waits_for("that it is off", seen).await;
         let one = choice(&view, "remote-dev");
         assert_eq!((one.seen.as_str(), &one.stop), ("Off, seen less than 5 min ago", &None));

@@ -90,19 +90,34 @@ mod tests {
                 "go on: holdfast --machine spare replace; or take it back: holdfast --machine spare replace --cancel, \
                  holdfast --machine spare start",
             ),
-            ("see: holdfast exec -- git -C remote-dev status", "see: holdfast --machine spare exec -- git -C remote-dev status"),
+            (
+                "see: holdfast exec -- git -C remote-dev status",
+                "see: holdfast --machine spare exec -- git -C remote-dev status",
+            ),
             ("holdfast connect opens a plain shell", "holdfast --machine spare connect opens a plain shell"),
             ("holdfast settings set config.git URL", "holdfast --machine spare settings set config.git URL"),
             ("sign in now: holdfast login", "sign in now: holdfast --machine spare login"),
             // The profile is named, and so nothing else is needed.
             ("sign in: holdfast login work", "sign in: holdfast login work"),
-            ("let Holdfast find one: holdfast settings unset terminal", "let Holdfast find one: holdfast settings unset terminal"),
-            ("see whether it is right: holdfast settings show", "see whether it is right: holdfast settings show"),
+            (
+                "let Holdfast find one: holdfast settings unset terminal",
+                "let Holdfast find one: holdfast settings unset terminal",
+            ),
+            (
+                "see whether it is right: holdfast settings show",
+                "see whether it is right: holdfast settings show",
+            ),
             ("see which there are: holdfast profiles", "see which there are: holdfast profiles"),
-            ("save what belongs in a report: holdfast diagnostics", "save what belongs in a report: holdfast diagnostics"),
+            (
+                "save what belongs in a report: holdfast diagnostics",
+                "save what belongs in a report: holdfast diagnostics",
+            ),
             // Named already, whichever it is.
             ("holdfast --machine other start", "holdfast --machine other start"),
-            ("remove the entries of the program holdfast there", "remove the entries of the program holdfast there"),
+            (
+                "remove the entries of the program holdfast there",
+                "remove the entries of the program holdfast there",
+            ),
             ("in /var/lib/holdfast start", "in /var/lib/holdfast start"),
             ("Holdfast starts", "Holdfast starts"),
             ("holdfast ", "holdfast "),

@@ -23,7 +23,18 @@ pub(super) fn name(view: &mut View, machine: &MachineName) {
 /// Whatever does not work, and has hints.
 fn problems(view: &mut View) -> Vec<&mut Problem> {
     let View {
-        machine, sessions, system, snapshots, failed, settings, preview, sign_in, profiles, portal, types, ..
+        machine,
+        sessions,
+        system,
+        snapshots,
+        failed,
+        settings,
+        preview,
+        sign_in,
+        profiles,
+        portal,
+        types,
+        ..
     } = view;
     let mut all = vec![
         machine.problem.as_mut(),

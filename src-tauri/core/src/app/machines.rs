@@ -15,7 +15,7 @@ use crate::time::Moment;
 
 /// How long after a look at one of the others the next one is looked at, however many there are: one call each time, which the
 /// looks at the machine that is shown leave of 60 calls an hour.
-const PAUSE: Duration = Duration::from_secs(360);
+const PAUSE: Duration = Duration::from_secs(600);
 /// For how long what was seen will do when somebody comes to the window.
 const FRESH: Duration = Duration::from_secs(60);
 

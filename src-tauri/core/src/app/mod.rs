@@ -17,6 +17,7 @@ mod doctor;
 mod draft;
 mod event;
 pub mod harmless;
+mod hints;
 mod history;
 mod kinds;
 mod machines;

@@ -2,6 +2,7 @@
 
 use super::show::{sentence, way_in};
 use super::{App, Operation, Page, Problem};
+use crate::hints::naming;
 use crate::names::MachineName;
 use crate::notices::NoticeKind;
 use crate::status::State;
@@ -32,6 +33,7 @@ impl App {
         let shown = setup.map(|setup| &setup.desired);
         let about = self.running.as_ref().map(|running| &running.desired).or(shown);
         let machine = about.filter(|_| kind != NoticeKind::Update).map(|about| about.machine.clone());
+        let body = self.to_be_named().map_or_else(|| body.clone(), |named| naming(&body, named));
         self.notices.retain(|other| other.kind != kind);
         self.notices.push_back(Notice { kind, machine, title, body, page });
     }

@@ -61,7 +61,7 @@ pub(super) fn problem(what: &str) -> Problem {
         code: "unreachable".to_owned(),
         what: what.to_owned(),
         cause: None,
-        hints: vec!["try again".to_owned()],
+        hints: vec!["try again: holdfast up".to_owned()],
     }
 }
 

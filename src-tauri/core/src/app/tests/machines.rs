@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::fixture::{app, at, items, looked, problem, reachable, several, tray, worlds};
 use crate::app::menu::{Item, menu};
 use crate::app::{App, Command, Draft, Event, Operation, Page, Then, drafted, view::Key};
+use crate::doctor::{Finding, Part, Report};
 use crate::machine::{Desired, Fact, Observed, Power, TAG_MACHINE};
 use crate::plan::tests::fixture::{empty, powered};
 
@@ -135,20 +136,20 @@ fn others_are_looked_at_once_and_then_one_by_one() {
     sees(&mut app, "spare", Some(reachable()), 11);
     assert_eq!(next(&app, 11), Some((0, "work".to_owned())));
     sees(&mut app, "work", Some(empty()), 12);
-    assert_eq!(next(&app, 12), Some((360, "spare".to_owned())));
-    assert_eq!(next(&app, 372), Some((0, "spare".to_owned())));
-    sees(&mut app, "spare", Some(reachable()), 372);
-    assert_eq!(next(&app, 372), Some((360, "work".to_owned())));
+    assert_eq!(next(&app, 12), Some((600, "spare".to_owned())));
+    assert_eq!(next(&app, 612), Some((0, "spare".to_owned())));
+    sees(&mut app, "spare", Some(reachable()), 612);
+    assert_eq!(next(&app, 612), Some((600, "work".to_owned())));
     // Credentials that ask something on the screen do not do so again and again.
-    sees(&mut app, "work", None, 732);
-    sees(&mut app, "spare", Some(reachable()), 733);
+    sees(&mut app, "work", None, 1212);
+    sees(&mut app, "spare", Some(reachable()), 1213);
     assert_eq!(next(&app, 2000), Some((0, "spare".to_owned())));
     sees(&mut app, "spare", None, 2000);
     assert_eq!(next(&app, 9000), None);
     app.on(Event::Window(true), at(2030));
     assert_eq!(next(&app, 2030), Some((0, "work".to_owned())), "what was seen a moment ago will do");
     sees(&mut app, "work", Some(empty()), 2031);
-    assert_eq!(next(&app, 2031), Some((360, "work".to_owned())));
+    assert_eq!(next(&app, 2031), Some((600, "work".to_owned())));
     app.on(Event::SignedIn(Ok(true)), at(2040));
     assert_eq!(next(&app, 2040), Some((0, "spare".to_owned())));
     assert_eq!(next(&app, 5), next(&app, 2040), "a clock that was set back");
@@ -222,4 +223,23 @@ fn a_notification_knows_its_machine() {
     app.on(Event::AskedForUpdates { last: None, found: None, salt: 1 }, at(60));
     app.on(Event::Updates { newer: Ok(Some(found)), salt: 1 }, at(60));
     assert_eq!(about(&mut app), [None], "this one is about Holdfast");
+}
+
+#[test]
+fn commands_that_are_told_name_a_machine_that_is_not_the_default_one() {
+    let hinted = |shown: &str| {
+        let mut app = showing(shown);
+        app.on(Event::Blind(problem("AWS cannot be reached")), at(20));
+        app.on(Event::DoctorAsked, at(30));
+        app.on(Event::Examining, at(30));
+        let found = Finding::warning(Part::Machine, "off", "start it: holdfast start");
+        app.on(Event::Examined(Report::of(vec![found])), at(30));
+        let view = app.view();
+        let todo = view.doctor.pressing[0].todo.clone().unwrap();
+        (view.machine.problem.unwrap().hints[0].clone(), todo)
+    };
+    let pair = |hint: &str, todo: &str| (hint.to_owned(), todo.to_owned());
+    assert_eq!(hinted("remote-dev"), pair("try again: holdfast up", "start it: holdfast start"));
+    let named = pair("try again: holdfast --machine spare up", "start it: holdfast --machine spare start");
+    assert_eq!(hinted("spare"), named);
 }

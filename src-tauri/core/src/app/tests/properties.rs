@@ -11,8 +11,10 @@ use crate::app::{
     Proposal, SigningIn, Then, Through, TypedCode, WayIn,
 };
 use crate::doctor::{Finding, Part, Report};
+use crate::hints::naming;
 use crate::jobs::{LogBuffer, Step};
 use crate::machine::{LAST_HOME, SnapshotProgress, TAG_RETIRED};
+use crate::names::MachineName;
 use crate::plan::Waiting;
 use crate::plan::tests::replace::{NEW, OLD, begun, carried, snapshot, the, with_snapshot};
 use crate::profile::{Chosen, Portal};
@@ -139,6 +141,11 @@ fn pages() -> impl Strategy<Value = Event> {
         Event::DoctorAsked,
         Event::Examining,
         Event::Examined(Report::of(vec![Finding::ok(Part::Network, "well")])),
+        Event::Examined(Report::of(vec![Finding::warning(
+            Part::Machine,
+            "off",
+            "switch it on: holdfast start",
+        )])),
         Event::ReadingHistory,
         Event::ReadHistory(Vec::new()),
         Event::LookingAtProfiles(Look::Checked),
@@ -209,6 +216,20 @@ fn others() -> impl Strategy<Value = Event> {
         1 => Just(Event::NotBegun(Operation::Start, problem("no"))),
         1 => Just(Event::NotBegun(Operation::Connect, problem("no"))),
     ]
+}
+
+/// The texts with a command that is about another machine than this one. Titles only say what goes on.
+fn commands(value: &serde_json::Value, machine: &MachineName, found: &mut Vec<String>) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) if naming(text, machine) != *text => found.push(text.clone()),
+        Value::Array(all) => all.iter().for_each(|one| commands(one, machine, found)),
+        Value::Object(all) => {
+            let texts = all.iter().filter(|(key, _)| *key != "title" && *key != "refused");
+            texts.for_each(|(_, one)| commands(one, machine, found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// The actions of a menu and of the menus in it.
@@ -356,6 +377,12 @@ proptest! {
                     prop_assert!(app.may(&command).is_ok(), "{:?}", command);
                 }
             }
+            let named = view.machines.iter().find(|one| one.shown && !one.default).map(|one| &one.name);
+            if let Some(machine) = named {
+                let mut unnamed = Vec::new();
+                commands(&serde_json::to_value(&view).unwrap(), machine, &mut unnamed);
+                prop_assert!(unnamed.is_empty(), "{:?}", unnamed);
+            }
             for one in &view.machines {
                 let on = |then| app.may(&Command::On { machine: one.name.clone(), then }).is_ok();
                 let offers = [&one.connect, &one.start, &one.stop];
@@ -371,7 +398,7 @@ proptest! {
             if let Some((_, next)) = app.next_look_at_others(now) {
                 prop_assert!(app.setup().is_some_and(|setup| setup.desired.machine != next.machine));
             }
-            prop_assert!(app.next_look(now).as_secs() <= 150);
+            prop_assert!(app.next_look(now).as_secs() <= 180);
         }
     }
 }
