@@ -2,7 +2,6 @@
 
 use holdfast_core::app::view::{Decision, Key};
 use holdfast_core::app::{Command, Draft, Page, View};
-use holdfast_core::plan::Goal;
 use holdfast_core::status::State;
 use holdfast_sandbox::{Fault, Rule, Service, When};
 use holdfast_tests::sandbox;
