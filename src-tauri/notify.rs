@@ -1,10 +1,13 @@
 //! Notifications, and what a click on one opens.
 
-use holdfast_core::app::{Notice, Page};
+use holdfast::app::Input;
+use holdfast_core::app::{Command, Notice, Page, Then};
+use holdfast_core::names::MachineName;
 use notify_rust::{Notification, NotificationResponse};
-use tauri::AppHandle;
+use tauri::{AppHandle, Manager};
+use tokio::sync::oneshot;
 
-use crate::window;
+use crate::{Desk, window};
 
 /// The action that servers take for a click on the notification itself.
 /// Source: <https://specifications.freedesktop.org/notification-spec/latest/basic-design.html>
@@ -43,7 +46,7 @@ pub(crate) fn show(app: &AppHandle, notice: Notice) {
             };
             // One whose place was taken hears what happens to the other.
             if clicked && on_screen::is_last(notice.kind, shown) {
-                window::open_or_complain(&app, notice.page);
+                lead_to(&app, notice.machine.clone(), notice.page);
             }
         });
         if let Err(error) = answered {
@@ -52,6 +55,16 @@ pub(crate) fn show(app: &AppHandle, notice: Notice) {
     };
     if let Err(error) = std::thread::Builder::new().name("notification".to_owned()).spawn(wait) {
         tracing::warn!(%error, "no notification was shown");
+    }
+}
+
+/// Opens the window at a page of the machine that it is about. Where another one cannot be left now, that is what is shown.
+fn lead_to(app: &AppHandle, machine: Option<MachineName>, page: Page) {
+    let Some(machine) = machine else { return window::open_or_complain(app, page) };
+    let (answer, answered) = oneshot::channel();
+    app.state::<Desk>().send(Input::Command(Command::On { machine, then: Then::Open(page) }, answer));
+    if !matches!(answered.blocking_recv(), Ok(Ok(()))) {
+        window::open_or_complain(app, Page::Machine);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use holdfast::app::Shell;
 use holdfast::open::{Refused, program};
-use holdfast_core::app::{Notice, Problem, View};
+use holdfast_core::app::{Notice, Page, Problem, View};
 use holdfast_core::names::SessionName;
 use tauri::{AppHandle, Manager};
 use tauri_plugin_autostart::ManagerExt as _;
@@ -13,7 +13,7 @@ use tauri_specta::Event;
 
 use crate::bridge::ViewChanged;
 use crate::tray::Tray;
-use crate::{Desk, notify};
+use crate::{Desk, notify, window};
 
 /// Tray, window and notifications of this process.
 pub(crate) struct Desktop {
@@ -61,6 +61,10 @@ impl Shell for Desktop {
                 "add or remove Holdfast in the system's own list of what starts at sign-in".to_owned(),
             ],
         })
+    }
+
+    fn open_window(&self, page: Page) {
+        window::open_or_complain(&self.app, page);
     }
 
     fn open_page(&self, page: &str) {

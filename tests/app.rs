@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use holdfast::app::{Input, Place, Shell, run};
 use holdfast::store::{Intent, Store};
 use holdfast_core::app::view::{Key, Progress, Sessions};
-use holdfast_core::app::{Command, Draft, Notice, Problem, Proposal, Refusal, View};
+use holdfast_core::app::{Command, Draft, Notice, Page, Problem, Proposal, Refusal, View};
 use holdfast_core::names::SessionName;
 use holdfast_core::plan::{Goal, Leave};
 use holdfast_core::status::State;
@@ -25,6 +25,8 @@ mod looks;
 mod portal;
 #[path = "app/set_up.rs"]
 mod set_up;
+#[path = "app/several.rs"]
+mod several;
 #[path = "app/sign_in.rs"]
 mod sign_in;
 
@@ -54,6 +56,8 @@ struct Screen {
     no_terminal: Rc<Cell<bool>>,
     /// Opening a terminal falls over a fault of its own.
     falls: Rc<Cell<bool>>,
+    /// The pages that the window was opened at.
+    opened: Rc<RefCell<Vec<Page>>>,
     /// The pages that a browser was to show.
     pages: Rc<RefCell<Vec<String>>>,
 }
@@ -73,6 +77,10 @@ impl Shell for Screen {
 
     fn set_autostart(&self, _: bool) -> Result<(), Problem> {
         Ok(())
+    }
+
+    fn open_window(&self, page: Page) {
+        self.opened.borrow_mut().push(page);
     }
 
     fn open_page(&self, page: &str) {

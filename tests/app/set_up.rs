@@ -2,7 +2,6 @@
 
 use holdfast_core::app::view::{Decision, Key};
 use holdfast_core::app::{Command, Draft, Page, View};
-use holdfast_core::plan::Goal;
 use holdfast_core::status::State;
 use holdfast_sandbox::{Fault, Rule, Service, When};
 use holdfast_tests::sandbox;
@@ -98,36 +97,6 @@ async fn a_panic_is_a_problem_on_screen_and_the_app_goes_on() {
         assert!(person.told().is_empty(), "the window is open");
         person.asks(Command::Connect { session: None }).await.expect("accepted");
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(person.screen.terminals.get(), 1);
-    })
-    .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn another_machine_of_the_settings_is_shown_and_connected_to() {
-    let (sandbox, other) = with_machine().await;
-    other.reach(Goal::Stopped).await.expect("stopped");
-    let settings =
-        "default = \"spare\"\n[machine.spare]\nuser = \"ada\"\n[machine.remote-dev]\nuser = \"ada\"\n";
-    with_app(&sandbox, settings, async |person| {
-        let view = person.waits_for_state(State::Absent).await;
-        assert_eq!(view.machine.name, "spare");
-        let machine = || "remote-dev".parse().expect("a name");
-        person.asks(Command::ConnectTo { machine: machine() }).await.expect("accepted");
-        let view = person.waits_for_state(State::On).await;
-        assert_eq!((view.machine.name.as_str(), view.failed), ("remote-dev", None));
-        sleep(Duration::from_secs(1)).await;
-        assert_eq!(person.screen.terminals.get(), 1, "started first, as it was off");
-        let chosen: Vec<_> =
-            view.machines.iter().map(|one| (one.name.as_str(), one.shown, one.default)).collect();
-        assert_eq!(chosen, [("remote-dev", true, false), ("spare", false, true)]);
-        // There is none to connect to, which is said.
-        person
-            .asks(Command::ConnectTo { machine: "spare".parse().expect("a name") })
-            .await
-            .expect("accepted");
-        let view = person.waits_for("why not", |view| view.failed.is_some()).await;
-        assert_eq!(view.failed.expect("it").problem.what, "There is no machine spare yet");
         assert_eq!(person.screen.terminals.get(), 1);
     })
     .await;

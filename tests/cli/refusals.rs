@@ -68,6 +68,20 @@ fn an_unknown_key_is_told_with_the_one_that_was_meant() {
 }
 
 #[test]
+fn what_is_to_be_typed_next_names_a_machine_that_is_not_the_default_one() {
+    let home = Home::with("default = \"a\"\n[machine.a]\nuser = \"ada\"\n[machine.gpu]\nuser = \"ada\"\n");
+    for (line, next) in [
+        ("settings set volume_size 90", "holdfast plan"),
+        ("--machine a settings set volume_size 80", "holdfast plan"),
+        ("--machine gpu settings set volume_size 90", "holdfast --machine gpu plan"),
+        ("--machine new settings set volume_size 90", "holdfast --machine new plan"),
+    ] {
+        let said = home.run(line).all();
+        assert!(said.contains(&format!("Saved. What it changes in AWS: {next}\n")), "{line}: {said}");
+    }
+}
+
+#[test]
 fn a_machine_that_the_settings_do_not_know_is_wrong_use() {
     let home = Home::new();
     assert_snapshot!(home.run("--machine gpu plan").all(), @"

@@ -135,3 +135,59 @@ fn what_fails_is_told_with_its_reason() {
         eventually("the second", || notifications.all().into_iter().find(|shown| shown.replaces != 0));
     assert_eq!((again.title, again.replaces), (told.title, told.id));
 }
+
+#[test]
+fn another_machine_is_started_from_its_own_menu_and_a_notification_leads_to_it() {
+    let mut desktop = Desktop::settled();
+    let settings = desktop.path("state/sandbox/config/settings.toml");
+    std::fs::write(settings, "default = \"spare\"\n[machine.spare]\n[machine.remote-dev]\n").unwrap();
+    let (tray, notifications) = (Tray::on(&desktop), Notifications::on(&desktop));
+    desktop.holdfast("up --yes --machine remote-dev");
+    desktop.holdfast("stop --yes --machine remote-dev");
+    desktop.app(&[]);
+
+    let of = |line: &str| format!("remote-dev, us-west-2 > {line}");
+    let menu = tray.wait_for(&of("Off, seen less than 5 min ago"));
+    assert!(menu.starts_with("There is no spare yet (sandbox)\n"), "{menu}");
+    assert!(
+        menu.contains(&format!(
+            "[remote-dev, us-west-2]\n{}\n[{}]\n[{}]\n[{}]\n[Open Holdfast]\n",
+            of("Off, seen less than 5 min ago"),
+            of("Connect (starts it first)"),
+            of("Start ($142.70 a month while it is on)"),
+            of("Show it here"),
+        )),
+        "{menu}"
+    );
+    assert!(!menu.contains("> Stop"), "never both: {menu}");
+    tray.click(&of("Start"));
+    let menu = tray.wait_for("spare (default), us-west-2 > Starting remote-dev is under way.");
+    assert!(menu.contains("\nspare (default), us-west-2 > Show it here\n"), "it cannot be clicked: {menu}");
+    tray.wait_for("remote-dev is on, $142.70 a month (sandbox)");
+    assert_eq!(desktop.machine(), "running");
+    let told = notifications.wait_for("remote-dev is on and can be reached");
+
+    tray.click("spare (default), us-west-2 > Show it here");
+    tray.wait_for("There is no spare yet (sandbox)");
+    assert!(desktop.windows("--name", "^Holdfast$").is_empty());
+    notifications.click(&told);
+    tray.wait_for("remote-dev is on, $142.70 a month (sandbox)");
+    eventually("the window", || desktop.windows("--name", "^Holdfast$").pop());
+}
+
+#[test]
+fn another_machine_is_stopped_after_the_question_of_its_page() {
+    let mut desktop = Desktop::settled();
+    let settings = desktop.path("state/sandbox/config/settings.toml");
+    std::fs::write(settings, "default = \"spare\"\n[machine.spare]\n[machine.remote-dev]\n").unwrap();
+    let tray = Tray::on(&desktop);
+    desktop.holdfast("up --yes --machine remote-dev");
+    desktop.app(&[]);
+    tray.click("remote-dev, us-west-2 > Stop…");
+    let menu = tray.wait_for("remote-dev is on, $142.70 a month (sandbox)");
+    assert!(menu.contains("[spare (default), us-west-2]\n"), "{menu}");
+    eventually("the window", || desktop.windows("--name", "^Holdfast$").pop());
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    desktop.picture("another-machine-stop");
+    assert_eq!(desktop.machine(), "running", "nobody has agreed yet");
+}

@@ -99,14 +99,14 @@ impl Tray {
         Proxy::new(&self.bus, sender, path, "com.canonical.dbusmenu").ok()
     }
 
-    /// The lines of the menu, without the rules.
+    /// The lines of the menu, without the rules. Those of a menu in it come after its own, as `its label > their label`.
     pub(crate) fn lines(&self) -> Vec<Line> {
         type Layout = (u32, (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>));
         let read = || {
             let menu = self.menu()?;
             let (_, (_, _, children)): Layout =
-                menu.call("GetLayout", &(0_i32, 1_i32, Vec::<String>::new())).ok()?;
-            Some(children.into_iter().filter_map(|child| line(&child)).collect::<Vec<_>>())
+                menu.call("GetLayout", &(0_i32, -1_i32, Vec::<String>::new())).ok()?;
+            Some(children.iter().flat_map(lines).collect::<Vec<_>>())
         };
         read().unwrap_or_default()
     }
@@ -141,8 +141,20 @@ impl Tray {
     }
 }
 
+type Child = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+
+/// A line and those of its menu, where it has one.
+fn lines(child: &OwnedValue) -> Vec<Line> {
+    let Some(line) = line(child) else { return Vec::new() };
+    let inner = child.try_clone().ok().and_then(|child| Child::try_from(child).ok());
+    let inner = inner.into_iter().flat_map(|(_, _, children)| children).collect::<Vec<_>>();
+    let label = line.label.clone();
+    let inner = inner.iter().flat_map(lines);
+    let inner = inner.map(|one| Line { label: format!("{label} > {}", one.label), ..one });
+    std::iter::once(line).chain(inner).collect()
+}
+
 fn line(child: &OwnedValue) -> Option<Line> {
-    type Child = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
     let (id, properties, _): Child = child.try_clone().ok()?.try_into().ok()?;
     let label: String = properties.get("label").and_then(|label| label.try_clone().ok()?.try_into().ok())?;
     let enabled = properties.get("enabled").and_then(|enabled| bool::try_from(enabled).ok()).unwrap_or(true);

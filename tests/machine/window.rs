@@ -9,7 +9,7 @@ use holdfast::app::{Input, LogRequest, Place, Shell, run};
 use holdfast::aws::Options;
 use holdfast::store::Store;
 use holdfast_core::app::view::System;
-use holdfast_core::app::{Command, Notice, Problem, View};
+use holdfast_core::app::{Command, Notice, Page, Problem, View};
 use holdfast_core::names::SessionName;
 use holdfast_sandbox::{ACCESS_KEY, SECRET_KEY};
 use tokio::sync::{mpsc, oneshot};
@@ -34,6 +34,10 @@ impl Shell for Screen {
 
     fn set_autostart(&self, _: bool) -> Result<(), Problem> {
         Ok(())
+    }
+
+    fn open_window(&self, page: Page) {
+        panic!("it is open: {page:?}");
     }
 
     fn open_page(&self, page: &str) {

@@ -102,10 +102,12 @@ generation: number } |
 { do: "choose"; 
 /**  Which. */
 machine: string } | 
-/**  Show it, and open a terminal on it as soon as it was seen; it is started if it is off. */
-{ do: "connect_to"; 
+/**  Show it unless it is shown, and then do this. */
+{ do: "on"; 
 /**  Which. */
-machine: string } | 
+machine: string; 
+/**  What. */
+then: Then } | 
 /**  Look at AWS now. */
 { do: "look" } | 
 /**  Show what this would do. */
@@ -483,8 +485,16 @@ export type MachineChoice = {
 	shown: boolean,
 	/**  It is the one that is meant when nobody names one. */
 	default: boolean,
-	/**  It can be shown in place of the other one now. */
-	can_be_shown: boolean,
+	/**  Why nothing can be done with it now but what is done already, as a sentence; `None` also of the one that is shown. */
+	hindrance: string | null,
+	/**  Its state as it was last seen, and when that was, as a sentence. The commands are those of that state. */
+	seen: string,
+	/**  Show it and open a terminal on it. */
+	connect: Offer | null,
+	/**  Show it and switch it on. */
+	start: Offer | null,
+	/**  Show it and ask whether to switch it off. */
+	stop: Offer | null,
 };
 
 /**  How good something is; the worst comes last. */
@@ -1122,6 +1132,18 @@ export type System = {
 	look: Offer | null,
 };
 
+/**
+ *  What is to be done with a machine of the settings that may not be the one that is shown. Nobody knows what is so there until
+ *  it was looked at.
+ */
+export type Then = 
+/**  Open a terminal on it; it is started if it is off. */
+"connect" | 
+/**  Switch it on. */
+"start" | 
+/**  Open the window at this page. */
+{ open: Page };
+
 /**  The way in which somebody wants to sign in to a portal. */
 export type Through = 
 /**  The browser of this desktop, where it can come back. */
@@ -1214,7 +1236,7 @@ export type View = {
 	tray: boolean,
 	/**  The machine. */
 	machine: Machine,
-	/**  All machines of the settings, by their names. */
+	/**  All machines of the settings: the default one, then the others by their names. */
 	machines: MachineChoice[],
 	/**  What can be done now; what cannot is not there. */
 	commands: Commands,

@@ -155,7 +155,7 @@ export function type(name: string, rest: Partial<TypeChoice> = {}): TypeChoice {
 }
 
 export function machineChoice(name: string, shown = false): View["machines"][number] {
-  return { name, region: "us-west-2", shown, default: shown, can_be_shown: !shown };
+  return { name, region: "us-west-2", shown, default: shown, hindrance: null, seen: "Its state is not known", connect: null, start: null, stop: null };
 }
 
 export function signIn(rest: Partial<SignIn> = {}): SignIn {

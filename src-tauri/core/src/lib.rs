@@ -8,6 +8,7 @@ pub mod connection;
 pub mod cost;
 pub mod doctor;
 pub mod export;
+pub mod hints;
 pub mod history;
 pub mod jobs;
 pub mod kinds;

@@ -5,6 +5,7 @@
 //! changed. Looks at the machine and at its sessions, previews and the one operation are futures beside each other; dropping
 //! one ends it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::Pin;
@@ -18,10 +19,10 @@ use futures_util::stream::FuturesUnordered;
 use holdfast_core::app::view::Autostart;
 use holdfast_core::app::{
     self, App, Command, Draft, Event, JobEnd, Look, Notice, Operation, Page, PortalEvent, Progress, Refusal,
-    SystemSeen, View, decided, is_about_credentials,
+    SystemSeen, Then, View, decided, is_about_credentials,
 };
 use holdfast_core::kinds::Kind;
-use holdfast_core::machine::Snapshot;
+use holdfast_core::machine::{Desired, Observed, Snapshot};
 use holdfast_core::names::{MachineName, SessionName};
 use holdfast_core::sessions::ZellijSession;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -72,6 +73,8 @@ pub trait Shell {
     /// Opens a terminal on a session of the machine, or brings the one that is open to the front. Without a name it is
     /// the session that is meant when nobody names one.
     fn open_terminal(&self, session: Option<&SessionName>) -> impl Future<Output = Result<(), app::Problem>>;
+    /// Opens the window at a page, or takes the open one there.
+    fn open_window(&self, page: Page);
     /// Shows the page of a portal in the user's browser, because the user has just asked for it.
     fn open_page(&self, page: &str);
     /// Whether the app starts with the desktop; `None`: it cannot, or nobody knows.
@@ -129,6 +132,7 @@ async fn serve(
     desk.on(Event::Profiles(profile::names()));
     loop {
         desk.look_if_due();
+        desk.look_at_other_if_due();
         desk.foresee_if_asked();
         desk.list_sessions_if_due();
         desk.see_system_if_due();
@@ -182,6 +186,7 @@ async fn serve(
             Happened::Errand(None) => {}
             Happened::Ended(result) => desk.ended(result),
             Happened::Looked(looked) => desk.looked(*looked),
+            Happened::LookedAtOther(looked) => desk.looked_at_other(*looked),
             Happened::Listed(result) => {
                 desk.listing = None;
                 desk.on(Event::ListedSessions(result));
@@ -221,6 +226,7 @@ async fn serve(
             Happened::Paused { slept: true } | Happened::Changed(Change::Woke) => {
                 // The connections of before are dead.
                 desk.aws = None;
+                desk.others.clear();
                 desk.look_now = true;
             }
             Happened::Paused { slept: false } => {}
@@ -230,6 +236,8 @@ async fn serve(
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
+/// A look at a machine that is not shown, with the connection that it used unless it failed.
+type OtherLooked = (Desired, Option<(Aws, Observed)>);
 type Listed = Result<Vec<ZellijSession>, app::Problem>;
 type Seen = Result<Box<SystemSeen>, app::Problem>;
 type SeenSnapshots = Result<Vec<Snapshot>, app::Problem>;
@@ -251,6 +259,10 @@ struct Desk<'a, S> {
     told: mpsc::UnboundedReceiver<Event>,
     operation: Option<Boxed<'a, Result<(), app::Problem>>>,
     looking: Option<Boxed<'a, Looked>>,
+    /// A look at a machine that is not shown.
+    looking_at_other: Option<Boxed<'a, OtherLooked>>,
+    /// The connections for such looks.
+    others: BTreeMap<MachineName, (Desired, Aws)>,
     /// A look at the sessions on the machine.
     listing: Option<Boxed<'a, Listed>>,
     /// A look at the system that the machine runs.
@@ -283,8 +295,8 @@ struct Desk<'a, S> {
     look_at_all: bool,
     /// When everything was last seen.
     seen_all: Option<Instant>,
-    /// A terminal is to be opened on it as soon as it was seen.
-    connects_then: bool,
+    /// This is to be done as soon as the machine was seen.
+    then: Option<Then>,
     /// The machine and the settings file as it was last read, or why it was not.
     read: Option<String>,
     /// The last preview that was looked into.
@@ -313,6 +325,7 @@ enum Happened {
     Told(Event),
     Ended(Result<(), app::Problem>),
     Looked(Box<Looked>),
+    LookedAtOther(Box<OtherLooked>),
     Listed(Listed),
     Seen(Seen),
     SeenSnapshots(SeenSnapshots),
@@ -363,7 +376,9 @@ impl<'a, S: Shell> Desk<'a, S> {
             look_now: true,
             look_at_all: true,
             seen_all: None,
-            connects_then: false,
+            then: None,
+            looking_at_other: None,
+            others: BTreeMap::new(),
             read: None,
             foreseen: 0,
             shown: None,
@@ -473,14 +488,16 @@ impl<'a, S: Shell> Desk<'a, S> {
         };
         let snapshots = self.app.next_look_at_snapshots(self.place.now());
         let updates = self.app.next_look_for_updates(self.place.now());
-        let others = [self.next_look_at_sessions(), self.next_look_at_system(), snapshots, updates];
-        let pause = others.into_iter().flatten().fold(pause, Duration::min);
+        let other = self.next_look_at_other().map(|(pause, _)| pause);
+        let all = [self.next_look_at_sessions(), self.next_look_at_system(), snapshots, updates, other];
+        let pause = all.into_iter().flatten().fold(pause, Duration::min);
         tokio::select! {
             biased; // what was told before comes before what ends
             Some(event) = self.told.recv() => Happened::Told(event),
             input = self.inputs.recv() => input.map_or(Happened::Nobody, Happened::Input),
             Some(result) = OptionFuture::from(self.operation.as_mut()) => Happened::Ended(result),
             Some(looked) = OptionFuture::from(self.looking.as_mut()) => Happened::Looked(Box::new(looked)),
+            Some(looked) = OptionFuture::from(self.looking_at_other.as_mut()) => Happened::LookedAtOther(Box::new(looked)),
             Some(listed) = OptionFuture::from(self.listing.as_mut()) => Happened::Listed(listed),
             Some(seen) = OptionFuture::from(self.seeing.as_mut()) => Happened::Seen(seen),
             Some(seen) = OptionFuture::from(self.seeing_snapshots.as_mut()) => Happened::SeenSnapshots(seen),
@@ -505,8 +522,8 @@ impl<'a, S: Shell> Desk<'a, S> {
                 let problem = self.shell.set_autostart(on).err();
                 self.see_autostart(problem);
             }
-            Command::Choose { machine } => self.choose(machine, false),
-            Command::ConnectTo { machine } => self.choose(machine, true),
+            Command::Choose { machine } => self.choose(machine),
+            Command::On { machine, then } => return self.on_machine(machine, then),
             Command::Look => {
                 self.aws = None;
                 (self.look_now, self.look_at_all) = (true, true);
@@ -599,30 +616,57 @@ impl<'a, S: Shell> Desk<'a, S> {
         self.on(Event::Fell);
     }
 
-    fn choose(&mut self, machine: MachineName, connects: bool) {
-        (self.kept.chosen, self.connects_then) = (Some(machine), connects);
+    fn choose(&mut self, machine: MachineName) {
+        (self.kept.chosen, self.then) = (Some(machine), None);
         // What is under way is about the other one.
         (self.looking, self.pricing) = (None, None);
         self.read_settings();
     }
 
-    /// Somebody asked for a terminal on a machine that nobody had seen then.
-    fn connect_if_chosen(&mut self) {
-        if std::mem::take(&mut self.connects_then) {
-            let connect = Command::Connect { session: None };
-            match self.app.may(&connect) {
-                Ok(()) => drop(self.carry_out(connect)),
-                Err(refusal) => {
-                    let problem = app::Problem {
-                        code: "refused".to_owned(),
-                        what: refusal.why,
-                        cause: None,
-                        hints: Vec::new(),
-                    };
-                    self.on(Event::NoTerminal(problem));
+    /// Does it at once on the machine that is shown, else as soon as that is the one, and was seen.
+    fn on_machine(&mut self, machine: MachineName, then: Then) -> Result<(), Refusal> {
+        let shown = self.app.setup().is_some_and(|setup| setup.desired.machine == machine);
+        if !shown {
+            self.choose(machine);
+        }
+        if let Then::Open(page) = then
+            && (shown || !page.asks())
+        {
+            self.open_window(page);
+        } else if shown {
+            return then.on_shown().map_or(Ok(()), |(command, _)| self.carry_out(command));
+        } else {
+            self.then = Some(then);
+        }
+        Ok(())
+    }
+
+    /// The machine was seen, or cannot be: `blind` says why. What somebody asked for before that is done now.
+    fn do_then(&mut self, blind: Option<&app::Problem>) {
+        match self.then.take() {
+            None => {}
+            Some(Then::Open(page)) => self.open_window(page),
+            Some(then @ (Then::Connect | Then::Start)) => {
+                let Some((command, operation)) = then.on_shown() else { return };
+                let refused = |refusal: Refusal| app::Problem {
+                    code: "refused".to_owned(),
+                    what: refusal.why,
+                    cause: None,
+                    hints: Vec::new(),
+                };
+                let may = blind.cloned().map_or_else(|| self.app.may(&command).map_err(refused), Err);
+                match may {
+                    Ok(()) => drop(self.carry_out(command)),
+                    Err(problem) => self.on(Event::NotBegun(operation, problem)),
                 }
             }
         }
+    }
+
+    /// Opens the window, which finds there what is known by now.
+    fn open_window(&mut self, page: Page) {
+        self.publish();
+        self.shell.open_window(page);
     }
 
     fn connect(&mut self, session: Option<SessionName>) {

@@ -11,6 +11,7 @@ pub mod converge;
 pub mod diagnostics;
 pub mod doctor;
 pub mod editor;
+mod hints;
 pub mod history;
 pub mod jobs;
 pub mod keyring;

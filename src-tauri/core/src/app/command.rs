@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::harmless::harmless;
-use super::{App, Draft, PortalStep, Proposal, Setup, Through, TypedCode, sessions, show};
+use super::{App, Draft, Operation, PortalStep, Proposal, Setup, Through, TypedCode, sessions, show};
 use crate::names::{MachineName, SessionName};
 use crate::status::State;
 
@@ -65,11 +65,13 @@ pub enum Command {
         #[specta(type = String)]
         machine: MachineName,
     },
-    /// Show it, and open a terminal on it as soon as it was seen; it is started if it is off.
-    ConnectTo {
+    /// Show it unless it is shown, and then do this.
+    On {
         /// Which.
         #[specta(type = String)]
         machine: MachineName,
+        /// What.
+        then: Then,
     },
     /// Look at AWS now.
     Look,
@@ -127,6 +129,30 @@ pub enum Command {
     },
 }
 
+/// What is to be done with a machine of the settings that may not be the one that is shown. Nobody knows what is so there until
+/// it was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// Open a terminal on it; it is started if it is off.
+    Connect,
+    /// Switch it on.
+    Start,
+    /// Open the window at this page.
+    Open(Page),
+}
+
+impl Then {
+    /// The command and the operation that it is on the machine that is shown; `None`: it is only looked at.
+    pub fn on_shown(self) -> Option<(Command, Operation)> {
+        match self {
+            Self::Connect => Some((Command::Connect { session: None }, Operation::Connect)),
+            Self::Start => Some((Command::Start, Operation::Start)),
+            Self::Open(_) => None,
+        }
+    }
+}
+
 /// Why a command is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
 pub struct Refusal {
@@ -170,6 +196,11 @@ impl Page {
             Self::Doctor => "doctor",
         }
     }
+
+    /// Whether it asks something about the machine as it was last seen.
+    pub fn asks(self) -> bool {
+        matches!(self, Self::Stop | Self::Restart)
+    }
 }
 
 impl App {
@@ -189,9 +220,8 @@ impl App {
             Command::SayCode { code } => self.may_say_code(code),
             Command::CancelSignIn => self.may_cancel_sign_in(),
             Command::Portal { step } => self.may_portal(step),
-            Command::Choose { machine } | Command::ConnectTo { machine } => {
-                self.may_choose(settled()?, machine)
-            }
+            Command::Choose { machine } => self.may_choose(settled()?, machine),
+            Command::On { machine, then } => self.may_on(settled()?, machine, *then),
             Command::Keep { draft } => self.may_keep(settled()?, draft),
             Command::SetSettingsAside => match self.settings_can_be_set_aside() {
                 true => Ok(()),

@@ -89,6 +89,10 @@ pub enum Event {
     Connected,
     /// A terminal did not open.
     NoTerminal(Problem),
+    /// What was asked for before the machine was seen was not begun.
+    NotBegun(Operation, Problem),
+    /// A look at a machine that is not shown has ended; `None`: it failed.
+    LookedAtOther(Box<Desired>, Option<Box<Observed>>),
     /// A look at the sessions on the machine begins.
     ListingSessions,
     /// It has ended.

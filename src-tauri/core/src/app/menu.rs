@@ -3,7 +3,7 @@
 use super::sessions::connect_to;
 use super::show::sentence;
 use super::view::{MachineChoice, Offer, Session, Sessions, SignIn, SigningIn, System, View};
-use super::{Command, Page};
+use super::{Command, Page, Then};
 use crate::names::SessionName;
 use crate::price::Money;
 use crate::status::State;
@@ -48,6 +48,16 @@ pub enum Item {
     },
 }
 
+impl Item {
+    /// The same as something to read.
+    fn read_only(self) -> Self {
+        match self {
+            Self::Act { label, .. } => Self::Line(label),
+            Self::Line(_) | Self::Rule | Self::Menu { .. } => self,
+        }
+    }
+}
+
 /// What an item does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -66,8 +76,11 @@ impl Action {
     pub fn id(&self) -> String {
         match self {
             Self::Do(Command::Connect { session: Some(name) }) => return format!("{TO_SESSION}{name}"),
-            Self::Do(Command::ConnectTo { machine }) => return format!("{TO_MACHINE}{machine}"),
             Self::Do(Command::Choose { machine }) => return format!("{SHOW_MACHINE}{machine}"),
+            Self::Do(Command::On { machine, then }) => {
+                let verb = ON_MACHINE.iter().find(|(_, known)| known == then);
+                return verb.map_or_else(String::new, |(verb, _)| format!("{verb}{machine}"));
+            }
             Self::Do(_) | Self::Open(_) | Self::SignIn | Self::Quit => {}
         }
         ACTIONS.iter().find(|(_, action)| action == self).map_or("", |(id, _)| id).to_owned()
@@ -78,8 +91,9 @@ impl Action {
         if let Some(name) = id.strip_prefix(TO_SESSION) {
             return name.parse().ok().map(|name| Self::Do(connect_to(&name)));
         }
-        if let Some(name) = id.strip_prefix(TO_MACHINE) {
-            return name.parse().ok().map(|machine| Self::Do(Command::ConnectTo { machine }));
+        let on = ON_MACHINE.iter().find_map(|(verb, then)| Some((id.strip_prefix(verb)?, *then)));
+        if let Some((name, then)) = on {
+            return name.parse().ok().map(|machine| Self::Do(Command::On { machine, then }));
         }
         if let Some(name) = id.strip_prefix(SHOW_MACHINE) {
             return name.parse().ok().map(|machine| Self::Do(Command::Choose { machine }));
@@ -91,8 +105,9 @@ impl Action {
 /// What the name of an action begins with that opens a session.
 const TO_SESSION: &str = "connect:";
 /// What the names of actions begin with that are about another machine.
-const TO_MACHINE: &str = "connect-to:";
 const SHOW_MACHINE: &str = "show:";
+const ON_MACHINE: [(&str, Then); 3] =
+    [("connect-to:", Then::Connect), ("start-on:", Then::Start), ("stop-on:", Then::Open(Page::Stop))];
 /// Sessions in the menu at most: more are a list, and lists are for the window.
 const MOST_SESSIONS: usize = 8;
 
@@ -220,19 +235,27 @@ fn sessions(sessions: &Sessions) -> Vec<Item> {
     head.chain(acts).collect()
 }
 
-/// A menu for each other machine. Of what nobody looks at, no state is shown.
+/// A menu for each machine that is not shown. What cannot be done now is there to be read, with the reason.
 fn others(machines: &[MachineChoice]) -> Vec<Item> {
-    let others = machines.iter().filter(|machine| machine.can_be_shown);
-    let menu = |one: &MachineChoice| {
-        let machine = || one.name.clone();
-        let connect = act(
-            "Connect (starts it if it is off)".to_owned(),
-            Action::Do(Command::ConnectTo { machine: machine() }),
-        );
-        let show = act("Show it here".to_owned(), Action::Do(Command::Choose { machine: machine() }));
-        Item::Menu { label: format!("{}, {}", one.name, one.region), items: vec![connect, show] }
+    machines.iter().filter(|machine| !machine.shown).map(other).collect()
+}
+
+fn other(one: &MachineChoice) -> Item {
+    let on = |offer: &Offer, end: &str, then: Then| {
+        act(format!("{}{end}", with_note(offer)), Action::Do(Command::On { machine: one.name.clone(), then }))
     };
-    others.map(menu).collect()
+    let mut acts: Vec<Item> = one.connect.iter().map(|connect| on(connect, "", Then::Connect)).collect();
+    acts.extend(one.start.iter().map(|start| on(start, "", Then::Start)));
+    acts.extend(one.stop.iter().map(|stop| on(stop, "…", Then::Open(Page::Stop))));
+    acts.push(act("Show it here".to_owned(), Action::Do(Command::Choose { machine: one.name.clone() })));
+    let mut items = vec![Item::Line(one.seen.clone())];
+    if let Some(hindrance) = &one.hindrance {
+        items.push(Item::Line(hindrance.clone()));
+        acts = acts.into_iter().map(Item::read_only).collect();
+    }
+    items.extend(acts);
+    let default = if one.default { " (default)" } else { "" };
+    Item::Menu { label: format!("{}{default}, {}", one.name, one.region), items }
 }
 
 /// Why somebody has to sign in, and the way to it, or how far that is. `first` says that he never has, as far as is known.

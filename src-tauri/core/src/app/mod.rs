@@ -17,6 +17,7 @@ mod doctor;
 mod draft;
 mod event;
 pub mod harmless;
+mod hints;
 mod history;
 mod kinds;
 mod machines;
@@ -39,7 +40,7 @@ mod updates;
 pub mod view;
 mod watch;
 
-pub use command::{Command, Page, Refusal};
+pub use command::{Command, Page, Refusal, Then};
 pub use draft::{decided, drafted};
 pub use event::{Elsewhere, Event, Foreseen, JobEnd, Progress, Setup, SystemSeen};
 pub use notice::Notice;
@@ -52,6 +53,7 @@ pub use view::{Draft, Problem, Proposal, SigningIn, View};
 use doctor::Doctor;
 use history::History;
 use kinds::Kinds;
+use machines::Others;
 use operation::Running;
 use portal::Adding;
 use preview::Preview;
@@ -76,6 +78,7 @@ pub struct App {
     sign_in: SignIn,
     portal: Adding,
     known: Option<Known>,
+    others: Others,
     blind: Option<Blind>,
     elsewhere: Option<Elsewhere>,
     interrupted: Option<Elsewhere>,
@@ -137,6 +140,7 @@ impl App {
             sign_in: SignIn::default(),
             portal: Adding::default(),
             known: None,
+            others: Others::default(),
             blind: None,
             elsewhere: None,
             interrupted: None,
@@ -241,6 +245,10 @@ impl App {
                 let name = self.setup().map_or(String::new(), |setup| setup.desired.machine.to_string());
                 self.fail(Operation::Connect.title(&name), problem, now);
             }
+            Event::NotBegun(operation, problem) => self.not_begun(operation, problem, now),
+            Event::LookedAtOther(desired, observed) => {
+                self.looked_at_other(&desired, observed.as_deref(), now)
+            }
             Event::LookingAtSnapshots => self.snapshots.looking(),
             Event::LookedAtSnapshots(result) => self.snapshots.looked(result, now),
             Event::Proposed(of) => {
@@ -263,6 +271,7 @@ impl App {
                     self.sessions.watched(now);
                     self.system.watched(now);
                     self.snapshots.watched(now);
+                    self.others.watched(now);
                     if self.page == Some(Page::Settings) {
                         self.profiles.visited(now);
                         self.kinds.visited(now);
@@ -429,6 +438,8 @@ impl App {
     }
 
     fn read(&mut self, settings: Result<Box<Setup>, Problem>) {
+        let left = self.known.as_ref().filter(|_| self.blind.is_none()).zip(self.setup());
+        let left = left.map(|(known, setup)| (setup.desired.clone(), known.status.state, known.at));
         let key =
             |setup: Option<&Setup>| setup.map(|setup| (setup.desired.key(), setup.desired.profile.clone()));
         let before = key(self.setup());
@@ -437,6 +448,9 @@ impl App {
         };
         let whose = who(self.setup());
         self.settings = Some(settings.map_err(Problem::harmless));
+        if let Some(Ok(setup)) = &self.settings {
+            self.others.settled(setup, left);
+        }
         // It was about other settings.
         self.preview = None;
         let now_whose = who(self.setup());
@@ -506,27 +520,30 @@ impl App {
     }
 
     fn ended(&mut self, result: Option<Result<(), Problem>>, now: Moment) {
-        let Some(running) = self.running.take() else { return };
+        let Some(running) = &self.running else { return };
+        let (operation, title) = (running.operation, running.title.clone());
+        let machine = running.desired.machine.clone();
         // What the user has asked for is no news.
         self.settle();
         self.history.changed();
-        if running.operation.touches_snapshots() {
+        if operation.touches_snapshots() {
             self.snapshots.changed(now);
         }
         match result {
             Some(Ok(())) => {
-                if running.operation == Operation::Connect {
+                if operation == Operation::Connect {
                     self.sessions.connected(now);
                 }
                 // Also the one that goes on where making it was interrupted.
-                if running.operation.makes() {
+                if operation.makes() {
                     self.system.made(now);
                 }
-                self.tell_success(running.operation, running.desired.machine.as_str());
+                self.tell_success(operation, &machine);
             }
-            Some(Err(problem)) => self.fail(running.title, problem, now),
+            Some(Err(problem)) => self.fail(title, problem, now),
             None => {}
         }
+        self.running = None;
     }
 
     fn fail(&mut self, title: String, problem: Problem, now: Moment) {

@@ -2,6 +2,8 @@
 
 use super::show::{sentence, way_in};
 use super::{App, Operation, Page, Problem};
+use crate::hints::naming;
+use crate::names::MachineName;
 use crate::notices::NoticeKind;
 use crate::status::State;
 
@@ -10,6 +12,8 @@ use crate::status::State;
 pub struct Notice {
     /// What it is about. A later one of the same kind takes its place.
     pub kind: NoticeKind,
+    /// The machine that it is about, whichever is shown by the time somebody clicks on it; `None`: it is about none.
+    pub machine: Option<MachineName>,
     /// Its title.
     pub title: String,
     /// What it says; may be empty.
@@ -19,13 +23,26 @@ pub struct Notice {
 }
 
 impl App {
-    /// Has this told, unless its kind is switched off. What is of the same kind and was not told yet is out of date.
-    pub(super) fn tell(&mut self, notice: Notice) {
-        if self.setup().is_some_and(|setup| setup.settings.mute.contains(&notice.kind)) {
+    /// Has this told of the machine that is worked on, or else shown, unless its kind is switched off. What is of the same kind
+    /// and was not told yet is out of date.
+    pub(super) fn tell(&mut self, kind: NoticeKind, title: String, body: String, page: Page) {
+        let setup = self.setup();
+        if setup.is_some_and(|setup| setup.settings.mute.contains(&kind)) {
             return;
         }
-        self.notices.retain(|other| other.kind != notice.kind);
-        self.notices.push_back(notice);
+        let shown = setup.map(|setup| &setup.desired);
+        let about = self.running.as_ref().map(|running| &running.desired).or(shown);
+        let machine = about.filter(|_| kind != NoticeKind::Update).map(|about| about.machine.clone());
+        let body = self.to_be_named().map_or_else(|| body.clone(), |named| naming(&body, named));
+        self.notices.retain(|other| other.kind != kind);
+        self.notices.push_back(Notice { kind, machine, title, body, page });
+    }
+
+    /// Has it told how something ended that somebody has asked for, where no window shows it.
+    pub(super) fn tell_outcome(&mut self, title: String, body: String) {
+        if !self.window {
+            self.tell(NoticeKind::Operation, title, body, Page::Machine);
+        }
     }
 
     /// Tells of a machine that is in another state than the user was told, or brought about, last.
@@ -58,7 +75,7 @@ impl App {
             State::Absent => (format!("{name} is gone"), String::new()),
             State::Starting | State::Stopping | State::Ending | State::Unknown => return,
         };
-        self.tell(Notice { kind: NoticeKind::State, title, body, page: Page::Machine });
+        self.tell(NoticeKind::State, title, body, Page::Machine);
     }
 
     /// Takes the present state for known to the user.
@@ -69,10 +86,7 @@ impl App {
         }
     }
 
-    pub(super) fn tell_success(&mut self, operation: Operation, name: &str) {
-        if self.window {
-            return;
-        }
+    pub(super) fn tell_success(&mut self, operation: Operation, name: &MachineName) {
         let title = match operation {
             // The terminal that opens says it.
             Operation::Connect => return,
@@ -89,18 +103,15 @@ impl App {
             Operation::Snapshot => format!("There is another snapshot of {name}"),
             Operation::DeleteSnapshot => format!("A snapshot of {name} is deleted"),
         };
-        self.tell(Notice { kind: NoticeKind::Operation, title, body: String::new(), page: Page::Machine });
+        self.tell_outcome(title, String::new());
     }
 
     /// Told in any case: the machine was on, and nobody has asked for it to be off.
     pub(super) fn tell_off_for_want_of_capacity(&mut self) {
         let Some(name) = self.setup().map(|setup| setup.desired.machine.to_string()) else { return };
-        self.tell(Notice {
-            kind: NoticeKind::State,
-            title: format!("{name} is off: AWS has none free"),
-            body: "It is tried again until one is. Its disk is not touched.".to_owned(),
-            page: Page::Machine,
-        });
+        let title = format!("{name} is off: AWS has none free");
+        let body = "It is tried again until one is. Its disk is not touched.".to_owned();
+        self.tell(NoticeKind::State, title, body, Page::Machine);
     }
 
     /// An operation waits for somebody.
@@ -110,15 +121,11 @@ impl App {
         let title = format!("{} waits for you", running.title);
         let way = if self.offers_sign_in() { "sign in to AWS again" } else { way_in(problem) };
         let body = sentence(way).trim_end_matches('.').to_owned();
-        self.tell(Notice { kind: NoticeKind::SignIn, title, body, page: Page::Machine });
+        self.tell(NoticeKind::SignIn, title, body, Page::Machine);
     }
 
     pub(super) fn tell_failure(&mut self, title: &str, problem: &Problem) {
-        if !self.window {
-            let title = format!("{title}: it did not work");
-            let body = sentence(&problem.what);
-            self.tell(Notice { kind: NoticeKind::Operation, title, body, page: Page::Machine });
-        }
+        self.tell_outcome(format!("{title}: it did not work"), sentence(&problem.what));
     }
 }
 

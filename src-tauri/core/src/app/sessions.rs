@@ -243,7 +243,7 @@ pub(super) fn connect_to(name: &SessionName) -> Command {
 }
 
 /// An age that changes seldom and claims no more than is so.
-fn coarse(age: Duration) -> String {
+pub(super) fn coarse(age: Duration) -> String {
     let seconds = age.as_secs();
     match seconds {
         0..STEP => format!("less than {} ago", age_in_words(STEP)),

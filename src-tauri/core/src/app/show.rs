@@ -19,6 +19,14 @@ use crate::time::{Moment, find_moment};
 const LONGEST: usize = 400;
 
 pub(super) fn view(app: &App) -> View {
+    let mut view = all(app);
+    if let Some(machine) = app.to_be_named() {
+        super::hints::name(&mut view, machine);
+    }
+    view
+}
+
+fn all(app: &App) -> View {
     View {
         sandbox: app.sandbox,
         tray: app.tray,

@@ -11,7 +11,7 @@ use super::harmless::harmless;
 use super::preview::Preview;
 use super::show::{name, sentence};
 use super::view::{self, Offer, SigningIn};
-use super::{App, Command, Notice, Page, Problem, Refusal};
+use super::{App, Command, Page, Problem, Refusal};
 use crate::notices::NoticeKind;
 use crate::time::Moment;
 
@@ -231,6 +231,7 @@ impl App {
 
     /// What somebody looks at, and what failed because nobody was signed in, is looked into again.
     pub(super) fn repeat_in_vain(&mut self) {
+        self.others.signed_in();
         let in_vain = |preview: &&mut Preview| {
             let problem = preview.found.as_ref().and_then(|found| found.as_ref().err());
             problem.is_some_and(|problem| is_about_credentials(&problem.code))
@@ -251,12 +252,7 @@ impl App {
         }
         self.sign_in.told = true;
         let body = format!("Nothing is known of {} until somebody does.", name(self));
-        self.tell(Notice {
-            kind: NoticeKind::SignIn,
-            title: "Sign in to AWS again".to_owned(),
-            body,
-            page: Page::Machine,
-        });
+        self.tell(NoticeKind::SignIn, "Sign in to AWS again".to_owned(), body, Page::Machine);
     }
 
     /// What is to be said of a sign-in that ends with the app.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::show::{name, seconds, sentence};
 use super::view::{self, Offer};
-use super::{App, Command, JobEnd, Notice, Page, Problem, Refusal, SystemSeen, is_about_credentials};
+use super::{App, Command, JobEnd, Page, Problem, Refusal, SystemSeen, is_about_credentials};
 use crate::jobs::{
     Action, Checkout, Declared, Disk, Generation, Job, JobId, LogBuffer, LogChunk, MachineState, Outcome,
     Overview, Standing, Step,
@@ -255,7 +255,7 @@ impl App {
             let title = format!("The disk of {} is nearly full", name(self));
             let body =
                 format!("{} of {} are free. Make room, or make it larger.", gib(disk.free), gib(disk.size));
-            self.tell(Notice { kind: NoticeKind::Disk, title, body, page: Page::Settings });
+            self.tell(NoticeKind::Disk, title, body, Page::Settings);
         }
     }
 
@@ -346,7 +346,7 @@ impl App {
         let body = sentence(&problem.what);
         (job.cancelling, job.problem) = (false, Some(problem));
         if !self.window {
-            self.tell(Notice { kind: NoticeKind::Rebuild, title, body, page: Page::Activity });
+            self.tell(NoticeKind::Rebuild, title, body, Page::Activity);
         }
     }
 
@@ -367,7 +367,7 @@ impl App {
                 }
                 None => (text.clone(), String::new(), Page::Machine),
             };
-            self.tell(Notice { kind: NoticeKind::Rebuild, title, body, page });
+            self.tell(NoticeKind::Rebuild, title, body, page);
         }
         self.system.last = Some(Last { text, at: now, problem });
         // What it runs is another one now.

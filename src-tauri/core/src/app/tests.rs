@@ -2,6 +2,7 @@
 
 mod doctor;
 mod fixture;
+mod machines;
 mod notices;
 mod portal;
 mod previews;

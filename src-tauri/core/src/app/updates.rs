@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::harmless::harmless;
-use super::{App, Notice, Page, Refusal, view};
+use super::{App, Page, Refusal, view};
 use crate::notices::NoticeKind;
 use crate::time::Moment;
 
@@ -102,12 +102,8 @@ impl App {
         self.updates.answered(newer, salt, now);
         let Some(found) = self.update().cloned() else { return };
         if self.updates.told.replace(found.version.clone()).as_ref() != Some(&found.version) && !self.window {
-            self.tell(Notice {
-                kind: NoticeKind::Update,
-                title: format!("Holdfast {} is available", found.version),
-                body: "Click to see where.".to_owned(),
-                page: Page::Settings,
-            });
+            let title = format!("Holdfast {} is available", found.version);
+            self.tell(NoticeKind::Update, title, "Click to see where.".to_owned(), Page::Settings);
         }
     }
 }

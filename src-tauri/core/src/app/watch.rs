@@ -12,6 +12,8 @@ const CHANGING: Duration = Duration::from_secs(2);
 const WATCHED: Duration = Duration::from_secs(10);
 /// With nobody watching. A look at a machine that is on is two calls, so this keeps below 60 calls an hour.
 const IDLE: Duration = Duration::from_secs(150);
+/// The same where there are other machines, which leaves their looks to them.
+const IDLE_AMONG_SEVERAL: Duration = Duration::from_secs(180);
 /// What has not passed after so long may never pass, and is looked at as if it lasted.
 const PASSING: Duration = Duration::from_secs(300);
 /// After a look that failed: doubled each time, up to [`IDLE`].
@@ -27,7 +29,9 @@ pub(super) fn next_look(app: &App, now: Moment) -> Duration {
         // The clock was set back.
         return Duration::ZERO;
     }
-    let otherwise = if app.window { WATCHED } else { IDLE };
+    let several = app.setup().is_some_and(|setup| setup.settings.machines.len() > 1);
+    let idle = if several { IDLE_AMONG_SEVERAL } else { IDLE };
+    let otherwise = if app.window { WATCHED } else { idle };
     let began = app.elsewhere.as_ref().map(|other| other.since).or(app.passing);
     let pause = match began {
         Some(began) if now.since(began) < PASSING => CHANGING,

@@ -85,7 +85,7 @@ pub const MAX_PROFILE_NAME: usize = 128;
 const TOP_KEYS: [&str; 6] = ["version", "default", "terminal", "mute", "updates", "machine"];
 
 /// Those of them that [`set`] and [`unset`] take.
-const OWN_KEYS: [&str; 4] = ["default", "terminal", "mute", "updates"];
+pub(crate) const OWN_KEYS: [&str; 4] = ["default", "terminal", "mute", "updates"];
 
 /// The keys of a machine, in the order in which people read them.
 const MACHINE_KEYS: [&str; 19] = [

@@ -8,9 +8,10 @@ use holdfast_core::plan::Goal;
 use holdfast_core::time::Moment;
 use tokio::time::Instant;
 
-use super::{Desk, Place, Shell};
+use super::{Desk, OtherLooked, Place, Shell};
 use crate::aws::Aws;
 use crate::prices::{self, Worth};
+use crate::problem::Problem;
 use crate::store::Intent;
 use crate::world::World;
 
@@ -52,17 +53,51 @@ impl<S: Shell> Desk<'_, S> {
                 self.ask_prices_if_due(desired.clone(), &observed);
                 let (elsewhere, interrupted) = self.at_work(&desired);
                 self.on(Event::Looked { observed: Box::new(observed), elsewhere, interrupted });
-                self.connect_if_chosen();
+                self.do_then(None);
             }
             Err(problem) => {
                 // The next one begins from scratch, with what has become of the sign-in meanwhile.
                 self.look_at_all = true;
-                if std::mem::take(&mut self.connects_then) {
-                    self.on(Event::NoTerminal(problem.clone()));
-                }
-                self.on(Event::Blind(problem));
+                self.on(Event::Blind(problem.clone()));
+                self.do_then(Some(&problem));
             }
         }
+    }
+
+    /// How long the next look at a machine that is not shown can wait, and which it is; `None` while one goes on.
+    pub(super) fn next_look_at_other(&self) -> Option<(Duration, &Desired)> {
+        self.app.next_look_at_others(self.place.now()).filter(|_| self.looking_at_other.is_none())
+    }
+
+    pub(super) fn look_at_other_if_due(&mut self) {
+        let due = self.next_look_at_other().filter(|(pause, _)| pause.is_zero());
+        let Some(desired) = due.map(|(_, desired)| desired.clone()) else { return };
+        let aws = self.others.remove(&desired.machine).filter(|(of, _)| *of == desired).map(|(_, aws)| aws);
+        let place = self.place;
+        self.looking_at_other = Some(Box::pin(async move {
+            let look = async {
+                let aws = match aws {
+                    Some(aws) => aws,
+                    None => place.aws(&desired).await?,
+                };
+                // One call, which says whether it is on.
+                let observed = World::glance(&aws, &desired).await?;
+                Ok::<_, Problem>((aws, observed))
+            };
+            let seen = look.await.inspect_err(|problem| {
+                tracing::debug!(machine = %desired.machine, %problem, "it cannot be seen whether it is on");
+            });
+            (desired, seen.ok())
+        }));
+    }
+
+    pub(super) fn looked_at_other(&mut self, (desired, seen): OtherLooked) {
+        self.looking_at_other = None;
+        let observed = seen.map(|(aws, observed)| {
+            self.others.insert(desired.machine.clone(), (desired.clone(), aws));
+            Box::new(observed)
+        });
+        self.on(Event::LookedAtOther(Box::new(desired), observed));
     }
 
     /// Who else works on the machine on this computer, and what was not brought to its end.

@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context, json: bool, refresh: bool) -> Result<
         out::json(&CostJson { cost: &cost, after })?;
         return Ok(0);
     }
-    out::data(render(&cost, after.as_ref(), Style::stdout()).trim_end());
+    out::page(render(&cost, after.as_ref(), Style::stdout()).trim_end());
     let style = Style::stderr();
     let types = "what every other type costs";
     out::talk(&format!("{0} holdfast types  {1}", style.soft("→"), style.soft(types)));

@@ -7,15 +7,19 @@ use holdfast_core::terminal::Choice;
 use super::out::{self, Style};
 use super::{Context, Global, desired, load, store, when};
 use crate::doctor::{Opened, or_without};
+use crate::hints::naming;
 use crate::problem::Problem;
 use crate::store::Store;
 
 pub(super) async fn run(global: &Global, json: bool) -> Result<u8, Problem> {
-    let report = report(global, &store(global)?).await;
+    let mut report = report(global, &store(global)?).await;
     if json {
+        for todo in report.findings.iter_mut().filter_map(|finding| finding.todo.as_mut()) {
+            *todo = naming(todo);
+        }
         out::json(&report)?;
     } else {
-        out::data(&render(&report, Style::stdout()));
+        out::page(&render(&report, Style::stdout()));
     }
     Ok(u8::from(report.mark == Mark::Failed))
 }

@@ -259,7 +259,7 @@ pub(super) async fn list(context: &Context, json: bool) -> Result<u8, Problem> {
         return Ok(0);
     }
     if state.jobs.is_empty() {
-        out::data("No jobs. holdfast rebuild makes one.");
+        out::page("No jobs. holdfast rebuild makes one.");
     }
     for job in &state.jobs {
         out::data(&row(job, state.now));

@@ -53,7 +53,7 @@ pub(super) async fn plan(context: &Context, json: bool) -> Result<u8, Problem> {
         return Ok(3);
     }
     if !json {
-        out::data(render(desired, &observed, &plan, Style::stdout()).trim_end());
+        out::page(render(desired, &observed, &plan, Style::stdout()).trim_end());
         if !plan.steps.is_empty() {
             let style = Style::stderr();
             out::talk("\nNothing was changed.");

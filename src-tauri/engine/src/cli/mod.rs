@@ -521,6 +521,13 @@ impl Parting {
 
 async fn dispatch(cli: Cli, interrupts: &Interrupts) -> Result<u8, Problem> {
     let Cli { global, command } = cli;
+    if let Some(machine) = &global.machine {
+        let settings = store(&global).and_then(|store| load(&global, &store));
+        // The default one is meant anyway.
+        if settings.map_or(true, |settings| settings.default != *machine) {
+            crate::hints::name(machine);
+        }
+    }
     match carry_out(&global, command, interrupts).await {
         Err(problem) if problem.is_about_credentials() && !global.sandbox => {
             Err(problem.hint_first(sign_in(&global)))
@@ -711,4 +718,35 @@ fn begin_log(global: &Global) {
     };
     let file = store(global).ok().map(|store| store.log_file());
     crate::log::begin(file, level.map(|level| (level, out::Style::stderr().is_coloured())));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+    use holdfast_core::hints::OF_MACHINE;
+
+    /// A new command belongs into one of the lists.
+    #[test]
+    fn every_command_is_about_a_machine_or_not() {
+        let others = [
+            "completions",
+            "diagnostics",
+            "history",
+            "login",
+            "logout",
+            "logs",
+            "man",
+            "profiles",
+            "sandbox",
+            "settings",
+            "window",
+        ];
+        let command = super::Cli::command();
+        let all: BTreeSet<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let known: BTreeSet<&str> = OF_MACHINE.into_iter().chain(others).collect();
+        assert_eq!(all, known);
+        assert_eq!(known.len(), OF_MACHINE.len() + others.len(), "in one of them");
+    }
 }

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
+use crate::hints::naming;
 use crate::problem::Problem;
 
 /// Prints a line of data. A reader that has gone (`holdfast … | head`) is no error.
@@ -36,10 +37,15 @@ pub(super) fn json_line(value: &impl Serialize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Says something to the person.
+/// Prints data that is rendered for people: the commands in it are those to type.
+pub(super) fn page(text: &str) {
+    data(&naming(text));
+}
+
+/// Says something to the person. The commands in it are those to type.
 pub(super) fn talk(text: &str) {
     let mut err = std::io::stderr().lock();
-    let _ = writeln!(err, "{text}");
+    let _ = writeln!(err, "{}", naming(text));
 }
 
 /// Says what is wrong, why, and what to do.

@@ -38,7 +38,7 @@ pub(super) async fn list(context: &Context, json: bool) -> Result<u8, Problem> {
     if json {
         out::json(&Listed { version: 1, sessions })?;
     } else {
-        out::data(&table(&sessions));
+        out::page(&table(&sessions));
     }
     Ok(0)
 }

@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context, json: bool, watch: bool) -> Result<u8
     if json {
         if watch { out::json_line(&shown) } else { out::json(&shown) }?;
     } else {
-        out::data(&render(&status, &observed, when::now(), Style::stdout()));
+        out::page(&render(&status, &observed, when::now(), Style::stdout()));
         if let Some(holder) = shown.working {
             out::talk(&format!("Holdfast is working on it: {holder}"));
         }

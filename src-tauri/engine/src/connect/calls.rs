@@ -232,14 +232,13 @@ impl<'a> Calls<'a> {
         if let Some(instance) = observed.winners(self.desired).instance {
             *self.instance.borrow_mut() = instance.id.clone();
         }
-        match Status::of(self.desired, &observed).state {
+        crate::hints::naming(match Status::of(self.desired, &observed).state {
             State::Off => "it is off; in another terminal: holdfast start",
             State::Starting => "it is starting",
             State::Stopping => "it is stopping",
             State::Absent | State::Ending => "it is gone; in another terminal: holdfast up",
             State::On | State::Unknown => "its agent does not answer",
-        }
-        .to_owned()
+        })
     }
 }
 

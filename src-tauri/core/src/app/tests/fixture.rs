@@ -23,6 +23,13 @@ pub(super) fn setup(text: &str) -> Event {
     Event::Settings(Ok(Box::new(Setup::read(text.to_owned(), login, None).unwrap())))
 }
 
+/// Settings with several machines, of which `shown` is shown and `remote-dev` is the default one.
+pub(super) fn several(shown: &str) -> Setup {
+    let text = "default = \"remote-dev\"\n[machine.remote-dev]\n[machine.spare]\nregion = \"eu-central-1\"\n\
+                [machine.work]\nprofile = \"work\"\n";
+    Setup::read(text.to_owned(), "ada".parse().ok(), Some(&shown.parse().unwrap())).unwrap()
+}
+
 /// An app that has read its settings.
 pub(super) fn app() -> App {
     let mut app = App::new(false, "/home/ada/.config/holdfast/settings.toml".to_owned());
@@ -54,7 +61,7 @@ pub(super) fn problem(what: &str) -> Problem {
         code: "unreachable".to_owned(),
         what: what.to_owned(),
         cause: None,
-        hints: vec!["try again".to_owned()],
+        hints: vec!["try again: holdfast up".to_owned()],
     }
 }
 
@@ -126,13 +133,20 @@ pub(super) fn worlds() -> Vec<(&'static str, Observed)> {
 
 /// What the tray shows.
 pub(super) fn tray(view: &View) -> String {
-    let mut text = format!("{:?}: {}\n", icon(view), line(view));
-    for item in menu(view) {
+    format!("{:?}: {}\n{}", icon(view), line(view), items(&menu(view), "    "))
+}
+
+/// The items of a menu.
+pub(super) fn items(menu: &[Item], indent: &str) -> String {
+    let mut text = String::new();
+    for item in menu {
         let _ = match item {
-            Item::Line(line) => writeln!(text, "    ({line})"),
-            Item::Rule => writeln!(text, "    ---"),
-            Item::Menu { label, items } => writeln!(text, "    [{label} >] {} lines", items.len()),
-            Item::Act { label, action } => writeln!(text, "    [{label}] {}", action.id()),
+            Item::Line(line) => writeln!(text, "{indent}({line})"),
+            Item::Rule => writeln!(text, "{indent}---"),
+            Item::Menu { label, items: inner } => {
+                writeln!(text, "{indent}[{label} >]\n{}", items(inner, &format!("{indent}    ")).trim_end())
+            }
+            Item::Act { label, action } => writeln!(text, "{indent}[{label}] {}", action.id()),
         };
     }
     text

@@ -8,7 +8,7 @@ use crate::plan::tests::fixture::{empty, instance, powered};
 
 fn told(app: &mut App) -> Vec<String> {
     app.notices()
-        .map(|Notice { kind: _, title, body, page }| format!("{title} | {body} | {page:?}"))
+        .map(|Notice { kind: _, machine: _, title, body, page }| format!("{title} | {body} | {page:?}"))
         .collect()
 }
 

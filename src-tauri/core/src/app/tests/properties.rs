@@ -2,16 +2,19 @@
 
 use proptest::prelude::*;
 
-use super::fixture::{app, at, elsewhere, looked, overview, problem, setup, worlds};
+use super::fixture::{app, at, elsewhere, looked, overview, problem, setup, several, worlds};
+use super::machines::of;
 use crate::app::menu::{Action, Item, menu};
 use crate::app::view::PortalStage;
 use crate::app::{
     Addition, Command, Draft, Event, Look, Operation, Page, PortalEvent, PortalStep, Problem, Progress,
-    Proposal, SigningIn, Through, TypedCode, WayIn,
+    Proposal, SigningIn, Then, Through, TypedCode, WayIn,
 };
 use crate::doctor::{Finding, Part, Report};
+use crate::hints::naming;
 use crate::jobs::{LogBuffer, Step};
 use crate::machine::{LAST_HOME, SnapshotProgress, TAG_RETIRED};
+use crate::names::MachineName;
 use crate::plan::Waiting;
 use crate::plan::tests::replace::{NEW, OLD, begun, carried, snapshot, the, with_snapshot};
 use crate::profile::{Chosen, Portal};
@@ -67,6 +70,7 @@ fn happening() -> impl Strategy<Value = Event> {
         3 => portal(),
         1 => pages(),
         2 => beside(),
+        2 => others(),
         1 => Just(Event::Settings(Err(problem("broken")))),
         1 => Just(setup("")),
         1 => Just(setup("[machine.remote-dev]\nregion = \"eu-west-1\"\n")),
@@ -137,6 +141,11 @@ fn pages() -> impl Strategy<Value = Event> {
         Event::DoctorAsked,
         Event::Examining,
         Event::Examined(Report::of(vec![Finding::ok(Part::Network, "well")])),
+        Event::Examined(Report::of(vec![Finding::warning(
+            Part::Machine,
+            "off",
+            "switch it on: holdfast start",
+        )])),
         Event::ReadingHistory,
         Event::ReadHistory(Vec::new()),
         Event::LookingAtProfiles(Look::Checked),
@@ -186,6 +195,51 @@ fn beside() -> impl Strategy<Value = Event> {
         proposed(Proposal::Restore { snapshot: whole().id }),
         proposed(Proposal::DeleteSnapshot { snapshot: whole().id }),
     ])
+}
+
+/// What befalls the machines that are not shown.
+fn others() -> impl Strategy<Value = Event> {
+    let seen = |name: &str, world: Option<usize>| {
+        let setup = several("remote-dev");
+        let desired = setup.settings.machines[&name.parse().unwrap()].clone();
+        let world = world.map(|index| Box::new(of(name, worlds()[index].1.clone())));
+        Event::LookedAtOther(Box::new(desired), world)
+    };
+    let seen = move || {
+        let name = prop::sample::select(vec!["remote-dev", "spare", "work"]);
+        (name, prop::option::of(0..worlds().len())).prop_map(move |(name, world)| seen(name, world))
+    };
+    let shown = || prop::sample::select(vec!["remote-dev", "spare"]);
+    prop_oneof![
+        2 => shown().prop_map(|name| Event::Settings(Ok(Box::new(several(name))))),
+        2 => seen(),
+        1 => Just(Event::NotBegun(Operation::Start, problem("no"))),
+        1 => Just(Event::NotBegun(Operation::Connect, problem("no"))),
+    ]
+}
+
+/// The texts with a command that is about another machine than this one. Titles only say what goes on.
+fn commands(value: &serde_json::Value, machine: &MachineName, found: &mut Vec<String>) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) if naming(text, machine) != *text => found.push(text.clone()),
+        Value::Array(all) => all.iter().for_each(|one| commands(one, machine, found)),
+        Value::Object(all) => {
+            let texts = all.iter().filter(|(key, _)| *key != "title" && *key != "refused");
+            texts.for_each(|(_, one)| commands(one, machine, found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The actions of a menu and of the menus in it.
+fn actions(items: Vec<Item>) -> Vec<Action> {
+    let inner = |item| match item {
+        Item::Act { action, .. } => vec![action],
+        Item::Menu { items, .. } => actions(items),
+        Item::Line(_) | Item::Rule => Vec::new(),
+    };
+    items.into_iter().flat_map(inner).collect()
 }
 
 fn sessions() -> Vec<ZellijSession> {
@@ -317,15 +371,34 @@ proptest! {
                 prop_assert!(app.connects_at_once() && !app.awaits_sessions());
             }
             prop_assert!(!(view.commands.start.is_some() && view.commands.stop.is_some()));
-            for item in menu(&view) {
-                if let Item::Act { action, .. } = item {
-                    prop_assert_eq!(Action::from_id(&action.id()), Some(action.clone()));
-                    if let Action::Do(command) = action {
-                        prop_assert!(app.may(&command).is_ok());
-                    }
+            for action in actions(menu(&view)) {
+                prop_assert_eq!(Action::from_id(&action.id()), Some(action.clone()));
+                if let Action::Do(command) = action {
+                    prop_assert!(app.may(&command).is_ok(), "{:?}", command);
                 }
             }
-            prop_assert!(app.next_look(now).as_secs() <= 150);
+            let named = view.machines.iter().find(|one| one.shown && !one.default).map(|one| &one.name);
+            if let Some(machine) = named {
+                let mut unnamed = Vec::new();
+                commands(&serde_json::to_value(&view).unwrap(), machine, &mut unnamed);
+                prop_assert!(unnamed.is_empty(), "{:?}", unnamed);
+            }
+            for one in &view.machines {
+                let on = |then| app.may(&Command::On { machine: one.name.clone(), then }).is_ok();
+                let offers = [&one.connect, &one.start, &one.stop];
+                prop_assert!(!(one.start.is_some() && one.stop.is_some()), "never both");
+                prop_assert!(!one.shown || (one.hindrance.is_none() && offers.iter().all(|offer| offer.is_none())));
+                prop_assert_eq!(one.hindrance.is_none(), on(Then::Open(Page::Machine)));
+                for then in [Then::Connect, Then::Start].into_iter().filter(|_| !one.shown) {
+                    prop_assert_eq!(one.hindrance.is_none(), on(then), "{:?}", then);
+                }
+            }
+            prop_assert_eq!(view.machines.iter().filter(|one| one.shown).count(), usize::from(!view.machines.is_empty()));
+            prop_assert!(view.machines.first().is_none_or(|one| one.default));
+            if let Some((_, next)) = app.next_look_at_others(now) {
+                prop_assert!(app.setup().is_some_and(|setup| setup.desired.machine != next.machine));
+            }
+            prop_assert!(app.next_look(now).as_secs() <= 180);
         }
     }
 }

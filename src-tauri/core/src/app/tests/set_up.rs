@@ -249,34 +249,6 @@ fn newer_versions_are_asked_for_once_a_day_and_told_once() {
 }
 
 #[test]
-fn other_machines_have_a_menu_each_and_one_of_them_is_shown() {
-    let several = "default = \"small\"\n[machine.small]\nregion = \"eu-central-1\"\n[machine.big]\n";
-    let mut app = app();
-    app.on(setup(several), at(1));
-    app.on(looked(empty()), at(10));
-    let menu = super::fixture::tray(&app.view());
-    assert!(
-        menu.contains("    ---\n    [big, us-west-2 >] 2 lines\n    ---\n    [Open Holdfast] open\n"),
-        "{menu}"
-    );
-    let machine = |name: &str| name.parse().unwrap();
-    let big = || Command::Choose { machine: machine("big") };
-    assert_eq!(app.may(&big()), Ok(()));
-    assert_eq!(app.may(&Command::ConnectTo { machine: machine("big") }), Ok(()));
-    assert!(app.may(&Command::Choose { machine: machine("small") }).is_err(), "it is shown");
-    assert!(app.may(&Command::Choose { machine: machine("other") }).is_err(), "there is none");
-    app.on(Event::Began(Operation::Make), at(20));
-    assert!(app.may(&big()).is_err(), "what is under way stays in sight");
-    assert!(!super::fixture::tray(&app.view()).contains("big"));
-    let setup = app.setup().unwrap();
-    let text = drafted(setup, &Draft::default().with(Key::InstanceType, "m8g.large")).unwrap().text;
-    assert!(
-        text.ends_with("region = \"eu-central-1\"\ninstance_type = \"m8g.large\"\n[machine.big]\n"),
-        "{text}"
-    );
-}
-
-#[test]
 fn what_only_holds_together_is_typed_together() {
     let app = seeing(empty());
     let fast = drafted(

@@ -36,7 +36,7 @@ pub struct View {
     pub tray: bool,
     /// The machine.
     pub machine: Machine,
-    /// All machines of the settings, by their names.
+    /// All machines of the settings: the default one, then the others by their names.
     pub machines: Vec<MachineChoice>,
     /// What can be done now; what cannot is not there.
     pub commands: Commands,
@@ -97,8 +97,16 @@ pub struct MachineChoice {
     pub shown: bool,
     /// It is the one that is meant when nobody names one.
     pub default: bool,
-    /// It can be shown in place of the other one now.
-    pub can_be_shown: bool,
+    /// Why nothing can be done with it now but what is done already, as a sentence; `None` also of the one that is shown.
+    pub hindrance: Option<String>,
+    /// Its state as it was last seen, and when that was, as a sentence. The commands are those of that state.
+    pub seen: String,
+    /// Show it and open a terminal on it.
+    pub connect: Option<Offer>,
+    /// Show it and switch it on.
+    pub start: Option<Offer>,
+    /// Show it and ask whether to switch it off.
+    pub stop: Option<Offer>,
 }
 
 /// What can be done now.
