@@ -9,8 +9,7 @@ use holdfast::app::{Input, LogRequest, Place, Shell, run};
 use holdfast::aws::Options;
 use holdfast::store::Store;
 use holdfast_core::app::view::System;
-use holdfast_core::app::{Command, Notice, Problem, View};
-use holdfast_core::names::SessionName;
+use holdfast_core::app::{Command, Notice, Opening, Problem, View};
 use holdfast_sandbox::{ACCESS_KEY, SECRET_KEY};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
@@ -40,7 +39,7 @@ impl Shell for Screen {
         panic!("nobody signs in: {page}");
     }
 
-    async fn open_terminal(&self, _: Option<&SessionName>) -> Result<(), Problem> {
+    async fn open_terminal(&self, _: &Opening) -> Result<(), Problem> {
         Ok(())
     }
 }

@@ -345,6 +345,7 @@ export const states: Record<string, View | null> = {
   ),
   "first-size": view({ set_up: setUp(2), types: types(kinds) }, nowhere),
   "first-source": view({ set_up: setUp(4) }, nowhere),
+  "first-wrong": view({ set_up: setUp(3, [{ key: "user", text: "Not a name of a user: small letters, digits and dashes." }]) }, nowhere),
   "first-plan": view(
     {
       set_up: setUp(5),
@@ -595,7 +596,12 @@ export const states: Record<string, View | null> = {
       }),
       snapshots: snapshots([snapshot("snap-1", { why: endless, state: endless })]),
       replacement: replacement({ title: endless, text: endless }),
-      failed: { title: endless, at: NOW, problem: { code: "x", what: endless, cause: endless, hints: [endless] } },
+      failed: {
+        title: endless,
+        at: NOW,
+        problem: { code: "x", what: endless, cause: endless, hints: [endless] },
+        unopened: { session: null, others: [{ terminal: "xterm", name: endless }], opened: null },
+      },
       interrupted: { title: endless, sentence: endless, at: NOW },
       operation: operation(endless, [endless, "b", "c"], 0, { doing: [endless], waiting: endless }),
       doctor: doctor({ headline: "1 thing does not work.", failed: 1, pressing: [{ area: "machine", mark: "failed", what: endless, todo: endless }] }),

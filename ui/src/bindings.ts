@@ -66,7 +66,13 @@ on: boolean } |
 { do: "connect"; 
 /**  The session in it; without a name the one that is meant when nobody names one. */
 session: string | null } | 
-/**  The same with a session whose name somebody typed. */
+/**  The same in a terminal other than the one of the settings, this once. */
+{ do: "connect_in"; 
+/**  Which. */
+terminal: Known; 
+/**  As for the one of the settings. */
+session: string | null } | 
+/**  Open a session whose name somebody typed. */
 { do: "open_session"; 
 /**  What was typed. */
 name: string } | 
@@ -268,6 +274,8 @@ export type Failed = {
 	at: number,
 	/**  Why. */
 	problem: Problem,
+	/**  It is a terminal that did not open, and something can be done about that here. */
+	unopened: Unopened | null,
 };
 
 /**  One setting in force. */
@@ -411,6 +419,35 @@ export type Job = {
 
 /**  A setting that can be changed in the window: one whose value is one text. */
 export type Key = "profile" | "region" | "instance_type" | "volume_size" | "user" | "volume_iops" | "volume_throughput" | "alternates" | "zone" | "snapshot_every" | "snapshot_keep" | "off_at" | "off_when_idle" | "subnet" | "instance_profile" | "permissions_boundary" | "kms_key" | "config" | "config_git" | "config_branch" | "config_folder" | "config_directory" | "config_attribute" | "tags" | "terminal" | "mute" | "updates";
+
+/**  A terminal that Holdfast knows how to start; in data it is called as in the settings. */
+export type Known = 
+/**  Terminal of macOS. */
+"terminal" | 
+/**  iTerm2. */
+"iterm2" | 
+/**  GNOME Terminal. */
+"gnome-terminal" | 
+/**  Konsole. */
+"konsole" | 
+/**  Xfce Terminal. */
+"xfce4-terminal" | 
+/**  kitty. */
+"kitty" | 
+/**  Alacritty. */
+"alacritty" | 
+/**  WezTerm. */
+"wezterm" | 
+/**  Ghostty. */
+"ghostty" | 
+/**  foot. */
+"foot" | 
+/**  xterm. */
+"xterm" | 
+/**  Windows Terminal. */
+"windows-terminal" | 
+/**  The console of Windows. */
+"conhost";
 
 /**  How a job ended. */
 export type LastJob = {
@@ -1118,6 +1155,14 @@ export type System = {
 	look: Offer | null,
 };
 
+/**  A terminal on this computer. */
+export type Terminal = {
+	/**  Its name in the settings and in commands. */
+	terminal: Known,
+	/**  What a person calls it. */
+	name: string,
+};
+
 /**  The way in which somebody wants to sign in to a portal. */
 export type Through = 
 /**  The browser of this desktop, where it can come back. */
@@ -1179,6 +1224,16 @@ export type Types = {
 	list: TypeChoice[],
 	/**  Look at them again. */
 	look: Offer | null,
+};
+
+/**  A terminal that did not open. */
+export type Unopened = {
+	/**  The session that was to be in it. */
+	session: string | null,
+	/**  The others that are installed, in each of which it can open. */
+	others: Terminal[],
+	/**  The one in which it has opened since, which can be chosen for good. */
+	opened: Terminal | null,
 };
 
 /**  A newer Holdfast. */

@@ -189,11 +189,11 @@ export function run(title: string, rest: Partial<Run> = {}): Run {
   const deeds = [{ at, what: `${title} i-0123456789abcdef0`, result: "done", why: null }] satisfies Run["deeds"];
   const who = "123456789012/assumed-role/Dev/ada";
   const whose = { command: title.toLowerCase(), machine: "dev/remote-dev/us-west-2", who };
-  return { at, until: at, title, ...whose, result: "done", deeds, ...rest };
+  return { at, until: at, title, ...whose, result: "done", log: null, deeds, ...rest };
 }
 
 export function history(runs: Run[], before = 0): History {
-  return { runs, before };
+  return { runs, before, log: null };
 }
 
 export function sessions(list: Session[], rest: Partial<Sessions> = {}): Sessions {

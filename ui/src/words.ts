@@ -227,6 +227,9 @@ export const didNotWork = (title: string) => `${title} did not work`;
 export const hints = "What helps";
 export const begun = "It began";
 export const dismiss = "Dismiss";
+export const openIn = (terminal: string) => `Open in ${terminal}`;
+export const openedIn = (terminal: string) => `It is open in ${terminal}.`;
+export const alwaysIn = (terminal: string) => `Always open in ${terminal}`;
 
 export const decisions = {
   account: "Account",

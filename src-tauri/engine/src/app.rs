@@ -17,19 +17,19 @@ use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::app::view::Autostart;
 use holdfast_core::app::{
-    self, App, Command, Draft, Event, JobEnd, Look, Notice, Operation, Page, PortalEvent, Progress, Refusal,
-    SystemSeen, View, decided, is_about_credentials,
+    self, App, Command, Draft, Event, JobEnd, Look, Notice, Opening, Operation, Page, PortalEvent, Progress,
+    Refusal, SystemSeen, View, decided, is_about_credentials,
 };
 use holdfast_core::kinds::Kind;
 use holdfast_core::machine::Snapshot;
-use holdfast_core::names::{MachineName, SessionName};
+use holdfast_core::names::MachineName;
 use holdfast_core::sessions::ZellijSession;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use crate::aws::{Aws, profile};
 use crate::net::{Change, Changes};
-use crate::open::installed_words;
+use crate::open::installed_terminals;
 use crate::prices::Worth;
 use crate::problem::Problem;
 use crate::updates;
@@ -69,9 +69,8 @@ pub trait Shell {
     fn show(&self, view: &View);
     /// Tells the user something that is not in sight.
     fn notify(&self, notice: Notice);
-    /// Opens a terminal on a session of the machine, or brings the one that is open to the front. Without a name it is
-    /// the session that is meant when nobody names one.
-    fn open_terminal(&self, session: Option<&SessionName>) -> impl Future<Output = Result<(), app::Problem>>;
+    /// Opens a terminal on a session of the machine, or brings the one that is open to the front.
+    fn open_terminal(&self, opening: &Opening) -> impl Future<Output = Result<(), app::Problem>>;
     /// Shows the page of a portal in the user's browser, because the user has just asked for it.
     fn open_page(&self, page: &str);
     /// Whether the app starts with the desktop; `None`: it cannot, or nobody knows.
@@ -150,7 +149,7 @@ async fn serve(
                 desk.on(Event::Window(open));
                 desk.kept.window = open;
                 if open {
-                    desk.on(Event::Terminals(installed_words()));
+                    desk.on(Event::Terminals(installed_terminals()));
                     desk.on(Event::Profiles(profile::names()));
                     desk.look_at_all |= desk.seen_all.is_none_or(|seen| seen.elapsed() > FRESH);
                     // Somebody who looks may have signed in meanwhile.
@@ -518,10 +517,13 @@ impl<'a, S: Shell> Desk<'a, S> {
                 self.on(Event::Ended(None));
                 (self.look_now, self.look_at_all) = (true, true);
             }
-            Command::Connect { session } => self.connect(session),
+            Command::Connect { session } => self.connect(Opening { session, terminal: None }),
+            Command::ConnectIn { terminal, session } => {
+                self.connect(Opening { session, terminal: Some(terminal) });
+            }
             Command::OpenSession { name } => {
                 if let Ok(name) = name.parse() {
-                    self.connect(Some(name));
+                    self.connect(Opening { session: Some(name), terminal: None });
                 }
             }
             Command::LookAtSessions => self.list_sessions(),
@@ -544,13 +546,13 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::CancelSignIn => self.on(Event::SignInGivenUp),
             Command::Portal { step } => self.portal(step),
             Command::LookAtSnapshots => self.see_snapshots(),
-            Command::TakeSnapshot => self.begin(Operation::Snapshot, Agreed::to(COSTS), None),
-            Command::Start => self.begin(Operation::Start, Agreed::to(COSTS), None),
+            Command::TakeSnapshot => self.begin(Operation::Snapshot, Agreed::to(COSTS), Opening::default()),
+            Command::Start => self.begin(Operation::Start, Agreed::to(COSTS), Opening::default()),
             Command::Stop => {
-                self.begin(Operation::Stop, Agreed::to(INTERRUPTS), None);
+                self.begin(Operation::Stop, Agreed::to(INTERRUPTS), Opening::default());
             }
             Command::Restart => {
-                self.begin(Operation::Restart, Agreed::to(INTERRUPTS), None);
+                self.begin(Operation::Restart, Agreed::to(INTERRUPTS), Opening::default());
             }
             Command::Apply { number } => self.apply(number),
         }
@@ -577,7 +579,7 @@ impl<'a, S: Shell> Desk<'a, S> {
         }
         if self.kept.window {
             self.on(Event::Window(true));
-            self.on(Event::Terminals(installed_words()));
+            self.on(Event::Terminals(installed_terminals()));
             self.on(Event::Profiles(profile::names()));
             if let Some(page) = self.kept.page {
                 self.on(Event::Showing(page));
@@ -612,11 +614,12 @@ impl<'a, S: Shell> Desk<'a, S> {
         }
     }
 
-    fn connect(&mut self, session: Option<SessionName>) {
+    fn connect(&mut self, opening: Opening) {
         if self.app.connects_at_once() {
-            self.errands.push(Box::pin(connect(self.shell, session)));
+            let open = open(self.shell, opening);
+            self.errands.push(Box::pin(async { Some(open.await) }));
         } else {
-            self.begin(Operation::Connect, Agreed::to(COSTS), session);
+            self.begin(Operation::Connect, Agreed::to(COSTS), opening);
         }
     }
 
@@ -639,11 +642,9 @@ async fn sleep_awake(place: &Place, pause: Duration) -> bool {
 }
 
 /// Opens a terminal on a machine that can be reached.
-async fn connect(shell: &impl Shell, session: Option<SessionName>) -> Option<Event> {
-    Some(match shell.open_terminal(session.as_ref()).await {
-        Ok(()) => Event::Connected,
-        Err(problem) => Event::NoTerminal(problem),
-    })
+async fn open(shell: &impl Shell, opening: Opening) -> Event {
+    let result = shell.open_terminal(&opening).await;
+    Event::Opened { opening, result }
 }
 
 impl From<Problem> for app::Problem {

@@ -1,6 +1,6 @@
 //! What happened, as the app is told of it.
 
-use super::{Look, Operation, Page, PortalEvent, Problem, Proposal, SigningIn, WayIn, view};
+use super::{Look, Opening, Operation, Page, PortalEvent, Problem, Proposal, SigningIn, WayIn, view};
 use crate::doctor::Report;
 use crate::history::Deed;
 use crate::jobs::{Declared, Job, JobId, LogBuffer, Overview, Step as JobStep};
@@ -11,6 +11,7 @@ use crate::plan::{Plan, Step, Waiting};
 use crate::profile::Profile;
 use crate::sessions::ZellijSession;
 use crate::settings::Settings;
+use crate::terminal::Known;
 use crate::time::Moment;
 
 /// The settings, read.
@@ -46,8 +47,8 @@ pub enum Event {
     Settings(Result<Box<Setup>, Problem>),
     /// Whether the app starts with the desktop; `None`: it cannot.
     Autostart(Option<view::Autostart>),
-    /// These terminals are installed, by their names in the settings.
-    Terminals(Vec<String>),
+    /// These terminals are installed.
+    Terminals(Vec<Known>),
     /// These profiles are in the AWS configuration.
     Profiles(Vec<String>),
     /// They are being looked at.
@@ -85,9 +86,14 @@ pub enum Event {
     Goes(Progress),
     /// The operation has ended; `None`: the user gave it up.
     Ended(Option<Result<(), Problem>>),
-    /// A terminal has opened, beside any operation.
-    Connected,
-    /// A terminal did not open.
+    /// A terminal has opened, or has not.
+    Opened {
+        /// Which was to.
+        opening: Opening,
+        /// Why it has not.
+        result: Result<(), Problem>,
+    },
+    /// A terminal was to open, and it came to nothing before that was tried.
     NoTerminal(Problem),
     /// A look at the sessions on the machine begins.
     ListingSessions,

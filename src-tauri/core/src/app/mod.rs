@@ -10,6 +10,7 @@ use crate::machine::{Desired, Fact, Observed, Why};
 use crate::names::InstanceId;
 use crate::plan::Waiting;
 use crate::status::{State, Status};
+use crate::terminal;
 use crate::time::Moment;
 
 mod command;
@@ -33,6 +34,7 @@ mod show;
 mod sign_in;
 mod snapshots;
 mod system;
+mod terminals;
 #[cfg(test)]
 mod tests;
 mod updates;
@@ -47,6 +49,7 @@ pub use operation::Operation;
 pub use portal::{Addition, PortalEvent, PortalStep};
 pub use profiles::Look;
 pub use sign_in::{Through, TypedCode, WayIn, is_about_credentials};
+pub use terminals::Opening;
 pub use view::{Draft, Problem, Proposal, SigningIn, View};
 
 use doctor::Doctor;
@@ -60,6 +63,7 @@ use sessions::Sessions;
 use sign_in::SignIn;
 use snapshots::Snapshots;
 use system::System;
+use terminals::Unopened;
 use updates::Updates;
 
 /// The app.
@@ -72,7 +76,7 @@ pub struct App {
     profiles: Profiles,
     autostart: Option<view::Autostart>,
     /// The terminals that are installed.
-    terminals: Vec<String>,
+    terminals: Vec<terminal::Known>,
     sign_in: SignIn,
     portal: Adding,
     known: Option<Known>,
@@ -80,7 +84,7 @@ pub struct App {
     elsewhere: Option<Elsewhere>,
     interrupted: Option<Elsewhere>,
     running: Option<Running>,
-    failed: Option<(String, Moment, Problem)>,
+    failed: Option<Failed>,
     preview: Option<Preview>,
     previews: u32,
     sessions: Sessions,
@@ -104,6 +108,16 @@ pub struct App {
     notices: VecDeque<Notice>,
     /// When something last happened.
     now: Moment,
+}
+
+/// What did not reach its goal.
+#[derive(Debug)]
+struct Failed {
+    title: String,
+    at: Moment,
+    problem: Problem,
+    /// It is a terminal that did not open.
+    unopened: Option<Unopened>,
 }
 
 /// What was seen of AWS.
@@ -210,7 +224,7 @@ impl App {
             }
             Event::Ended(result) => self.ended(result, now),
             Event::Goes(progress) => self.goes_on(progress, now),
-            Event::Connected => self.sessions.connected(now),
+            Event::Opened { opening, result } => self.opened(opening, result, now),
             Event::ListingSessions => self.sessions.listing(),
             Event::ListedSessions(result) => self.sessions.listed(result, now),
             Event::EndingSession(name) => self.sessions.end(name, now),
@@ -272,7 +286,7 @@ impl App {
                 }
             }
             Event::Showing(page) => self.visited(page, now),
-            Event::Terminals(names) => self.terminals = names,
+            Event::Terminals(terminals) => self.terminals = terminals,
             Event::Autostart(autostart) => self.autostart = autostart,
             Event::DoctorAsked => self.doctor.asked(),
             Event::Examining => self.doctor.looking(),
@@ -434,6 +448,7 @@ impl App {
         self.settings = Some(settings.map_err(Problem::harmless));
         // It was about other settings.
         self.preview = None;
+        self.forget_unopened();
         let now_whose = who(self.setup());
         // A decision of the set-up makes no other machine of it.
         self.no_machine &= whose.as_ref().map(|(name, _)| name) == now_whose.as_ref().map(|(name, _)| name);
@@ -510,9 +525,6 @@ impl App {
         }
         match result {
             Some(Ok(())) => {
-                if running.operation == Operation::Connect {
-                    self.sessions.connected(now);
-                }
                 // Also the one that goes on where making it was interrupted.
                 if running.operation.makes() {
                     self.system.made(now);
@@ -527,6 +539,6 @@ impl App {
     fn fail(&mut self, title: String, problem: Problem, now: Moment) {
         let problem = problem.harmless();
         self.tell_failure(&title, &problem);
-        self.failed = Some((title, now, problem));
+        self.failed = Some(Failed { title, at: now, problem, unopened: None });
     }
 }

@@ -5,6 +5,8 @@ use specta::Type;
 
 use super::{Offer, Problem};
 use crate::history::Outcome;
+use crate::names::SessionName;
+use crate::terminal::Known;
 
 /// The log of a job, whose lines are asked for by its number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
@@ -133,6 +135,29 @@ pub struct Failed {
     pub at: u32,
     /// Why.
     pub problem: Problem,
+    /// It is a terminal that did not open, and something can be done about that here.
+    pub unopened: Option<Unopened>,
+}
+
+/// A terminal that did not open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Unopened {
+    /// The session that was to be in it.
+    #[specta(type = Option<String>)]
+    pub session: Option<SessionName>,
+    /// The others that are installed, in each of which it can open.
+    pub others: Vec<Terminal>,
+    /// The one in which it has opened since, which can be chosen for good.
+    pub opened: Option<Terminal>,
+}
+
+/// A terminal on this computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Terminal {
+    /// Its name in the settings and in commands.
+    pub terminal: Known,
+    /// What a person calls it.
+    pub name: String,
 }
 
 /// An operation that an earlier run did not bring to its end.
