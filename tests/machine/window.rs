@@ -74,11 +74,16 @@ impl Person<'_> {
 
     /// Waits until the machine's system is shown like this.
     pub(crate) async fn waits_for(&self, what: &str, seen: impl Fn(&System) -> bool) -> System {
+        self.waits_to_see(what, |view| view.system.clone().filter(&seen)).await
+    }
+
+    /// Waits until this is to be seen.
+    pub(crate) async fn waits_to_see<T>(&self, what: &str, seen: impl Fn(&View) -> Option<T>) -> T {
         let look = async {
             loop {
-                let system = self.screen.0.borrow().as_ref().and_then(|view| view.system.clone());
-                match system.filter(&seen) {
-                    Some(system) => return system,
+                let found = self.screen.0.borrow().as_ref().and_then(&seen);
+                match found {
+                    Some(found) => return found,
                     None => sleep(Duration::from_millis(50)).await,
                 }
             }

@@ -529,7 +529,42 @@ export const states: Record<string, View | null> = {
       ],
     }),
   }),
-  failed: off({ failed: { title: "Starting remote-dev", at: NOW - 5 * MINUTE, problem: denied } }),
+  failed: off({ failed: { title: "Starting remote-dev", at: NOW - 5 * MINUTE, problem: denied, unopened: null } }),
+  unopened: on({
+    failed: {
+      title: "Connecting to remote-dev",
+      at: NOW - 20,
+      problem: {
+        code: "no_terminal_window",
+        what: "foot could not be opened",
+        cause: "failed to connect to wayland; no compositor running?",
+        hints: ["choose one that is installed (xfce4-terminal, xterm): holdfast settings set terminal xfce4-terminal"],
+      },
+      unopened: {
+        session: "work",
+        others: [
+          { terminal: "xfce4-terminal", name: "Xfce Terminal" },
+          { terminal: "xterm", name: "xterm" },
+        ],
+        opened: null,
+      },
+    },
+  }),
+  openedInstead: on({
+    failed: {
+      title: "Connecting to remote-dev",
+      at: NOW - 20,
+      problem: { code: "no_terminal_window", what: "foot could not be opened", cause: "it is not installed", hints: [] },
+      unopened: { session: null, others: [], opened: { terminal: "xterm", name: "xterm" } },
+    },
+  }),
+  olderLog: on({
+    history: {
+      runs: [did("Rebuild", 2 * DAY, ["Begin a rebuild of the machine's system", "The job 1795334400-0a1b2c3d has ended"], { log: { job: "1795334400-0a1b2c3d", refused: null } }), ...past.runs],
+      before: 0,
+      log: { job: "1795334400-0a1b2c3d", log: { number: 2 }, reading: false, note: null, problem: null },
+    },
+  }),
   interrupted: on({
     interrupted: {
       title: "A resize was interrupted",

@@ -92,6 +92,10 @@ name: string } |
 generation: number } | 
 /**  End the machine's job. */
 { do: "cancel_job" } | 
+/**  Fetch the log of a job that is over from the machine. */
+{ do: "show_log"; 
+/**  Which. */
+job: string } | 
 /**  Look at the machine's snapshots now. */
 { do: "look_at_snapshots" } | 
 /**  Take one of the machine as it is. */
@@ -377,6 +381,8 @@ export type History = {
 	runs: Run[],
 	/**  How many deeds came before these. */
 	before: number,
+	/**  The log of one of these jobs, when somebody has asked for it. */
+	log: OlderLog | null,
 };
 
 /**  An instance. */
@@ -572,6 +578,20 @@ export type Offer = {
 	note: string | null,
 	/**  What has to be agreed to first. */
 	asks: string | null,
+};
+
+/**  The log of a job that is over. */
+export type OlderLog = {
+	/**  Whose it is. */
+	job: string,
+	/**  It. */
+	log: Log,
+	/**  It is still being fetched. */
+	reading: boolean,
+	/**  What is to be said of it. */
+	note: string | null,
+	/**  Why it is not all there. */
+	problem: Problem | null,
 };
 
 /**  The window is to go to this page. */
@@ -890,8 +910,18 @@ export type Run = {
 	who: string | null,
 	/**  The worst that became of any of it. */
 	result: Outcome,
+	/**  The log of the machine's job, where it was one. */
+	log: RunLog | null,
 	/**  What it did, the first thing first. */
 	deeds: Deed[],
+};
+
+/**  Where the log of a run is: the machine keeps it. */
+export type RunLog = {
+	/**  The job. */
+	job: string,
+	/**  Why it cannot be had now. */
+	refused: string | null,
 };
 
 /**  A session on the machine. */

@@ -193,6 +193,7 @@ export const historyWho = "As";
 export const historyNone = "This computer has changed nothing yet.";
 export const historyAll = (count: number) => `All ${count}`;
 export const historyBefore = (count: string) => `${count} before these: holdfast history --all`;
+export const fetching = "Fetching it from the machine…";
 export const things = (count: number) => (count === 1 ? "1 thing" : `${count} things`);
 export const outcomes = { done: "done", unknown: "nobody heard", refused: "not done" } satisfies Record<Outcome, string>;
 

@@ -141,6 +141,7 @@ async fn serve(
         desk.read_history_if_wanted();
         desk.bring_up_if_new();
         desk.follow_if_there_is_a_job();
+        desk.end_reading_if_moot();
         desk.publish();
         desk.log.answer(&desk.app);
         match desk.next().await {
@@ -206,6 +207,10 @@ async fn serve(
                 desk.following = None;
                 desk.on(Event::JobEnded(result));
             }
+            Happened::LogOver(event) => {
+                desk.reading_log = None;
+                desk.on(event);
+            }
             Happened::Priced(new) => {
                 desk.pricing = None;
                 if new {
@@ -269,7 +274,9 @@ struct Desk<'a, S> {
     signed_in: Arc<Notify>,
     /// The machine's job.
     following: Option<Boxed<'a, JobEnded>>,
-    /// Whoever reads its log.
+    /// The log of a job that is over is being fetched.
+    reading_log: Option<Boxed<'a, Event>>,
+    /// Whoever reads a log.
     log: log::Reader,
     /// AWS's price list is being asked; whether that brings anything new.
     pricing: Option<Boxed<'a, bool>>,
@@ -317,6 +324,7 @@ enum Happened {
     Examined(Examined),
     SignedIn(SignedIn),
     JobEnded(JobEnded),
+    LogOver(Event),
     Priced(bool),
     Errand(Option<Event>),
     SeenKinds(SeenKinds),
@@ -354,6 +362,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             portal: None,
             signed_in: Arc::default(),
             following: None,
+            reading_log: None,
             log: log::Reader::default(),
             pricing: None,
             errands: FuturesUnordered::new(),
@@ -479,6 +488,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             Some(report) = OptionFuture::from(self.examining.as_mut()) => Happened::Examined(report),
             Some(result) = OptionFuture::from(self.signing_in.as_mut()) => Happened::SignedIn(result),
             Some(ended) = OptionFuture::from(self.following.as_mut()) => Happened::JobEnded(ended),
+            Some(over) = OptionFuture::from(self.reading_log.as_mut()) => Happened::LogOver(over),
             Some(new) = OptionFuture::from(self.pricing.as_mut()) => Happened::Priced(new),
             Some(event) = self.errands.next() => Happened::Errand(event),
             change = self.changes.next() => Happened::Changed(change),
@@ -532,6 +542,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::Rebuild => self.rebuild(),
             Command::GoTo { generation } => self.go_to(generation),
             Command::CancelJob => self.cancel_job(),
+            Command::ShowLog { job } => self.show_log(job),
             Command::ShowPage { page } => {
                 self.kept.page = Some(page);
                 if page == Page::Settings {

@@ -1,7 +1,7 @@
 import { render } from "svelte/server";
 import { expect, test } from "vitest";
 
-import type { View } from "../bindings";
+import type { OlderLog, View } from "../bindings";
 import * as bridge from "../bridge";
 import {
   doctor,
@@ -430,6 +430,21 @@ test("what was changed is there by the runs of commands, folded and few at first
   expect(many).toContain("All 30");
   expect(many).toContain("7 before these");
   expect(activity(view({ history: history([]) }))).toContain("changed nothing yet");
+});
+
+test("the log of a job before is fetched when somebody asks, or it is said where it is", () => {
+  const of = (job: string, refused: string | null) => run("Rebuild", { log: { job, refused } });
+  const asked = (rest: Partial<OlderLog>) => {
+    const log = { job: "1-a", log: { number: 4 }, reading: false, note: null, problem: null, ...rest };
+    return activity(view({ history: { ...history([of("1-a", null)]), log } }));
+  };
+  expect(activity(view({ history: history([of("1-a", null)]) }))).not.toContain("data-log-of");
+  expect(asked({ reading: true })).toContain("Fetching it from the machine…");
+  expect(asked({})).toContain('role="log"');
+  const none = asked({ note: "The machine has no line of it any more." });
+  expect(none).toContain("no line of it any more");
+  expect(none).not.toContain('role="log"');
+  expect(asked({ problem })).toContain("AWS says no");
 });
 
 test("who has to sign in has one button for it, and a way round the browser", () => {

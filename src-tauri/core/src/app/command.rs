@@ -5,6 +5,7 @@ use specta::Type;
 
 use super::harmless::harmless;
 use super::{App, Draft, PortalStep, Proposal, Setup, Through, TypedCode, sessions, show};
+use crate::jobs::JobId;
 use crate::names::{MachineName, SessionName};
 use crate::status::State;
 use crate::terminal::Known;
@@ -56,6 +57,12 @@ pub enum Command {
     },
     /// End the machine's job.
     CancelJob,
+    /// Fetch the log of a job that is over from the machine.
+    ShowLog {
+        /// Which.
+        #[specta(type = String)]
+        job: JobId,
+    },
     /// Look at the machine's snapshots now.
     LookAtSnapshots,
     /// Take one of the machine as it is.
@@ -214,6 +221,7 @@ impl App {
             Command::Rebuild => settled().and_then(|_| self.may_rebuild()),
             Command::GoTo { generation } => settled().and_then(|_| self.may_go_to(*generation)),
             Command::CancelJob => settled().and_then(|_| self.may_cancel_job()),
+            Command::ShowLog { job } => self.may_show_log(job),
             Command::OpenSession { name } => match name.parse::<SessionName>() {
                 Ok(name) => self.may(&sessions::connect_to(&name)),
                 Err(error) => Err(refuse(&harmless(&error.to_string(), 200))),

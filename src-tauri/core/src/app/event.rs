@@ -132,6 +132,22 @@ pub enum Event {
     JobNotCancelled(JobId, Problem),
     /// It has ended, or is lost from sight.
     JobEnded(Result<Box<JobEnd>, Problem>),
+    /// Somebody asks for the log of a job that is over.
+    LogAsked(JobId),
+    /// Lines of the log with this number are there.
+    LogRead {
+        /// The log.
+        number: u32,
+        /// The next lines.
+        lines: LogBuffer,
+    },
+    /// There are no more of them.
+    LogOver {
+        /// The log.
+        number: u32,
+        /// Why it is not all there.
+        result: Result<(), Problem>,
+    },
     /// A look at the machine's snapshots begins.
     LookingAtSnapshots,
     /// It has ended.

@@ -23,6 +23,7 @@ mod kinds;
 mod machines;
 pub mod menu;
 mod notice;
+mod older;
 mod operation;
 mod portal;
 mod preview;
@@ -255,6 +256,9 @@ impl App {
                 let name = self.setup().map_or(String::new(), |setup| setup.desired.machine.to_string());
                 self.fail(Operation::Connect.title(&name), problem, now);
             }
+            Event::LogAsked(job) => self.system.show_log(job),
+            Event::LogRead { number, lines } => self.read_log(number, lines),
+            Event::LogOver { number, result } => self.log_over(number, result),
             Event::LookingAtSnapshots => self.snapshots.looking(),
             Event::LookedAtSnapshots(result) => self.snapshots.looked(result, now),
             Event::Proposed(of) => {
@@ -283,6 +287,7 @@ impl App {
                     }
                 } else {
                     self.page = None;
+                    self.system.older = None;
                 }
             }
             Event::Showing(page) => self.visited(page, now),

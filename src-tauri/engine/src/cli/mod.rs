@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use holdfast_core::jobs::JobId;
 use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::names::{InstanceId, MachineName, SessionName, UserName};
 use holdfast_core::plan::Goal;
@@ -663,6 +664,17 @@ impl Context {
     /// Keeps what was done on the machine itself, and what became of it.
     async fn did<T>(&self, operation: &str, what: String, result: &Result<T, Problem>) {
         crate::history::on_machine(&self.store, (&self.aws, &self.desired), operation, what, result).await;
+    }
+
+    /// The same with what is about a job of the machine's, as far as there is one.
+    async fn did_job<T>(
+        &self,
+        operation: &str,
+        job: Option<&JobId>,
+        what: String,
+        result: &Result<T, Problem>,
+    ) {
+        crate::history::on_job(&self.store, (&self.aws, &self.desired), operation, job, what, result).await;
     }
 
     /// Keeps what a look saw of the machine's power. Who looks has come for something else, so a failure is no matter.

@@ -5,6 +5,7 @@ use specta::Type;
 
 use super::{Offer, Problem};
 use crate::history::Outcome;
+use crate::jobs::JobId;
 use crate::names::SessionName;
 use crate::terminal::Known;
 
@@ -50,6 +51,34 @@ pub struct History {
     pub runs: Vec<Run>,
     /// How many deeds came before these.
     pub before: u32,
+    /// The log of one of these jobs, when somebody has asked for it.
+    pub log: Option<OlderLog>,
+}
+
+/// The log of a job that is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct OlderLog {
+    /// Whose it is.
+    #[specta(type = String)]
+    pub job: JobId,
+    /// It.
+    pub log: Log,
+    /// It is still being fetched.
+    pub reading: bool,
+    /// What is to be said of it.
+    pub note: Option<String>,
+    /// Why it is not all there.
+    pub problem: Option<Problem>,
+}
+
+/// Where the log of a run is: the machine keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct RunLog {
+    /// The job.
+    #[specta(type = String)]
+    pub job: JobId,
+    /// Why it cannot be had now.
+    pub refused: Option<String>,
 }
 
 /// What one run of a command has changed.
@@ -69,6 +98,8 @@ pub struct Run {
     pub who: Option<String>,
     /// The worst that became of any of it.
     pub result: Outcome,
+    /// The log of the machine's job, where it was one.
+    pub log: Option<RunLog>,
     /// What it did, the first thing first.
     pub deeds: Vec<Deed>,
 }

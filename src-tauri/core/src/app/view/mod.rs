@@ -13,8 +13,8 @@ mod settings;
 mod sign_in;
 
 pub use activity::{
-    Deed, Failed, History, Interrupted, Job, LastJob, Log, Operation, Phase, Progress, Run, Terminal,
-    Unopened,
+    Deed, Failed, History, Interrupted, Job, LastJob, Log, OlderLog, Operation, Phase, Progress, Run, RunLog,
+    Terminal, Unopened,
 };
 pub use doctor::{Doctor, Examined};
 pub(super) use machine::cents;
