@@ -966,6 +966,8 @@ export type Sessions = {
 export type SetUp = {
 	/**  The steps, in their order. */
 	steps: SetUpStep[],
+	/**  What is wrong with what was decided last, and was not kept. */
+	errors: FieldError[],
 };
 
 /**  A step of it. */

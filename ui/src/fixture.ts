@@ -132,7 +132,7 @@ export function ofApp(): Pick<View["settings"], "notices" | "autostart"> & { fie
 }
 
 /** The first run, with so many decisions taken. */
-export function setUp(done: number): SetUp {
+export function setUp(done: number, errors: SetUp["errors"] = []): SetUp {
   const says: [Decision, string][] = [
     ["account", "team/Admin"],
     ["region", "us-west-2"],
@@ -141,7 +141,7 @@ export function setUp(done: number): SetUp {
     ["configuration", "what ships with Holdfast"],
     ["plan", ""],
   ];
-  return { steps: says.map(([step, says], i) => ({ step, says, done: i < done })) };
+  return { steps: says.map(([step, says], i) => ({ step, says, done: i < done })), errors };
 }
 
 export function types(list: TypeChoice[], rest: Partial<Types> = {}): Types {

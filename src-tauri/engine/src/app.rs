@@ -168,7 +168,12 @@ async fn serve(
                 desk.read_settings();
                 let accepted = match desk.app.may(&command) {
                     Ok(()) => desk.carry_out(command),
-                    refused => refused,
+                    refused => {
+                        if let Command::Keep { draft } = command {
+                            desk.on(Event::NotKept(draft));
+                        }
+                        refused
+                    }
                 };
                 // Who is answered sees what came of it.
                 desk.publish();

@@ -1,6 +1,6 @@
 //! What happened, as the app is told of it.
 
-use super::{Look, Opening, Operation, Page, PortalEvent, Problem, Proposal, SigningIn, WayIn, view};
+use super::{Draft, Look, Opening, Operation, Page, PortalEvent, Problem, Proposal, SigningIn, WayIn, view};
 use crate::doctor::Report;
 use crate::history::Deed;
 use crate::jobs::{Declared, Job, JobId, LogBuffer, Overview, Step as JobStep};
@@ -161,8 +161,10 @@ pub enum Event {
         /// What was found.
         found: Result<Box<Foreseen>, Problem>,
     },
-    /// The preview is put aside.
+    /// The preview is put aside, and what was wrong with what was typed.
     Discarded,
+    /// These settings were not kept, since something in them does not hold.
+    NotKept(Draft),
     /// The last failure is put aside.
     Dismissed,
     /// Somebody looks at the window, or it has closed.

@@ -88,6 +88,8 @@ pub struct App {
     failed: Option<Failed>,
     preview: Option<Preview>,
     previews: u32,
+    /// What is wrong with what was decided last.
+    wrong: Vec<view::FieldError>,
     sessions: Sessions,
     system: System,
     snapshots: Snapshots,
@@ -159,6 +161,7 @@ impl App {
             failed: None,
             preview: None,
             previews: 0,
+            wrong: Vec::new(),
             sessions: Sessions::default(),
             system: System::default(),
             snapshots: Snapshots::default(),
@@ -273,7 +276,8 @@ impl App {
                     preview.found = Some(found.map_err(Problem::harmless));
                 }
             }
-            Event::Discarded => self.preview = None,
+            Event::Discarded => (self.preview, self.wrong) = (None, Vec::new()),
+            Event::NotKept(draft) => self.wrong = self.wrong_with(&draft),
             Event::Dismissed => (self.failed, self.interrupted) = (None, None),
             Event::Window(open) => {
                 self.window = open;
@@ -452,7 +456,7 @@ impl App {
         let whose = who(self.setup());
         self.settings = Some(settings.map_err(Problem::harmless));
         // It was about other settings.
-        self.preview = None;
+        (self.preview, self.wrong) = (None, Vec::new());
         self.forget_unopened();
         let now_whose = who(self.setup());
         // A decision of the set-up makes no other machine of it.

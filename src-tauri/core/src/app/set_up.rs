@@ -27,6 +27,12 @@ impl App {
         self.blind.as_ref().is_some_and(|blind| is_about_credentials(&blind.problem.code))
     }
 
+    /// What does not hold in what somebody has decided.
+    pub(super) fn wrong_with(&self, draft: &Draft) -> Vec<view::FieldError> {
+        let wrong = self.setup().filter(|_| self.sets_up()).and_then(|setup| decided(setup, draft).err());
+        wrong.unwrap_or_default()
+    }
+
     /// Whether a draft can be kept without a plan: it is about this computer alone, or there is no machine yet.
     pub(super) fn may_keep(&self, setup: &Setup, draft: &Draft) -> Result<(), Refusal> {
         let of_app = Key::ALL.into_iter().all(|key| draft.get(key).is_none() || key.topic() == Topic::App);
@@ -62,7 +68,7 @@ pub(super) fn view(app: &App) -> Option<view::SetUp> {
         step(Decision::Configuration, given(&[Key::Config]) && !kind.is_empty(), configuration),
         step(Decision::Plan, false, String::new()),
     ];
-    Some(view::SetUp { steps: decisions.into() })
+    Some(view::SetUp { steps: decisions.into(), errors: app.wrong.clone() })
 }
 
 /// How far the volume can grow. Source of the limit: <https://docs.aws.amazon.com/ebs/latest/userguide/modify-volume-requirements.html>

@@ -58,6 +58,29 @@ fn every_decision_is_in_the_file_as_soon_as_it_is_taken() {
 }
 
 #[test]
+fn what_is_wrong_with_a_decision_stands_at_its_field() {
+    let mut app = seeing(empty());
+    let wrong = |app: &App| -> Vec<Key> {
+        app.view().set_up.expect("a set-up").errors.into_iter().map(|error| error.key).collect()
+    };
+    let size =
+        |size: &str| Draft::default().with(Key::InstanceType, "m8g.xlarge").with(Key::VolumeSize, size);
+    assert!(app.may(&Command::Keep { draft: size("ten") }).is_err());
+    app.on(Event::NotKept(size("ten")), at(20));
+    assert_eq!(wrong(&app), [Key::VolumeSize]);
+    app.on(Event::Discarded, at(21));
+    assert_eq!(wrong(&app), [], "somebody types");
+    app.on(Event::NotKept(size("0")), at(22));
+    keep(&mut app, size("200"));
+    assert_eq!(wrong(&app), [], "that holds");
+
+    let mut app = seeing(reachable());
+    app.on(Event::NotKept(Draft::default().with(Key::Terminal, "no-such")), at(20));
+    app.on(looked(empty()), at(30));
+    assert_eq!(wrong(&app), [], "that is none of its matters");
+}
+
+#[test]
 fn it_is_there_only_as_long_as_there_is_no_machine() {
     let blind =
         || Event::Blind(Problem { code: "no_credentials".to_owned(), ..problem("Nobody is signed in") });
