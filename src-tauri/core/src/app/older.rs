@@ -2,7 +2,7 @@
 
 use super::harmless::harmless;
 use super::show::{name, sentence};
-use super::{App, Command, Problem, Refusal, view};
+use super::{App, Problem, Refusal, view};
 use crate::jobs::{JobId, LogBuffer};
 
 /// One that somebody has asked for.
@@ -61,16 +61,17 @@ impl App {
     }
 
     pub(super) fn may_show_log(&self, job: &JobId) -> Result<(), Refusal> {
-        let refuse = |why: String| Err(Refusal { why });
-        let Some(key) = self.setup().map(|setup| setup.desired.key()) else {
-            return refuse("The settings cannot be read".to_owned());
-        };
         match self.history.machine_of(job) {
-            None => return refuse(format!("No job {job} is known")),
-            Some(machine) if machine != harmless(&key, 120) => {
-                return refuse(format!("Its log is on the machine {machine}"));
-            }
-            Some(_) => {}
+            Some(machine) => self.may_fetch_log(job, machine),
+            None => Err(Refusal { why: format!("No job {job} is known") }),
+        }
+    }
+
+    /// Whether the log of a job of this machine's can be had.
+    fn may_fetch_log(&self, job: &JobId, machine: &str) -> Result<(), Refusal> {
+        let refuse = |why: String| Err(Refusal { why });
+        if self.setup().is_none_or(|setup| machine != harmless(&setup.desired.key(), 120)) {
+            return refuse(format!("Its log is on the machine {machine}"));
         }
         if self.job() == Some(job) {
             return refuse("It goes on, and its log is with it".to_owned());
@@ -85,8 +86,9 @@ impl App {
 
     /// What the history shows, with what can be done about the logs of its jobs.
     pub(super) fn with_logs(&self, mut history: view::History) -> view::History {
-        for log in history.runs.iter_mut().filter_map(|run| run.log.as_mut()) {
-            let refused = self.may(&Command::ShowLog { job: log.job.clone() }).err();
+        for run in &mut history.runs {
+            let Some(log) = &mut run.log else { continue };
+            let refused = self.may_fetch_log(&log.job, &run.machine).err();
             log.refused = refused.map(|refusal| sentence(&refusal.why));
         }
         history.log = self.system.older.as_ref().map(Older::view);
