@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use holdfast::app::Shell;
 use holdfast::open::{Refused, program};
-use holdfast_core::app::{Notice, Page, Problem, View};
+use holdfast_core::app::{Notice, Opening, Page, Problem, View};
 use holdfast_core::names::SessionName;
 use tauri::{AppHandle, Manager};
 use tauri_plugin_autostart::ManagerExt as _;
@@ -72,9 +72,9 @@ impl Shell for Desktop {
     }
 
     /// Runs `holdfast open` and waits for its end. The terminal is not our child, so it outlives us.
-    async fn open_terminal(&self, session: Option<&SessionName>) -> Result<(), Problem> {
+    async fn open_terminal(&self, Opening { session, terminal }: &Opening) -> Result<(), Problem> {
         let by_hand =
-            session.map_or("holdfast connect".to_owned(), |name| format!("holdfast connect {name}"));
+            session.as_ref().map_or("holdfast connect".to_owned(), |name| format!("holdfast connect {name}"));
         let failed = |cause: String| Problem {
             code: "no_terminal_window".to_owned(),
             what: "No terminal could be opened".to_owned(),
@@ -86,7 +86,8 @@ impl Shell for Desktop {
         let machine = self.app.state::<Desk>().view.borrow().as_ref().map(|view| view.machine.name.clone());
         let command = self.app.shell().command(program).args(["open", "--json"]);
         let command = command.env_clear().envs(holdfast::surroundings::variables());
-        let command = command.args(session.map(SessionName::as_str));
+        let command = command.args(session.as_ref().map(SessionName::as_str));
+        let command = command.args(terminal.map(|known| format!("--terminal={}", known.word())));
         let command = command.args(machine.map(|name| format!("--machine={name}")));
         let command = command.args(self.sandbox.then_some("--sandbox"));
         let output = command.output().await.map_err(|error| failed(error.to_string()))?;

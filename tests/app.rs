@@ -8,10 +8,11 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use holdfast::app::{Input, Place, Shell, run};
 use holdfast::store::{Intent, Store};
 use holdfast_core::app::view::{Key, Progress, Sessions};
-use holdfast_core::app::{Command, Draft, Notice, Page, Problem, Proposal, Refusal, View};
+use holdfast_core::app::{Command, Draft, Notice, Opening, Page, Problem, Proposal, Refusal, View};
 use holdfast_core::names::SessionName;
 use holdfast_core::plan::{Goal, Leave};
 use holdfast_core::status::State;
+use holdfast_core::terminal::Known;
 use holdfast_sandbox::{Fault, Rule, Sandbox, Service, When};
 use holdfast_tests::{Laptop, WHOLE, aws_options, census, sandbox};
 use tokio::sync::{mpsc, oneshot};
@@ -51,8 +52,8 @@ struct Screen {
     views: Rc<RefCell<Vec<View>>>,
     notices: Rc<RefCell<Vec<String>>>,
     terminals: Rc<Cell<u32>>,
-    /// The session of the last terminal.
-    session: Rc<RefCell<Option<SessionName>>>,
+    /// The last one.
+    opening: Rc<RefCell<Opening>>,
     no_terminal: Rc<Cell<bool>>,
     /// Opening a terminal falls over a fault of its own.
     falls: Rc<Cell<bool>>,
@@ -87,14 +88,14 @@ impl Shell for Screen {
         self.pages.borrow_mut().push(page.to_owned());
     }
 
-    async fn open_terminal(&self, session: Option<&SessionName>) -> Result<(), Problem> {
+    async fn open_terminal(&self, opening: &Opening) -> Result<(), Problem> {
         assert!(!self.falls.get(), "a fault of its own");
         if self.no_terminal.get() {
             let what = "No terminal could be opened".to_owned();
             return Err(Problem { code: "no_terminal_window".to_owned(), what, cause: None, hints: vec![] });
         }
         self.terminals.set(self.terminals.get() + 1);
-        *self.session.borrow_mut() = session.cloned();
+        *self.opening.borrow_mut() = opening.clone();
         Ok(())
     }
 }
@@ -299,6 +300,32 @@ async fn connect_starts_a_machine_that_is_off_and_says_when_no_terminal_opens() 
         assert_eq!(person.told(), ["Connecting to remote-dev: it did not work"]);
         person.asks(Command::Dismiss).await.expect("accepted");
         person.waits_for("no failure", |view| view.failed.is_none()).await;
+
+        // At the end of an operation as beside one.
+        person.asks(Command::Stop).await.expect("accepted");
+        person.waits_for_state(State::Off).await;
+        person.asks(Command::Connect { session: None }).await.expect("accepted");
+        let over = |view: &View| view.failed.is_some() && view.operation.is_none();
+        let view = person.waits_for("the failure", over).await;
+        assert_eq!(view.failed.expect("a failure").problem.code, "no_terminal_window");
+        person.waits_for_state(State::On).await;
+        person.screen.no_terminal.set(false);
+        person.asks(Command::Connect { session: None }).await.expect("accepted");
+        person.waits_for("no failure", |view| view.failed.is_none()).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminal_that_is_not_installed_is_not_opened() {
+    let (sandbox, _other) = with_machine().await;
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        // It is one of another system.
+        let terminal = if cfg!(windows) { Known::Xterm } else { Known::Conhost };
+        let refusal = person.asks(Command::ConnectIn { terminal, session: None }).await.expect_err("refused");
+        assert!(refusal.why.ends_with("is not installed"), "{refusal:?}");
+        assert_eq!(person.screen.terminals.get(), 0);
     })
     .await;
 }
@@ -576,7 +603,7 @@ async fn sessions_are_looked_at_for_a_person_and_never_in_the_background() {
         person.asks(Command::OpenSession { name: "my work".to_owned() }).await.expect_err("no name");
         person.asks(Command::OpenSession { name: "work".to_owned() }).await.expect("accepted");
         sleep(Duration::from_secs(2)).await;
-        assert_eq!(person.screen.session.borrow().as_ref().map(SessionName::as_str), Some("work"));
+        assert_eq!(person.screen.opening.borrow().session, "work".parse().ok());
         assert_eq!(asked(), 2 * first + one, "its session needs a moment");
         sleep(Duration::from_secs(10)).await;
         assert_eq!(asked(), 2 * first + 2 * one);

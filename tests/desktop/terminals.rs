@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use crate::desktop::{Desktop, eventually};
+use crate::driver::Window;
 
 /// A desktop with a window manager, whose user has a machine that is on.
 fn managed(terminal: &str) -> Desktop {
@@ -122,4 +123,51 @@ fn a_window_that_was_killed_is_not_raised() {
     desktop.holdfast("open");
     desktop.terminal();
     desktop.prove_shell();
+}
+
+/// The window says why none opened, and what can be had instead.
+#[test]
+fn another_terminal_is_a_click_away_when_the_one_of_the_settings_does_not_open() {
+    let mut desktop = managed("kitty");
+    desktop.install("kitty", "echo 'kitty: no GPU here' >&2; exit 1");
+    let window = Window::open(&mut desktop, &[]);
+    window.click("[data-act=connect]");
+    window.reads("[data-problem=no_terminal_window]", "kitty: no GPU here");
+    window.wait_for("[data-act='open-in:xterm']");
+    assert!(!window.has("[data-act='open-in:kitty']"), "it has just failed");
+    window.picture(&desktop, "no-terminal");
+    window.click("[data-act='open-in:xfce4-terminal']");
+    desktop.window_of("xfce4-terminal");
+    desktop.prove_shell();
+    window.reads("[data-problem=no_terminal_window]", "It is open in Xfce Terminal.");
+    assert!(desktop.holdfast("settings show").contains("kitty"), "this once");
+    window.picture(&desktop, "no-terminal-but-another");
+
+    window.click("[data-act='always-in:xfce4-terminal']");
+    eventually("the other one in the settings", || {
+        desktop.holdfast("settings show").contains("xfce4-terminal").then_some(())
+    });
+    eventually("an end of the failure", || (!window.has("[data-problem]")).then_some(()));
+}
+
+/// The same from the command line, where nothing else is tried in place of the one that was asked for.
+#[test]
+fn a_terminal_for_this_once() {
+    let desktop = managed("default");
+    desktop.holdfast("open --terminal xfce4-terminal");
+    desktop.window_of("xfce4-terminal");
+    desktop.prove_shell();
+    let refused = |terminal: &str| {
+        let program = std::path::Path::new(crate::desktop::APP).with_file_name("holdfast");
+        let output =
+            desktop.command(program).args(["open", "--new", "--terminal", terminal]).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = refused("konsole");
+    assert!(
+        said.contains("Konsole could not be opened") && said.contains("holdfast open --terminal"),
+        "{said}"
+    );
+    assert!(refused("/bin/sh").contains("possible values"), "only those that Holdfast knows");
 }

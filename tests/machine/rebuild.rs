@@ -6,8 +6,9 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use holdfast_core::app::Command;
-use holdfast_core::app::view::{Flag, System};
+use holdfast_core::app::view::{Flag, System, View};
+use holdfast_core::app::{Command, Page};
+use holdfast_core::history;
 use holdfast_core::jobs::Standing;
 use holdfast_sandbox::guest::State;
 use serde_json::Value;
@@ -255,6 +256,37 @@ fn a_job_that_the_window_finds_has_all_of_its_log() {
         assert!(!wide.is_empty() && all.iter().all(|line| line.len() <= 16 << 10));
     });
     assert_eq!(said(child).1, Some(0));
+}
+
+#[test]
+fn the_log_of_a_job_before_is_fetched_for_whoever_asks() {
+    let Some(stage) = Stage::rebuilt() else { return };
+    stage
+        .edit("stand-in.sh", "build() { seq -f 'line %.0f.' 3000; echo 'error: it does not build'; false; }");
+    assert_eq!(stage.told("rebuild").1, Some(1));
+    stage.with_window(async |person| {
+        person.waits_for("the system", |system| system.seen.is_some()).await;
+        person.asks(Command::ShowPage { page: Page::Activity }).await;
+        let runs = person.waits_to_see("what was done", |view| Some(view.history.clone()?.runs)).await;
+        let (failed, before) = (&runs[0], &runs[1]);
+        assert_eq!(
+            (failed.title.as_str(), failed.result),
+            ("Rebuild", history::Outcome::Refused),
+            "{runs:?}"
+        );
+        assert_eq!(before.result, history::Outcome::Done, "{runs:?}");
+        for (run, expected) in [(failed, 3000), (before, 0)] {
+            let log = run.log.clone().unwrap();
+            assert_eq!(log.refused, None, "{runs:?}");
+            person.asks(Command::ShowLog { job: log.job.clone() }).await;
+            let is_it = |view: &View| view.history.clone()?.log.filter(|it| it.job == log.job && !it.reading);
+            let there = person.waits_to_see("its log", is_it).await;
+            assert_eq!((&there.note, &there.problem), (&None, &None));
+            let text = person.reads_log(there.log.number).await.join("\n");
+            assert_eq!(lines(&text), (1..=expected).collect::<Vec<_>>(), "{text}");
+            assert_eq!(text.contains("error: it does not build"), expected > 0);
+        }
+    });
 }
 
 #[test]

@@ -9,8 +9,7 @@ use holdfast::app::{Input, LogRequest, Place, Shell, run};
 use holdfast::aws::Options;
 use holdfast::store::Store;
 use holdfast_core::app::view::System;
-use holdfast_core::app::{Command, Notice, Page, Problem, View};
-use holdfast_core::names::SessionName;
+use holdfast_core::app::{Command, Notice, Opening, Page, Problem, View};
 use holdfast_sandbox::{ACCESS_KEY, SECRET_KEY};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
@@ -44,7 +43,7 @@ impl Shell for Screen {
         panic!("nobody signs in: {page}");
     }
 
-    async fn open_terminal(&self, _: Option<&SessionName>) -> Result<(), Problem> {
+    async fn open_terminal(&self, _: &Opening) -> Result<(), Problem> {
         Ok(())
     }
 }
@@ -79,11 +78,16 @@ impl Person<'_> {
 
     /// Waits until the machine's system is shown like this.
     pub(crate) async fn waits_for(&self, what: &str, seen: impl Fn(&System) -> bool) -> System {
+        self.waits_to_see(what, |view| view.system.clone().filter(&seen)).await
+    }
+
+    /// Waits until this is to be seen.
+    pub(crate) async fn waits_to_see<T>(&self, what: &str, seen: impl Fn(&View) -> Option<T>) -> T {
         let look = async {
             loop {
-                let system = self.screen.0.borrow().as_ref().and_then(|view| view.system.clone());
-                match system.filter(&seen) {
-                    Some(system) => return system,
+                let found = self.screen.0.borrow().as_ref().and_then(&seen);
+                match found {
+                    Some(found) => return found,
                     None => sleep(Duration::from_millis(50)).await,
                 }
             }

@@ -63,7 +63,7 @@ export async function open(browser: Browser, address: string, view: View | null,
   page.on("request", (request) => request.url().startsWith(address) || wrong.push(`it asked for ${request.url()}`));
   // Times read the same in every picture; only who measures needs a clock that goes.
   if (still) await page.clock.setFixedTime(NOW * 1000);
-  const log = logs[view?.system?.log?.number ?? 0] ?? { first: 0, lines: [] };
+  const log = logs[view?.history?.log?.log.number ?? view?.system?.log?.number ?? 0] ?? { first: 0, lines: [] };
   await page.addInitScript(mock, { view, log });
   await page.goto(address);
   await page.waitForSelector("h1");

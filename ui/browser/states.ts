@@ -345,6 +345,7 @@ export const states: Record<string, View | null> = {
   ),
   "first-size": view({ set_up: setUp(2), types: types(kinds) }, nowhere),
   "first-source": view({ set_up: setUp(4) }, nowhere),
+  "first-wrong": view({ set_up: setUp(3, [{ key: "user", text: "Not a name of a user: small letters, digits and dashes." }]) }, nowhere),
   "first-plan": view(
     {
       set_up: setUp(5),
@@ -528,7 +529,42 @@ export const states: Record<string, View | null> = {
       ],
     }),
   }),
-  failed: off({ failed: { title: "Starting remote-dev", at: NOW - 5 * MINUTE, problem: denied } }),
+  failed: off({ failed: { title: "Starting remote-dev", at: NOW - 5 * MINUTE, problem: denied, unopened: null } }),
+  unopened: on({
+    failed: {
+      title: "Connecting to remote-dev",
+      at: NOW - 20,
+      problem: {
+        code: "no_terminal_window",
+        what: "foot could not be opened",
+        cause: "failed to connect to wayland; no compositor running?",
+        hints: ["choose one that is installed (xfce4-terminal, xterm): holdfast settings set terminal xfce4-terminal"],
+      },
+      unopened: {
+        session: "work",
+        others: [
+          { terminal: "xfce4-terminal", name: "Xfce Terminal" },
+          { terminal: "xterm", name: "xterm" },
+        ],
+        opened: null,
+      },
+    },
+  }),
+  openedInstead: on({
+    failed: {
+      title: "Connecting to remote-dev",
+      at: NOW - 20,
+      problem: { code: "no_terminal_window", what: "foot could not be opened", cause: "it is not installed", hints: [] },
+      unopened: { session: null, others: [], opened: { terminal: "xterm", name: "xterm" } },
+    },
+  }),
+  olderLog: on({
+    history: {
+      runs: [did("Rebuild", 2 * DAY, ["Begin a rebuild of the machine's system", "The job 1795334400-0a1b2c3d has ended"], { log: { job: "1795334400-0a1b2c3d", refused: null } }), ...past.runs],
+      before: 0,
+      log: { job: "1795334400-0a1b2c3d", log: { number: 2 }, reading: false, note: null, problem: null },
+    },
+  }),
   interrupted: on({
     interrupted: {
       title: "A resize was interrupted",
@@ -596,7 +632,12 @@ export const states: Record<string, View | null> = {
       }),
       snapshots: snapshots([snapshot("snap-1", { why: endless, state: endless })]),
       replacement: replacement({ title: endless, text: endless }),
-      failed: { title: endless, at: NOW, problem: { code: "x", what: endless, cause: endless, hints: [endless] } },
+      failed: {
+        title: endless,
+        at: NOW,
+        problem: { code: "x", what: endless, cause: endless, hints: [endless] },
+        unopened: { session: null, others: [{ terminal: "xterm", name: endless }], opened: null },
+      },
       interrupted: { title: endless, sentence: endless, at: NOW },
       operation: operation(endless, [endless, "b", "c"], 0, { doing: [endless], waiting: endless }),
       doctor: doctor({ headline: "1 thing does not work.", failed: 1, pressing: [{ area: "machine", mark: "failed", what: endless, todo: endless }] }),

@@ -66,7 +66,13 @@ on: boolean } |
 { do: "connect"; 
 /**  The session in it; without a name the one that is meant when nobody names one. */
 session: string | null } | 
-/**  The same with a session whose name somebody typed. */
+/**  The same in a terminal other than the one of the settings, this once. */
+{ do: "connect_in"; 
+/**  Which. */
+terminal: Known; 
+/**  As for the one of the settings. */
+session: string | null } | 
+/**  Open a session whose name somebody typed. */
 { do: "open_session"; 
 /**  What was typed. */
 name: string } | 
@@ -86,6 +92,10 @@ name: string } |
 generation: number } | 
 /**  End the machine's job. */
 { do: "cancel_job" } | 
+/**  Fetch the log of a job that is over from the machine. */
+{ do: "show_log"; 
+/**  Which. */
+job: string } | 
 /**  Look at the machine's snapshots now. */
 { do: "look_at_snapshots" } | 
 /**  Take one of the machine as it is. */
@@ -272,6 +282,8 @@ export type Failed = {
 	at: number,
 	/**  Why. */
 	problem: Problem,
+	/**  It is a terminal that did not open, and something can be done about that here. */
+	unopened: Unopened | null,
 };
 
 /**  One setting in force. */
@@ -373,6 +385,8 @@ export type History = {
 	runs: Run[],
 	/**  How many deeds came before these. */
 	before: number,
+	/**  The log of one of these jobs, when somebody has asked for it. */
+	log: OlderLog | null,
 };
 
 /**  An instance. */
@@ -415,6 +429,35 @@ export type Job = {
 
 /**  A setting that can be changed in the window: one whose value is one text. */
 export type Key = "profile" | "region" | "instance_type" | "volume_size" | "user" | "volume_iops" | "volume_throughput" | "alternates" | "zone" | "snapshot_every" | "snapshot_keep" | "off_at" | "off_when_idle" | "subnet" | "instance_profile" | "permissions_boundary" | "kms_key" | "config" | "config_git" | "config_branch" | "config_folder" | "config_directory" | "config_attribute" | "tags" | "terminal" | "mute" | "updates";
+
+/**  A terminal that Holdfast knows how to start; in data it is called as in the settings. */
+export type Known = 
+/**  Terminal of macOS. */
+"terminal" | 
+/**  iTerm2. */
+"iterm2" | 
+/**  GNOME Terminal. */
+"gnome-terminal" | 
+/**  Konsole. */
+"konsole" | 
+/**  Xfce Terminal. */
+"xfce4-terminal" | 
+/**  kitty. */
+"kitty" | 
+/**  Alacritty. */
+"alacritty" | 
+/**  WezTerm. */
+"wezterm" | 
+/**  Ghostty. */
+"ghostty" | 
+/**  foot. */
+"foot" | 
+/**  xterm. */
+"xterm" | 
+/**  Windows Terminal. */
+"windows-terminal" | 
+/**  The console of Windows. */
+"conhost";
 
 /**  How a job ended. */
 export type LastJob = {
@@ -547,6 +590,20 @@ export type Offer = {
 	note: string | null,
 	/**  What has to be agreed to first. */
 	asks: string | null,
+};
+
+/**  The log of a job that is over. */
+export type OlderLog = {
+	/**  Whose it is. */
+	job: string,
+	/**  It. */
+	log: Log,
+	/**  It is still being fetched. */
+	reading: boolean,
+	/**  What is to be said of it. */
+	note: string | null,
+	/**  Why it is not all there. */
+	problem: Problem | null,
 };
 
 /**  The window is to go to this page. */
@@ -865,8 +922,18 @@ export type Run = {
 	who: string | null,
 	/**  The worst that became of any of it. */
 	result: Outcome,
+	/**  The log of the machine's job, where it was one. */
+	log: RunLog | null,
 	/**  What it did, the first thing first. */
 	deeds: Deed[],
+};
+
+/**  Where the log of a run is: the machine keeps it. */
+export type RunLog = {
+	/**  The job. */
+	job: string,
+	/**  Why it cannot be had now. */
+	refused: string | null,
 };
 
 /**  A session on the machine. */
@@ -911,6 +978,8 @@ export type Sessions = {
 export type SetUp = {
 	/**  The steps, in their order. */
 	steps: SetUpStep[],
+	/**  What is wrong with what was decided last, and was not kept. */
+	errors: FieldError[],
 };
 
 /**  A step of it. */
@@ -1132,6 +1201,14 @@ export type System = {
 	look: Offer | null,
 };
 
+/**  A terminal on this computer. */
+export type Terminal = {
+	/**  Its name in the settings and in commands. */
+	terminal: Known,
+	/**  What a person calls it. */
+	name: string,
+};
+
 /**
  *  What is to be done with a machine of the settings that may not be the one that is shown. Nobody knows what is so there until
  *  it was looked at.
@@ -1205,6 +1282,16 @@ export type Types = {
 	list: TypeChoice[],
 	/**  Look at them again. */
 	look: Offer | null,
+};
+
+/**  A terminal that did not open. */
+export type Unopened = {
+	/**  The session that was to be in it. */
+	session: string | null,
+	/**  The others that are installed, in each of which it can open. */
+	others: Terminal[],
+	/**  The one in which it has opened since, which can be chosen for good. */
+	opened: Terminal | null,
 };
 
 /**  A newer Holdfast. */

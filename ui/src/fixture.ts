@@ -133,7 +133,7 @@ export function ofApp(): Pick<View["settings"], "notices" | "autostart"> & { fie
 }
 
 /** The first run, with so many decisions taken. */
-export function setUp(done: number): SetUp {
+export function setUp(done: number, errors: SetUp["errors"] = []): SetUp {
   const says: [Decision, string][] = [
     ["account", "team/Admin"],
     ["region", "us-west-2"],
@@ -142,7 +142,7 @@ export function setUp(done: number): SetUp {
     ["configuration", "what ships with Holdfast"],
     ["plan", ""],
   ];
-  return { steps: says.map(([step, says], i) => ({ step, says, done: i < done })) };
+  return { steps: says.map(([step, says], i) => ({ step, says, done: i < done })), errors };
 }
 
 export function types(list: TypeChoice[], rest: Partial<Types> = {}): Types {
@@ -190,11 +190,11 @@ export function run(title: string, rest: Partial<Run> = {}): Run {
   const deeds = [{ at, what: `${title} i-0123456789abcdef0`, result: "done", why: null }] satisfies Run["deeds"];
   const who = "123456789012/assumed-role/Dev/ada";
   const whose = { command: title.toLowerCase(), machine: "dev/remote-dev/us-west-2", who };
-  return { at, until: at, title, ...whose, result: "done", deeds, ...rest };
+  return { at, until: at, title, ...whose, result: "done", log: null, deeds, ...rest };
 }
 
 export function history(runs: Run[], before = 0): History {
-  return { runs, before };
+  return { runs, before, log: null };
 }
 
 export function sessions(list: Session[], rest: Partial<Sessions> = {}): Sessions {

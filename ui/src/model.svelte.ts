@@ -84,10 +84,10 @@ export class Model {
     return refusal === null;
   }
 
-  /** The user types. A preview of what was typed before is put aside. */
+  /** The user types. A preview of what was typed before is put aside, and what was wrong with that. */
   type(key: Key, text: string): void {
     this.typed = { ...this.typed, [key]: text };
-    if (this.#planned || ofSettings(this.view?.preview ?? null)) void this.act({ do: "discard" });
+    if (this.#planned || ofSettings(this.view?.preview ?? null) || this.view?.set_up?.errors.length) void this.act({ do: "discard" });
     this.#planned = false;
   }
 
@@ -158,7 +158,8 @@ export class Model {
     if (this.asking) {
       this.asking = null;
     } else if (this.view?.preview) {
-      if (ofSettings(this.view.preview)) this.#forgetTyped();
+      // Whoever sets the machine up goes back to what he has typed.
+      if (ofSettings(this.view.preview) && !this.view.set_up) this.#forgetTyped();
       void this.act({ do: "discard" });
     }
   }

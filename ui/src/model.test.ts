@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
 import type { Command, Page, Refusal, View } from "./bindings";
-import { generations, nothing, offer, preview, replacement, session, sessions, system, view } from "./fixture";
+import { generations, nothing, offer, preview, replacement, session, sessions, setUp, system, view } from "./fixture";
 import { Model } from "./model.svelte";
 import type { Place } from "./view";
 
@@ -216,6 +216,23 @@ test("each page can be gone to", () => {
   expect(it.page).toBe("sessions");
   it.go("activity");
   expect(it.page).toBe("activity");
+});
+
+test("whoever sets the machine up keeps what was typed when the plan is put aside", async () => {
+  const it = model();
+  await it.start();
+  it.show(view({ set_up: setUp(4), preview: preview() }));
+  it.typed = { user: "me" };
+  it.leave();
+  expect([it.typed, sent]).toEqual([{ user: "me" }, [{ do: "discard" }]]);
+});
+
+test("what is wrong with a decision ends when somebody types", async () => {
+  const it = model();
+  await it.start();
+  it.show(view({ set_up: setUp(1, [{ key: "region", text: "No such region." }]) }));
+  it.type("region", "us-west-2");
+  expect(sent).toEqual([{ do: "discard" }]);
 });
 
 test("what was typed stays when the preview is of something else", async () => {

@@ -127,13 +127,13 @@ test("it is quiet when nothing goes on and nothing needs somebody", () => {
   expect(isQuiet(view())).toBe(true);
   expect(isQuiet(view({ system: system() }))).toBe(true);
   expect(isQuiet(view({ system: system({ job: job() }) }))).toBe(false);
-  expect(isQuiet(view({ failed: { title: "", at: 0, problem } }))).toBe(false);
+  expect(isQuiet(view({ failed: { title: "", at: 0, problem, unopened: null } }))).toBe(false);
 });
 
 test("a state is heard once: what is not a change of it leaves the text as it is", () => {
   expect(said(view({}, { seen: 1 }))).toBe(said(view({}, { seen: 2, since: 5 })));
   expect(said(view())).toBe("remote-dev is on.");
-  const failed = view({ failed: { title: "Starting remote-dev", at: 0, problem } });
+  const failed = view({ failed: { title: "Starting remote-dev", at: 0, problem, unopened: null } });
   expect(said(failed)).toBe("Starting remote-dev did not work: AWS says no. remote-dev is on.");
 });
 

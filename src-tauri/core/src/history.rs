@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
+use crate::jobs::JobId;
+
 /// What was done within so many seconds of each other by the same command belongs together, where nothing else tells.
 const TOGETHER: u64 = 300;
 
@@ -20,6 +22,9 @@ pub struct Deed {
     /// A name that all have that one run of it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// The machine's job that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
     /// What, as a plan says it.
     pub what: String,
     /// What became of it.
@@ -58,9 +63,16 @@ pub fn runs(deeds: &[Deed]) -> Vec<Vec<&Deed>> {
 }
 
 fn goes_on(last: &Deed, next: &Deed) -> bool {
-    let same = last.machine == next.machine && last.operation == next.operation;
-    let named = last.run.is_some() && last.run == next.run;
-    same && (named || next.at.saturating_sub(last.at) <= TOGETHER)
+    let near = next.at.saturating_sub(last.at) <= TOGETHER;
+    last.machine == next.machine
+        && match (&last.job, &next.job) {
+            // What became of a job belongs to what began it.
+            (Some(last), Some(next)) => last == next,
+            (Some(_), None) | (None, Some(_)) => false,
+            (None, None) => {
+                last.operation == next.operation && (near || last.run.is_some() && last.run == next.run)
+            }
+        }
 }
 
 /// A command as a title: what a person would say that it does.
@@ -103,6 +115,7 @@ mod tests {
             machine: "ada/remote-dev/us-west-2".to_owned(),
             operation: operation.to_owned(),
             run: run.map(ToOwned::to_owned),
+            job: None,
             what: String::new(),
             result: Outcome::Done,
             why: None,
@@ -132,6 +145,21 @@ mod tests {
         let deeds = [deed(0, "up", Some("a")), deed(20, "up", Some("b")), other];
         assert_eq!(grouped(&deeds), [vec![30], vec![0, 20]]);
         assert_eq!(grouped(&[]), Vec::<Vec<u64>>::new());
+    }
+
+    #[test]
+    fn what_a_job_did_is_together_from_its_begin_to_its_end() {
+        let of = |job: &str, deed: Deed| Deed { job: job.parse().ok(), ..deed };
+        let deeds = [
+            of("1-a", deed(0, "rebuild", None)),
+            deed(5, "sessions kill", None),
+            of("1-a", deed(900, "job cancel", None)),
+            of("1-a", deed(910, "job", None)),
+            of("1-b", deed(920, "rebuild", None)),
+            // It never began.
+            deed(930, "rebuild", None),
+        ];
+        assert_eq!(grouped(&deeds), [vec![930], vec![920], vec![5], vec![0, 900, 910]]);
     }
 
     #[test]

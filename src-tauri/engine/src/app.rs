@@ -18,19 +18,19 @@ use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
 use holdfast_core::app::view::Autostart;
 use holdfast_core::app::{
-    self, App, Command, Draft, Event, JobEnd, Look, Notice, Operation, Page, PortalEvent, Progress, Refusal,
-    SystemSeen, Then, View, decided, is_about_credentials,
+    self, App, Command, Draft, Event, JobEnd, Look, Notice, Opening, Operation, Page, PortalEvent, Progress,
+    Refusal, SystemSeen, Then, View, decided, is_about_credentials,
 };
 use holdfast_core::kinds::Kind;
 use holdfast_core::machine::{Desired, Observed, Snapshot};
-use holdfast_core::names::{MachineName, SessionName};
+use holdfast_core::names::MachineName;
 use holdfast_core::sessions::ZellijSession;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use crate::aws::{Aws, profile};
 use crate::net::{Change, Changes};
-use crate::open::installed_words;
+use crate::open::installed_terminals;
 use crate::prices::Worth;
 use crate::problem::Problem;
 use crate::updates;
@@ -70,9 +70,8 @@ pub trait Shell {
     fn show(&self, view: &View);
     /// Tells the user something that is not in sight.
     fn notify(&self, notice: Notice);
-    /// Opens a terminal on a session of the machine, or brings the one that is open to the front. Without a name it is
-    /// the session that is meant when nobody names one.
-    fn open_terminal(&self, session: Option<&SessionName>) -> impl Future<Output = Result<(), app::Problem>>;
+    /// Opens a terminal on a session of the machine, or brings the one that is open to the front.
+    fn open_terminal(&self, opening: &Opening) -> impl Future<Output = Result<(), app::Problem>>;
     /// Opens the window at a page, or takes the open one there.
     fn open_window(&self, page: Page);
     /// Shows the page of a portal in the user's browser, because the user has just asked for it.
@@ -146,6 +145,7 @@ async fn serve(
         desk.read_history_if_wanted();
         desk.bring_up_if_new();
         desk.follow_if_there_is_a_job();
+        desk.end_reading_if_moot();
         desk.publish();
         desk.log.answer(&desk.app);
         match desk.next().await {
@@ -154,7 +154,7 @@ async fn serve(
                 desk.on(Event::Window(open));
                 desk.kept.window = open;
                 if open {
-                    desk.on(Event::Terminals(installed_words()));
+                    desk.on(Event::Terminals(installed_terminals()));
                     desk.on(Event::Profiles(profile::names()));
                     desk.look_at_all |= desk.seen_all.is_none_or(|seen| seen.elapsed() > FRESH);
                     // Somebody who looks may have signed in meanwhile.
@@ -172,7 +172,12 @@ async fn serve(
                 desk.read_settings();
                 let accepted = match desk.app.may(&command) {
                     Ok(()) => desk.carry_out(command),
-                    refused => refused,
+                    refused => {
+                        if let Command::Keep { draft } = command {
+                            desk.on(Event::NotKept(draft));
+                        }
+                        refused
+                    }
                 };
                 // Who is answered sees what came of it.
                 desk.publish();
@@ -212,6 +217,10 @@ async fn serve(
                 desk.following = None;
                 desk.hear_what_was_told();
                 desk.on(Event::JobEnded(result));
+            }
+            Happened::LogOver(event) => {
+                desk.reading_log = None;
+                desk.on(event);
             }
             Happened::Priced(new) => {
                 desk.pricing = None;
@@ -283,7 +292,9 @@ struct Desk<'a, S> {
     signed_in: Arc<Notify>,
     /// The machine's job.
     following: Option<Boxed<'a, JobEnded>>,
-    /// Whoever reads its log.
+    /// The log of a job that is over is being fetched.
+    reading_log: Option<Boxed<'a, Event>>,
+    /// Whoever reads a log.
     log: log::Reader,
     /// AWS's price list is being asked; whether that brings anything new.
     pricing: Option<Boxed<'a, bool>>,
@@ -332,6 +343,7 @@ enum Happened {
     Examined(Examined),
     SignedIn(SignedIn),
     JobEnded(JobEnded),
+    LogOver(Event),
     Priced(bool),
     Errand(Option<Event>),
     SeenKinds(SeenKinds),
@@ -369,6 +381,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             portal: None,
             signed_in: Arc::default(),
             following: None,
+            reading_log: None,
             log: log::Reader::default(),
             pricing: None,
             errands: FuturesUnordered::new(),
@@ -505,6 +518,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             Some(report) = OptionFuture::from(self.examining.as_mut()) => Happened::Examined(report),
             Some(result) = OptionFuture::from(self.signing_in.as_mut()) => Happened::SignedIn(result),
             Some(ended) = OptionFuture::from(self.following.as_mut()) => Happened::JobEnded(ended),
+            Some(over) = OptionFuture::from(self.reading_log.as_mut()) => Happened::LogOver(over),
             Some(new) = OptionFuture::from(self.pricing.as_mut()) => Happened::Priced(new),
             Some(event) = self.errands.next() => Happened::Errand(event),
             change = self.changes.next() => Happened::Changed(change),
@@ -548,10 +562,13 @@ impl<'a, S: Shell> Desk<'a, S> {
                 self.on(Event::Ended(None));
                 (self.look_now, self.look_at_all) = (true, true);
             }
-            Command::Connect { session } => self.connect(session),
+            Command::Connect { session } => self.connect(Opening { session, terminal: None }),
+            Command::ConnectIn { terminal, session } => {
+                self.connect(Opening { session, terminal: Some(terminal) });
+            }
             Command::OpenSession { name } => {
                 if let Ok(name) = name.parse() {
-                    self.connect(Some(name));
+                    self.connect(Opening { session: Some(name), terminal: None });
                 }
             }
             Command::LookAtSessions => self.list_sessions(),
@@ -560,6 +577,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::Rebuild => self.rebuild(),
             Command::GoTo { generation } => self.go_to(generation),
             Command::CancelJob => self.cancel_job(),
+            Command::ShowLog { job } => self.show_log(job),
             Command::ShowPage { page } => {
                 self.kept.page = Some(page);
                 if page == Page::Settings {
@@ -574,13 +592,13 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::CancelSignIn => self.on(Event::SignInGivenUp),
             Command::Portal { step } => self.portal(step),
             Command::LookAtSnapshots => self.see_snapshots(),
-            Command::TakeSnapshot => self.begin(Operation::Snapshot, Agreed::to(COSTS), None),
-            Command::Start => self.begin(Operation::Start, Agreed::to(COSTS), None),
+            Command::TakeSnapshot => self.begin(Operation::Snapshot, Agreed::to(COSTS), Opening::default()),
+            Command::Start => self.begin(Operation::Start, Agreed::to(COSTS), Opening::default()),
             Command::Stop => {
-                self.begin(Operation::Stop, Agreed::to(INTERRUPTS), None);
+                self.begin(Operation::Stop, Agreed::to(INTERRUPTS), Opening::default());
             }
             Command::Restart => {
-                self.begin(Operation::Restart, Agreed::to(INTERRUPTS), None);
+                self.begin(Operation::Restart, Agreed::to(INTERRUPTS), Opening::default());
             }
             Command::Apply { number } => self.apply(number),
         }
@@ -607,7 +625,7 @@ impl<'a, S: Shell> Desk<'a, S> {
         }
         if self.kept.window {
             self.on(Event::Window(true));
-            self.on(Event::Terminals(installed_words()));
+            self.on(Event::Terminals(installed_terminals()));
             self.on(Event::Profiles(profile::names()));
             if let Some(page) = self.kept.page {
                 self.on(Event::Showing(page));
@@ -669,11 +687,12 @@ impl<'a, S: Shell> Desk<'a, S> {
         self.shell.open_window(page);
     }
 
-    fn connect(&mut self, session: Option<SessionName>) {
+    fn connect(&mut self, opening: Opening) {
         if self.app.connects_at_once() {
-            self.errands.push(Box::pin(connect(self.shell, session)));
+            let open = open(self.shell, opening);
+            self.errands.push(Box::pin(async { Some(open.await) }));
         } else {
-            self.begin(Operation::Connect, Agreed::to(COSTS), session);
+            self.begin(Operation::Connect, Agreed::to(COSTS), opening);
         }
     }
 
@@ -696,11 +715,9 @@ async fn sleep_awake(place: &Place, pause: Duration) -> bool {
 }
 
 /// Opens a terminal on a machine that can be reached.
-async fn connect(shell: &impl Shell, session: Option<SessionName>) -> Option<Event> {
-    Some(match shell.open_terminal(session.as_ref()).await {
-        Ok(()) => Event::Connected,
-        Err(problem) => Event::NoTerminal(problem),
-    })
+async fn open(shell: &impl Shell, opening: Opening) -> Event {
+    let result = shell.open_terminal(&opening).await;
+    Event::Opened { opening, result }
 }
 
 impl From<Problem> for app::Problem {

@@ -108,6 +108,7 @@ impl<W: World> World for Recorded<'_, W> {
             machine: desired.key(),
             operation: self.operation.to_owned(),
             run: Some(self.run.clone()),
+            job: None,
             what: step.words().what,
             result: outcome,
             why: why.map(|problem| problem.what.clone()),
@@ -124,18 +125,31 @@ pub async fn on_machine<T>(
     what: String,
     result: &Result<T, Problem>,
 ) {
-    record(store, whose, operation, what, result.as_ref().err()).await;
+    record(store, whose, operation, None, what, result.as_ref().err()).await;
+}
+
+/// The same with what is about a job of the machine's, as far as there is one.
+pub async fn on_job<T>(
+    store: &Store,
+    whose: (&Aws, &Desired),
+    operation: &str,
+    job: Option<&JobId>,
+    what: String,
+    result: &Result<T, Problem>,
+) {
+    record(store, whose, operation, job, what, result.as_ref().err()).await;
 }
 
 /// How a job on the machine ended that was asked for here.
 pub async fn job_ended(store: &Store, whose: (&Aws, &Desired), id: &JobId, problem: Option<&Problem>) {
-    record(store, whose, "job", format!("The job {id} has ended"), problem).await;
+    record(store, whose, "job", Some(id), format!("The job {id} has ended"), problem).await;
 }
 
 async fn record(
     store: &Store,
     (aws, desired): (&Aws, &Desired),
     operation: &str,
+    job: Option<&JobId>,
     what: String,
     why: Option<&Problem>,
 ) {
@@ -147,6 +161,7 @@ async fn record(
         machine: desired.key(),
         operation: operation.to_owned(),
         run: None,
+        job: job.cloned(),
         what,
         result: if why.is_none() { Outcome::Done } else { Outcome::Refused },
         why: why.map(|problem| problem.what.clone()),
@@ -168,6 +183,7 @@ mod tests {
             machine: "ada/remote-dev/us-west-2".to_owned(),
             operation: "apply".to_owned(),
             run: None,
+            job: None,
             what: what.to_owned(),
             result: Outcome::Done,
             why: None,

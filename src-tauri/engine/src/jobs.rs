@@ -239,6 +239,49 @@ pub async fn follow(machine: Machine<'_>, id: &JobId, watcher: &mut impl Watcher
     persist(machine, watcher, async || job(machine, id).await).await
 }
 
+/// Reads the log of a job that has ended, from its first line to its last one, in one session: nothing is judged by it again.
+///
+/// # Errors
+/// There is no such job, or it goes on; or the session did not last to the end, as for [`state`].
+pub async fn read(machine: Machine<'_>, id: &JobId, mut line: impl FnMut(&str)) -> Result<(), Problem> {
+    let job = job(machine, id).await?;
+    if job.outcome.is_none() {
+        return Err(
+            Problem::new("busy", "The job goes on").hint(format!("watch it: holdfast job follow {id}"))
+        );
+    }
+    let mut progress = Progress::new(&job.nonce);
+    let turn = uuid::Uuid::new_v4().simple().to_string();
+    let script = script::follow(id, None, &turn)
+        .map_err(|error| Problem::new("command", "The log cannot be asked for").because(error.to_string()))?;
+    // Without its sender the machine would have nobody to listen to.
+    let talk = async |_input: mpsc::Sender<Input>, mut output: mpsc::Receiver<(Stream, Vec<u8>)>| {
+        let mut journal = Journal::new(&turn);
+        while let Some((_, bytes)) = output.recv().await {
+            for entry in journal.feed(&bytes) {
+                match progress.feed(&entry.text) {
+                    None => line(&entry.text),
+                    Some(Mark::Note(note)) => line(&format!("Note: {note}")),
+                    Some(_) => {}
+                }
+            }
+        }
+        journal.status()
+    };
+    match machine.converse(&script, talk).await {
+        (_, Some(0)) => Ok(()),
+        (_, Some(NO_JOB)) => Err(no_job(id)),
+        (Err(problem), _) => Err(problem),
+        (Ok(End::Closed(why)), _) => Err(Problem::session_closed(why)),
+        (Ok(_), status) => {
+            Err(Problem::new("machine", "The log is not all there").because(status.map_or_else(
+                || "the session ended before it".to_owned(),
+                |status| format!("status {status}"),
+            )))
+        }
+    }
+}
+
 /// What became of a try to come in again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Door {

@@ -89,6 +89,8 @@ pub struct Wanted {
     pub sandbox: bool,
     /// The terminal that it is to open in.
     pub terminal: Choice,
+    /// It is meant for this window alone, and is not the one of the settings.
+    pub once: bool,
 }
 
 /// The arguments that connect to this session in a window of its own.
@@ -152,10 +154,9 @@ async fn try_each(wanted: &Wanted, file: &Path, script: &Path) -> Result<(), Pro
     Err(none_opened(wanted, &causes, &alternatives(this_system(), terminal, is_installed)))
 }
 
-/// The terminals that are installed, by their names in the settings.
-pub fn installed_words() -> Vec<String> {
-    let all = alternatives(this_system(), &Choice::Default, is_installed);
-    all.into_iter().map(|known| known.word().to_owned()).collect()
+/// The terminals that are installed.
+pub fn installed_terminals() -> Vec<Known> {
+    alternatives(this_system(), &Choice::Default, is_installed)
 }
 
 /// What is said when every terminal that was tried failed for its cause, and these are installed beside the chosen one.
@@ -178,12 +179,20 @@ fn none_opened(wanted: &Wanted, causes: &[(String, String)], others: &[Known]) -
             let words: Vec<&str> = others.iter().map(|known| known.word()).collect();
             let problem = match words.split_first() {
                 None => problem.hint(missing()),
+                Some((first, _)) if wanted.once => problem.hint(format!(
+                    "open it in one that is installed ({}): holdfast open --terminal {first}",
+                    words.join(", ")
+                )),
                 Some((first, _)) => problem.hint(format!(
                     "choose one that is installed ({}): holdfast settings set terminal {first}",
                     words.join(", ")
                 )),
             };
-            problem.hint("let Holdfast find one: holdfast settings unset terminal")
+            if wanted.once {
+                problem
+            } else {
+                problem.hint("let Holdfast find one: holdfast settings unset terminal")
+            }
         }
     };
     let by_hand = if wanted.session == SessionName::default() {

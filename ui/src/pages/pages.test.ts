@@ -1,7 +1,7 @@
 import { render } from "svelte/server";
 import { expect, test } from "vitest";
 
-import type { View } from "../bindings";
+import type { OlderLog, View } from "../bindings";
 import * as bridge from "../bridge";
 import {
   doctor,
@@ -133,7 +133,7 @@ test("activity is what goes on and what is left of it, or says that there is not
   expect(activity(view())).toContain("Nothing is going on.");
   const last = { text: "remote-dev runs generation 7", at: 0, problem };
   const log = { number: 1 };
-  const failed = { title: "Starting", at: 0, problem };
+  const failed = { title: "Starting", at: 0, problem, unopened: null };
   const interrupted = { title: "A resize was interrupted", sentence: "It goes on.", at: 0 };
   const html = activity(view({ failed, interrupted, system: system({ last, log }) }));
   const inLog = ["log", "log-previous", "log-next", "log-copy"];
@@ -211,10 +211,21 @@ test("a job that could not be cancelled says why, and goes on", () => {
 });
 
 test("text of others stays text", () => {
-  const html = machine(view({ failed: { title: "Starting", at: 0, problem } }));
+  const html = machine(view({ failed: { title: "Starting", at: 0, problem, unopened: null } }));
   expect(html).toContain("&lt;img src=x");
   expect(html).not.toContain("<img");
   expect(html).toContain('data-problem="denied"');
+});
+
+test("a terminal that does not open leaves the others to choose from", () => {
+  const xterm = { terminal: "xterm", name: "xterm" } as const;
+  const failed = { title: "Connecting to remote-dev", at: 0, problem };
+  const html = machine(view({ failed: { ...failed, unopened: { session: "work", others: [xterm], opened: null } } }));
+  expect(acts(html)).toEqual(["open-in:xterm", "dismiss"]);
+  expect(html).toContain("Open in xterm");
+  const opened = machine(view({ failed: { ...failed, unopened: { session: "work", others: [], opened: xterm } } }));
+  expect(acts(opened)).toEqual(["always-in:xterm", "dismiss"]);
+  expect(opened).toContain("It is open in xterm.");
 });
 
 test("a fixed setting has no input", () => {
@@ -227,6 +238,12 @@ test("settings that do not hold have no form", () => {
   const html = settings(view({ settings: { ...view().settings, fields: [], problem } }));
   expect(html).not.toContain("<form");
   expect(html).toContain("AWS says no");
+});
+
+test("what is wrong with a decision stands at its field", () => {
+  const html = machine(view({ set_up: setUp(3, [{ key: "user", text: "No such name." }]) }, { state: "absent" }));
+  expect(html).toMatch(/name="user"[^>]*aria-invalid="true"/);
+  expect(html).toContain("No such name.");
 });
 
 test("an error stands at its field", () => {
@@ -413,6 +430,21 @@ test("what was changed is there by the runs of commands, folded and few at first
   expect(many).toContain("All 30");
   expect(many).toContain("7 before these");
   expect(activity(view({ history: history([]) }))).toContain("changed nothing yet");
+});
+
+test("the log of a job before is fetched when somebody asks, or it is said where it is", () => {
+  const of = (job: string, refused: string | null) => run("Rebuild", { log: { job, refused } });
+  const asked = (rest: Partial<OlderLog>) => {
+    const log = { job: "1-a", log: { number: 4 }, reading: false, note: null, problem: null, ...rest };
+    return activity(view({ history: { ...history([of("1-a", null)]), log } }));
+  };
+  expect(activity(view({ history: history([of("1-a", null)]) }))).not.toContain("data-log-of");
+  expect(asked({ reading: true })).toContain("Fetching it from the machine…");
+  expect(asked({})).toContain('role="log"');
+  const none = asked({ note: "The machine has no line of it any more." });
+  expect(none).toContain("no line of it any more");
+  expect(none).not.toContain('role="log"');
+  expect(asked({ problem })).toContain("AWS says no");
 });
 
 test("who has to sign in has one button for it, and a way round the browser", () => {

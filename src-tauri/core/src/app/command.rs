@@ -5,8 +5,10 @@ use specta::Type;
 
 use super::harmless::harmless;
 use super::{App, Draft, Operation, PortalStep, Proposal, Setup, Through, TypedCode, sessions, show};
+use crate::jobs::JobId;
 use crate::names::{MachineName, SessionName};
 use crate::status::State;
+use crate::terminal::Known;
 
 /// What the user may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -23,7 +25,15 @@ pub enum Command {
         #[specta(type = Option<String>)]
         session: Option<SessionName>,
     },
-    /// The same with a session whose name somebody typed.
+    /// The same in a terminal other than the one of the settings, this once.
+    ConnectIn {
+        /// Which.
+        terminal: Known,
+        /// As for the one of the settings.
+        #[specta(type = Option<String>)]
+        session: Option<SessionName>,
+    },
+    /// Open a session whose name somebody typed.
     OpenSession {
         /// What was typed.
         name: String,
@@ -47,6 +57,12 @@ pub enum Command {
     },
     /// End the machine's job.
     CancelJob,
+    /// Fetch the log of a job that is over from the machine.
+    ShowLog {
+        /// Which.
+        #[specta(type = String)]
+        job: JobId,
+    },
     /// Look at the machine's snapshots now.
     LookAtSnapshots,
     /// Take one of the machine as it is.
@@ -241,17 +257,21 @@ impl App {
             Command::Rebuild => settled().and_then(|_| self.may_rebuild()),
             Command::GoTo { generation } => settled().and_then(|_| self.may_go_to(*generation)),
             Command::CancelJob => settled().and_then(|_| self.may_cancel_job()),
+            Command::ShowLog { job } => self.may_show_log(job),
             Command::OpenSession { name } => match name.parse::<SessionName>() {
                 Ok(name) => self.may(&sessions::connect_to(&name)),
                 Err(error) => Err(refuse(&harmless(&error.to_string(), 200))),
             },
+            Command::ConnectIn { terminal, session } => {
+                self.may_connect_in(settled()?, *terminal, session.as_ref())
+            }
             Command::Connect { session } => self.may_connect(settled()?, session.as_ref()),
             Command::Start => self.may_switch(settled()?, State::Off),
             Command::Stop | Command::Restart => self.may_switch(settled()?, State::On),
         }
     }
 
-    fn may_connect(&self, setup: &Setup, session: Option<&SessionName>) -> Result<(), Refusal> {
+    pub(super) fn may_connect(&self, setup: &Setup, session: Option<&SessionName>) -> Result<(), Refusal> {
         self.may_join(session)?;
         let ends = self.running.as_ref().is_some_and(|running| running.operation.ends_sessions());
         if self.connects_at_once() && !ends {

@@ -1,6 +1,6 @@
 //! What happened, as the app is told of it.
 
-use super::{Look, Operation, Page, PortalEvent, Problem, Proposal, SigningIn, WayIn, view};
+use super::{Draft, Look, Opening, Operation, Page, PortalEvent, Problem, Proposal, SigningIn, WayIn, view};
 use crate::doctor::Report;
 use crate::history::Deed;
 use crate::jobs::{Declared, Job, JobId, LogBuffer, Overview, Step as JobStep};
@@ -11,6 +11,7 @@ use crate::plan::{Plan, Step, Waiting};
 use crate::profile::Profile;
 use crate::sessions::ZellijSession;
 use crate::settings::Settings;
+use crate::terminal::Known;
 use crate::time::Moment;
 
 /// The settings, read.
@@ -46,8 +47,8 @@ pub enum Event {
     Settings(Result<Box<Setup>, Problem>),
     /// Whether the app starts with the desktop; `None`: it cannot.
     Autostart(Option<view::Autostart>),
-    /// These terminals are installed, by their names in the settings.
-    Terminals(Vec<String>),
+    /// These terminals are installed.
+    Terminals(Vec<Known>),
     /// These profiles are in the AWS configuration.
     Profiles(Vec<String>),
     /// They are being looked at.
@@ -85,9 +86,14 @@ pub enum Event {
     Goes(Progress),
     /// The operation has ended; `None`: the user gave it up.
     Ended(Option<Result<(), Problem>>),
-    /// A terminal has opened, beside any operation.
-    Connected,
-    /// A terminal did not open.
+    /// A terminal has opened, or has not.
+    Opened {
+        /// Which was to.
+        opening: Opening,
+        /// Why it has not.
+        result: Result<(), Problem>,
+    },
+    /// A terminal was to open, and it came to nothing before that was tried.
     NoTerminal(Problem),
     /// What was asked for before the machine was seen was not begun.
     NotBegun(Operation, Problem),
@@ -130,6 +136,22 @@ pub enum Event {
     JobNotCancelled(JobId, Problem),
     /// It has ended, or is lost from sight.
     JobEnded(Result<Box<JobEnd>, Problem>),
+    /// Somebody asks for the log of a job that is over.
+    LogAsked(JobId),
+    /// Lines of the log with this number are there.
+    LogRead {
+        /// The log.
+        number: u32,
+        /// The next lines.
+        lines: LogBuffer,
+    },
+    /// There are no more of them.
+    LogOver {
+        /// The log.
+        number: u32,
+        /// Why it is not all there.
+        result: Result<(), Problem>,
+    },
     /// A look at the machine's snapshots begins.
     LookingAtSnapshots,
     /// It has ended.
@@ -143,8 +165,10 @@ pub enum Event {
         /// What was found.
         found: Result<Box<Foreseen>, Problem>,
     },
-    /// The preview is put aside.
+    /// The preview is put aside, and what was wrong with what was typed.
     Discarded,
+    /// These settings were not kept, since something in them does not hold.
+    NotKept(Draft),
     /// The last failure is put aside.
     Dismissed,
     /// Somebody looks at the window, or it has closed.

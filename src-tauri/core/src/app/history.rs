@@ -5,6 +5,7 @@ use super::harmless::harmless;
 use super::view;
 use super::{App, Page};
 use crate::history::{Deed, Outcome, runs, title};
+use crate::jobs::JobId;
 
 /// The view carries so many deeds at most; `holdfast history --all` has the rest.
 const MOST: usize = 500;
@@ -31,6 +32,12 @@ impl History {
         self.reading = false;
         self.shown = Some(shown(deeds));
     }
+
+    /// The machine of a job.
+    pub(super) fn machine_of(&self, job: &JobId) -> Option<&str> {
+        let is = |run: &&view::Run| run.log.as_ref().is_some_and(|log| log.job == *job);
+        self.shown.as_ref()?.runs.iter().find(is).map(|run| run.machine.as_str())
+    }
 }
 
 impl App {
@@ -52,10 +59,11 @@ fn shown(deeds: &[Deed]) -> view::History {
             machine: harmless(&first.machine, 120),
             who: run.iter().rev().find_map(|deed| deed.who.as_deref()).map(|who| harmless(who, 200)),
             result: run.iter().map(|deed| deed.result).max().unwrap_or(Outcome::Done),
+            log: run.iter().find_map(|deed| deed.job.clone()).map(|job| view::RunLog { job, refused: None }),
             deeds: run.into_iter().map(deed).collect(),
         })
     });
-    view::History { runs: runs.collect(), before: u32::try_from(before).unwrap_or(u32::MAX) }
+    view::History { runs: runs.collect(), before: u32::try_from(before).unwrap_or(u32::MAX), log: None }
 }
 
 fn deed(deed: &Deed) -> view::Deed {
@@ -73,5 +81,5 @@ fn moment(at: u64) -> u32 {
 
 /// What is shown of it; `None` while nobody wants to see it.
 pub(super) fn view(app: &App) -> Option<view::History> {
-    app.history.shown.clone().filter(|_| app.shows(Page::Activity))
+    app.history.shown.clone().filter(|_| app.shows(Page::Activity)).map(|history| app.with_logs(history))
 }

@@ -10,6 +10,7 @@ use crate::machine::{Desired, Fact, Observed, Why};
 use crate::names::InstanceId;
 use crate::plan::Waiting;
 use crate::status::{State, Status};
+use crate::terminal;
 use crate::time::Moment;
 
 mod command;
@@ -23,6 +24,7 @@ mod kinds;
 mod machines;
 pub mod menu;
 mod notice;
+mod older;
 mod operation;
 mod portal;
 mod preview;
@@ -34,6 +36,7 @@ mod show;
 mod sign_in;
 mod snapshots;
 mod system;
+mod terminals;
 #[cfg(test)]
 mod tests;
 mod updates;
@@ -48,6 +51,7 @@ pub use operation::Operation;
 pub use portal::{Addition, PortalEvent, PortalStep};
 pub use profiles::Look;
 pub use sign_in::{Through, TypedCode, WayIn, is_about_credentials};
+pub use terminals::Opening;
 pub use view::{Draft, Problem, Proposal, SigningIn, View};
 
 use doctor::Doctor;
@@ -62,6 +66,7 @@ use sessions::Sessions;
 use sign_in::SignIn;
 use snapshots::Snapshots;
 use system::System;
+use terminals::Unopened;
 use updates::Updates;
 
 /// The app.
@@ -74,7 +79,7 @@ pub struct App {
     profiles: Profiles,
     autostart: Option<view::Autostart>,
     /// The terminals that are installed.
-    terminals: Vec<String>,
+    terminals: Vec<terminal::Known>,
     sign_in: SignIn,
     portal: Adding,
     known: Option<Known>,
@@ -83,9 +88,11 @@ pub struct App {
     elsewhere: Option<Elsewhere>,
     interrupted: Option<Elsewhere>,
     running: Option<Running>,
-    failed: Option<(String, Moment, Problem)>,
+    failed: Option<Failed>,
     preview: Option<Preview>,
     previews: u32,
+    /// What is wrong with what was decided last.
+    wrong: Vec<view::FieldError>,
     sessions: Sessions,
     system: System,
     snapshots: Snapshots,
@@ -107,6 +114,16 @@ pub struct App {
     notices: VecDeque<Notice>,
     /// When something last happened.
     now: Moment,
+}
+
+/// What did not reach its goal.
+#[derive(Debug)]
+struct Failed {
+    title: String,
+    at: Moment,
+    problem: Problem,
+    /// It is a terminal that did not open.
+    unopened: Option<Unopened>,
 }
 
 /// What was seen of AWS.
@@ -148,6 +165,7 @@ impl App {
             failed: None,
             preview: None,
             previews: 0,
+            wrong: Vec::new(),
             sessions: Sessions::default(),
             system: System::default(),
             snapshots: Snapshots::default(),
@@ -214,7 +232,7 @@ impl App {
             }
             Event::Ended(result) => self.ended(result, now),
             Event::Goes(progress) => self.goes_on(progress, now),
-            Event::Connected => self.sessions.connected(now),
+            Event::Opened { opening, result } => self.opened(opening, result, now),
             Event::ListingSessions => self.sessions.listing(),
             Event::ListedSessions(result) => self.sessions.listed(result, now),
             Event::EndingSession(name) => self.sessions.end(name, now),
@@ -249,6 +267,9 @@ impl App {
             Event::LookedAtOther(desired, observed) => {
                 self.looked_at_other(&desired, observed.as_deref(), now)
             }
+            Event::LogAsked(job) => self.system.show_log(job),
+            Event::LogRead { number, lines } => self.read_log(number, lines),
+            Event::LogOver { number, result } => self.log_over(number, result),
             Event::LookingAtSnapshots => self.snapshots.looking(),
             Event::LookedAtSnapshots(result) => self.snapshots.looked(result, now),
             Event::Proposed(of) => {
@@ -263,7 +284,8 @@ impl App {
                     preview.found = Some(found.map_err(Problem::harmless));
                 }
             }
-            Event::Discarded => self.preview = None,
+            Event::Discarded => (self.preview, self.wrong) = (None, Vec::new()),
+            Event::NotKept(draft) => self.wrong = self.wrong_with(&draft),
             Event::Dismissed => (self.failed, self.interrupted) = (None, None),
             Event::Window(open) => {
                 self.window = open;
@@ -278,10 +300,11 @@ impl App {
                     }
                 } else {
                     self.page = None;
+                    self.system.older = None;
                 }
             }
             Event::Showing(page) => self.visited(page, now),
-            Event::Terminals(names) => self.terminals = names,
+            Event::Terminals(terminals) => self.terminals = terminals,
             Event::Autostart(autostart) => self.autostart = autostart,
             Event::DoctorAsked => self.doctor.asked(),
             Event::Examining => self.doctor.looking(),
@@ -452,7 +475,8 @@ impl App {
             self.others.settled(setup, left);
         }
         // It was about other settings.
-        self.preview = None;
+        (self.preview, self.wrong) = (None, Vec::new());
+        self.forget_unopened();
         let now_whose = who(self.setup());
         // A decision of the set-up makes no other machine of it.
         self.no_machine &= whose.as_ref().map(|(name, _)| name) == now_whose.as_ref().map(|(name, _)| name);
@@ -531,9 +555,6 @@ impl App {
         }
         match result {
             Some(Ok(())) => {
-                if operation == Operation::Connect {
-                    self.sessions.connected(now);
-                }
                 // Also the one that goes on where making it was interrupted.
                 if operation.makes() {
                     self.system.made(now);
@@ -549,6 +570,6 @@ impl App {
     fn fail(&mut self, title: String, problem: Problem, now: Moment) {
         let problem = problem.harmless();
         self.tell_failure(&title, &problem);
-        self.failed = Some((title, now, problem));
+        self.failed = Some(Failed { title, at: now, problem, unopened: None });
     }
 }

@@ -38,10 +38,11 @@ fn all(app: &App) -> View {
         replacement: super::replacement::view(app),
         snapshots: super::snapshots::view(app),
         operation: operation(app),
-        failed: app.failed.as_ref().map(|(title, at, problem)| Failed {
-            title: title.clone(),
-            at: seconds(*at),
-            problem: problem.clone(),
+        failed: app.failed.as_ref().map(|failed| Failed {
+            title: failed.title.clone(),
+            at: seconds(failed.at),
+            problem: failed.problem.clone(),
+            unopened: super::terminals::view(app),
         }),
         interrupted: interrupted(app),
         settings: settings(app),
@@ -455,7 +456,10 @@ fn settings(app: &App) -> Settings {
             let can = |kind: &NoticeKind| *kind != NoticeKind::Update || app.updates.knows_where();
             NoticeKind::ALL.into_iter().filter(can).map(on).collect()
         }),
-        terminals: std::iter::once(Choice::DEFAULT.to_owned()).chain(app.terminals.iter().cloned()).collect(),
+        terminals: {
+            let installed = app.terminals.iter().map(|known| known.word());
+            std::iter::once(Choice::DEFAULT).chain(installed).map(ToOwned::to_owned).collect()
+        },
         growth: super::set_up::growth(app),
     }
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::older::Older;
 use super::show::{name, seconds, sentence};
 use super::view::{self, Offer};
 use super::{App, Command, JobEnd, Page, Problem, Refusal, SystemSeen, is_about_credentials};
@@ -43,8 +44,12 @@ pub(super) struct System {
     last: Option<Last>,
     /// Of the job, or of the last one.
     log: LogBuffer,
-    /// How many logs were begun; that is the number of the last one.
+    /// Its number.
+    log_number: u32,
+    /// How many logs were begun, which is the number of the last one.
     logs: u32,
+    /// The log of a job before.
+    pub(super) older: Option<Older>,
     /// The machine has just been made, and runs what its image came with as far as anybody knows.
     made: bool,
     /// It does, so that it is to run what is declared for it.
@@ -175,7 +180,16 @@ impl System {
     }
 
     fn begin_log(&mut self) {
-        (self.log, self.logs) = (LogBuffer::default(), self.logs.wrapping_add(1));
+        (self.log, self.log_number) = (LogBuffer::default(), self.next_log());
+    }
+
+    fn next_log(&mut self) -> u32 {
+        self.logs = self.logs.wrapping_add(1);
+        self.logs
+    }
+
+    pub(super) fn show_log(&mut self, job: JobId) {
+        self.older = Some(Older::asked(job, self.next_log()));
     }
 
     /// Whether a job is followed, or the last one has said something.
@@ -281,13 +295,15 @@ impl App {
     pub fn log(&self, number: u32, from: u32) -> Result<Option<LogChunk>, Refusal> {
         let refuse = |why: &str| Err(Refusal { why: why.to_owned() });
         let system = &self.system;
-        if number != system.logs || !system.has_log() {
+        let of_job = Some(&system.log).filter(|_| number == system.log_number && system.has_log());
+        let older = || system.older.as_ref().and_then(|older| older.log(number));
+        let Some(log) = of_job.or_else(older) else {
             return refuse("This log is not kept any more");
-        }
-        if from > system.log.count() {
+        };
+        if from > log.count() {
             return refuse("The log has no such line");
         }
-        Ok(system.log.chunk(from))
+        Ok(log.chunk(from))
     }
 
     /// Whether a job is asked for or followed.
@@ -454,7 +470,7 @@ pub(super) fn view(app: &App) -> Option<view::System> {
             at: seconds(last.at),
             problem: last.problem.clone(),
         }),
-        log: system.has_log().then_some(view::Log { number: system.logs }),
+        log: system.has_log().then_some(view::Log { number: system.log_number }),
         rebuild: offer("Rebuild", Command::Rebuild),
         look: offer("Refresh", Command::LookAtSystem).filter(|_| !none),
     })

@@ -14,4 +14,5 @@ mod sign_in;
 mod snapshots;
 mod states;
 mod system;
+mod terminals;
 mod watch;

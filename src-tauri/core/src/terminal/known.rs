@@ -2,10 +2,14 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
 use super::{Launch, Part, System, Window, one_line};
 
-/// A terminal that Holdfast knows how to start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A terminal that Holdfast knows how to start; in data it is called as in the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "kebab-case")]
 pub enum Known {
     /// Terminal of macOS.
     Terminal,
@@ -16,12 +20,14 @@ pub enum Known {
     /// Konsole.
     Konsole,
     /// Xfce Terminal.
+    #[serde(rename = "xfce4-terminal")]
     XfceTerminal,
     /// kitty.
     Kitty,
     /// Alacritty.
     Alacritty,
     /// WezTerm.
+    #[serde(rename = "wezterm")]
     WezTerm,
     /// Ghostty.
     Ghostty,

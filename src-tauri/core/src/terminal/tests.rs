@@ -83,6 +83,7 @@ fn what_is_installed_and_what_was_chosen() {
 fn every_name_of_the_setting_is_that_of_one_terminal() {
     for known in Known::ALL {
         assert_eq!(known.word().parse(), Ok(known));
+        assert_eq!(serde_json::to_value(known).unwrap(), known.word());
         assert!(SYSTEMS.iter().any(|system| known.start(*system).is_some()), "{known:?}");
     }
     assert_eq!("Kitty".parse::<Known>(), Err(()));

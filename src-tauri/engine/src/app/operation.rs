@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use holdfast_core::app::{self, Event, Operation, Progress, Proposal, drafted};
+use holdfast_core::app::{self, Event, Opening, Operation, Progress, Proposal, drafted};
 use holdfast_core::machine::{Desired, Observed, Power};
-use holdfast_core::names::SessionName;
 use holdfast_core::plan::{Consent, Goal, Impact, Plan};
 use tokio::sync::{Notify, mpsc};
 
-use super::{Desk, Place, Shell, proposals};
+use super::{Desk, Place, Shell, open, proposals};
 use crate::aws::Aws;
 use crate::converge::{self, Report, Witness, converge};
 use crate::problem::Problem;
@@ -16,8 +15,8 @@ use crate::remote::{Machine, NO_SYSTEM};
 use crate::space;
 
 impl<S: Shell> Desk<'_, S> {
-    /// Begins an operation. `session` is what [`Operation::Connect`] opens in the end.
-    pub(super) fn begin(&mut self, operation: Operation, agreed: Agreed, session: Option<SessionName>) {
+    /// Begins an operation. `opening` is what [`Operation::Connect`] opens in the end.
+    pub(super) fn begin(&mut self, operation: Operation, agreed: Agreed, opening: Opening) {
         let Some(setup) = self.app.setup() else { return };
         let desired = agreed.wanted(&setup.desired);
         self.on(Event::Began(operation));
@@ -26,22 +25,12 @@ impl<S: Shell> Desk<'_, S> {
         let (place, shell, tell) = (self.place, self.shell, self.tell.clone());
         let signed_in = Arc::clone(&self.signed_in);
         self.operation = Some(Box::pin(async move {
-            operate(place, tell, signed_in, operation, desired, agreed).await?;
-            match operation {
-                Operation::Connect => shell.open_terminal(session.as_ref()).await,
-                Operation::Start
-                | Operation::Stop
-                | Operation::Restart
-                | Operation::Make
-                | Operation::Apply
-                | Operation::Replace
-                | Operation::Restore
-                | Operation::TakeBack
-                | Operation::LetGo
-                | Operation::GoBack
-                | Operation::Snapshot
-                | Operation::DeleteSnapshot => Ok(()),
+            operate(place, tell.clone(), signed_in, operation, desired, agreed).await?;
+            if operation == Operation::Connect {
+                // Nobody listens any more when the app ends.
+                let _ = tell.send(open(shell, opening).await);
             }
+            Ok(())
         }));
     }
 
@@ -59,7 +48,7 @@ impl<S: Shell> Desk<'_, S> {
             self.read_settings();
         }
         let told = Box::new(plan.clone());
-        self.begin(operation, Agreed { impact: plan.impact(), shown: Some((of, plan)) }, None);
+        self.begin(operation, Agreed { impact: plan.impact(), shown: Some((of, plan)) }, Opening::default());
         self.on(Event::Goes(Progress::Planned(told)));
     }
 

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::sessions::on;
 use super::{Boxed, Desk, Place, Shell};
 use crate::config::{here, place as folder};
-use crate::history::{job_ended, on_machine};
+use crate::history::{job_ended, on_job};
 use crate::jobs::{self, DENIED, Watcher, ended_badly};
 use crate::problem::Problem;
 use crate::rebuild::{Wish, rebuild, rollback, whoami};
@@ -26,6 +26,9 @@ type Ended = Result<Box<JobEnd>, app::Problem>;
 
 /// How long what a job says is gathered before it is told: a build prints far more lines than anybody reads.
 const GATHERING: Duration = Duration::from_millis(200);
+
+/// Of a log that is fetched so many lines are told at once.
+const AT_ONCE: u32 = 1000;
 
 /// Looks at it, through one session of SSM, and at what is declared for it; a repository takes another session.
 pub(super) async fn look(
@@ -59,7 +62,8 @@ pub(super) async fn rebuild_and_follow(
     let begin = async |machine: Machine<'_>| {
         let begun = rebuild(machine, place.store(), &wish, async |_| false).await;
         let what = "Begin a rebuild of the machine's system".to_owned();
-        on_machine(place.store(), (machine.aws, machine.desired), "rebuild", what, &begun).await;
+        let id = begun.as_ref().ok().map(|begun| &begun.id);
+        on_job(place.store(), (machine.aws, machine.desired), "rebuild", id, what, &begun).await;
         let begun = begun?;
         keyring.replace(begun.keyring);
         Ok(begun.id)
@@ -84,7 +88,8 @@ pub(super) async fn go_and_follow(
     let begin = async |machine: Machine<'_>| {
         let begun = rollback(machine, generation, &whoami()).await;
         let what = format!("Begin to go to generation {generation}");
-        on_machine(place.store(), (machine.aws, machine.desired), "rollback", what, &begun).await;
+        let id = begun.as_ref().ok();
+        on_job(place.store(), (machine.aws, machine.desired), "rollback", id, what, &begun).await;
         begun
     };
     begin_and_follow(place, tell, desired, instance, begin).await
@@ -143,11 +148,39 @@ pub(super) async fn cancel(
     let cancelled = on(place, &desired, &instance, async |machine| {
         let cancelled = jobs::cancel(machine, &id, &whoami()).await;
         let what = format!("End the job {id}");
-        on_machine(place.store(), (machine.aws, machine.desired), "job cancel", what, &cancelled).await;
+        let whose = (machine.aws, machine.desired);
+        on_job(place.store(), whose, "job cancel", Some(&id), what, &cancelled).await;
         cancelled
     })
     .await;
     cancelled.err().map(|problem| Event::JobNotCancelled(id, problem))
+}
+
+/// Fetches the log of a job that is over, whose number is this, and tells it as it comes.
+pub(super) async fn read_log(
+    place: &Place,
+    tell: mpsc::UnboundedSender<Event>,
+    desired: Desired,
+    instance: InstanceId,
+    (id, number): (JobId, u32),
+) -> Event {
+    let mut lines = LogBuffer::default();
+    let work = async {
+        let aws = place.aws(&desired).await?;
+        let machine = Machine { aws: &aws, desired: &desired, instance: &instance };
+        let line = |line: &str| {
+            lines.push(line);
+            if lines.count() >= AT_ONCE {
+                // Nobody listens any more when the app ends.
+                let _ = tell.send(Event::LogRead { number, lines: std::mem::take(&mut lines) });
+            }
+        };
+        jobs::read(machine, &id, line).await
+    };
+    let work: Boxed<'_, Result<(), Problem>> = Box::pin(work);
+    let result = work.await.map_err(|problem| place.explain(&desired, problem));
+    let _ = tell.send(Event::LogRead { number, lines });
+    Event::LogOver { number, result }
 }
 
 async fn to_the_end(
@@ -296,6 +329,22 @@ impl<S: Shell> Desk<'_, S> {
         let go = go_and_follow(self.place, self.tell.clone(), desired, instance, generation);
         self.following = Some(Box::pin(go));
         self.on(Event::JobAsked { to: Some(generation) });
+    }
+
+    pub(super) fn show_log(&mut self, id: JobId) {
+        let (Some(setup), Some(instance)) = (self.app.setup(), self.app.instance()) else { return };
+        let desired = setup.desired.clone();
+        self.on(Event::LogAsked(id.clone()));
+        let Some(number) = self.app.older_log() else { return };
+        let log = read_log(self.place, self.tell.clone(), desired, instance, (id, number));
+        self.reading_log = Some(Box::pin(log));
+    }
+
+    /// Nobody reads it any more.
+    pub(super) fn end_reading_if_moot(&mut self) {
+        if self.app.older_log().is_none() {
+            self.reading_log = None;
+        }
     }
 
     pub(super) fn cancel_job(&mut self) {

@@ -151,7 +151,8 @@ async fn begin_and_follow(context: &Context, machine: Machine<'_>, args: Rebuild
         args.yes.yes || confirm(&question).await
     };
     let begun = rebuild(machine, &context.store, &wish, agree).await;
-    context.did("rebuild", "Begin a rebuild of the machine's system".to_owned(), &begun).await;
+    let id = begun.as_ref().ok().map(|begun| &begun.id);
+    context.did_job("rebuild", id, "Begin a rebuild of the machine's system".to_owned(), &begun).await;
     let begun = begun?;
     if let Some(stock) = &begun.stock {
         out::talk("The configuration of the machine's image; it is kept there in /var/lib/holdfast/stock:");
@@ -238,7 +239,8 @@ pub(super) async fn run_rollback(context: &Context, number: Option<u32>, yes: bo
             .exit(Exit::Refused));
     }
     let begun = rollback(machine, generation.number, &whoami()).await;
-    context.did("rollback", format!("Begin to go to generation {}", generation.number), &begun).await;
+    let what = format!("Begin to go to generation {}", generation.number);
+    context.did_job("rollback", begun.as_ref().ok(), what, &begun).await;
     let id = begun?;
     to_the_end(context, machine, &id, Watch::ours(false)).await
 }
@@ -321,7 +323,7 @@ pub(super) async fn run_job(context: &Context, command: JobCommand) -> Result<u8
         }
         JobCommand::Cancel { id } => {
             let cancelled = cancel(machine, &id, &whoami()).await;
-            context.did("job cancel", format!("End the job {id}"), &cancelled).await;
+            context.did_job("job cancel", Some(&id), format!("End the job {id}"), &cancelled).await;
             cancelled?;
             out::talk(&format!("The job {id} has ended."));
             Ok(0)

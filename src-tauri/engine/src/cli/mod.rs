@@ -4,11 +4,14 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use holdfast_core::jobs::JobId;
 use holdfast_core::machine::{Desired, Observed};
 use holdfast_core::names::{InstanceId, MachineName, SessionName, UserName};
 use holdfast_core::plan::Goal;
 use holdfast_core::settings::Settings;
+use holdfast_core::terminal::Known;
 
 use crate::aws::{Aws, Options};
 use crate::open::enter;
@@ -199,6 +202,9 @@ enum Command {
         /// Open another window even if there is one.
         #[arg(long)]
         new: bool,
+        /// Open it in this terminal, this once.
+        #[arg(long, value_name = "TERMINAL", value_parser = terminals())]
+        terminal: Option<Known>,
         /// Say a problem as JSON, for the app.
         #[arg(long, hide = true)]
         json: bool,
@@ -363,6 +369,11 @@ impl Command {
         let text = format!("{self:?}");
         text.split([' ', '(']).next().unwrap_or_default().to_lowercase()
     }
+}
+
+/// A terminal by its name in the settings.
+fn terminals() -> impl TypedValueParser<Value = Known> {
+    PossibleValuesParser::new(Known::ALL.map(Known::word)).try_map(|word| word.parse().map_err(|()| word))
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -587,13 +598,15 @@ async fn carry_out(global: &Global, command: Command, interrupts: &Interrupts) -
             let _here = hold.then(|| Here::tell(&context.store, &context.desired.key(), &session));
             session::connect(&context, &session, interrupts).await
         }
-        Command::Open { session, new, json } => match window::open(global, session, new).await {
-            Err(problem) if json => {
-                out::json(&crate::open::Refused::from(problem))?;
-                Ok(Exit::Problem as u8)
+        Command::Open { session, new, terminal, json } => {
+            match window::open(global, session, terminal, new).await {
+                Err(problem) if json => {
+                    out::json(&crate::open::Refused::from(problem))?;
+                    Ok(Exit::Problem as u8)
+                }
+                opened => opened.map(|()| 0),
             }
-            opened => opened.map(|()| 0),
-        },
+        }
         Command::Window { order } => enter(&order),
         Command::Sessions { json, command: None } => {
             sessions::list(&Context::open(global).await?, json).await
@@ -658,6 +671,17 @@ impl Context {
     /// Keeps what was done on the machine itself, and what became of it.
     async fn did<T>(&self, operation: &str, what: String, result: &Result<T, Problem>) {
         crate::history::on_machine(&self.store, (&self.aws, &self.desired), operation, what, result).await;
+    }
+
+    /// The same with what is about a job of the machine's, as far as there is one.
+    async fn did_job<T>(
+        &self,
+        operation: &str,
+        job: Option<&JobId>,
+        what: String,
+        result: &Result<T, Problem>,
+    ) {
+        crate::history::on_job(&self.store, (&self.aws, &self.desired), operation, job, what, result).await;
     }
 
     /// Keeps what a look saw of the machine's power. Who looks has come for something else, so a failure is no matter.

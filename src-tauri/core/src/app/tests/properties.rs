@@ -7,8 +7,8 @@ use super::machines::of;
 use crate::app::menu::{Action, Item, menu};
 use crate::app::view::PortalStage;
 use crate::app::{
-    Addition, Command, Draft, Event, Look, Operation, Page, PortalEvent, PortalStep, Problem, Progress,
-    Proposal, SigningIn, Then, Through, TypedCode, WayIn,
+    Addition, Command, Draft, Event, Look, Opening, Operation, Page, PortalEvent, PortalStep, Problem,
+    Progress, Proposal, SigningIn, Then, Through, TypedCode, WayIn,
 };
 use crate::doctor::{Finding, Part, Report};
 use crate::hints::naming;
@@ -20,6 +20,7 @@ use crate::plan::tests::replace::{NEW, OLD, begun, carried, snapshot, the, with_
 use crate::profile::{Chosen, Portal};
 use crate::sessions::ZellijSession;
 use crate::status::State;
+use crate::terminal::Known;
 
 fn happening() -> impl Strategy<Value = Event> {
     let world = || (0..worlds().len()).prop_map(|index| worlds()[index].1.clone());
@@ -57,7 +58,7 @@ fn happening() -> impl Strategy<Value = Event> {
         1 => Just(Event::Dismissed),
         1 => any::<bool>().prop_map(Event::Window),
         1 => Just(Event::NoTerminal(problem("no terminal"))),
-        1 => Just(Event::Connected),
+        2 => opened(),
         2 => Just(Event::ListingSessions),
         2 => any::<bool>().prop_map(|well| Event::ListedSessions(if well { Ok(sessions()) } else { Err(problem("no")) })),
         1 => Just(Event::EndingSession("work".parse().unwrap())),
@@ -75,6 +76,15 @@ fn happening() -> impl Strategy<Value = Event> {
         1 => Just(setup("")),
         1 => Just(setup("[machine.remote-dev]\nregion = \"eu-west-1\"\n")),
     ]
+}
+
+/// What comes of a terminal that is to open.
+fn opened() -> impl Strategy<Value = Event> {
+    let terminal = prop::sample::select(vec![None, Some(Known::Kitty), Some(Known::Xterm)]);
+    (terminal, any::<bool>()).prop_map(|(terminal, well)| Event::Opened {
+        opening: Opening { session: None, terminal },
+        result: if well { Ok(()) } else { Err(problem("it does not open")) },
+    })
 }
 
 /// What befalls whoever has to sign in.

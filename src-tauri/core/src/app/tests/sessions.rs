@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::fixture::{app, at, looked, problem, reachable, seeing, setup, tray};
 use crate::app::view::{Offer, View};
-use crate::app::{App, Command, Event, Operation, Progress};
+use crate::app::{App, Command, Event, Opening, Operation, Progress};
 use crate::machine::{Fact, Observed, Power};
 use crate::plan::tests::fixture::powered;
 use crate::sessions::ZellijSession;
@@ -220,15 +220,16 @@ fn who_opens_the_window_sees_them_once_the_machine_can_be_reached() {
 #[test]
 fn a_terminal_that_has_opened_brings_its_session_soon() {
     let mut app = listing(Vec::new());
-    app.on(Event::Connected, at(100));
+    app.on(Event::Opened { opening: Opening::default(), result: Ok(()) }, at(100));
     assert_eq!((next(&app, 100), next(&app, 103), next(&app, 105)), (Some(5), Some(2), Some(0)));
-    app.on(Event::Connected, at(104));
+    app.on(Event::Opened { opening: Opening::default(), result: Ok(()) }, at(104));
     assert_eq!(next(&app, 105), Some(4), "of several the last one counts");
     assert_eq!(next(&app, 0), Some(0), "the clock was set back");
 
     let mut app = seeing(powered(Power::Stopped));
     app.on(Event::Began(Operation::Connect), at(20));
     app.on(Event::Goes(Progress::Saw(Box::new(reachable()))), at(60));
+    app.on(Event::Opened { opening: Opening::default(), result: Ok(()) }, at(61));
     app.on(Event::Ended(Some(Ok(()))), at(61));
     assert_eq!(next(&app, 61), Some(5));
     app.on(looked(powered(Power::Stopping)), at(62));

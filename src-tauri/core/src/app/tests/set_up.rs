@@ -4,7 +4,7 @@ use super::fixture::{app, at, looked, problem, reachable, seeing, setup};
 use crate::app::view::{Draft, Key, Update};
 use crate::app::{App, Command, Event, Operation, Page, Problem, Progress, decided, drafted};
 use crate::kinds::Kind;
-use crate::machine::{ConfigSource, Power};
+use crate::machine::{ConfigSource, Fact, Modification, ModificationState, Power, Why};
 use crate::plan::tests::fixture::{empty, powered};
 
 /// The steps as a line: decided ones in brackets.
@@ -55,6 +55,29 @@ fn every_decision_is_in_the_file_as_soon_as_it_is_taken() {
     user = "ada"
     config.git = "https://example.com/team/machines.git"
     "#);
+}
+
+#[test]
+fn what_is_wrong_with_a_decision_stands_at_its_field() {
+    let mut app = seeing(empty());
+    let wrong = |app: &App| -> Vec<Key> {
+        app.view().set_up.expect("a set-up").errors.into_iter().map(|error| error.key).collect()
+    };
+    let size =
+        |size: &str| Draft::default().with(Key::InstanceType, "m8g.xlarge").with(Key::VolumeSize, size);
+    assert!(app.may(&Command::Keep { draft: size("ten") }).is_err());
+    app.on(Event::NotKept(size("ten")), at(20));
+    assert_eq!(wrong(&app), [Key::VolumeSize]);
+    app.on(Event::Discarded, at(21));
+    assert_eq!(wrong(&app), [], "somebody types");
+    app.on(Event::NotKept(size("0")), at(22));
+    keep(&mut app, size("200"));
+    assert_eq!(wrong(&app), [], "that holds");
+
+    let mut app = seeing(reachable());
+    app.on(Event::NotKept(Draft::default().with(Key::Terminal, "no-such")), at(20));
+    app.on(looked(empty()), at(30));
+    assert_eq!(wrong(&app), [], "that is none of its matters");
 }
 
 #[test]
@@ -153,6 +176,34 @@ fn tags_are_one_line() {
     assert_eq!(one.value(Key::Tags), "team=tools");
     assert_eq!(tagged(&one, "do-not-nuke=true").unwrap().value(Key::Tags), "do-not-nuke=true");
     assert_eq!(tagged(setup, "team").unwrap_err().first().unwrap().key, Key::Tags);
+}
+
+#[test]
+fn when_the_volume_can_be_changed_again_is_said_as_far_as_it_is_known() {
+    let note = |modification: Fact<Modification>| {
+        let mut world = reachable();
+        let Fact::Present(volumes) = &mut world.volumes else { panic!("no volume") };
+        volumes.iter_mut().for_each(|volume| volume.modification = modification.clone());
+        seeing(world).view().settings.growth.notes.pop().unwrap()
+    };
+    let change = |state, began: &str, progress| {
+        note(Fact::Present(Modification { state, began: Some(began.to_owned()), progress }))
+    };
+    let rule = "AWS takes four changes of a volume in 24 hours, each after the one before is over, which may take hours.";
+    assert_eq!(note(Fact::Absent), rule);
+    assert_eq!(note(Fact::Unknown(Why::Denied("ec2:DescribeVolumesModifications".to_owned()))), rule);
+    let again = |percent: u32| {
+        format!("It can be changed again when AWS is through with the last change: {percent} % are done.")
+    };
+    assert_eq!(change(ModificationState::Modifying, "2026-11-24T07:00:00Z", 0), again(0));
+    assert_eq!(change(ModificationState::Optimizing, "2026-11-24T07:00:00Z", 87), again(87));
+    assert_eq!(
+        change(ModificationState::Completed, "2026-11-23T09:00:00Z", 100),
+        "It was changed within the last 24 hours, and that is over. AWS takes four changes of a volume in 24 hours, each \
+         after the one before is over."
+    );
+    assert_eq!(change(ModificationState::Completed, "2026-11-23T07:00:00Z", 100), rule);
+    assert_eq!(change(ModificationState::Failed, "2026-11-24T07:00:00Z", 3), rule);
 }
 
 fn kind(name: &str, architecture: &str, offered: bool) -> Kind {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::fixture::{app, at, elsewhere, looked, problem, reachable, seeing, setup, tray, window, worlds};
-use crate::app::{App, Command, Draft, Event, Operation, Progress, Proposal};
+use crate::app::{App, Command, Draft, Event, Opening, Operation, Progress, Proposal};
 use crate::machine::{Fact, Observed, Power, Why};
 use crate::plan::tests::fixture::{empty, powered};
 use crate::plan::{self, Goal, Waiting, plan};
@@ -91,7 +91,8 @@ fn cases() -> Vec<(&'static str, App)> {
     failed.on(Event::Ended(Some(Err(capacity))), at(30));
     cases.push(("starting failed", failed));
     let mut no_terminal = seeing(reachable());
-    no_terminal.on(Event::NoTerminal(problem("No terminal could be opened")), at(30));
+    let unopened = Err(problem("No terminal could be opened"));
+    no_terminal.on(Event::Opened { opening: Opening::default(), result: unopened }, at(30));
     cases.push(("no terminal", no_terminal));
 
     let mut sandbox = App::new(true, "/settings.toml".to_owned());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fixture::{app, at, looked, overview, problem, reachable, seeing, setup, tray};
 use crate::app::{App, Command, Event, JobEnd, Operation, Page, Problem, SystemSeen};
+use crate::history::{self, Deed};
 use crate::jobs::{Action, Checkout, Declared, Disk, Here, Job, LogBuffer, Outcome, Standing, Step, Trial};
 use crate::machine::Power;
 use crate::plan::tests::fixture::powered;
@@ -411,4 +412,87 @@ fn a_machine_that_was_just_made_is_brought_up_once() {
         app.on(Event::LookedAtSystem(look), at(23));
         assert!(!app.brings_up(), "{operation:?}");
     }
+}
+
+/// Somebody at the page of what was done, where the machine has done these jobs.
+fn with_jobs(mut app: App, jobs: &[(&str, &str)]) -> App {
+    let deed = |&(job, machine): &(&str, &str)| Deed {
+        at: 100,
+        who: None,
+        machine: machine.to_owned(),
+        operation: "rebuild".to_owned(),
+        run: None,
+        job: job.parse().ok(),
+        what: "Begin a rebuild".to_owned(),
+        result: history::Outcome::Done,
+        why: None,
+    };
+    app.on(Event::Window(true), at(20));
+    app.on(Event::Showing(Page::Activity), at(20));
+    app.on(Event::ReadHistory(jobs.iter().map(deed).collect()), at(21));
+    app
+}
+
+fn refused(app: &App) -> Vec<Option<String>> {
+    let runs = app.view().history.expect("the history").runs;
+    runs.into_iter().map(|run| run.log.expect("a log").refused).collect()
+}
+
+#[test]
+fn the_log_of_a_job_that_is_over_is_fetched_for_whoever_asks() {
+    let (ours, others) = ("ada/remote-dev/us-west-2", "ada/other/us-west-2");
+    let mut app = with_jobs(seeing(reachable()), &[("1-a", ours), ("1-b", others)]);
+    let show = |job: &str| Command::ShowLog { job: job.parse().unwrap() };
+    assert_eq!(refused(&app), [Some("Its log is on the machine ada/other/us-west-2.".to_owned()), None]);
+    assert_eq!(app.may(&show("1-c")).unwrap_err().why, "No job 1-c is known");
+
+    app.on(Event::LogAsked("1-a".parse().unwrap()), at(30));
+    let number = app.older_log().unwrap();
+    assert_eq!(app.may(&show("1-a")).unwrap_err().why, "It is being fetched");
+    let said = |line: &str| {
+        let mut lines = LogBuffer::default();
+        lines.push(line);
+        lines
+    };
+    app.on(Event::LogRead { number, lines: said("one") }, at(31));
+    app.on(Event::LogRead { number: number + 1, lines: said("of another") }, at(31));
+    // A job that begins meanwhile has a log of its own.
+    app.on(Event::JobAsked { to: None }, at(32));
+    app.on(Event::JobAt { step: Step::Begin, log: said("of the job") }, at(32));
+    app.on(Event::LogRead { number, lines: said("two") }, at(33));
+    app.on(Event::LogOver { number, result: Ok(()) }, at(34));
+    let lines = |number| app.log(number, 0).unwrap().unwrap().lines;
+    assert_eq!(lines(number), ["one", "two"]);
+    assert_eq!(lines(app.view().system.unwrap().log.unwrap().number), ["of the job"]);
+    let log = app.view().history.unwrap().log.unwrap();
+    assert_eq!((log.job.as_str(), log.reading, log.note, log.problem), ("1-a", false, None, None));
+    assert!(app.may(&show("1-a")).is_ok(), "again");
+
+    app.on(Event::JobBegun("1-a".parse().unwrap()), at(35));
+    assert_eq!(app.may(&show("1-a")).unwrap_err().why, "It goes on, and its log is with it");
+    app.on(Event::Window(false), at(40));
+    assert_eq!(app.older_log(), None, "nobody reads it");
+    assert!(app.log(number, 0).is_err());
+}
+
+#[test]
+fn a_log_that_cannot_be_had_says_where_it_is() {
+    let ours = "ada/remote-dev/us-west-2";
+    let off = with_jobs(seeing(powered(Power::Stopped)), &[("1-a", ours)]);
+    assert_eq!(refused(&off), [Some("Its log is on remote-dev, which cannot be reached now.".to_owned())]);
+
+    let mut app = with_jobs(seeing(reachable()), &[("1-a", ours)]);
+    app.on(Event::LogAsked("1-a".parse().unwrap()), at(30));
+    let number = app.older_log().unwrap();
+    app.on(Event::LogOver { number, result: Err(problem("There is no job 1-a")) }, at(31));
+    let log = app.view().history.unwrap().log.unwrap();
+    assert_eq!(log.problem.map(|problem| problem.what), Some("There is no job 1-a".to_owned()));
+
+    app.on(Event::LogAsked("1-a".parse().unwrap()), at(32));
+    let number = app.older_log().unwrap();
+    app.on(Event::LogOver { number, result: Ok(()) }, at(33));
+    let log = app.view().history.unwrap().log.unwrap();
+    assert_eq!(log.note.as_deref(), Some("The machine has no line of it any more."));
+    app.on(looked(powered(Power::Stopping)), at(40));
+    assert_eq!(app.older_log(), None, "it was the machine's");
 }

@@ -5,6 +5,9 @@ use specta::Type;
 
 use super::{Offer, Problem};
 use crate::history::Outcome;
+use crate::jobs::JobId;
+use crate::names::SessionName;
+use crate::terminal::Known;
 
 /// The log of a job, whose lines are asked for by its number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
@@ -48,6 +51,34 @@ pub struct History {
     pub runs: Vec<Run>,
     /// How many deeds came before these.
     pub before: u32,
+    /// The log of one of these jobs, when somebody has asked for it.
+    pub log: Option<OlderLog>,
+}
+
+/// The log of a job that is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct OlderLog {
+    /// Whose it is.
+    #[specta(type = String)]
+    pub job: JobId,
+    /// It.
+    pub log: Log,
+    /// It is still being fetched.
+    pub reading: bool,
+    /// What is to be said of it.
+    pub note: Option<String>,
+    /// Why it is not all there.
+    pub problem: Option<Problem>,
+}
+
+/// Where the log of a run is: the machine keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct RunLog {
+    /// The job.
+    #[specta(type = String)]
+    pub job: JobId,
+    /// Why it cannot be had now.
+    pub refused: Option<String>,
 }
 
 /// What one run of a command has changed.
@@ -67,6 +98,8 @@ pub struct Run {
     pub who: Option<String>,
     /// The worst that became of any of it.
     pub result: Outcome,
+    /// The log of the machine's job, where it was one.
+    pub log: Option<RunLog>,
     /// What it did, the first thing first.
     pub deeds: Vec<Deed>,
 }
@@ -133,6 +166,29 @@ pub struct Failed {
     pub at: u32,
     /// Why.
     pub problem: Problem,
+    /// It is a terminal that did not open, and something can be done about that here.
+    pub unopened: Option<Unopened>,
+}
+
+/// A terminal that did not open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Unopened {
+    /// The session that was to be in it.
+    #[specta(type = Option<String>)]
+    pub session: Option<SessionName>,
+    /// The others that are installed, in each of which it can open.
+    pub others: Vec<Terminal>,
+    /// The one in which it has opened since, which can be chosen for good.
+    pub opened: Option<Terminal>,
+}
+
+/// A terminal on this computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
+pub struct Terminal {
+    /// Its name in the settings and in commands.
+    pub terminal: Known,
+    /// What a person calls it.
+    pub name: String,
 }
 
 /// An operation that an earlier run did not bring to its end.

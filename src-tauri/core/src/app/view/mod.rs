@@ -12,7 +12,10 @@ mod set_up;
 mod settings;
 mod sign_in;
 
-pub use activity::{Deed, Failed, History, Interrupted, Job, LastJob, Log, Operation, Phase, Progress, Run};
+pub use activity::{
+    Deed, Failed, History, Interrupted, Job, LastJob, Log, OlderLog, Operation, Phase, Progress, Run, RunLog,
+    Terminal, Unopened,
+};
 pub use doctor::{Doctor, Examined};
 pub(super) use machine::cents;
 pub use machine::{Cost, Disk, Growth, Instance, Machine, Replacement, Snapshot, Snapshots, SoFar, SoMuch};

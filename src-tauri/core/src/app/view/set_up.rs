@@ -3,13 +3,15 @@
 use serde::Serialize;
 use specta::Type;
 
-use super::{Offer, Problem};
+use super::{FieldError, Offer, Problem};
 
 /// What is left to decide before a machine is made. It is all in the settings file, so that it can be left and gone on with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Type)]
 pub struct SetUp {
     /// The steps, in their order.
     pub steps: Vec<SetUpStep>,
+    /// What is wrong with what was decided last, and was not kept.
+    pub errors: Vec<FieldError>,
 }
 
 /// A step of it.
