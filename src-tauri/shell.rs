@@ -72,7 +72,7 @@ impl Shell for Desktop {
     }
 
     /// Runs `holdfast open` and waits for its end. The terminal is not our child, so it outlives us.
-    async fn open_terminal(&self, Opening { session, terminal }: &Opening) -> Result<(), Problem> {
+    async fn open_terminal(&self, Opening { session, terminal, machine }: &Opening) -> Result<(), Problem> {
         let by_hand =
             session.as_ref().map_or("holdfast connect".to_owned(), |name| format!("holdfast connect {name}"));
         let failed = |cause: String| Problem {
@@ -82,13 +82,12 @@ impl Shell for Desktop {
             hints: vec![format!("in a terminal of your own, run: {by_hand}")],
         };
         let program = program().map_err(|error| failed(error.to_string()))?;
-        // The machine that is shown, whatever the environment says.
-        let machine = self.app.state::<Desk>().view.borrow().as_ref().map(|view| view.machine.name.clone());
         let command = self.app.shell().command(program).args(["open", "--json"]);
         let command = command.env_clear().envs(holdfast::surroundings::variables());
         let command = command.args(session.as_ref().map(SessionName::as_str));
         let command = command.args(terminal.map(|known| format!("--terminal={}", known.word())));
-        let command = command.args(machine.map(|name| format!("--machine={name}")));
+        // Whatever the environment says.
+        let command = command.args(machine.as_ref().map(|name| format!("--machine={name}")));
         let command = command.args(self.sandbox.then_some("--sandbox"));
         let output = command.output().await.map_err(|error| failed(error.to_string()))?;
         if output.status.success() {

@@ -51,8 +51,8 @@ pub enum Outcome {
 pub fn runs(deeds: &[Deed]) -> Vec<Vec<&Deed>> {
     let mut runs: Vec<Vec<&Deed>> = Vec::new();
     for deed in deeds {
-        // Only what was done last can go on.
-        let open = runs.iter_mut().rev().take(4);
+        // Only what was done last can go on, or a job.
+        let open = runs.iter_mut().rev().take(if deed.job.is_some() { usize::MAX } else { 4 });
         match open.into_iter().find(|run| run.last().is_some_and(|last| goes_on(last, deed))) {
             Some(run) => run.push(deed),
             None => runs.push(vec![deed]),

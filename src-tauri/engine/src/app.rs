@@ -220,6 +220,7 @@ async fn serve(
             }
             Happened::LogOver(event) => {
                 desk.reading_log = None;
+                desk.hear_what_was_told();
                 desk.on(event);
             }
             Happened::Priced(new) => {
@@ -306,8 +307,8 @@ struct Desk<'a, S> {
     look_at_all: bool,
     /// When everything was last seen.
     seen_all: Option<Instant>,
-    /// This is to be done as soon as the machine was seen.
-    then: Option<Then>,
+    /// This is to be done as soon as this machine was seen.
+    then: Option<(MachineName, Then)>,
     /// The machine and the settings file as it was last read, or why it was not.
     read: Option<String>,
     /// The last preview that was looked into.
@@ -547,7 +548,11 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::SetSettingsAside => {
                 let moved = self.place.store.set_settings_aside();
                 self.read_settings();
-                moved.map_err(|error| Refusal { why: format!("It was not put aside: {error}") })?;
+                match moved {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Err(Refusal { why: "There is no file".to_owned() }),
+                    Err(error) => return Err(Refusal { why: format!("It was not put aside: {error}") }),
+                }
             }
             Command::LookAtTypes => self.on(Event::KindsAsked),
             Command::ShowUpdate => {
@@ -562,13 +567,13 @@ impl<'a, S: Shell> Desk<'a, S> {
                 self.on(Event::Ended(None));
                 (self.look_now, self.look_at_all) = (true, true);
             }
-            Command::Connect { session } => self.connect(Opening { session, terminal: None }),
+            Command::Connect { session } => self.connect(Opening { session, ..Opening::default() }),
             Command::ConnectIn { terminal, session } => {
-                self.connect(Opening { session, terminal: Some(terminal) });
+                self.connect(Opening { session, terminal: Some(terminal), machine: None });
             }
             Command::OpenSession { name } => {
                 if let Ok(name) = name.parse() {
-                    self.connect(Opening { session: Some(name), terminal: None });
+                    self.connect(Opening { session: Some(name), ..Opening::default() });
                 }
             }
             Command::LookAtSessions => self.list_sessions(),
@@ -645,7 +650,7 @@ impl<'a, S: Shell> Desk<'a, S> {
     fn on_machine(&mut self, machine: MachineName, then: Then) -> Result<(), Refusal> {
         let shown = self.app.setup().is_some_and(|setup| setup.desired.machine == machine);
         if !shown {
-            self.choose(machine);
+            self.choose(machine.clone());
         }
         if let Then::Open(page) = then
             && (shown || !page.asks())
@@ -654,14 +659,16 @@ impl<'a, S: Shell> Desk<'a, S> {
         } else if shown {
             return then.on_shown().map_or(Ok(()), |(command, _)| self.carry_out(command));
         } else {
-            self.then = Some(then);
+            self.then = Some((machine, then));
         }
         Ok(())
     }
 
     /// The machine was seen, or cannot be: `blind` says why. What somebody asked for before that is done now.
     fn do_then(&mut self, blind: Option<&app::Problem>) {
-        match self.then.take() {
+        let shown = |name: &MachineName| self.app.setup().is_some_and(|setup| setup.desired.machine == *name);
+        // Another one is shown by now if the settings have no such machine any more.
+        match self.then.take().filter(|(machine, _)| shown(machine)).map(|(_, then)| then) {
             None => {}
             Some(Then::Open(page)) => self.open_window(page),
             Some(then @ (Then::Connect | Then::Start)) => {
@@ -688,6 +695,8 @@ impl<'a, S: Shell> Desk<'a, S> {
     }
 
     fn connect(&mut self, opening: Opening) {
+        let machine = self.app.setup().map(|setup| setup.desired.machine.clone());
+        let opening = Opening { machine, ..opening };
         if self.app.connects_at_once() {
             let open = open(self.shell, opening);
             self.errands.push(Box::pin(async { Some(open.await) }));

@@ -14,7 +14,7 @@ use holdfast_core::jobs::{
 use holdfast_core::script;
 use holdfast_core::session::Stream;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::connect::{End, Input};
 use crate::problem::{Exit, Problem};
@@ -31,6 +31,8 @@ const ASK_AGAIN: i32 = 10;
 
 /// How long the machine's check of itself may take, in seconds: an agent needs some for its first channel.
 pub const PATIENCE: u32 = 120;
+/// For how long a log that is read may say nothing before it is given up.
+const SILENCE: Duration = Duration::from_secs(60);
 /// The code of the problem that AWS has no line to the machine's agent.
 const NOT_CONNECTED: &str = "agent_offline";
 /// The code of the problem that a repository's host does not let the machine in.
@@ -257,7 +259,7 @@ pub async fn read(machine: Machine<'_>, id: &JobId, mut line: impl FnMut(&str)) 
     // Without its sender the machine would have nobody to listen to.
     let talk = async |_input: mpsc::Sender<Input>, mut output: mpsc::Receiver<(Stream, Vec<u8>)>| {
         let mut journal = Journal::new(&turn);
-        while let Some((_, bytes)) = output.recv().await {
+        while let Ok(Some((_, bytes))) = timeout(SILENCE, output.recv()).await {
             for entry in journal.feed(&bytes) {
                 match progress.feed(&entry.text) {
                     None => line(&entry.text),

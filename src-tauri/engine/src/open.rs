@@ -166,6 +166,10 @@ fn none_opened(wanted: &Wanted, causes: &[(String, String)], others: &[Known]) -
         Choice::Known(known) => Some(known.name()),
         Choice::Custom(template) => template.words().first().map(String::as_str),
     };
+    let session = match &wanted.session {
+        name if *name == SessionName::default() => String::new(),
+        name => format!(" {name}"),
+    };
     let problem = match (chosen, causes) {
         (None, causes) => {
             let causes: Vec<String> = causes.iter().map(|(name, cause)| format!("{name}: {cause}")).collect();
@@ -180,7 +184,7 @@ fn none_opened(wanted: &Wanted, causes: &[(String, String)], others: &[Known]) -
             let problem = match words.split_first() {
                 None => problem.hint(missing()),
                 Some((first, _)) if wanted.once => problem.hint(format!(
-                    "open it in one that is installed ({}): holdfast open --terminal {first}",
+                    "open it in one that is installed ({}): holdfast open{session} --terminal {first}",
                     words.join(", ")
                 )),
                 Some((first, _)) => problem.hint(format!(
@@ -195,12 +199,7 @@ fn none_opened(wanted: &Wanted, causes: &[(String, String)], others: &[Known]) -
             }
         }
     };
-    let by_hand = if wanted.session == SessionName::default() {
-        "holdfast connect".to_owned()
-    } else {
-        format!("holdfast connect {}", wanted.session)
-    };
-    problem.hint(format!("in a terminal of your own, run: {by_hand}"))
+    problem.hint(format!("in a terminal of your own, run: holdfast connect{session}"))
 }
 
 /// Starts one terminal and waits until the program in it has taken its order.

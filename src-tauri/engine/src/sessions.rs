@@ -77,7 +77,7 @@ mod tests {
             (
                 "zellij",
                 "cd \"$HOME\"; case \"$*\" in
-                'list-sessions --no-formatting') echo 'work [Created 1s ago] ' ;;
+                'list-sessions --no-formatting') [ -e gone ] || echo 'work [Created 1s ago] ' ;;
                 'list-sessions --short') [ -e ended ] || echo work ;;
                 'delete-session --force work') touch ended ;;
                 'attach work') echo >>attached; until [ -e ended ]; do sleep .1; done; exit 1 ;;
@@ -109,6 +109,12 @@ mod tests {
         let out = attached.wait_with_output().unwrap();
         let said = String::from_utf8(out.stdout).unwrap();
         assert!(said.ends_with("\x1b_holdfast;n0nce;ended;1\x1b\\"), "{said:?}");
+        assert_eq!(fs::read_to_string(home.path().join("attached")).unwrap(), "\n");
+
+        // Nor by the same terminal, whose line was down meanwhile.
+        fs::write(home.path().join("gone"), "").unwrap();
+        let again = start(script::attach(&user, &session, "n1nce", "t0", 4)).wait_with_output().unwrap();
+        assert_eq!(again.stdout, b"\x1b_holdfast;n1nce;ended;0\x1b\\");
         assert_eq!(fs::read_to_string(home.path().join("attached")).unwrap(), "\n");
         assert!(!home.path().join("unknown").exists());
     }

@@ -241,7 +241,7 @@ impl App {
             Command::Keep { draft } => self.may_keep(settled()?, draft),
             Command::SetSettingsAside => match self.settings_can_be_set_aside() {
                 true => Ok(()),
-                false => Err(refuse("The settings hold")),
+                false => Err(refuse("There is nothing to put aside: the settings hold")),
             },
             Command::LookAtTypes => settled().and_then(|_| self.may_look_at_kinds()),
             Command::ShowUpdate => settled().and_then(|_| self.may_show_update()),

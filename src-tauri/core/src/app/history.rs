@@ -58,12 +58,18 @@ fn shown(deeds: &[Deed]) -> view::History {
             command: harmless(&first.operation, 80),
             machine: harmless(&first.machine, 120),
             who: run.iter().rev().find_map(|deed| deed.who.as_deref()).map(|who| harmless(who, 200)),
-            result: run.iter().map(|deed| deed.result).max().unwrap_or(Outcome::Done),
+            result: result(&run),
             log: run.iter().find_map(|deed| deed.job.clone()).map(|job| view::RunLog { job, refused: None }),
             deeds: run.into_iter().map(deed).collect(),
         })
     });
     view::History { runs: runs.collect(), before: u32::try_from(before).unwrap_or(u32::MAX), log: None }
+}
+
+/// How it went: of a job what became of it, whoever tried to cancel it in vain; else the worst of all.
+fn result(run: &[&Deed]) -> Outcome {
+    let end = run.iter().rev().find(|deed| deed.operation == "job");
+    end.map(|deed| deed.result).or(run.iter().map(|deed| deed.result).max()).unwrap_or(Outcome::Done)
 }
 
 fn deed(deed: &Deed) -> view::Deed {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::machine::{Desired, Fact, Observed, Why};
-use crate::names::InstanceId;
+use crate::names::{InstanceId, MachineName};
 use crate::plan::Waiting;
 use crate::status::{State, Status};
 use crate::terminal;
@@ -122,6 +122,8 @@ struct Failed {
     title: String,
     at: Moment,
     problem: Problem,
+    /// What it is about.
+    machine: Option<MachineName>,
     /// It is a terminal that did not open.
     unopened: Option<Unopened>,
 }
@@ -426,9 +428,9 @@ impl App {
         self.settings.as_ref()?.as_ref().ok().map(Box::as_ref)
     }
 
-    /// Whether the settings file is one that does not hold, or that a newer Holdfast has written.
+    /// Whether the settings file is one that cannot be read, does not hold, or was written by a newer Holdfast.
     fn settings_can_be_set_aside(&self) -> bool {
-        matches!(&self.settings, Some(Err(problem)) if problem.code == "settings")
+        matches!(&self.settings, Some(Err(_)))
     }
 
     /// The operation that a preview asks for, with its plan.
@@ -477,6 +479,11 @@ impl App {
         // It was about other settings.
         (self.preview, self.wrong) = (None, Vec::new());
         self.forget_unopened();
+        let shown = self.setup().map(|setup| setup.desired.machine.clone());
+        // Told, and in the history; what can be done about it here would be done to another machine.
+        if shown.is_some() && self.failed.as_ref().is_some_and(|failed| failed.machine != shown) {
+            self.failed = None;
+        }
         let now_whose = who(self.setup());
         // A decision of the set-up makes no other machine of it.
         self.no_machine &= whose.as_ref().map(|(name, _)| name) == now_whose.as_ref().map(|(name, _)| name);
@@ -570,6 +577,9 @@ impl App {
     fn fail(&mut self, title: String, problem: Problem, now: Moment) {
         let problem = problem.harmless();
         self.tell_failure(&title, &problem);
-        self.failed = Some(Failed { title, at: now, problem, unopened: None });
+        let about = self.running.as_ref().map(|running| &running.desired);
+        let machine =
+            about.or(self.setup().map(|setup| &setup.desired)).map(|desired| desired.machine.clone());
+        self.failed = Some(Failed { title, at: now, problem, machine, unopened: None });
     }
 }

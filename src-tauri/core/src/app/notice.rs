@@ -33,7 +33,11 @@ impl App {
         let shown = setup.map(|setup| &setup.desired);
         let about = self.running.as_ref().map(|running| &running.desired).or(shown);
         let machine = about.filter(|_| kind != NoticeKind::Update).map(|about| about.machine.clone());
-        let body = self.to_be_named().map_or_else(|| body.clone(), |named| naming(&body, named));
+        let default = setup.map(|setup| &setup.settings.default);
+        let body = match &machine {
+            Some(machine) if Some(machine) != default => naming(&body, machine),
+            Some(_) | None => body,
+        };
         self.notices.retain(|other| other.kind != kind);
         self.notices.push_back(Notice { kind, machine, title, body, page });
     }

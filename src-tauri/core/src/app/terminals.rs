@@ -3,7 +3,7 @@
 use super::show::name;
 use super::view;
 use super::{App, Command, Operation, Problem, Refusal, Setup};
-use crate::names::SessionName;
+use crate::names::{MachineName, SessionName};
 use crate::terminal::{Choice, Known};
 use crate::time::Moment;
 
@@ -14,6 +14,8 @@ pub struct Opening {
     pub session: Option<SessionName>,
     /// Which, this once; else it is the one of the settings.
     pub terminal: Option<Known>,
+    /// The machine; the one that is shown when nothing else is meant.
+    pub machine: Option<MachineName>,
 }
 
 /// One that did not open.
@@ -40,6 +42,10 @@ impl App {
                     (None, _) => {}
                 }
             }
+            Err(problem) if self.is_about_another(&opening) => {
+                let machine = opening.machine.as_ref().map_or("", MachineName::as_str);
+                self.tell_failure(&Operation::Connect.title(machine), &problem.harmless());
+            }
             Err(problem) => {
                 let choice = self.setup().map(|setup| setup.settings.terminal.clone()).unwrap_or_default();
                 self.fail(Operation::Connect.title(name(self)), problem, now);
@@ -48,6 +54,12 @@ impl App {
                 }
             }
         }
+    }
+
+    /// Whether another machine is shown by now, where nothing can be done about it.
+    fn is_about_another(&self, opening: &Opening) -> bool {
+        let shown = self.setup().map(|setup| &setup.desired.machine);
+        opening.machine.is_some() && opening.machine.as_ref() != shown
     }
 
     /// The settings were read. Whoever has chosen another terminal needs no help with the one before.

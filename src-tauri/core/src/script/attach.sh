@@ -23,6 +23,8 @@ run='
 	[ ! -d "$r" ] || export XDG_RUNTIME_DIR="$r" ZELLIJ_SOCKET_DIR="${ZELLIJ_SOCKET_DIR:-$r/zellij}"
 	# Of two turns of one terminal at least one sees the file of the other: both write before they look.
 	d=${XDG_RUNTIME_DIR:-$HOME}/.holdfast
+	h=holdfast-$(printf %s "$session" | sha256sum | cut -c1-16)
+	gone=
 	mkdir -p "$d"
 	echo $$ >"$d/$id"
 	for f in "$d/$terminal".*; do
@@ -35,6 +37,7 @@ run='
 		if grep -qzxF "hf.$terminal.$n" "/proc/${p:-0}/cmdline" 2>/dev/null; then
 			kill -9 $(pgrep -P "$p") "$p" 2>/dev/null
 		fi
+		[ ! "$d/$h.ended" -nt "$f" ] || gone=1
 		rm -f "$f"
 	done
 	# Only the list says it: zellij 0.45.1 exits 0 for an action on a session that is not there.
@@ -46,10 +49,14 @@ run='
 			exit 1
 		}
 	}
+	# What this terminal was attached to has ended while it had no line.
+	if [ "$gone" ] && ! live; then
+		mark "ended;0"
+		exit 0
+	fi
 	# Of two terminals that come at once one makes the server and the other waits for the lock. The unit has a name of
 	# its own each time: an earlier one stays loaded while something that outlived its session runs on.
 	create=
-	h=holdfast-$(printf %s "$session" | sha256sum | cut -c1-16)
 	make="s=\$HF_S; unset HF_S HF_RUN INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID
 		exec zellij attach --create-background \"\$s\""
 	if ! live && [ -S "$r/bus" ]; then
@@ -82,13 +89,15 @@ run='
 		zellij attach $create "$session"
 		i=$?
 		n=$((n + 1))
-		! ended && [ $i -eq 1 ] && [ $n -lt 4 ] && sleep .3 && live
+		[ $i -eq 1 ] && [ $n -lt 4 ] && sleep .3 && live && ! ended
 	do :; done
 	# A server that ends, as with its last pane, may be gone before its client has heard of that, and the client says that
 	# it lost it. Only where the machine goes down there is something to come back to.
 	word=out
-	if ended || { [ $i -eq 1 ] && ! live && [ "$(systemctl is-system-running 2>/dev/null)" != stopping ]; }; then
+	up() { case $(systemctl is-system-running 2>/dev/null) in running | degraded | starting) ;; *) return 1 ;; esac }
+	if ended || { [ $i -le 1 ] && ! live && up; }; then
 		word=ended
+		: >"$d/$h.ended"
 	fi
 	# zellij leaves bracketed paste and the application keypad on.
 	[ $i -gt 128 ] || { printf "\033[?2004l\033>"; mark "$word;$i"; }

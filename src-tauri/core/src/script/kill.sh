@@ -21,6 +21,7 @@ run='
 		known || exit 0
 		[ $i -ne 3 ] || systemctl --user kill -s KILL "$h-*" 2>/dev/null
 	done
+	rm -f "$d/$h.ended"
 	exit 6
 '
 id -u "$user" >/dev/null 2>&1 || exit 4

@@ -1,5 +1,7 @@
 //! Gives out a job's log to the one who reads it, as fast as he asks for it.
 
+use std::collections::BTreeMap;
+
 use holdfast_core::app::{App, Refusal};
 use holdfast_core::jobs::LogChunk;
 use tokio::sync::oneshot;
@@ -15,26 +17,28 @@ pub struct LogRequest {
     pub answer: oneshot::Sender<Result<LogChunk, Refusal>>,
 }
 
-/// The window, which reads one log at a time.
+/// The window, which may read several logs at a time.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    waits: Option<LogRequest>,
+    /// Who waits for more of a log, by its number. Of logs that are not kept nobody does.
+    waits: BTreeMap<u32, LogRequest>,
 }
 
 impl Reader {
-    /// A second request takes the place of one that waits, so that there is never more than one to be kept.
+    /// A second request for a log takes the place of one that waits, so that there are never more to be kept than logs.
     pub(super) fn asks(&mut self, request: LogRequest) {
-        if let Some(before) = self.waits.replace(request) {
+        if let Some(before) = self.waits.insert(request.number, request) {
             give(before, Err(Refusal { why: "The log was asked for anew".to_owned() }));
         }
     }
 
-    /// Answers whoever waits, if there is something for him now.
+    /// Answers those who wait, if there is something for them now.
     pub(super) fn answer(&mut self, app: &App) {
-        let Some(request) = self.waits.take() else { return };
-        match app.log(request.number, request.from).transpose() {
-            Some(answer) => give(request, answer),
-            None => self.waits = Some(request),
+        for (number, request) in std::mem::take(&mut self.waits) {
+            match app.log(number, request.from).transpose() {
+                Some(answer) => give(request, answer),
+                None => drop(self.waits.insert(number, request)),
+            }
         }
     }
 }

@@ -82,7 +82,7 @@ fn happening() -> impl Strategy<Value = Event> {
 fn opened() -> impl Strategy<Value = Event> {
     let terminal = prop::sample::select(vec![None, Some(Known::Kitty), Some(Known::Xterm)]);
     (terminal, any::<bool>()).prop_map(|(terminal, well)| Event::Opened {
-        opening: Opening { session: None, terminal },
+        opening: Opening { session: None, terminal, machine: None },
         result: if well { Ok(()) } else { Err(problem("it does not open")) },
     })
 }

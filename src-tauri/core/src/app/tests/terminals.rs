@@ -17,7 +17,7 @@ fn with(terminal: &str, installed: &[Known]) -> App {
 }
 
 fn opening(session: &str, terminal: Option<Known>) -> Opening {
-    Opening { session: session.parse().ok(), terminal }
+    Opening { session: session.parse().ok(), terminal, machine: None }
 }
 
 fn fails(app: &mut App, opening: Opening) {
