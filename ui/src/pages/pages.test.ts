@@ -439,12 +439,14 @@ test("the log of a job before is fetched when somebody asks, or it is said where
     return activity(view({ history: { ...history([of("1-a", null)]), log } }));
   };
   expect(activity(view({ history: history([of("1-a", null)]) }))).not.toContain("data-log-of");
-  expect(asked({ reading: true })).toContain("Fetching it from the machine…");
+  expect(asked({ reading: true })).toMatch(/role="status">Fetching it from the machine…/);
   expect(asked({})).toContain('role="log"');
   const none = asked({ note: "The machine has no line of it any more." });
   expect(none).toContain("no line of it any more");
   expect(none).not.toContain('role="log"');
   expect(asked({ problem })).toContain("AWS says no");
+  const again = (rest: Partial<OlderLog>) => acts(asked(rest)).includes("show-log-of");
+  expect([again({}), again({ problem }), again({ problem, reading: true })]).toEqual([false, true, false]);
 });
 
 test("who has to sign in has one button for it, and a way round the browser", () => {
