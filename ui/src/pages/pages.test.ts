@@ -246,6 +246,17 @@ test("what is wrong with a decision stands at its field", () => {
   expect(html).toContain("No such name.");
 });
 
+test("what is wrong with no field of the step is said below them, and else only there", () => {
+  const at = (key: "user" | "zone") => {
+    const refused = model();
+    refused.refused = { do: "keep", is: null, why: "That does not hold." };
+    const set_up = setUp(3, [{ key, text: "That does not hold." }]);
+    const html = render(Machine, { props: { model: refused, view: view({ set_up }, { state: "absent" }) } }).body;
+    return html.split("That does not hold.").length - 1;
+  };
+  expect([at("user"), at("zone")]).toEqual([1, 1]);
+});
+
 test("an error stands at its field", () => {
   const html = settings(view({ preview: preview({ errors: [{ key: "user", text: "no such name" }] }) }));
   expect(html).toMatch(/name="user"[^>]*aria-invalid="true"[^>]*aria-describedby="([\w-]+)"/);
