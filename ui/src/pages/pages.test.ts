@@ -10,6 +10,7 @@ import {
   generations,
   history,
   job,
+  machineChoice,
   nothing,
   ofApp,
   offer,
@@ -31,6 +32,7 @@ import {
   types,
   view,
 } from "../fixture";
+import App from "../App.svelte";
 import LogView from "../log/LogView.svelte";
 import { Model } from "../model.svelte";
 import Activity from "./Activity.svelte";
@@ -255,6 +257,19 @@ test("what is wrong with no field of the step is said below them, and else only 
     return html.split("That does not hold.").length - 1;
   };
   expect([at("user"), at("zone")]).toEqual([1, 1]);
+});
+
+test("why another machine cannot be chosen is said once", () => {
+  const at = (hindrance: string | null) => {
+    const shown = model();
+    const others = ["b", "c"].map((name) => ({ ...machineChoice(name), hindrance }));
+    shown.view = view({ machines: [machineChoice("a", true), ...others] });
+    return render(App, { props: { model: shown } }).body;
+  };
+  const html = at("A rebuild is under way.");
+  expect(html.split("A rebuild is under way.")).toHaveLength(2);
+  expect(html).toMatch(/<select[^>]*aria-describedby="hindrance"/);
+  expect(at(null)).not.toContain("hindrance");
 });
 
 test("an error stands at its field", () => {
