@@ -132,6 +132,34 @@ test("Enter does what the focused button says", async () => {
   expect(await sent(page)).toEqual([{ do: "connect", session: null }]);
 });
 
+test("the focus stays near a button that goes when it is pressed", async () => {
+  const before = state("olderLog");
+  const { page } = await open(browser, address, { ...before, history: { ...before.history!, log: null } });
+  const show = (view: View) => page.evaluate((view) => window.mock.show(view), view);
+  const has = (selector: string) => expect.poll(() => page.evaluate((selector) => document.activeElement?.matches(selector), selector)).toBe(true);
+  await page.keyboard.press("3");
+  await page.focus("[data-run=rebuild] [data-act=open-run]");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  await has("[data-act=show-log-of]");
+  await page.keyboard.press("Enter");
+  await show({ ...before, history: { ...before.history!, log: { ...before.history!.log!, reading: true } } });
+  await has("[data-log-of]");
+  await page.keyboard.press("Tab");
+  await has("[data-log-of] [data-search]");
+
+  await show(state("unopened"));
+  await page.focus('[data-act="open-in:xterm"]');
+  await page.keyboard.press("Enter");
+  await show(state("openedInstead"));
+  await has("[data-problem=no_terminal_window]");
+  await page.keyboard.press("Tab");
+  await has('[data-act="always-in:xterm"]');
+  await page.keyboard.press("Enter");
+  await show(state("on"));
+  await has("h1");
+});
+
 test("a log is searched from match to match, and left", async () => {
   const page = await withLog(built(5000));
   await page.keyboard.press("/");

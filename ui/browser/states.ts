@@ -337,7 +337,7 @@ export const logs: Record<number, LogChunk> = {
 
 /** Each state by its name; `null` is an app that does not answer. */
 export const states: Record<string, View | null> = {
-  several: on({ machines: [machineChoice("remote-dev", true), machineChoice("big-one"), machineChoice("a-name-that-is-as-long-as-names-can-be-x")] }),
+  several: on({ machines: [machineChoice("remote-dev", true), { ...machineChoice("big-one"), hindrance: "A rebuild of remote-dev is under way." }, machineChoice("a-name-that-is-as-long-as-names-can-be-x")] }),
   "first-start": view({ sandbox: true, set_up: setUp(1) }, nowhere),
   "first-account": view(
     { sign_in: signIn(), set_up: setUp(0), profiles: accounts },

@@ -10,6 +10,7 @@ import {
   generations,
   history,
   job,
+  machineChoice,
   nothing,
   ofApp,
   offer,
@@ -31,6 +32,7 @@ import {
   types,
   view,
 } from "../fixture";
+import App from "../App.svelte";
 import LogView from "../log/LogView.svelte";
 import { Model } from "../model.svelte";
 import Activity from "./Activity.svelte";
@@ -246,6 +248,30 @@ test("what is wrong with a decision stands at its field", () => {
   expect(html).toContain("No such name.");
 });
 
+test("what is wrong with no field of the step is said below them, and else only there", () => {
+  const at = (key: "user" | "zone") => {
+    const refused = model();
+    refused.refused = { do: "keep", is: null, why: "That does not hold." };
+    const set_up = setUp(3, [{ key, text: "That does not hold." }]);
+    const html = render(Machine, { props: { model: refused, view: view({ set_up }, { state: "absent" }) } }).body;
+    return html.split("That does not hold.").length - 1;
+  };
+  expect([at("user"), at("zone")]).toEqual([1, 1]);
+});
+
+test("why another machine cannot be chosen is said once", () => {
+  const at = (hindrance: string | null) => {
+    const shown = model();
+    const others = ["b", "c"].map((name) => ({ ...machineChoice(name), hindrance }));
+    shown.view = view({ machines: [machineChoice("a", true), ...others] });
+    return render(App, { props: { model: shown } }).body;
+  };
+  const html = at("A rebuild is under way.");
+  expect(html.split("A rebuild is under way.")).toHaveLength(2);
+  expect(html).toMatch(/<select[^>]*aria-describedby="hindrance"/);
+  expect(at(null)).not.toContain("hindrance");
+});
+
 test("an error stands at its field", () => {
   const html = settings(view({ preview: preview({ errors: [{ key: "user", text: "no such name" }] }) }));
   expect(html).toMatch(/name="user"[^>]*aria-invalid="true"[^>]*aria-describedby="([\w-]+)"/);
@@ -439,12 +465,14 @@ test("the log of a job before is fetched when somebody asks, or it is said where
     return activity(view({ history: { ...history([of("1-a", null)]), log } }));
   };
   expect(activity(view({ history: history([of("1-a", null)]) }))).not.toContain("data-log-of");
-  expect(asked({ reading: true })).toContain("Fetching it from the machine…");
+  expect(asked({ reading: true })).toMatch(/role="status">Fetching it from the machine…/);
   expect(asked({})).toContain('role="log"');
   const none = asked({ note: "The machine has no line of it any more." });
   expect(none).toContain("no line of it any more");
   expect(none).not.toContain('role="log"');
   expect(asked({ problem })).toContain("AWS says no");
+  const again = (rest: Partial<OlderLog>) => acts(asked(rest)).includes("show-log-of");
+  expect([again({}), again({ problem }), again({ problem, reading: true })]).toEqual([false, true, false]);
 });
 
 test("who has to sign in has one button for it, and a way round the browser", () => {
