@@ -80,8 +80,9 @@ impl Tray {
 
     /// The file of the icon.
     pub(crate) fn icon(&self) -> Vec<u8> {
-        let item = self.item();
         let read = || {
+            // Another one each time: it keeps what it was told, and the file may be another one by now.
+            let item = self.item();
             let name: String = item.get_property("IconName").ok()?;
             let folder: String = item.get_property("IconThemePath").unwrap_or_default();
             let direct = std::path::PathBuf::from(&name);
