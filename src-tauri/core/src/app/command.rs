@@ -239,9 +239,9 @@ impl App {
             Command::Choose { machine } => self.may_choose(settled()?, machine),
             Command::On { machine, then } => self.may_on(settled()?, machine, *then),
             Command::Keep { draft } => self.may_keep(settled()?, draft),
-            Command::SetSettingsAside => match self.settings_can_be_set_aside() {
-                true => Ok(()),
-                false => Err(refuse("There is nothing to put aside: the settings hold")),
+            Command::SetSettingsAside => match &self.settings {
+                Some(Err(_)) => Ok(()),
+                Some(Ok(_)) | None => Err(refuse("There is nothing to put aside: the settings hold")),
             },
             Command::LookAtTypes => settled().and_then(|_| self.may_look_at_kinds()),
             Command::ShowUpdate => settled().and_then(|_| self.may_show_update()),

@@ -428,11 +428,6 @@ impl App {
         self.settings.as_ref()?.as_ref().ok().map(Box::as_ref)
     }
 
-    /// Whether the settings file is one that cannot be read, does not hold, or was written by a newer Holdfast.
-    fn settings_can_be_set_aside(&self) -> bool {
-        matches!(&self.settings, Some(Err(_)))
-    }
-
     /// The operation that a preview asks for, with its plan.
     pub fn foreseen(&self, number: u32) -> Option<(Operation, &Proposal, &Foreseen)> {
         let preview = self.preview.as_ref().filter(|preview| preview.number == number)?;
