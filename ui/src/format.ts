@@ -66,10 +66,10 @@ function midnight(date: Date): number {
   return new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
 }
 
-/** How long ago, in steps that do not flicker. */
+/** How long ago, in steps that do not flicker: what is looked at every ten seconds stays "just now". */
 export function ago(moment: number, now: number): string {
   const s = now - moment;
-  if (s < 10) return words.justNow;
+  if (s < 20) return words.justNow;
   if (s < 60) return words.ago(words.seconds(s - (s % 10)));
   if (s < 3600) return words.ago(words.minutes(Math.floor(s / 60)));
   if (s < 86_400) return words.ago(words.hours(Math.floor(s / 3600)));
