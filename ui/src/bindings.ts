@@ -1002,6 +1002,8 @@ export type Settings = {
 	problem: Problem | null,
 	/**  The file can be put aside, and the set-up begun without one. */
 	can_be_set_aside: boolean,
+	/**  Where one was put aside, until the app ends. */
+	aside: string | null,
 	/**  The profiles of the AWS configuration. */
 	profiles: string[],
 	/**  The regions whose prices are known. */

@@ -97,6 +97,7 @@ export function view(rest: Partial<View> = {}, machine: Partial<Machine> = {}): 
       fields: fields(),
       problem: null,
       can_be_set_aside: false,
+      aside: null,
       profiles: ["work"],
       regions: ["us-west-2"],
       autostart: null,

@@ -294,6 +294,7 @@ export const notices = {
 export const updates = "Look for newer versions";
 export const updatesNote = "Once a day. Nothing else is sent.";
 export const setAside = "Put the file aside, and begin anew";
+export const isAside = (path: string) => `What was set before is in ${path} now.`;
 export const newer = (version: string) => `Holdfast ${version} is available`;
 export const fields = {
   profile: "AWS profile",

@@ -549,7 +549,7 @@ impl<'a, S: Shell> Desk<'a, S> {
                 let moved = self.place.store.set_settings_aside();
                 self.read_settings();
                 match moved {
-                    Ok(Some(_)) => {}
+                    Ok(Some(path)) => self.on(Event::SettingsAside(path.display().to_string())),
                     Ok(None) => return Err(Refusal { why: "There is no file".to_owned() }),
                     Err(error) => return Err(Refusal { why: format!("It was not put aside: {error}") }),
                 }
@@ -597,14 +597,10 @@ impl<'a, S: Shell> Desk<'a, S> {
             Command::CancelSignIn => self.on(Event::SignInGivenUp),
             Command::Portal { step } => self.portal(step),
             Command::LookAtSnapshots => self.see_snapshots(),
-            Command::TakeSnapshot => self.begin(Operation::Snapshot, Agreed::to(COSTS), Opening::default()),
-            Command::Start => self.begin(Operation::Start, Agreed::to(COSTS), Opening::default()),
-            Command::Stop => {
-                self.begin(Operation::Stop, Agreed::to(INTERRUPTS), Opening::default());
-            }
-            Command::Restart => {
-                self.begin(Operation::Restart, Agreed::to(INTERRUPTS), Opening::default());
-            }
+            Command::TakeSnapshot => self.begin(Operation::Snapshot, Agreed::to(COSTS)),
+            Command::Start => self.begin(Operation::Start, Agreed::to(COSTS)),
+            Command::Stop => self.begin(Operation::Stop, Agreed::to(INTERRUPTS)),
+            Command::Restart => self.begin(Operation::Restart, Agreed::to(INTERRUPTS)),
             Command::Apply { number } => self.apply(number),
         }
         Ok(())
@@ -701,7 +697,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             let open = open(self.shell, opening);
             self.errands.push(Box::pin(async { Some(open.await) }));
         } else {
-            self.begin(Operation::Connect, Agreed::to(COSTS), opening);
+            self.begin_before(Operation::Connect, Agreed::to(COSTS), Some(opening));
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Elsewhere {
 pub enum Event {
     /// The settings were read.
     Settings(Result<Box<Setup>, Problem>),
+    /// A settings file that did not hold was put aside, and is here now.
+    SettingsAside(String),
     /// Whether the app starts with the desktop; `None`: it cannot.
     Autostart(Option<view::Autostart>),
     /// These terminals are installed.

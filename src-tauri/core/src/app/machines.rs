@@ -113,7 +113,7 @@ impl App {
             let title = format!("{name} is {}", state.word());
             self.tell_outcome(title, String::new());
         } else {
-            self.fail(operation.title(&name), problem, now);
+            self.fail(self.shown(), operation.title(&name), problem, now);
         }
     }
 

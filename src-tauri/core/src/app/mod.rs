@@ -75,6 +75,8 @@ pub struct App {
     sandbox: bool,
     tray: bool,
     path: String,
+    /// Where a settings file is that did not hold.
+    aside: Option<String>,
     settings: Option<Result<Box<Setup>, Problem>>,
     profiles: Profiles,
     autostart: Option<view::Autostart>,
@@ -152,6 +154,7 @@ impl App {
             sandbox,
             tray: true,
             path,
+            aside: None,
             settings: None,
             profiles: Profiles::default(),
             autostart: None,
@@ -191,6 +194,7 @@ impl App {
         self.now = now;
         match event {
             Event::Settings(settings) => self.read(settings),
+            Event::SettingsAside(path) => self.aside = Some(path),
             Event::Profiles(names) => self.profiles.names = names,
             Event::LookingAtProfiles(how) => self.profiles.looking(how),
             Event::LookedAtProfiles(result) => self.profiles.looked(result, now),
@@ -244,7 +248,7 @@ impl App {
                 if let Err(problem) = result
                     && awaited
                 {
-                    self.fail(format!("Ending the session {name}"), problem, now);
+                    self.fail(self.shown(), format!("Ending the session {name}"), problem, now);
                 }
             }
             Event::LookingAtSystem => self.system.looking(),
@@ -262,8 +266,7 @@ impl App {
                 self.job_ended(result, now);
             }
             Event::NoTerminal(problem) => {
-                let name = self.setup().map_or(String::new(), |setup| setup.desired.machine.to_string());
-                self.fail(Operation::Connect.title(&name), problem, now);
+                self.fail(self.shown(), Operation::Connect.title(show::name(self)), problem, now);
             }
             Event::NotBegun(operation, problem) => self.not_begun(operation, problem, now),
             Event::LookedAtOther(desired, observed) => {
@@ -321,7 +324,7 @@ impl App {
                         "save what belongs in a report: holdfast diagnostics".to_owned(),
                     ],
                 };
-                self.fail("What was going on".to_owned(), problem, now);
+                self.fail(self.shown(), "What was going on".to_owned(), problem, now);
             }
             Event::KindsAsked => self.kinds.asked(),
             Event::LookingAtKinds => self.kinds.looking(),
@@ -474,7 +477,7 @@ impl App {
         // It was about other settings.
         (self.preview, self.wrong) = (None, Vec::new());
         self.forget_unopened();
-        let shown = self.setup().map(|setup| setup.desired.machine.clone());
+        let shown = self.shown();
         // Told, and in the history; what can be done about it here would be done to another machine.
         if shown.is_some() && self.failed.as_ref().is_some_and(|failed| failed.machine != shown) {
             self.failed = None;
@@ -563,18 +566,20 @@ impl App {
                 }
                 self.tell_success(operation, &machine);
             }
-            Some(Err(problem)) => self.fail(title, problem, now),
+            Some(Err(problem)) => self.fail(Some(machine), title, problem, now),
             None => {}
         }
         self.running = None;
     }
 
-    fn fail(&mut self, title: String, problem: Problem, now: Moment) {
+    /// The machine that is shown.
+    fn shown(&self) -> Option<MachineName> {
+        self.setup().map(|setup| setup.desired.machine.clone())
+    }
+
+    fn fail(&mut self, machine: Option<MachineName>, title: String, problem: Problem, now: Moment) {
         let problem = problem.harmless();
         self.tell_failure(&title, &problem);
-        let about = self.running.as_ref().map(|running| &running.desired);
-        let machine =
-            about.or(self.setup().map(|setup| &setup.desired)).map(|desired| desired.machine.clone());
         self.failed = Some(Failed { title, at: now, problem, machine, unopened: None });
     }
 }

@@ -448,6 +448,7 @@ fn settings(app: &App) -> Settings {
         fields,
         problem,
         can_be_set_aside: app.may(&Command::SetSettingsAside).is_ok(),
+        aside: app.aside.clone(),
         profiles: app.profiles.names.clone(),
         regions: price::regions().iter().map(|region| (*region).to_owned()).collect(),
         autostart: app.autostart.clone(),

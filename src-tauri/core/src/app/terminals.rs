@@ -42,24 +42,18 @@ impl App {
                     (None, _) => {}
                 }
             }
-            Err(problem) if self.is_about_another(&opening) => {
-                let machine = opening.machine.as_ref().map_or("", MachineName::as_str);
-                self.tell_failure(&Operation::Connect.title(machine), &problem.harmless());
-            }
             Err(problem) => {
-                let choice = self.setup().map(|setup| setup.settings.terminal.clone()).unwrap_or_default();
-                self.fail(Operation::Connect.title(name(self)), problem, now);
-                if let Some(failed) = &mut self.failed {
+                let machine = opening.machine.clone().or_else(|| self.shown());
+                let title = Operation::Connect.title(machine.as_ref().map_or(name(self), MachineName::as_str));
+                // Another machine may be shown by now, where nothing can be done about it.
+                let choice = self.setup().filter(|_| machine == self.shown());
+                let choice = choice.map(|setup| setup.settings.terminal.clone());
+                self.fail(machine, title, problem, now);
+                if let Some((failed, choice)) = self.failed.as_mut().zip(choice) {
                     failed.unopened = Some(Unopened { opening, choice, opened: None });
                 }
             }
         }
-    }
-
-    /// Whether another machine is shown by now, where nothing can be done about it.
-    fn is_about_another(&self, opening: &Opening) -> bool {
-        let shown = self.setup().map(|setup| &setup.desired.machine);
-        opening.machine.is_some() && opening.machine.as_ref() != shown
     }
 
     /// The settings were read. Whoever has chosen another terminal needs no help with the one before.

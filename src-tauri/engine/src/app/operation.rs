@@ -15,8 +15,13 @@ use crate::remote::{Machine, NO_SYSTEM};
 use crate::space;
 
 impl<S: Shell> Desk<'_, S> {
-    /// Begins an operation. `opening` is what [`Operation::Connect`] opens in the end.
-    pub(super) fn begin(&mut self, operation: Operation, agreed: Agreed, opening: Opening) {
+    /// Begins an operation.
+    pub(super) fn begin(&mut self, operation: Operation, agreed: Agreed) {
+        self.begin_before(operation, agreed, None);
+    }
+
+    /// Begins an operation after which a terminal opens.
+    pub(super) fn begin_before(&mut self, operation: Operation, agreed: Agreed, opening: Option<Opening>) {
         let Some(setup) = self.app.setup() else { return };
         let desired = agreed.wanted(&setup.desired);
         self.on(Event::Began(operation));
@@ -26,7 +31,7 @@ impl<S: Shell> Desk<'_, S> {
         let signed_in = Arc::clone(&self.signed_in);
         self.operation = Some(Box::pin(async move {
             operate(place, tell.clone(), signed_in, operation, desired, agreed).await?;
-            if operation == Operation::Connect {
+            if let Some(opening) = opening {
                 // Nobody listens any more when the app ends.
                 let _ = tell.send(open(shell, opening).await);
             }
@@ -48,7 +53,7 @@ impl<S: Shell> Desk<'_, S> {
             self.read_settings();
         }
         let told = Box::new(plan.clone());
-        self.begin(operation, Agreed { impact: plan.impact(), shown: Some((of, plan)) }, Opening::default());
+        self.begin(operation, Agreed { impact: plan.impact(), shown: Some((of, plan)) });
         self.on(Event::Goes(Progress::Planned(told)));
     }
 

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use super::fixture::{app, at, items, looked, problem, reachable, several, tray, worlds};
 use crate::app::menu::{Item, menu};
-use crate::app::{App, Command, Draft, Event, Operation, Page, Then, drafted, view::Key};
+use crate::app::{App, Command, Draft, Event, Opening, Operation, Page, Then, drafted, view::Key};
 use crate::doctor::{Finding, Part, Report};
 use crate::machine::{Desired, Fact, Observed, Power, TAG_MACHINE};
 use crate::plan::tests::fixture::{empty, powered};
+use crate::terminal::Known;
 
 fn shows(app: &mut App, name: &str, second: u64) {
     app.on(Event::Settings(Ok(Box::new(several(name)))), at(second));
@@ -242,4 +243,25 @@ fn commands_that_are_told_name_a_machine_that_is_not_the_default_one() {
     assert_eq!(hinted("remote-dev"), pair("try again: holdfast up", "start it: holdfast start"));
     let named = pair("try again: holdfast --machine spare up", "start it: holdfast --machine spare start");
     assert_eq!(hinted("spare"), named);
+}
+
+#[test]
+fn what_fails_on_a_machine_that_is_not_shown_any_more_names_it_and_offers_nothing() {
+    let mut app = showing("remote-dev");
+    app.on(Event::Terminals(vec![Known::Foot, Known::Xterm]), at(11));
+    shows(&mut app, "spare", 12);
+    app.on(looked(of("spare", reachable())), at(13));
+    let opening = Opening { session: None, terminal: Some(Known::Foot), machine: "remote-dev".parse().ok() };
+    app.on(Event::Opened { opening, result: Err(problem("it could not be opened")) }, at(14));
+    let failed = app.view().failed.unwrap();
+    assert_eq!((failed.title.as_str(), failed.unopened), ("Connecting to remote-dev", None));
+    shows(&mut app, "spare", 15);
+    assert_eq!(app.view().failed, None, "what can be done here would be done to another machine");
+
+    app.on(Event::Began(Operation::Stop), at(20));
+    shows(&mut app, "remote-dev", 21);
+    app.on(Event::Ended(Some(Err(problem("AWS cannot be reached")))), at(22));
+    assert_eq!(app.view().failed.unwrap().title, "Stopping spare");
+    shows(&mut app, "remote-dev", 23);
+    assert_eq!(app.view().failed, None);
 }

@@ -19,6 +19,8 @@ pub struct Settings {
     pub problem: Option<Problem>,
     /// The file can be put aside, and the set-up begun without one.
     pub can_be_set_aside: bool,
+    /// Where one was put aside, until the app ends.
+    pub aside: Option<String>,
     /// The profiles of the AWS configuration.
     pub profiles: Vec<String>,
     /// The regions whose prices are known.
