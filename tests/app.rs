@@ -364,7 +364,7 @@ async fn what_an_earlier_run_did_not_bring_to_its_end_is_shown_until_it_is_put_a
     store.intent("ada/remote-dev/us-west-2").write(&long_ago).expect("a note");
     on_computer(&sandbox, &store, SETTINGS, async |person| {
         let view = person.waits_for("the note", |view| view.interrupted.is_some()).await;
-        assert_eq!(view.interrupted.expect("a note").title, "holdfast up was interrupted");
+        assert_eq!(view.interrupted.expect("a note").title, "Making remote-dev was interrupted");
         person.asks(Command::Dismiss).await.expect("accepted");
         person.asks(Command::Look).await.expect("accepted");
         sleep(Duration::from_secs(5)).await;

@@ -79,6 +79,28 @@ impl Operation {
         }
     }
 
+    /// What the command line calls so.
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        let named = [
+            Self::Start,
+            Self::Stop,
+            Self::Restart,
+            Self::Make,
+            Self::Apply,
+            Self::Replace,
+            Self::Restore,
+            Self::TakeBack,
+            Self::LetGo,
+            Self::GoBack,
+            Self::Snapshot,
+            Self::DeleteSnapshot,
+        ];
+        // A restore says from which snapshot, too.
+        let is =
+            |named: &Self| word == named.word() || *named == Self::Restore && word.starts_with(named.word());
+        named.into_iter().find(is)
+    }
+
     /// Whether its plan was shown before it.
     pub(super) fn is_previewed(self) -> bool {
         match self {

@@ -426,8 +426,10 @@ impl Part {
 
 fn interrupted(app: &App) -> Option<Interrupted> {
     let intent = app.interrupted.as_ref().filter(|_| app.running.is_none() && app.elsewhere.is_none())?;
+    let what = Does::of_word(&intent.what)
+        .map_or_else(|| format!("holdfast {}", harmless(&intent.what, 40)), |known| known.title(name(app)));
     Some(Interrupted {
-        title: format!("holdfast {} was interrupted", harmless(&intent.what, 40)),
+        title: format!("{what} was interrupted"),
         sentence: "Nothing is lost: the same again goes on from what is there.".to_owned(),
         at: seconds(intent.since),
     })

@@ -44,7 +44,8 @@ impl App {
             }
             Err(problem) => {
                 let machine = opening.machine.clone().or_else(|| self.shown());
-                let title = Operation::Connect.title(machine.as_ref().map_or(name(self), MachineName::as_str));
+                let title =
+                    Operation::Connect.title(machine.as_ref().map_or(name(self), MachineName::as_str));
                 // Another machine may be shown by now, where nothing can be done about it.
                 let choice = self.setup().filter(|_| machine == self.shown());
                 let choice = choice.map(|setup| setup.settings.terminal.clone());

@@ -561,7 +561,7 @@ impl Step {
             Self::Retire { instance, by } => say(
                 Machine,
                 Alter,
-                format!("{} takes the place of {instance}", by.shown()),
+                format!("Let {} take the place of {instance}", by.shown()),
                 "the old one is kept, off, until you let it go",
             ),
             Self::Unprotect { instance } => {

@@ -124,7 +124,7 @@ fn each_is_previewed_with_what_it_costs_ends_and_destroys() {
         Add Volume of the new snapshot in us-west-2a
         Alter Attach it to the new instance
         Alter Put the home of the new snapshot on the new instance
-        Alter the new instance takes the place of i-00000001
+        Alter Let the new instance take the place of i-00000001
         Alter Detach volume of the home
         Remove Volume of the home
         (i-00000001 is kept then, off, and costs $8.00 a month until you let it go.)
@@ -138,7 +138,7 @@ fn each_is_previewed_with_what_it_costs_ends_and_destroys() {
         Add Volume of the new snapshot in us-west-2a
         Alter Attach it to the new instance
         Alter Put the home of the new snapshot on the new instance
-        Alter the new instance takes the place of i-00000001
+        Alter Let the new instance take the place of i-00000001
         Alter Detach volume of the home
         Remove Volume of the home
         (i-00000001 is kept then, off, and costs $8.00 a month until you let it go.)
@@ -151,7 +151,7 @@ fn each_is_previewed_with_what_it_costs_ends_and_destroys() {
         Add Volume of the new snapshot in us-west-2a
         Alter Attach it to i-00000002
         Alter Put the home of the new snapshot on i-00000002
-        Alter i-00000002 takes the place of i-00000001
+        Alter Let i-00000002 take the place of i-00000001
         Alter Detach volume of the home
         Remove Volume of the home
         (i-00000001 is kept then, off, and costs $8.00 a month until you let it go.)
@@ -196,7 +196,7 @@ fn each_is_previewed_with_what_it_costs_ends_and_destroys() {
         Alter Attach it to the new instance
         Alter Put the home of snap-00000009 on the new instance
         Alter Stop i-00000001 interrupts
-        Alter the new instance takes the place of i-00000001
+        Alter Let the new instance take the place of i-00000001
         Alter Detach volume of the home
         Remove Volume of the home
         (i-00000001 is kept then, off, and costs $8.00 a month until you let it go.)

@@ -153,3 +153,19 @@ fn hostile_words_of_aws_are_shown_harmlessly() {
         }
     }
 }
+
+#[test]
+fn what_was_interrupted_has_the_name_of_what_was_done() {
+    for (what, title) in [
+        ("stop", "Stopping remote-dev was interrupted"),
+        ("replace", "Replacing remote-dev was interrupted"),
+        ("replace --cancel", "Taking back the replacement of remote-dev was interrupted"),
+        ("snapshot restore snap-00000001", "Restoring remote-dev was interrupted"),
+        ("adopt i-00000001", "holdfast adopt i-00000001 was interrupted"),
+    ] {
+        let mut app = seeing(empty());
+        let observed = Box::new(empty());
+        app.on(Event::Looked { observed, elsewhere: None, interrupted: Some(elsewhere(what)) }, at(20));
+        assert_eq!(app.view().interrupted.unwrap().title, title);
+    }
+}

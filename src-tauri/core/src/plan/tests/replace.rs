@@ -129,7 +129,7 @@ fn from_the_beginning_to_the_end() {
     7 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     8 ~ Attach it to the new instance
     9 ~ Put the home of the new snapshot on the new instance
-    10 ~ the new instance takes the place of i-00000001
+    10 ~ Let the new instance take the place of i-00000001
     10 ~ Detach volume of the home
     11 - Volume of the home [-$8.00]
 
@@ -140,7 +140,7 @@ fn from_the_beginning_to_the_end() {
     5 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     6 ~ Attach it to the new instance
     7 ~ Put the home of the new snapshot on the new instance
-    8 ~ the new instance takes the place of i-00000001
+    8 ~ Let the new instance take the place of i-00000001
     8 ~ Detach volume of the home
     9 - Volume of the home [-$8.00]
 
@@ -153,7 +153,7 @@ fn from_the_beginning_to_the_end() {
     8 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     9 ~ Attach it to the new instance
     10 ~ Put the home of the new snapshot on the new instance
-    11 ~ the new instance takes the place of i-00000001
+    11 ~ Let the new instance take the place of i-00000001
     11 ~ Detach volume of the home
     12 - Volume of the home [-$8.00]
     # an older state
@@ -163,7 +163,7 @@ fn from_the_beginning_to_the_end() {
     4 ~ Attach it to the new instance
     5 ~ Put the home of snap-00000009 on the new instance
     6 ~ Stop i-00000001 [-$134.70] interrupts
-    8 ~ the new instance takes the place of i-00000001
+    8 ~ Let the new instance take the place of i-00000001
     8 ~ Detach volume of the home
     9 - Volume of the home [-$8.00]
 
@@ -233,7 +233,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     5 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     6 ~ Attach it to i-00000002
     7 ~ Put the home of the new snapshot on i-00000002
-    8 ~ i-00000002 takes the place of i-00000001
+    8 ~ Let i-00000002 take the place of i-00000001
     8 ~ Detach volume of the home
     9 - Volume of the home [-$8.00]
 
@@ -245,7 +245,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     5 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     6 ~ Attach it to i-00000002
     7 ~ Put the home of the new snapshot on i-00000002
-    8 ~ i-00000002 takes the place of i-00000001
+    8 ~ Let i-00000002 take the place of i-00000001
     8 ~ Detach volume of the home
     9 - Volume of the home [-$8.00]
 
@@ -256,7 +256,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     4 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     5 ~ Attach it to i-00000002
     6 ~ Put the home of the new snapshot on i-00000002
-    7 ~ i-00000002 takes the place of i-00000001
+    7 ~ Let i-00000002 take the place of i-00000001
     7 ~ Detach volume of the home
     8 - Volume of the home [-$8.00]
 
@@ -268,7 +268,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     6 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     7 ~ Attach it to i-00000002
     8 ~ Put the home of the new snapshot on i-00000002
-    9 ~ i-00000002 takes the place of i-00000001
+    9 ~ Let i-00000002 take the place of i-00000001
     9 ~ Detach volume of the home
     10 - Volume of the home [-$8.00]
 
@@ -279,7 +279,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     3 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     4 ~ Attach it to i-00000002
     5 ~ Put the home of the new snapshot on i-00000002
-    6 ~ i-00000002 takes the place of i-00000001
+    6 ~ Let i-00000002 take the place of i-00000001
     6 ~ Detach volume of the home
     7 - Volume of the home [-$8.00]
 
@@ -289,7 +289,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     2 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     3 ~ Attach it to i-00000002
     4 ~ Put the home of the new snapshot on i-00000002
-    5 ~ i-00000002 takes the place of i-00000001
+    5 ~ Let i-00000002 take the place of i-00000001
     5 ~ Detach volume of the home
     6 - Volume of the home [-$8.00]
 
@@ -299,7 +299,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     1 + Volume of snap-00000001 in us-west-2a [+$8.00] costs
     2 ~ Attach it to i-00000002
     3 ~ Put the home of snap-00000001 on i-00000002
-    4 ~ i-00000002 takes the place of i-00000001
+    4 ~ Let i-00000002 take the place of i-00000001
     4 ~ Detach volume of the home
     5 - Volume of the home [-$8.00]
 
@@ -309,7 +309,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     2 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     3 ~ Attach it to i-00000002
     4 ~ Put the home of the new snapshot on i-00000002
-    5 ~ i-00000002 takes the place of i-00000001
+    5 ~ Let i-00000002 take the place of i-00000001
     5 ~ Detach volume of the home
     6 - Volume of the home [-$8.00]
 
@@ -318,7 +318,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     0 + Volume of snap-00000001 in us-west-2a [+$8.00] costs
     1 ~ Attach it to i-00000002
     2 ~ Put the home of snap-00000001 on i-00000002
-    3 ~ i-00000002 takes the place of i-00000001
+    3 ~ Let i-00000002 take the place of i-00000001
     3 ~ Detach volume of the home
     4 - Volume of the home [-$8.00]
 
@@ -328,7 +328,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     2 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     3 ~ Attach it to i-00000002
     4 ~ Put the home of the new snapshot on i-00000002
-    5 ~ i-00000002 takes the place of i-00000001
+    5 ~ Let i-00000002 take the place of i-00000001
     5 ~ Detach volume of the home
     6 - Volume of the home [-$8.00]
 
@@ -341,7 +341,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     5 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     6 ~ Attach it to i-00000002
     7 ~ Put the home of the new snapshot on i-00000002
-    8 ~ i-00000002 takes the place of i-00000001
+    8 ~ Let i-00000002 take the place of i-00000001
     8 ~ Detach volume of the home
     9 - Volume of the home [-$8.00]
 
@@ -353,7 +353,7 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     3 + Volume of the new snapshot in us-west-2a [+$8.00] costs
     4 ~ Attach it to i-00000002
     5 ~ Put the home of the new snapshot on i-00000002
-    6 ~ i-00000002 takes the place of i-00000001
+    6 ~ Let i-00000002 take the place of i-00000001
     6 ~ Detach volume of the home
     7 - Volume of the home [-$8.00]
 
@@ -361,31 +361,31 @@ fn whoever_looks_goes_on_where_it_was_interrupted() {
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
     0 ~ Attach it to i-00000002
     1 ~ Put the home of snap-00000001 on i-00000002
-    2 ~ i-00000002 takes the place of i-00000001
+    2 ~ Let i-00000002 take the place of i-00000001
     2 ~ Detach volume vol-00000003
     3 - Volume vol-00000003 [-$8.00]
 
     # the copy is attached
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
     0 ~ Put the home of snap-00000001 on i-00000002
-    1 ~ i-00000002 takes the place of i-00000001
+    1 ~ Let i-00000002 take the place of i-00000001
     1 ~ Detach volume vol-00000003
     2 - Volume vol-00000003 [-$8.00]
 
     # the home is over
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
-    0 ~ i-00000002 takes the place of i-00000001
+    0 ~ Let i-00000002 take the place of i-00000001
     0 ~ Detach volume vol-00000003
     1 - Volume vol-00000003 [-$8.00]
 
     # the copy is detached
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
-    0 ~ i-00000002 takes the place of i-00000001
+    0 ~ Let i-00000002 take the place of i-00000001
     0 - Volume vol-00000003 [-$8.00]
 
     # the copy is gone
     note: Replacing { instance: "i-00000001", by: "i-00000002" }
-    0 ~ i-00000002 takes the place of i-00000001
+    0 ~ Let i-00000002 take the place of i-00000001
 
     # the old one is gone
     0 ~ Put the home of snap-00000001 on i-00000002

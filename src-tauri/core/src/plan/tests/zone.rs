@@ -72,7 +72,7 @@ fn from_one_zone_to_another() {
     9 + Volume of the new snapshot in us-west-2b [+$8.00] costs
     10 ~ Attach it to the new instance
     11 ~ Put the home of the new snapshot on the new instance
-    12 ~ the new instance takes the place of i-00000001
+    12 ~ Let the new instance take the place of i-00000001
     12 ~ Detach volume of the home
     13 - Volume of the home [-$8.00]
 
