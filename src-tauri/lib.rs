@@ -94,8 +94,9 @@ pub fn run() -> ExitCode {
             let handle = app.handle();
             let (inputs, received) = mpsc::unbounded_channel();
             app.manage(Desk { inputs, view: watch::Sender::new(None), leaving: AtomicBool::new(false) });
-            let tray = tray::build(handle, &tray::folder(place.store().state_dir()))?;
-            let desktop = Desktop::new(handle.clone(), tray, arguments.sandbox);
+            let folder = tray::folder(place.store().state_dir());
+            let tray = tray::build(handle, &folder)?;
+            let desktop = Desktop::new(handle.clone(), tray, notify::icon(&folder), arguments.sandbox);
             spawn_app(handle.clone(), place, desktop, received)?;
             if open_at_once {
                 window::open(handle, Page::Machine)?;

@@ -1,5 +1,7 @@
 //! Notifications, and what a click on one opens.
 
+use std::path::Path;
+
 use holdfast::app::Input;
 use holdfast_core::app::{Command, Notice, Page, Then};
 use holdfast_core::names::MachineName;
@@ -15,13 +17,25 @@ const DEFAULT: &str = "default";
 /// The action of one whose reason stands in a log.
 const LOG: &str = "log";
 
+/// The icon of notifications: a file in `folder`, since the name of one is known only where a package of Holdfast is installed.
+/// Source: <https://specifications.freedesktop.org/notification-spec/latest/icons-and-images.html>
+pub(crate) fn icon(folder: &Path) -> String {
+    let file = folder.join("notification.png");
+    let kept = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&file, include_bytes!("../icons/128x128.png")));
+    match (kept, file.to_str()) {
+        (Ok(()), Some(file)) => file.to_owned(),
+        (Ok(()) | Err(_), _) => "holdfast-desktop".to_owned(),
+    }
+}
+
 /// Shows a notification. A thread of its own waits for what becomes of it, which may take as long as the user likes.
-pub(crate) fn show(app: &AppHandle, notice: Notice) {
-    let app = app.clone();
+pub(crate) fn show(app: &AppHandle, icon: &str, notice: Notice) {
+    let (app, icon) = (app.clone(), icon.to_owned());
     let wait = move || {
         let mut notification = Notification::new();
         notification.appname("Holdfast").summary(&notice.title).body(&body(&notice.body));
-        notification.icon("holdfast-desktop").action(DEFAULT, "Open");
+        notification.icon(&icon).action(DEFAULT, "Open");
         if notice.page == Page::Activity {
             notification.action(LOG, "Show log");
         }
@@ -38,19 +52,20 @@ pub(crate) fn show(app: &AppHandle, notice: Notice) {
             Err(error) => return tracing::warn!(%error, "the desktop shows no notifications"),
         };
         let shown = on_screen::remember(&handle, notice.kind);
+        let mut clicked = false;
         let answered = handle.wait_for_response(|response: &NotificationResponse| {
-            let clicked = match response {
+            clicked = match response {
                 NotificationResponse::Default => true,
                 NotificationResponse::Action(action) => action == DEFAULT || action == LOG,
                 NotificationResponse::Reply(_) | NotificationResponse::Closed(_) => false,
             };
-            // One whose place was taken hears what happens to the other.
-            if clicked && on_screen::is_last(notice.kind, shown) {
-                lead_to(&app, notice.machine.clone(), notice.page);
-            }
         });
         if let Err(error) = answered {
             tracing::debug!(%error, "nobody knows what became of a notification");
+        }
+        // One whose place was taken hears what happens to the other. Not while it is told: nothing may wait there.
+        if clicked && on_screen::is_last(notice.kind, shown) {
+            lead_to(&app, notice.machine, notice.page);
         }
     };
     if let Err(error) = std::thread::Builder::new().name("notification".to_owned()).spawn(wait) {

@@ -1,5 +1,6 @@
 //! The desktop as the app sees it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use holdfast::app::Shell;
@@ -18,13 +19,15 @@ use crate::{Desk, notify, window};
 /// Tray, window and notifications of this process.
 pub(crate) struct Desktop {
     app: AppHandle,
-    tray: Tray,
+    tray: Arc<Tray>,
+    /// The icon of notifications.
+    icon: String,
     sandbox: bool,
 }
 
 impl Desktop {
-    pub(crate) fn new(app: AppHandle, tray: Tray, sandbox: bool) -> Self {
-        Self { app, tray, sandbox }
+    pub(crate) fn new(app: AppHandle, tray: Tray, icon: String, sandbox: bool) -> Self {
+        Self { app, tray: Arc::new(tray), icon, sandbox }
     }
 }
 
@@ -42,7 +45,7 @@ impl Shell for Desktop {
     }
 
     fn notify(&self, notice: Notice) {
-        notify::show(&self.app, notice);
+        notify::show(&self.app, &self.icon, notice);
     }
 
     /// The sandbox's app does not: it is there to be tried.

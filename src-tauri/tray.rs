@@ -1,9 +1,8 @@
 //! The tray icon and its menu, rendered from the view and changed only when they differ.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-#[cfg(target_os = "linux")]
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use holdfast::app::Input;
 use holdfast_core::app::menu::{Action, Icon, Item, icon, line, menu};
@@ -19,8 +18,23 @@ use crate::{Desk, window};
 /// The icon in the tray, and what it shows.
 pub(crate) struct Tray {
     icon: TrayIcon,
-    shown: Mutex<Option<(Icon, String, Vec<Item>)>>,
+    shown: Mutex<Shown>,
 }
+
+#[derive(Default)]
+struct Shown {
+    icon: Option<Icon>,
+    line: String,
+    menu: Vec<Item>,
+    /// When the menu was changed last.
+    changed: Option<Instant>,
+    /// It is changed again after [`PAUSE`].
+    due: bool,
+}
+
+/// How long a menu stays. A panel reads each one in several questions, and libdbusmenu-gtk, which Xfce's panel reads with, takes
+/// whatever belongs to the menu before the one that it is reading for a fault, frees it twice, and ends.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// A folder for the icon that nobody else may write to: in the state folder, or where that takes nothing, among the files of this
 /// sign-in to the desktop.
@@ -54,31 +68,53 @@ pub(crate) fn build(app: &AppHandle, folder: &Path) -> tauri::Result<Tray> {
             window::open_or_complain(tray.app_handle(), Page::Machine);
         }
     });
-    Ok(Tray { icon: builder.build(app)?, shown: Mutex::new(None) })
+    Ok(Tray { icon: builder.build(app)?, shown: Mutex::default() })
 }
 
 impl Tray {
     /// Shows the view in the tray.
-    pub(crate) fn show(&self, app: &AppHandle, view: &View) {
-        let new = (icon(view), line(view), menu(view));
+    pub(crate) fn show(self: &Arc<Self>, app: &AppHandle, view: &View) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = shown.as_ref();
-        let changed = || -> tauri::Result<()> {
-            if old.is_none_or(|old| old.0 != new.0) {
-                self.icon.set_icon_with_as_template(Some(image(new.0)), cfg!(target_os = "macos"))?;
-            }
-            if old.is_none_or(|old| old.1 != new.1) {
-                self.icon.set_tooltip(Some(&new.1))?;
-            }
-            if old.is_none_or(|old| old.2 != new.2) {
-                self.icon.set_menu(Some(native(app, &new.2)?))?;
-            }
-            Ok(())
-        };
-        match changed() {
-            Ok(()) => *shown = Some(new),
-            Err(error) => tracing::warn!(%error, "the tray could not be changed"),
+        if let Err(error) = self.change(app, &mut shown, view) {
+            tracing::warn!(%error, "the tray could not be changed");
         }
+    }
+
+    fn change(self: &Arc<Self>, app: &AppHandle, shown: &mut Shown, view: &View) -> tauri::Result<()> {
+        let (icon, line, menu) = (icon(view), line(view), menu(view));
+        if shown.icon != Some(icon) {
+            self.icon.set_icon_with_as_template(Some(image(icon)), cfg!(target_os = "macos"))?;
+            shown.icon = Some(icon);
+        }
+        if shown.line != line {
+            self.icon.set_tooltip(Some(&line))?;
+            shown.line = line;
+        }
+        if shown.menu == menu {
+            return Ok(());
+        }
+        if shown.changed.is_some_and(|changed| changed.elapsed() < PAUSE) {
+            if !std::mem::replace(&mut shown.due, true) {
+                self.show_later(app.clone());
+            }
+            return Ok(());
+        }
+        self.icon.set_menu(Some(native(app, &menu)?))?;
+        (shown.menu, shown.changed) = (menu, Some(Instant::now()));
+        Ok(())
+    }
+
+    /// Shows after [`PAUSE`] what is there to be shown by then.
+    fn show_later(self: &Arc<Self>, app: AppHandle) {
+        let tray = Arc::clone(self);
+        tauri::async_runtime::spawn(async move {
+            tokio::time::sleep(PAUSE).await;
+            tray.shown.lock().unwrap_or_else(PoisonError::into_inner).due = false;
+            let view = app.state::<Desk>().view.borrow().clone();
+            if let Some(view) = view {
+                tray.show(&app, &view);
+            }
+        });
     }
 }
 

@@ -277,6 +277,8 @@ impl Drop for Desktop {
             let _ = child.kill();
             let _ = child.wait();
         }
+        let log = self.log();
+        assert!(std::thread::panicking() || !log.contains("panicked at"), "the app has panicked: {log}");
     }
 }
 

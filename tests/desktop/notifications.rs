@@ -15,6 +15,7 @@ pub(crate) struct Shown {
     pub(crate) id: u32,
     pub(crate) replaces: u32,
     pub(crate) app: String,
+    pub(crate) icon: String,
     pub(crate) title: String,
     pub(crate) body: String,
     pub(crate) actions: Vec<String>,
@@ -32,7 +33,7 @@ impl Server {
         &self,
         app_name: String,
         replaces: u32,
-        _app_icon: String,
+        icon: String,
         summary: String,
         body: String,
         actions: Vec<String>,
@@ -42,7 +43,7 @@ impl Server {
         let mut shown = self.shown.lock().unwrap();
         // What takes another's place keeps its id.
         let id = if replaces == 0 { u32::try_from(shown.len()).unwrap() + 1 } else { replaces };
-        shown.push(Shown { id, replaces, app: app_name, title: summary, body, actions });
+        shown.push(Shown { id, replaces, app: app_name, icon, title: summary, body, actions });
         id
     }
 

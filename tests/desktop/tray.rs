@@ -43,6 +43,7 @@ fn start_connect_and_quit_from_the_tray() {
 
     let told = notifications.wait_for("remote-dev is on and can be reached");
     assert_eq!(told.app, "Holdfast");
+    assert!(std::path::Path::new(&told.icon).is_file(), "{}", told.icon);
     assert!(told.actions.contains(&"default".to_owned()), "{:?}", told.actions);
     assert_eq!(notifications.all().len(), 1, "{:?}", notifications.all());
 

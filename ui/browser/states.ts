@@ -567,9 +567,10 @@ export const states: Record<string, View | null> = {
   }),
   interrupted: on({
     interrupted: {
-      title: "A resize was interrupted",
-      sentence: "Holdfast was ended in the middle of it. The machine has its new type; its volume grows as soon as you apply the settings again.",
+      title: "Changing remote-dev was interrupted",
+      sentence: "Nothing is lost. The plan of the settings says what is left of it.",
       at: NOW - 50 * MINUTE,
+      is_planned: true,
     },
   }),
   resize: on({
@@ -638,7 +639,7 @@ export const states: Record<string, View | null> = {
         problem: { code: "x", what: endless, cause: endless, hints: [endless] },
         unopened: { session: null, others: [{ terminal: "xterm", name: endless }], opened: null },
       },
-      interrupted: { title: endless, sentence: endless, at: NOW },
+      interrupted: { title: endless, sentence: endless, at: NOW, is_planned: true },
       operation: operation(endless, [endless, "b", "c"], 0, { doing: [endless], waiting: endless }),
       doctor: doctor({ headline: "1 thing does not work.", failed: 1, pressing: [{ area: "machine", mark: "failed", what: endless, todo: endless }] }),
       sign_in: signIn({ why: { code: "x", what: endless, cause: endless, hints: [endless] }, profile: endless, waits: endless, stage: { at: "code", page: endless, code: endless } }),

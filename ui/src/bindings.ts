@@ -409,6 +409,8 @@ export type Interrupted = {
 	sentence: string,
 	/**  When it began. */
 	at: number,
+	/**  What is left of it is what the plan of the settings says. */
+	is_planned: boolean,
 };
 
 /**  A job that the machine does. */

@@ -68,7 +68,7 @@ test("the navigation says that somebody is needed before it says that something 
   expect(beside({})).toEqual(["", "", "", "", ""]);
   expect(beside({ operation })).toEqual(["", "", "at work", "", ""]);
   expect(beside({ system: system({ job: job() }) })).toEqual(["", "", "at work", "", ""]);
-  expect(beside({ operation, interrupted: { title: "", sentence: "", at: 0 } })).toEqual(["", "", "needs you", "", ""]);
+  expect(beside({ operation, interrupted: { title: "", sentence: "", at: 0, is_planned: false } })).toEqual(["", "", "needs you", "", ""]);
   expect(beside({ settings: { ...view().settings, problem } })).toEqual(["", "", "", "needs you", ""]);
   expect(beside({ sessions: sessions([session("a"), session("b"), session("c", { live: false })]) })).toEqual(["", "2", "", "", ""]);
 });

@@ -293,6 +293,7 @@ export const notices = {
 } satisfies Record<NoticeKind, string>;
 export const updates = "Look for newer versions";
 export const updatesNote = "Once a day. Nothing else is sent.";
+export const whatIsLeft = "Show what is left";
 export const setAside = "Put the file aside, and begin anew";
 export const isAside = (path: string) => `What was set before is in ${path} now.`;
 export const newer = (version: string) => `Holdfast ${version} is available`;

@@ -53,8 +53,10 @@ pub fn runs(deeds: &[Deed]) -> Vec<Vec<&Deed>> {
     for deed in deeds {
         // Only what was done last can go on, or a job.
         let open = runs.iter_mut().rev().take(if deed.job.is_some() { usize::MAX } else { 4 });
-        match open.into_iter().find(|run| run.last().is_some_and(|last| goes_on(last, deed))) {
-            Some(run) => run.push(deed),
+        let mut open = open.enumerate();
+        let found = open.find(|(age, run)| run.last().is_some_and(|last| goes_on(last, deed, *age == 0)));
+        match found {
+            Some((_, run)) => run.push(deed),
             None => runs.push(vec![deed]),
         }
     }
@@ -62,7 +64,8 @@ pub fn runs(deeds: &[Deed]) -> Vec<Vec<&Deed>> {
     runs
 }
 
-fn goes_on(last: &Deed, next: &Deed) -> bool {
+/// Whether `next` belongs to what `last` belongs to. `newest`: nothing else was done between them.
+fn goes_on(last: &Deed, next: &Deed, newest: bool) -> bool {
     let near = next.at.saturating_sub(last.at) <= TOGETHER;
     last.machine == next.machine
         && match (&last.job, &next.job) {
@@ -70,7 +73,8 @@ fn goes_on(last: &Deed, next: &Deed) -> bool {
             (Some(last), Some(next)) => last == next,
             (Some(_), None) | (None, Some(_)) => false,
             (None, None) => {
-                last.operation == next.operation && (near || last.run.is_some() && last.run == next.run)
+                let same_run = last.run.is_some() && last.run == next.run;
+                last.operation == next.operation && (newest && near || same_run)
             }
         }
 }
@@ -145,6 +149,17 @@ mod tests {
         let deeds = [deed(0, "up", Some("a")), deed(20, "up", Some("b")), other];
         assert_eq!(grouped(&deeds), [vec![30], vec![0, 20]]);
         assert_eq!(grouped(&[]), Vec::<Vec<u64>>::new());
+    }
+
+    #[test]
+    fn what_is_done_again_after_something_else_is_another_run() {
+        let deeds = [
+            deed(0, "stop", Some("a")),
+            deed(20, "start", Some("b")),
+            deed(40, "stop", Some("c")),
+            deed(60, "start", Some("d")),
+        ];
+        assert_eq!(grouped(&deeds), [vec![60], vec![40], vec![20], vec![0]]);
     }
 
     #[test]

@@ -704,11 +704,18 @@ impl<'a, S: Shell> Desk<'a, S> {
     /// Puts failures aside, and what was interrupted: for good, if nobody works on the machine.
     fn dismiss(&mut self) {
         self.on(Event::Dismissed);
-        let Some(setup) = self.app.setup() else { return };
+        self.forget_intent(true);
+    }
+
+    /// Forgets what was interrupted, if nobody works on the machine, and unless a volume has grown with it, whose space the
+    /// machine still has to take. `all` the same. Whether it is forgotten.
+    fn forget_intent(&self, all: bool) -> bool {
+        let Some(setup) = self.app.setup() else { return false };
         let key = setup.desired.key();
-        if let Ok(_lock) = self.place.store.lock(&key, "dismiss") {
-            let _ = self.place.store.intent(&key).clear();
-        }
+        let Ok(_lock) = self.place.store.lock(&key, "dismiss") else { return false };
+        let intent = self.place.store.intent(&key);
+        let grows = || intent.read().ok().flatten().is_some_and(|intent| intent.grows);
+        (all || !grows()) && intent.clear().is_ok()
     }
 }
 

@@ -136,7 +136,7 @@ test("activity is what goes on and what is left of it, or says that there is not
   const last = { text: "remote-dev runs generation 7", at: 0, problem };
   const log = { number: 1 };
   const failed = { title: "Starting", at: 0, problem, unopened: null };
-  const interrupted = { title: "A resize was interrupted", sentence: "It goes on.", at: 0 };
+  const interrupted = { title: "A resize was interrupted", sentence: "It goes on.", at: 0, is_planned: false };
   const html = activity(view({ failed, interrupted, system: system({ last, log }) }));
   const inLog = ["log", "log-previous", "log-next", "log-copy"];
   expect(acts(html)).toEqual(["dismiss", "dismiss", ...inLog]);

@@ -171,6 +171,8 @@ pub enum Event {
     Discarded,
     /// These settings were not kept, since something in them does not hold.
     NotKept(Draft),
+    /// What was interrupted is over: nothing of it is left.
+    Reached,
     /// The last failure is put aside.
     Dismissed,
     /// Somebody looks at the window, or it has closed.

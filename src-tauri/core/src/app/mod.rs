@@ -20,6 +20,7 @@ mod event;
 pub mod harmless;
 mod hints;
 mod history;
+mod interrupted;
 mod kinds;
 mod machines;
 pub mod menu;
@@ -291,6 +292,7 @@ impl App {
             }
             Event::Discarded => (self.preview, self.wrong) = (None, Vec::new()),
             Event::NotKept(draft) => self.wrong = self.wrong_with(&draft),
+            Event::Reached => self.interrupted = None,
             Event::Dismissed => (self.failed, self.interrupted) = (None, None),
             Event::Window(open) => {
                 self.window = open;

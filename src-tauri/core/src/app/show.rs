@@ -2,8 +2,8 @@
 
 use super::harmless::harmless;
 use super::view::{
-    Commands, Cost, Failed, Field, Instance, Interrupted, Key, Machine, NoticeSwitch, Offer, Operation,
-    Phase, Progress, Proposal, Settings, SoFar, View, cents,
+    Commands, Cost, Failed, Field, Instance, Key, Machine, NoticeSwitch, Offer, Operation, Phase, Progress,
+    Proposal, Settings, SoFar, View, cents,
 };
 use super::{App, Command, Known, Operation as Does, Problem, Running, Setup};
 use crate::cost;
@@ -44,7 +44,7 @@ fn all(app: &App) -> View {
             problem: failed.problem.clone(),
             unopened: super::terminals::view(app),
         }),
-        interrupted: interrupted(app),
+        interrupted: super::interrupted::view(app),
         settings: settings(app),
         preview: app.preview.as_ref().map(|preview| {
             let refused = app.may(&Command::Apply { number: preview.number }).err();
@@ -422,17 +422,6 @@ impl Part {
             _ => Self::Instance,
         }
     }
-}
-
-fn interrupted(app: &App) -> Option<Interrupted> {
-    let intent = app.interrupted.as_ref().filter(|_| app.running.is_none() && app.elsewhere.is_none())?;
-    let what = Does::of_word(&intent.what)
-        .map_or_else(|| format!("holdfast {}", harmless(&intent.what, 40)), |known| known.title(name(app)));
-    Some(Interrupted {
-        title: format!("{what} was interrupted"),
-        sentence: "Nothing is lost: the same again goes on from what is there.".to_owned(),
-        at: seconds(intent.since),
-    })
 }
 
 fn settings(app: &App) -> Settings {

@@ -53,6 +53,9 @@ impl<S: Shell> Desk<'_, S> {
                 self.ask_prices_if_due(desired.clone(), &observed);
                 let (elsewhere, interrupted) = self.at_work(&desired);
                 self.on(Event::Looked { observed: Box::new(observed), elsewhere, interrupted });
+                if self.app.has_reached_what_was_interrupted() && self.forget_intent(false) {
+                    self.on(Event::Reached);
+                }
                 self.do_then(None);
             }
             Err(problem) => {

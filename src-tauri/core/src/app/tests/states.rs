@@ -169,3 +169,35 @@ fn what_was_interrupted_has_the_name_of_what_was_done() {
         assert_eq!(app.view().interrupted.unwrap().title, title);
     }
 }
+
+#[test]
+fn what_has_reached_its_goal_since_is_over() {
+    let off = || powered(Power::Stopped);
+    for (what, world, over) in [
+        ("stop", off(), true),
+        ("stop", reachable(), false),
+        ("start", reachable(), true),
+        ("start", off(), false),
+        ("apply", off(), true),
+        ("up", off(), false),
+        ("up", reachable(), true),
+        ("up", empty(), false),
+        // Nobody can see whether it was begun.
+        ("restart", reachable(), false),
+        ("adopt i-00000001", reachable(), false),
+    ] {
+        let mut app = app();
+        let observed = Box::new(world);
+        app.on(Event::Looked { observed, elsewhere: None, interrupted: Some(elsewhere(what)) }, at(20));
+        assert_eq!(app.has_reached_what_was_interrupted(), over, "{what}");
+        assert!(app.view().interrupted.is_some());
+    }
+    let mut app = seeing(reachable());
+    assert!(!app.has_reached_what_was_interrupted(), "nothing was");
+    app.on(
+        Event::Looked { observed: Box::new(off()), elsewhere: None, interrupted: Some(elsewhere("stop")) },
+        at(20),
+    );
+    app.on(Event::Reached, at(21));
+    assert_eq!(app.view().interrupted, None);
+}

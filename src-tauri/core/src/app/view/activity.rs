@@ -200,4 +200,6 @@ pub struct Interrupted {
     pub sentence: String,
     /// When it began.
     pub at: u32,
+    /// What is left of it is what the plan of the settings says.
+    pub is_planned: bool,
 }
