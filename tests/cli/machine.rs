@@ -185,7 +185,7 @@ fn interrupts_commands(home: &Home) {
 fn opens_a_shell(home: &Home) {
     let mut terminal = Terminal::run(home, "--sandbox connect");
     let before = terminal.before.clone();
-    terminal.expect("has no user ada before its configuration is applied");
+    terminal.expect("This is a sandbox machine");
     terminal.expect("$ ");
     assert!(terminal.is_raw());
     terminal.press("stty size; id -un\r");

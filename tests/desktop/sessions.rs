@@ -69,7 +69,7 @@ fn a_machine_without_its_user_has_none_and_the_window_says_so() {
     desktop.holdfast("up --yes");
     let window = Window::open(&mut desktop, &[]);
     window.click("[data-page=sessions]");
-    window.reads("[data-sessions]", "The machine has no user ada before its configuration is applied");
+    window.reads("[data-sessions]", "A machine of the sandbox has no sessions");
     assert!(!window.has("[data-sessions] table") && !window.has("[name=session]"));
     assert!(!tray.wait_for("[Connect]").contains("Sessions"));
     window.picture(&desktop, "sessions-no-user");

@@ -46,8 +46,8 @@ pub fn attach(user: &UserName, session: &SessionName, nonce: &str, terminal: &st
     format!("user={user} session={session} nonce={nonce} terminal={terminal} turn={turn}\n{script}")
 }
 
-/// Lists the user's zellij sessions: [`sessions::parse`](crate::sessions::parse) reads it. Ends with [`NO_ZELLIJ`] or
-/// [`NO_USER`] where there can be none.
+/// Lists the user's zellij sessions: [`sessions::parse`](crate::sessions::parse) reads it. Ends with [`NO_ZELLIJ`],
+/// [`NO_USER`] or [`NO_SYSTEM`] where there can be none.
 pub fn sessions(user: &UserName, nonce: &str) -> String {
     format!("user={user} nonce={nonce}\n{}", compact(include_str!("script/sessions.sh")))
 }
@@ -57,8 +57,8 @@ pub fn health(user: &UserName) -> String {
     format!("user={user}\n{}", compact(include_str!("script/health.sh")))
 }
 
-/// Ends a zellij session for good, whether anything runs in it or not. Ends with [`NO_ZELLIJ`], [`NO_USER`] or
-/// [`NO_SESSION`] where there is none.
+/// Ends a zellij session for good, whether anything runs in it or not. Ends with [`NO_ZELLIJ`], [`NO_USER`],
+/// [`NO_SYSTEM`] or [`NO_SESSION`] where there is none.
 pub fn kill_session(user: &UserName, session: &SessionName) -> String {
     format!("user={user} session={session}\n{}", compact(include_str!("script/kill.sh")))
 }

@@ -23,7 +23,7 @@ use crate::diagnostics::system;
 use crate::jobs::{placed, state};
 use crate::problem::{CallErrorKind, Problem};
 use crate::rebuild::declared;
-use crate::remote::Machine;
+use crate::remote::{Machine, NO_SYSTEM};
 use crate::store::Store;
 use crate::world::World;
 use crate::{autostart, open, signin};
@@ -329,6 +329,9 @@ async fn inside(patient: Patient<'_>, observed: &Observed) -> Vec<Finding> {
     };
     findings.push(match standing {
         Err(late) => late,
+        Ok(Err(problem)) if problem.code == NO_SYSTEM => {
+            Finding::ok(Part::Machine, "it is a shell on this computer, with no system of its own")
+        }
         Ok(Err(problem)) => {
             Finding::warning(Part::Machine, problem.to_string(), "see more: holdfast config status")
         }

@@ -6,7 +6,7 @@ use holdfast_core::script::{self, NO_SESSION, NO_USER, NO_ZELLIJ};
 use holdfast_core::sessions::{ZellijSession, parse};
 
 use crate::problem::Problem;
-use crate::remote::{Answer, Machine};
+use crate::remote::{self, Answer, Machine};
 
 /// The code of the problem that there is no such session.
 pub const GONE: &str = "no_session";
@@ -47,6 +47,8 @@ fn failed(machine: Machine<'_>, answer: &Answer) -> Problem {
             "no_user",
             format!("The machine has no user {user} before its configuration is applied"),
         ),
+        script::NO_SYSTEM => Problem::new(remote::NO_SYSTEM, "A machine of the sandbox has no sessions")
+            .because("it is a shell on this computer"),
         status => Problem::new("sessions", "The machine's sessions cannot be had")
             .because(format!("status {status} {}", harmless(&String::from_utf8_lossy(&answer.err), 300))),
     }

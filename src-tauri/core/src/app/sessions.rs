@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::harmless::harmless;
 use super::show::{name, seconds, sentence};
+use super::system::NO_SYSTEM;
 use super::view::{self, Offer};
 use super::{App, Command, Problem, Refusal, is_about_credentials};
 use crate::names::SessionName;
@@ -35,6 +36,14 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
+    /// Those of a machine that is off. That it never has any still holds when it is on again.
+    pub(super) fn off(&mut self) -> Self {
+        Self {
+            problem: self.problem.take().filter(|(problem, _)| problem.code == NO_SYSTEM),
+            ..Self::default()
+        }
+    }
+
     /// Somebody looks at the window.
     pub(super) fn watched(&mut self, now: Moment) {
         let listed = self.list.as_ref().map(|(_, at)| *at);

@@ -29,7 +29,7 @@ const SETTLED: Duration = Duration::from_secs(300);
 /// A disk with less than one part in so many free is nearly full.
 const SCARCE: u64 = 10;
 /// The problem that a machine is none of its own, as a machine of the sandbox.
-const NO_SYSTEM: &str = "no_system";
+pub(super) const NO_SYSTEM: &str = "no_system";
 
 /// The system of a machine that is on.
 #[derive(Debug, Default)]
@@ -200,6 +200,12 @@ impl System {
     /// That of another machine, of which nothing is known. The numbers of logs go on.
     pub(super) fn forgotten(&self) -> Self {
         Self { logs: self.logs, ..Self::default() }
+    }
+
+    /// That of a machine that is off. That it has none still holds when it is on again.
+    pub(super) fn off(&mut self) -> Self {
+        let none = self.problem.take().filter(|(problem, _)| problem.code == NO_SYSTEM);
+        Self { problem: none, ..self.forgotten() }
     }
 
     fn overview(&self) -> Option<&Overview> {

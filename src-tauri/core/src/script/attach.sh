@@ -112,7 +112,8 @@ if id -u "$user" >/dev/null 2>&1; then
 	exec "$s" -Hu "$user" -- env ${COLORTERM:+COLORTERM="$COLORTERM"} HF_RUN="$run" HF_S="$session" HF_N="$nonce" \
 		HF_ID="hf.$terminal.$turn" "${l:-/bin/sh}" -l -c 'cd; exec sh -c "$HF_RUN" "$HF_ID"'
 fi
-echo "holdfast: this machine has no user $user before its configuration is applied; this is the shell of $(id -un)."
+[ -n "${HOLDFAST_GUEST-}" ] ||
+	echo "holdfast: this machine has no user $user before its configuration is applied; this is the shell of $(id -un)."
 cd || :
 printf '\033_holdfast;%s;in;shell\033\\' "$nonce"
 sh -l

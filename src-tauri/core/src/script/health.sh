@@ -12,7 +12,7 @@ if id -u "$user" >/dev/null 2>&1; then
 	v=$("$s" -nHu "$user" -- "${l:-/bin/sh}" -l -c 'command -v zellij >/dev/null && zellij --version' </dev/null 2>/dev/null) && z=yes
 	echo zellij "$z"
 	[ "$z" = no ] || printf 'zellij-version %s\n' "$v" | tail -n 1
-else
+elif [ -z "${HOLDFAST_GUEST-}" ]; then
 	echo user no
 fi
 [ ! -r /run/current-system/nixos-version ] || echo nixos "$(cat /run/current-system/nixos-version)"

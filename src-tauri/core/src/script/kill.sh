@@ -24,6 +24,6 @@ run='
 	rm -f "$d/$h.ended"
 	exit 6
 '
-id -u "$user" >/dev/null 2>&1 || exit 4
+id -u "$user" >/dev/null 2>&1 || { [ -z "${HOLDFAST_GUEST-}" ] || exit 91; exit 4; }
 l=$(getent passwd "$user" | cut -d: -f7)
 exec "$s" -Hu "$user" -- env HF_RUN="$run" HF_S="$session" "${l:-/bin/sh}" -l -c 'cd; exec sh -c "$HF_RUN"'

@@ -19,6 +19,6 @@ run='
 	done
 	part end ""
 '
-id -u "$user" >/dev/null 2>&1 || exit 4
+id -u "$user" >/dev/null 2>&1 || { [ -z "${HOLDFAST_GUEST-}" ] || exit 91; exit 4; }
 l=$(getent passwd "$user" | cut -d: -f7)
 exec "$s" -Hu "$user" -- env HF_RUN="$run" HF_N="$nonce" "${l:-/bin/sh}" -l -c 'cd; exec sh -c "$HF_RUN"'

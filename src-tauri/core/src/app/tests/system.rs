@@ -142,6 +142,9 @@ fn a_machine_that_is_none_has_nothing_to_rebuild() {
             && system.rebuild.is_none()
             && system.runs.unwrap().contains("shell on your computer")
     );
+    app.on(looked(powered(Power::Stopped)), at(30));
+    app.on(looked(reachable()), at(40));
+    assert!(app.view().system.unwrap().rebuild.is_none(), "it is the same one, off and on");
 }
 
 /// A machine with so many GiB of 100 free.
