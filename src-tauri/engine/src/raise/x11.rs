@@ -81,7 +81,8 @@ impl Screen {
         let began = Instant::now();
         // A window manager may merely let it blink.
         while began.elapsed() < PATIENCE {
-            if self.list(active)? == [window] {
+            // Xfce writes two values, the second of which is nothing.
+            if self.list(active)?.first() == Some(&window) {
                 return Ok(true);
             }
             sleep(Duration::from_millis(20));
