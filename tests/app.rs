@@ -95,6 +95,8 @@ impl Shell for Screen {
             return Err(Problem { code: "no_terminal_window".to_owned(), what, cause: None, hints: vec![] });
         }
         self.terminals.set(self.terminals.get() + 1);
+        // As long as a person takes for a second click.
+        sleep(Duration::from_millis(100)).await;
         *self.opening.borrow_mut() = opening.clone();
         Ok(())
     }

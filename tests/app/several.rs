@@ -9,7 +9,7 @@ use holdfast_core::status::State;
 use holdfast_sandbox::{Fault, Rule, Service, When};
 use tokio::time::sleep;
 
-use super::{with_app, with_machine};
+use super::{SETTINGS, with_app, with_machine};
 
 const SEVERAL: &str =
     "default = \"spare\"\n[machine.spare]\nuser = \"ada\"\n[machine.remote-dev]\nuser = \"ada\"\n";
@@ -42,6 +42,24 @@ async fn another_machine_of_the_settings_is_shown_and_connected_to() {
         let view = person.waits_for("why not", |view| view.failed.is_some()).await;
         assert_eq!(view.failed.expect("it").problem.what, "There is no machine spare yet");
         assert_eq!(person.screen.terminals.get(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_double_click_opens_one_terminal_and_a_later_one_another() {
+    let (sandbox, _) = with_machine().await;
+    with_app(&sandbox, SETTINGS, async |person| {
+        person.waits_for_state(State::On).await;
+        let connect = || Command::Connect { session: None };
+        person.asks(connect()).await.expect("accepted");
+        person.asks(connect()).await.expect("accepted");
+        person.asks(Command::Connect { session: "work".parse().ok() }).await.expect("accepted");
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(person.screen.terminals.get(), 2, "of each session one");
+        person.asks(connect()).await.expect("accepted");
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(person.screen.terminals.get(), 3);
     })
     .await;
 }

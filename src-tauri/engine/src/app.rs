@@ -187,7 +187,13 @@ async fn serve(
             Happened::Errand(Some(event @ Event::Portal(PortalEvent::Ended(Ok(_))))) => {
                 desk.has_added_portal(event);
             }
-            Happened::Told(event) | Happened::Errand(Some(event)) => desk.on(event),
+            Happened::Told(event) => desk.on(event),
+            Happened::Errand(Some(event)) => {
+                if let Event::Opened { opening, .. } = &event {
+                    desk.opening.retain(|under_way| under_way != opening);
+                }
+                desk.on(event);
+            }
             Happened::Errand(None) => {}
             Happened::Ended(result) => desk.ended(result),
             Happened::Looked(looked) => desk.looked(*looked),
@@ -300,6 +306,8 @@ struct Desk<'a, S> {
     /// AWS's price list is being asked; whether that brings anything new.
     pricing: Option<Boxed<'a, bool>>,
     errands: FuturesUnordered<Boxed<'a, Option<Event>>>,
+    /// Terminals that are being opened: whoever clicks twice wants one.
+    opening: Vec<Opening>,
     /// The connection that the last look used.
     aws: Option<Aws>,
     look_now: bool,
@@ -386,6 +394,7 @@ impl<'a, S: Shell> Desk<'a, S> {
             log: log::Reader::default(),
             pricing: None,
             errands: FuturesUnordered::new(),
+            opening: Vec::new(),
             aws: None,
             look_now: true,
             look_at_all: true,
@@ -694,8 +703,11 @@ impl<'a, S: Shell> Desk<'a, S> {
         let machine = self.app.setup().map(|setup| setup.desired.machine.clone());
         let opening = Opening { machine, ..opening };
         if self.app.connects_at_once() {
-            let open = open(self.shell, opening);
-            self.errands.push(Box::pin(async { Some(open.await) }));
+            if !self.opening.contains(&opening) {
+                self.opening.push(opening.clone());
+                let open = open(self.shell, opening);
+                self.errands.push(Box::pin(async { Some(open.await) }));
+            }
         } else {
             self.begin_before(Operation::Connect, Agreed::to(COSTS), Some(opening));
         }
