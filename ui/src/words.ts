@@ -384,8 +384,7 @@ export const standard = "default";
 export const isStandard = "the default";
 export const never = "Never";
 export const everyHours = (hours: number) => (hours === 1 ? "Every hour" : `Every ${hours} hours`);
-/** Lists to choose from what a field takes. */
-export const known = { profile: "Known profiles", region: "Known regions" };
+export const known = (field: string) => `${field}: choose a known one`;
 export const file = "Settings file";
 export const plan = "Show the plan";
 

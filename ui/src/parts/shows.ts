@@ -1,0 +1,4 @@
+/** A list shows this value, and none where it has no such. */
+export const shows = (value: string) => (list: HTMLSelectElement) => {
+  list.value = value;
+};
