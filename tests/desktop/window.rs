@@ -73,7 +73,8 @@ fn first_run(mode: &str, environment: &[(&str, &str)]) {
     window.wait_for("[data-act='type:m8g.large']");
     assert!(!window.has("[name=region]"), "a machine stays in its region, so there is no field for it");
     window.picture(&desktop, &format!("settings-{mode}"));
-    let options = window.script("return [...document.querySelectorAll('datalist option')].map(o => o.value)");
+    let options = window
+        .script("return [...document.querySelectorAll('[data-known=profile] option')].map(o => o.value)");
     assert_eq!(options, serde_json::json!(["team/Admin", "work"]));
 
     window.fill("[name=volume_size]", "60");

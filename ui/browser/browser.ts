@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 
 import { chromium, type Browser, type Page } from "playwright-core";
 
-import type { Command, LogChunk, View } from "../src/bindings";
+import type { Command, LogChunk, Page as PageOf, View } from "../src/bindings";
 import { NOW } from "../src/fixture";
 import { logs } from "./states";
 
@@ -39,6 +39,8 @@ export const NARROW = 480;
 interface Mock {
   sent: Command[];
   show(view: View): void;
+  /** The tray leads to a page. */
+  lead(page: PageOf): void;
   /** All that the log has said, whichever it is. */
   log: LogChunk;
   /** It has said more. */
@@ -107,6 +109,7 @@ function mock({ view, log }: { view: View | null; log: LogChunk }): void {
         window.mock.log = { first, lines };
         more();
       },
+      lead: (payload: PageOf) => callbacks.get(listeners.get("open-page") ?? 0)?.({ payload }),
       show: (payload: View) => callbacks.get(listeners.get("view-changed") ?? 0)?.({ payload }),
     } satisfies Mock,
   });

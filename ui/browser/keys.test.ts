@@ -113,6 +113,59 @@ test("a person signs in without the mouse", async () => {
   await expect.poll(() => page.inputValue("[name=mfa]")).toBe("");
 });
 
+test("who wants a new session from the tray can type its name, and opens none without a name", async () => {
+  const { page } = await open(browser, address, state("on"));
+  const field = () => page.evaluate(() => (document.activeElement as HTMLInputElement).name);
+  await page.keyboard.press("2");
+  expect(await field()).not.toBe("session");
+  await page.click("[data-act=open-session]", { force: true });
+  expect(await sent(page)).toEqual([]);
+  await page.keyboard.press("1");
+  await page.evaluate(() => window.mock.lead("sessions"));
+  await expect.poll(field).toBe("session");
+  await page.keyboard.press("Enter");
+  expect(await sent(page)).toEqual([]);
+  await page.keyboard.type("fresh");
+  await page.keyboard.press("Enter");
+  expect(await sent(page)).toEqual([{ do: "open_session", name: "fresh" }]);
+});
+
+test("a plan comes into sight once, and a page begins at its top", async () => {
+  const { settings } = state("on");
+  const { preview, commands } = state("resize");
+  const { page } = await open(browser, address, state("on"));
+  const show = (rest: Partial<View>) => page.evaluate((view) => window.mock.show(view), { ...state("on"), settings, ...rest });
+  const top = () => page.evaluate(() => scrollY);
+  await page.setViewportSize({ width: 920, height: 680 });
+  await page.keyboard.press("4");
+  await show({ preview: { ...preview!, looking: true } });
+  await expect.poll(top).toBeGreaterThan(0);
+  await page.evaluate(() => scrollTo(0, 0));
+  await show({ preview: { ...preview!, looking: true } });
+  await page.waitForTimeout(100);
+  expect(await top()).toBe(0);
+  await show({ preview, commands });
+  await expect.poll(top).toBeGreaterThan(0);
+  expect(await page.locator("[data-act=apply]").evaluate((one) => one.getBoundingClientRect().bottom <= innerHeight)).toBe(true);
+  await page.click("[data-act=apply]");
+  await page.click("[data-act=apply-yes]");
+  await page.waitForSelector("[data-page=machine][aria-current]");
+  expect(await top()).toBe(0);
+  await page.keyboard.press("4");
+  expect(await top()).toBe(0);
+});
+
+test("what is known is chosen, and anything else is typed", async () => {
+  const first = state("first-start");
+  const { page } = await open(browser, address, { ...first, settings: { ...first.settings, regions: ["us-west-2", "eu-central-1"] } });
+  await page.selectOption("[data-known=region]", "eu-central-1");
+  expect(await page.inputValue("[name=region]")).toBe("eu-central-1");
+  await page.fill("[name=region]", "mars-north-1");
+  expect(await page.inputValue("[data-known=region]")).toBe("");
+  await page.click("[data-act=decide]");
+  expect((await sent(page)).at(-1)).toEqual({ do: "keep", draft: { region: "mars-north-1" } });
+});
+
 test("findings are copied as text", async () => {
   const { page } = await open(browser, address, state("sick"));
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);

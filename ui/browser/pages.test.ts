@@ -14,7 +14,8 @@ import { states } from "./states";
 
 const themes = ["light", "dark"] as const;
 const widths = [WIDE, NARROW] as const;
-/** The window gets no narrower than this. */
+/** The window opens this wide, and gets no narrower than that. */
+const USUAL = 920;
 const NARROWEST = 420;
 
 const address = inject("address");
@@ -59,8 +60,12 @@ describe.concurrent("each page", () => {
         }
         expect(await tooWide(page), `${state}-${place}-${width}`).toEqual([]);
       }
-      await page.setViewportSize({ width: NARROWEST, height: 720 });
-      expect(await tooWide(page), `${state}-${place}-${NARROWEST}`).toEqual([]);
+      for (const width of [USUAL, NARROWEST]) {
+        await page.setViewportSize({ width, height: 720 });
+        expect(await tooWide(page), `${state}-${place}-${width}`).toEqual([]);
+        // Nobody has to scroll for a button, but for names that are longer than any.
+        if (state !== "hostile") expect(await scrolling(page), `${state}-${place}-${width}`).toEqual([]);
+      }
       await page.setViewportSize({ width: WIDE, height: 720 });
       expect(await unreachable(page), `${state}-${place} by Tab`).toEqual([]);
     }
@@ -130,6 +135,11 @@ function tooWide(page: Page): Promise<string[]> {
     const wide = [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > clientWidth);
     return [`${scrollWidth} > ${clientWidth}`, ...wide.map((one) => `${one.tagName}.${one.className}`)];
   });
+}
+
+/** The tables that are wider than their card. */
+function scrolling(page: Page): Promise<string[]> {
+  return page.$$eval(".scrolls", (all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent.slice(0, 200)));
 }
 
 /** The controls that Tab does not get to, or that do not show that they have the focus. */

@@ -72,7 +72,8 @@ const work = sessions([
 function generationsOf(count: number): Generation[] {
   const one = (number: number) => {
     const made = NOW - 2 * DAY - (count - number) * 3 * DAY;
-    const revision = `git ${(number * 0x9e3779b1).toString(16).slice(0, 12)}`;
+    const stock = number === count - 1;
+    const revision = stock ? "NixOS 26.05.20260301.stock" : `git ${(number * 0x9e3779b1).toString(16).slice(0, 12)}`;
     const kernel = number > 8 ? "6.12.58" : "6.12.41";
     const size = 3277 + number * 37;
     const current = number === count;

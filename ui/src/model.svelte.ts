@@ -13,6 +13,10 @@ export class Model {
   /** Why there is no first view. */
   silent = $state<string | null>(null);
   page = $state<Place>("machine");
+  /** How often somebody was led to a page. */
+  led = $state(0);
+  /** A new session is to be opened. */
+  fresh = $state(false);
   /** The question that is open. */
   asking = $state<Question | null>(null);
   typed = $state.raw<Typed>({});
@@ -32,13 +36,13 @@ export class Model {
 
   constructor(through: typeof bridge) {
     this.#bridge = through;
-    this.go(through.firstPage());
+    this.#lead(through.firstPage());
   }
 
   /** Begins to follow the app. */
   async start(): Promise<void> {
     try {
-      await this.#bridge.onPage((page) => this.go(page));
+      await this.#bridge.onPage((page) => this.#lead(page));
       await this.#bridge.onView((view) => this.show(view));
       const view = await this.#bridge.current();
       // One that came meanwhile is newer.
@@ -62,7 +66,15 @@ export class Model {
     if (first) this.#tellPage();
   }
 
+  /** The app leads to a page. To that of the sessions it leads whoever wants a new one. */
+  #lead(page: Page | Place): void {
+    this.go(page);
+    this.fresh = page === "sessions";
+  }
+
   go(page: Page | Place): void {
+    this.led++;
+    this.fresh = false;
     this.page = places.find((place) => place === page) ?? "machine";
     this.sought = page === "replacement";
     const asks = page === "stop" || page === "restart" ? page : null;

@@ -222,7 +222,7 @@ export const without = "on demand, without tax, credits, discounts and data tran
 
 export const goesOff = (when: string, why: string) => `It goes off by itself: ${when}, ${why}.`;
 export const waiting = (what: string) => `Waiting for ${what}`;
-export const steps = (done: number, of: number) => `${done} of ${of} steps`;
+export const steps = (done: number, of: number) => `${done} of ${count(of)}`;
 export const preparing = "Looking at what there is";
 export const didNotWork = (title: string) => `${title} did not work`;
 export const hints = "What helps";
@@ -242,7 +242,7 @@ export const decisions = {
 } satisfies Record<Decision, string>;
 export const decisionTitles = {
   account: "Whose AWS account",
-  region: "Where it stands",
+  region: "Which region",
   size: "How large it is",
   user: "Who works on it",
   configuration: "What it runs",
@@ -307,8 +307,8 @@ export const fields = {
   volume_throughput: "Volume, MiB/s",
   alternates: "Other types if AWS has none",
   zone: "Zone",
-  snapshot_every: "A snapshot every so many hours",
-  snapshot_keep: "Snapshots that stay",
+  snapshot_every: "How often",
+  snapshot_keep: "Snapshots to keep",
   off_at: "Off each day at",
   off_when_idle: "Off when idle, minutes",
   subnet: "Subnet",
@@ -337,7 +337,7 @@ export const changed = {
   alternates: "other types",
   zone: "zone",
   snapshot_every: "hours between snapshots",
-  snapshot_keep: "snapshots that stay",
+  snapshot_keep: "snapshots to keep",
   off_at: "off each day at",
   off_when_idle: "off after idle minutes",
   subnet: "subnet",
@@ -359,16 +359,15 @@ export const topics = {
   machine: "Machine",
   hardware: "Speed and place",
   configuration: "Its configuration",
-  snapshots: "Snapshots by the clock",
-  power: "Off by itself",
+  snapshots: "Scheduled snapshots",
+  power: "Switching off by itself",
   company: "What your company provides",
   app: "This app",
 } satisfies Record<Topic, string>;
 /** What a field takes, where that is not plain. */
 export const asks = {
-  alternates: "m7g.xlarge, m8g.2xlarge",
+  alternates: "for example m7g.xlarge, m8g.2xlarge",
   zone: "where it is, or the first that has the type",
-  snapshot_every: "never; 1, 2, 3, 4, 6, 8, 12 or 24",
   off_at: "never; a time like 22:30",
   off_when_idle: "never; 10 to 1440",
   subnet: "made for the machine",
@@ -376,13 +375,17 @@ export const asks = {
   permissions_boundary: "none",
   kms_key: "the account's own",
   profile: "the usual chain",
-  config_git: "https://example.com/team/machines.git",
+  config_git: "for example https://example.com/team/machines.git",
   config_branch: "its default one",
-  config_directory: "~/machines",
-  tags: "name=value, name=value",
+  config_directory: "for example ~/machines",
+  tags: "for example team=web, cost=42",
 } as Partial<Record<Key, string>>;
 export const becomes = "becomes";
 export const standard = "default";
+export const isStandard = "the default";
+export const never = "Never";
+export const everyHours = (hours: number) => (hours === 1 ? "Every hour" : `Every ${hours} hours`);
+export const known = (field: string) => `${field}: choose a known one`;
 export const file = "Settings file";
 export const plan = "Show the plan";
 
