@@ -109,10 +109,13 @@ impl Tray {
         let tray = Arc::clone(self);
         tauri::async_runtime::spawn(async move {
             tokio::time::sleep(PAUSE).await;
-            tray.shown.lock().unwrap_or_else(PoisonError::into_inner).due = false;
+            let mut shown = tray.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.due = false;
+            // With the lock, so that nothing newer is shown before it.
             let view = app.state::<Desk>().view.borrow().clone();
-            if let Some(view) = view {
-                tray.show(&app, &view);
+            let changed = view.map_or(Ok(()), |view| tray.change(&app, &mut shown, &view));
+            if let Err(error) = changed {
+                tracing::warn!(%error, "the tray could not be changed");
             }
         });
     }

@@ -185,7 +185,10 @@ fn settings_that_do_not_hold_are_shown_as_text_until_they_are_mended() {
         window.reads("[data-problem=settings]", "written by a newer Holdfast");
         window.click("[data-act=set-aside]");
         window.reads("h1", "There is no remote-dev yet");
-        window.reads("[data-aside]", &format!("settings.toml.aside-{number} now"));
+        window.reads(
+            "[data-aside]",
+            &format!("now in {}.", file.with_extension(format!("toml.aside-{number}")).display()),
+        );
         assert!(!file.exists());
         assert_eq!(
             std::fs::read_to_string(file.with_extension(format!("toml.aside-{number}"))).unwrap(),

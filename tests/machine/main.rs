@@ -242,6 +242,24 @@ fn a_machine_that_is_switched_off_is_waited_for() {
     drop(seat);
 }
 
+/// A zellij that falls takes its sessions with it, so there is nothing to come back to, and the next one begins anew.
+#[test]
+fn a_zellij_that_falls_ends_its_terminals() {
+    let Some(stage) = Stage::set() else { return };
+    let mut seat = stage.connect("");
+    seat.wait_for(PROMPT);
+    stage.root("pkill -KILL -f -- '^zellij --server|zellij.*--server'");
+    assert_eq!(seat.end(), Some(1), "{}", seat.text());
+    assert_eq!(stage.sessions_started(), 1, "nothing was made in its place");
+
+    let mut seat = stage.connect("");
+    seat.wait_until("a session of now", |seat| seat.text().contains("Zellij (main)"));
+    seat.press("\recho beg''un anew\r");
+    seat.wait_for("begun anew");
+    seat.press("exit\r");
+    assert_eq!(seat.end(), Some(0), "{}", seat.text());
+}
+
 fn eventually(what: &str, mut so: impl FnMut() -> bool, details: impl Fn() -> String) {
     let began = Instant::now();
     while !so() {

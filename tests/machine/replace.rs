@@ -117,7 +117,7 @@ fn a_home_survives_its_machine() {
     stage.holdfast("settings set instance_type m7i.xlarge");
     let (told, code) = stage.told("replace --yes");
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("takes the place of") && told.contains("replace --let-go"), "{told}");
+    assert!(told.contains("take the place of") && told.contains("replace --let-go"), "{told}");
     let old = stage.follow_the_machine();
     assert_ne!(stage.instance, old);
     assert_eq!(stage.guests().state(&old), State::Off);
@@ -147,7 +147,7 @@ fn a_home_survives_its_machine() {
     stage.holdfast("exec -- sudo rm -rf /home/ada/work");
     let (told, code) = stage.told(&format!("snapshot restore {} --yes", taken.trim()));
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("takes the place of"), "{told}");
+    assert!(told.contains("take the place of"), "{told}");
     let before = stage.follow_the_machine();
     assert_ne!(stage.instance, before);
     assert_eq!(stage.root(LIST), home, "{told}");

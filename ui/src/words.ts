@@ -294,8 +294,8 @@ export const notices = {
 export const updates = "Look for newer versions";
 export const updatesNote = "Once a day. Nothing else is sent.";
 export const whatIsLeft = "Show what is left";
-export const setAside = "Put the file aside, and begin anew";
-export const isAside = (path: string) => `What was set before is in ${path} now.`;
+export const setAside = "Put the file aside, and start again";
+export const isAside = (path: string) => `Your earlier settings are now in ${path}.`;
 export const newer = (version: string) => `Holdfast ${version} is available`;
 export const fields = {
   profile: "AWS profile",
@@ -307,7 +307,7 @@ export const fields = {
   volume_throughput: "Volume, MiB/s",
   alternates: "Other types if AWS has none",
   zone: "Zone",
-  snapshot_every: "How often",
+  snapshot_every: "A snapshot",
   snapshot_keep: "Snapshots to keep",
   off_at: "Off each day at",
   off_when_idle: "Off when idle, minutes",

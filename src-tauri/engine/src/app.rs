@@ -48,6 +48,8 @@ mod system;
 
 /// The longest pause in which nobody looks at the clock: the timers stand still while the computer sleeps.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Two clicks within so much time are a double click.
+const DOUBLE_CLICK: Duration = Duration::from_secs(2);
 /// By how much the clock may run ahead of the timers before the computer must have slept.
 const SLEPT: Duration = Duration::from_secs(5);
 /// How often settings that do not hold are read again.
@@ -190,7 +192,7 @@ async fn serve(
             Happened::Told(event) => desk.on(event),
             Happened::Errand(Some(event)) => {
                 if let Event::Opened { opening, .. } = &event {
-                    desk.opening.retain(|under_way| under_way != opening);
+                    desk.opening.retain(|(under_way, _)| under_way != opening);
                 }
                 desk.on(event);
             }
@@ -307,7 +309,7 @@ struct Desk<'a, S> {
     pricing: Option<Boxed<'a, bool>>,
     errands: FuturesUnordered<Boxed<'a, Option<Event>>>,
     /// Terminals that are being opened: whoever clicks twice wants one.
-    opening: Vec<Opening>,
+    opening: Vec<(Opening, Instant)>,
     /// The connection that the last look used.
     aws: Option<Aws>,
     look_now: bool,
@@ -703,8 +705,11 @@ impl<'a, S: Shell> Desk<'a, S> {
         let machine = self.app.setup().map(|setup| setup.desired.machine.clone());
         let opening = Opening { machine, ..opening };
         if self.app.connects_at_once() {
-            if !self.opening.contains(&opening) {
-                self.opening.push(opening.clone());
+            let twice = |(under_way, since): &(Opening, Instant)| {
+                *under_way == opening && since.elapsed() < DOUBLE_CLICK
+            };
+            if !self.opening.iter().any(twice) {
+                self.opening.push((opening.clone(), Instant::now()));
                 let open = open(self.shell, opening);
                 self.errands.push(Box::pin(async { Some(open.await) }));
             }
@@ -716,18 +721,15 @@ impl<'a, S: Shell> Desk<'a, S> {
     /// Puts failures aside, and what was interrupted: for good, if nobody works on the machine.
     fn dismiss(&mut self) {
         self.on(Event::Dismissed);
-        self.forget_intent(true);
+        self.forget_intent();
     }
 
-    /// Forgets what was interrupted, if nobody works on the machine, and unless a volume has grown with it, whose space the
-    /// machine still has to take. `all` the same. Whether it is forgotten.
-    fn forget_intent(&self, all: bool) -> bool {
+    /// Forgets what was interrupted, if nobody works on the machine. Whether it is forgotten.
+    fn forget_intent(&self) -> bool {
         let Some(setup) = self.app.setup() else { return false };
         let key = setup.desired.key();
         let Ok(_lock) = self.place.store.lock(&key, "dismiss") else { return false };
-        let intent = self.place.store.intent(&key);
-        let grows = || intent.read().ok().flatten().is_some_and(|intent| intent.grows);
-        (all || !grows()) && intent.clear().is_ok()
+        self.place.store.intent(&key).clear().is_ok()
     }
 }
 

@@ -76,7 +76,7 @@ pub async fn at_work(machine: Machine<'_>) -> Result<Vec<String>, Problem> {
     let mut found = Vec::new();
     // A machine that never had its configuration has neither zellij nor user, so nobody is at work there.
     let sessions = match sessions {
-        Err(problem) if ["no_zellij", "no_user"].contains(&problem.code) => Vec::new(),
+        Err(problem) if ["no_zellij", "no_user", NO_SYSTEM].contains(&problem.code) => Vec::new(),
         sessions => sessions?,
     };
     for session in sessions.iter().filter(|session| session.live) {

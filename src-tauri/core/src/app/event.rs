@@ -38,6 +38,8 @@ pub struct Elsewhere {
     pub what: String,
     /// Since when.
     pub since: Moment,
+    /// It makes the volume larger, so that in the end the machine has to take the space.
+    pub grows: bool,
 }
 
 /// What happened.

@@ -11,6 +11,12 @@ impl App {
         let setup = self.setup()?;
         Some(&setup.desired.machine).filter(|machine| **machine != setup.settings.default)
     }
+
+    /// The machine that the last failure is about, where that is not the one that is shown.
+    pub(super) fn failed_elsewhere(&self) -> Option<&MachineName> {
+        let shown = &self.setup()?.desired.machine;
+        self.failed.as_ref()?.machine.as_ref().filter(|machine| *machine != shown)
+    }
 }
 
 /// Has every command in the view that is about a machine name this one.
@@ -61,7 +67,18 @@ fn problems(view: &mut View) -> Vec<&mut Problem> {
 
 /// What else says what to do.
 fn texts(view: &mut View) -> Vec<&mut String> {
-    let View { machine, system, replacement, snapshots, operation, settings, preview, doctor, .. } = view;
+    let View {
+        machine,
+        system,
+        replacement,
+        snapshots,
+        operation,
+        interrupted,
+        settings,
+        preview,
+        doctor,
+        ..
+    } = view;
     let mut all: Vec<&mut String> = machine.notes.iter_mut().chain(&mut machine.detail).collect();
     if let Some(system) = system {
         all.extend(&mut system.note);
@@ -70,6 +87,7 @@ fn texts(view: &mut View) -> Vec<&mut String> {
     all.extend(replacement.as_mut().map(|replacement| &mut replacement.text));
     all.extend(snapshots.as_mut().and_then(|snapshots| snapshots.note.as_mut()));
     all.extend(operation.as_mut().and_then(|operation| operation.waiting.as_mut()));
+    all.extend(interrupted.as_mut().map(|interrupted| &mut interrupted.sentence));
     all.extend(&mut settings.growth.notes);
     all.extend(preview.as_mut().into_iter().flat_map(|preview| &mut preview.notes));
     all.extend(doctor.pressing.iter_mut().filter_map(|finding| finding.todo.as_mut()));

@@ -7,12 +7,11 @@ use super::{App, Operation};
 use crate::plan::{Goal, plan};
 
 impl App {
-    /// Whether nothing is left to do of it, as far as was seen.
+    /// Whether nothing is left to do of it.
     pub fn has_reached_what_was_interrupted(&self) -> bool {
-        let goals = self.interrupted_operation().map_or(&[][..], goals);
-        let Some((known, setup)) = self.known.as_ref().zip(self.setup()) else { return false };
-        let is_done = |goal: &Goal| plan(&setup.desired, &known.observed, *goal).is_done();
-        !goals.is_empty() && goals.iter().all(is_done)
+        let Some(goal) = self.interrupted_operation().and_then(goal) else { return false };
+        let seen = self.known.as_ref().zip(self.setup());
+        seen.is_some_and(|(known, setup)| plan(&setup.desired, &known.observed, goal).is_done())
     }
 
     fn interrupted_operation(&self) -> Option<Operation> {
@@ -20,21 +19,22 @@ impl App {
     }
 }
 
-/// What has to be so for an operation to be over; nothing, where that cannot be seen.
-fn goals(operation: Operation) -> &'static [Goal] {
+/// What has to be so for an operation to be over; `None` where the looks of the app cannot tell.
+fn goal(operation: Operation) -> Option<Goal> {
     match operation {
-        Operation::Start | Operation::Connect => &[Goal::Reachable],
-        Operation::Stop => &[Goal::Stopped],
-        Operation::Apply => &[Goal::Settings],
-        Operation::Make => &[Goal::Settings, Goal::Reachable],
-        Operation::Restart
+        Operation::Start | Operation::Connect => Some(Goal::Reachable),
+        Operation::Stop => Some(Goal::Stopped),
+        // Of what the settings are about, no look but that of a plan sees all.
+        Operation::Apply
+        | Operation::Make
+        | Operation::Restart
         | Operation::Replace
         | Operation::Restore
         | Operation::TakeBack
         | Operation::LetGo
         | Operation::GoBack
         | Operation::Snapshot
-        | Operation::DeleteSnapshot => &[],
+        | Operation::DeleteSnapshot => None,
     }
 }
 
@@ -45,12 +45,16 @@ pub(super) fn view(app: &App) -> Option<Interrupted> {
         .map_or_else(|| format!("holdfast {}", harmless(&intent.what, 40)), |known| known.title(name(app)));
     let is_planned = matches!(operation, Some(Operation::Apply | Operation::Make));
     let left = match operation {
-        _ if is_planned => "Nothing is lost. The plan of the settings says what is left of it.",
-        Some(Operation::Start | Operation::Connect | Operation::Restart) => {
-            "Nothing is lost. Where it is off, Start goes on with it."
+        _ if is_planned && intent.grows => {
+            "Nothing is lost. The plan shows what is left to do. If nothing is, the machine has yet to take its new space: \
+             holdfast apply"
         }
-        Some(Operation::Stop) => "Nothing is lost. Where it is on, Stop goes on with it.",
-        Some(_) | None => "Nothing is lost. The same once more goes on from what is there.",
+        _ if is_planned => "Nothing is lost. The plan shows what is left to do.",
+        Some(Operation::Start | Operation::Connect | Operation::Restart) => {
+            "Nothing is lost. If it is off, Start goes on from there."
+        }
+        Some(Operation::Stop) => "Nothing is lost. If it is on, Stop goes on from there.",
+        Some(_) | None => "Nothing is lost. Do the same again, and it goes on from what is there.",
     };
     Some(Interrupted {
         title: format!("{what} was interrupted"),

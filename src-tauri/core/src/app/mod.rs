@@ -535,7 +535,7 @@ impl App {
         }
         let after = observed.winners(&desired).instance.map(|instance| &instance.id);
         let another = before.is_some() && after.is_some() && before.as_ref() != after;
-        if another {
+        if another || status.state == State::Absent {
             (self.sessions, self.system) = (Sessions::default(), self.system.forgotten());
         } else if !matches!(status.state, State::On | State::Unknown) {
             (self.sessions, self.system) = (self.sessions.off(), self.system.off());

@@ -95,6 +95,10 @@ impl Operation {
             Self::Snapshot,
             Self::DeleteSnapshot,
         ];
+        if word == "resize" {
+            // Of the settings, which it has changed.
+            return Some(Self::Apply);
+        }
         // A restore says from which snapshot, too.
         let is =
             |named: &Self| word == named.word() || *named == Self::Restore && word.starts_with(named.word());

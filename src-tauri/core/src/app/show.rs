@@ -7,6 +7,7 @@ use super::view::{
 };
 use super::{App, Command, Known, Operation as Does, Problem, Running, Setup};
 use crate::cost;
+use crate::hints::naming;
 use crate::machine::{Desired, Fact, Observed, Why};
 use crate::notices::NoticeKind;
 use crate::plan::{self, Area, Goal, Note, Step, Waiting};
@@ -20,8 +21,13 @@ const LONGEST: usize = 400;
 
 pub(super) fn view(app: &App) -> View {
     let mut view = all(app);
+    let apart = app.failed_elsewhere().and_then(|machine| Some((machine, view.failed.take()?)));
     if let Some(machine) = app.to_be_named() {
         super::hints::name(&mut view, machine);
+    }
+    if let Some((machine, mut failed)) = apart {
+        failed.problem.hints.iter_mut().for_each(|hint| *hint = naming(hint, machine));
+        view.failed = Some(failed);
     }
     view
 }

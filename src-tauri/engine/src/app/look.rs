@@ -12,7 +12,7 @@ use super::{Desk, OtherLooked, Place, Shell};
 use crate::aws::Aws;
 use crate::prices::{self, Worth};
 use crate::problem::Problem;
-use crate::store::Intent;
+use crate::store::{Holder, Intent};
 use crate::world::World;
 
 /// A look that has ended.
@@ -53,7 +53,7 @@ impl<S: Shell> Desk<'_, S> {
                 self.ask_prices_if_due(desired.clone(), &observed);
                 let (elsewhere, interrupted) = self.at_work(&desired);
                 self.on(Event::Looked { observed: Box::new(observed), elsewhere, interrupted });
-                if self.app.has_reached_what_was_interrupted() && self.forget_intent(false) {
+                if self.app.has_reached_what_was_interrupted() && self.forget_intent() {
                     self.on(Event::Reached);
                 }
                 self.do_then(None);
@@ -106,16 +106,19 @@ impl<S: Shell> Desk<'_, S> {
     /// Who else works on the machine on this computer, and what was not brought to its end.
     pub(super) fn at_work(&self, desired: &Desired) -> (Option<Elsewhere>, Option<Elsewhere>) {
         let key = desired.key();
-        let elsewhere =
-            |what, since| Elsewhere { what, since: Moment::from_epoch(Duration::from_secs(since)) };
+        let moment = |since| Moment::from_epoch(Duration::from_secs(since));
         // Files that cannot be read are told by whatever needs them.
         let working = self.place.store.working(&key).ok().flatten();
         // What this process gave up or failed at, the user has seen.
         let earlier = |intent: &Intent| intent.started < self.began && working.is_none();
         let intent = self.place.store.intent(&key).read().ok().flatten().filter(earlier);
         (
-            working.map(|holder| elsewhere(holder.what, holder.since)),
-            intent.map(|intent| elsewhere(intent.operation, intent.started)),
+            working.map(|Holder { what, since, .. }| Elsewhere { what, since: moment(since), grows: false }),
+            intent.map(|Intent { operation: what, started, grows, .. }| Elsewhere {
+                what,
+                since: moment(started),
+                grows,
+            }),
         )
     }
 

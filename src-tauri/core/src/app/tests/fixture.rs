@@ -42,7 +42,7 @@ pub(super) fn looked(observed: Observed) -> Event {
 }
 
 pub(super) fn elsewhere(what: &str) -> Elsewhere {
-    Elsewhere { what: what.to_owned(), since: at(0) }
+    Elsewhere { what: what.to_owned(), since: at(0), grows: false }
 }
 
 /// An app that sees this.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::fixture::{app, at, items, looked, problem, reachable, several, tray, worlds};
 use crate::app::menu::{Item, menu};
-use crate::app::{App, Command, Draft, Event, Opening, Operation, Page, Then, drafted, view::Key};
+use crate::app::{App, Command, Draft, Event, Opening, Operation, Page, Problem, Then, drafted, view::Key};
 use crate::doctor::{Finding, Part, Report};
 use crate::machine::{Desired, Fact, Observed, Power, TAG_MACHINE};
 use crate::plan::tests::fixture::{empty, powered};
@@ -252,8 +252,11 @@ fn what_fails_on_a_machine_that_is_not_shown_any_more_names_it_and_offers_nothin
     shows(&mut app, "spare", 12);
     app.on(looked(of("spare", reachable())), at(13));
     let opening = Opening { session: None, terminal: Some(Known::Foot), machine: "remote-dev".parse().ok() };
-    app.on(Event::Opened { opening, result: Err(problem("it could not be opened")) }, at(14));
+    let hints = vec!["run it yourself: holdfast connect".to_owned()];
+    let failure = Problem { hints, ..problem("it could not be opened") };
+    app.on(Event::Opened { opening, result: Err(failure) }, at(14));
     let failed = app.view().failed.unwrap();
+    assert_eq!(failed.problem.hints, ["run it yourself: holdfast --machine remote-dev connect"]);
     assert_eq!((failed.title.as_str(), failed.unopened), ("Connecting to remote-dev", None));
     shows(&mut app, "spare", 15);
     assert_eq!(app.view().failed, None, "what can be done here would be done to another machine");

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::fixture::{app, at, elsewhere, looked, problem, reachable, seeing, setup, tray, window, worlds};
-use crate::app::{App, Command, Draft, Event, Opening, Operation, Progress, Proposal};
+use crate::app::{App, Command, Draft, Elsewhere, Event, Opening, Operation, Progress, Proposal};
 use crate::machine::{Fact, Observed, Power, Why};
 use crate::plan::tests::fixture::{empty, powered};
 use crate::plan::{self, Goal, Waiting, plan};
@@ -158,6 +158,7 @@ fn hostile_words_of_aws_are_shown_harmlessly() {
 fn what_was_interrupted_has_the_name_of_what_was_done() {
     for (what, title) in [
         ("stop", "Stopping remote-dev was interrupted"),
+        ("resize", "Changing remote-dev was interrupted"),
         ("replace", "Replacing remote-dev was interrupted"),
         ("replace --cancel", "Taking back the replacement of remote-dev was interrupted"),
         ("snapshot restore snap-00000001", "Restoring remote-dev was interrupted"),
@@ -171,6 +172,17 @@ fn what_was_interrupted_has_the_name_of_what_was_done() {
 }
 
 #[test]
+fn a_volume_that_has_grown_is_still_to_be_used() {
+    for (grows, said) in [(true, "holdfast apply"), (false, "what is left to do.")] {
+        let mut app = seeing(reachable());
+        let interrupted = Some(Elsewhere { grows, ..elsewhere("resize") });
+        app.on(Event::Looked { observed: Box::new(reachable()), elsewhere: None, interrupted }, at(20));
+        let sentence = app.view().interrupted.unwrap().sentence;
+        assert!(sentence.ends_with(said), "{sentence}");
+    }
+}
+
+#[test]
 fn what_has_reached_its_goal_since_is_over() {
     let off = || powered(Power::Stopped);
     for (what, world, over) in [
@@ -178,10 +190,9 @@ fn what_has_reached_its_goal_since_is_over() {
         ("stop", reachable(), false),
         ("start", reachable(), true),
         ("start", off(), false),
-        ("apply", off(), true),
-        ("up", off(), false),
-        ("up", reachable(), true),
-        ("up", empty(), false),
+        // The plan that is shown on request tells.
+        ("apply", off(), false),
+        ("up", reachable(), false),
         // Nobody can see whether it was begun.
         ("restart", reachable(), false),
         ("adopt i-00000001", reachable(), false),
