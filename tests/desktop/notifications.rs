@@ -92,12 +92,22 @@ impl Notifications {
     }
 
     /// Clicks on a notification.
-    pub(crate) fn click(&self, shown: &Shown) {
-        self.press(shown, "default");
+    #[track_caller]
+    pub(crate) fn click_until<T>(&self, shown: &Shown, so: impl FnMut() -> Option<T>) -> T {
+        self.press_until(shown, "default", so)
     }
 
-    /// Presses one of its buttons.
-    pub(crate) fn press(&self, shown: &Shown, action: &str) {
+    /// Presses one of its buttons. Again and again: the app begins to listen a moment after it is shown, sooner than any hand
+    /// can be.
+    #[track_caller]
+    pub(crate) fn press_until<T>(&self, shown: &Shown, action: &str, mut so: impl FnMut() -> Option<T>) -> T {
+        eventually(action, || {
+            self.press(shown, action);
+            so()
+        })
+    }
+
+    fn press(&self, shown: &Shown, action: &str) {
         let signal = ("org.freedesktop.Notifications", "ActionInvoked");
         self.bus.emit_signal(None::<&str>, PATH, signal.0, signal.1, &(shown.id, action)).unwrap();
     }

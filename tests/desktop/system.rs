@@ -1,7 +1,7 @@
 //! What the machine runs, in the window and the tray: a rebuild and a way back, on a machine with systemd. Without root and the
 //! tree that `./dev` makes it says that it is skipped.
 
-use crate::desktop::{Desktop, eventually};
+use crate::desktop::Desktop;
 use crate::driver::Window;
 use crate::notifications::Notifications;
 use crate::tray_host::Tray;
@@ -108,8 +108,7 @@ fn a_rebuild_that_nobody_watches_tells_its_end_and_shows_its_log() {
     assert!(told.body.contains("A build failed"), "{told:?}");
     assert!(told.actions.chunks(2).any(|action| action == ["log", "Show log"]), "{told:?}");
     assert!(desktop.windows("--name", "^Holdfast$").is_empty());
-    notifications.press(&told, "log");
-    eventually("the window", || desktop.windows("--name", "^Holdfast$").pop());
+    notifications.press_until(&told, "log", || desktop.windows("--name", "^Holdfast$").pop());
     // What a job says in its last moment is in its log, too.
     std::thread::sleep(std::time::Duration::from_secs(3));
     desktop.picture("log-of-a-notification");

@@ -109,8 +109,7 @@ fn a_click_on_a_notification_opens_the_window() {
     let told = notifications.wait_for("remote-dev is on and can be reached");
     assert!(desktop.windows("--name", "^Holdfast$").is_empty());
     assert_eq!(told.replaces, 0);
-    notifications.click(&told);
-    eventually("the window", || desktop.windows("--name", "^Holdfast$").pop());
+    notifications.click_until(&told, || desktop.windows("--name", "^Holdfast$").pop());
 }
 
 #[test]
@@ -171,9 +170,8 @@ fn another_machine_is_started_from_its_own_menu_and_a_notification_leads_to_it()
     tray.click("spare (default), us-west-2 > Show it here");
     tray.wait_for("There is no spare yet (sandbox)");
     assert!(desktop.windows("--name", "^Holdfast$").is_empty());
-    notifications.click(&told);
+    notifications.click_until(&told, || desktop.windows("--name", "^Holdfast$").pop());
     tray.wait_for("remote-dev is on, $142.70 a month (sandbox)");
-    eventually("the window", || desktop.windows("--name", "^Holdfast$").pop());
 }
 
 #[test]
