@@ -275,6 +275,10 @@ async fn a_secret_is_on_no_record() {
 #[tokio::test]
 async fn a_machine_without_its_user_has_no_sessions() {
     let rig = Rig::start().await;
-    let answer = rig.remote().run(&script::sessions(&rig.ada.desired.user, "n0nce")).await.unwrap();
+    let list = script::sessions(&rig.ada.desired.user, "n0nce");
+    let answer = rig.remote().run(&format!("unset HOLDFAST_GUEST\n{list}")).await.unwrap();
     assert_eq!(answer.status, script::NO_USER);
+    // A shell of the sandbox will never have that user, and says so.
+    let answer = rig.remote().run(&list).await.unwrap();
+    assert_eq!(answer.status, script::NO_SYSTEM);
 }
