@@ -91,7 +91,7 @@ function generationsOf(count: number): Generation[] {
 
 const good = system({
   seen: NOW - 8,
-  runs: "Runs generation 14, git 5f1d20a3b86e",
+  runs: "Runs generation 14, git 8a708a7ae",
   disk: { used: 37 * 1024, size: 98 * 1024, scarce: false },
   standing: { standing: "up_to_date", text: "That is what is declared for it", rebuild_next: false },
   generations: generationsOf(14),
@@ -569,7 +569,7 @@ export const states: Record<string, View | null> = {
   interrupted: on({
     interrupted: {
       title: "Changing remote-dev was interrupted",
-      sentence: "Nothing is lost. The plan of the settings says what is left of it.",
+      sentence: "Nothing is lost. The plan shows what is left to do.",
       at: NOW - 50 * MINUTE,
       is_planned: true,
     },
