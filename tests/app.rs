@@ -376,6 +376,25 @@ async fn what_an_earlier_run_did_not_bring_to_its_end_is_shown_until_it_is_put_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_came_to_its_end_after_all_is_forgotten() {
+    let (sandbox, other) = with_machine().await;
+    other.reach(Goal::Stopped).await.expect("stopped");
+    for (operation, left) in [("stop", false), ("start", true)] {
+        let folder = tempfile::tempdir().expect("a folder for tests");
+        let store = Store::at(folder.path().join("config"), folder.path().join("state"));
+        let intent = store.intent("ada/remote-dev/us-west-2");
+        let long_ago = Intent { started: 1_700_000_000, ..Intent::now(operation, "-") };
+        intent.write(&long_ago).expect("a note");
+        on_computer(&sandbox, &store, SETTINGS, async |person| {
+            let view = person.waits_for_state(State::Off).await;
+            assert_eq!(view.interrupted.is_some(), left, "{operation}");
+        })
+        .await;
+        assert_eq!(intent.read().expect("a note").is_some(), left, "{operation}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn settings_for_another_region_are_looked_at_there() {
     let (sandbox, _other) = with_machine().await;
     with_app(&sandbox, SETTINGS, async |person| {
