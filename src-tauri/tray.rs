@@ -32,8 +32,8 @@ struct Shown {
     due: bool,
 }
 
-/// How long a menu stays. A panel reads each one in several questions, and libdbusmenu-gtk, which Xfce's panel reads with, takes
-/// whatever belongs to the menu before the one that it is reading for a fault, frees it twice, and ends.
+/// How long a menu stays. A panel reads each one in several questions, and where another one took its place meanwhile, that of
+/// Xfce 4.18 ended with "Unable to parse layout" from its libdbusmenu and an invalid free.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// A folder for the icon that nobody else may write to: in the state folder, or where that takes nothing, among the files of this
@@ -75,7 +75,11 @@ impl Tray {
     /// Shows the view in the tray.
     pub(crate) fn show(self: &Arc<Self>, app: &AppHandle, view: &View) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = self.change(app, &mut shown, view) {
+        self.change_or_complain(app, &mut shown, view);
+    }
+
+    fn change_or_complain(self: &Arc<Self>, app: &AppHandle, shown: &mut Shown, view: &View) {
+        if let Err(error) = self.change(app, shown, view) {
             tracing::warn!(%error, "the tray could not be changed");
         }
     }
@@ -113,9 +117,8 @@ impl Tray {
             shown.due = false;
             // With the lock, so that nothing newer is shown before it.
             let view = app.state::<Desk>().view.borrow().clone();
-            let changed = view.map_or(Ok(()), |view| tray.change(&app, &mut shown, &view));
-            if let Err(error) = changed {
-                tracing::warn!(%error, "the tray could not be changed");
+            if let Some(view) = view {
+                tray.change_or_complain(&app, &mut shown, &view);
             }
         });
     }

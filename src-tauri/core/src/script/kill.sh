@@ -1,6 +1,6 @@
 # shellcheck disable=SC1003,SC2016 # what stands in single quotes is for the shell of the user
 # Ends one zellij session for good, live or dead. The variables user and session come from assignments before this text.
-# Status 0: ended; 3: no zellij; 4: no such user; 5: no such session; 6: it is still there.
+# Status 0: ended; 3: no zellij; 4: no such user; 5: no such session; 6: it is still there; 91: as 4, on a shell of the sandbox.
 s=/run/wrappers/bin/sudo; [ -x "$s" ] || s=sudo
 run='
 	session=$HF_S r=/run/user/$(id -u)

@@ -2,7 +2,7 @@
 # Lists the user's zellij sessions for a program. The variables user and nonce come from assignments before this text.
 # Every part is a line "holdfast;NONCE;KIND;BYTES" and then that many bytes and a line end. Kinds, in order: list (what
 # zellij list-sessions --no-formatting writes; empty when there are none), then for each live session name and panes
-# (JSON; empty when zellij did not answer), then end. Status 3: no zellij; 4: no such user.
+# (JSON; empty when zellij did not answer), then end. Status 3: no zellij; 4: no such user; 91: the same, on a shell of the sandbox.
 s=/run/wrappers/bin/sudo; [ -x "$s" ] || s=sudo
 run='
 	nonce=$HF_N r=/run/user/$(id -u)
